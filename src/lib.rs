@@ -1,0 +1,3 @@
+//! The Customers API in memory, over real HTTP.
+
+pub mod sandbox;

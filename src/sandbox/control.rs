@@ -1,0 +1,146 @@
+//! The control door, `/_sandbox/…`: what tests, demos and front ends' own CI steer the sandbox by.
+//!
+//! It is a public contract (docs name it), and no part of the vendor's API. A call acts on the world of the bearer
+//! token (and account) that it carries, without one on the world of the default key; counts, faults and latency are of
+//! the whole sandbox. What is not understood is a 400 that says what is accepted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::fault::members;
+use super::scope::{self, Scope, Token};
+use super::state::{Sandbox, held};
+use super::webhook::Endpoint;
+use super::world::MOST_CUSTOMERS;
+
+const LONGEST_LATENCY_MS: u64 = 60_000;
+
+/// What a handler answers: JSON, or a 400.
+type Outcome = Result<Json<Value>, Refused>;
+
+/// A 400 with its text.
+pub struct Refused(String);
+
+impl axum::response::IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, Json(json!({"error": self.0}))).into_response()
+    }
+}
+
+impl From<String> for Refused {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Refused {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// A route that the door does not have.
+pub fn unknown() -> Response {
+    let error = "known are /_sandbox/calls, writes, latency, faults, customers, webhook, reset";
+    (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
+}
+
+/// `GET /_sandbox/calls`
+pub async fn calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    Json(sandbox.calls())
+}
+
+/// `DELETE /_sandbox/calls`
+pub async fn forget_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    sandbox.forget_calls();
+    Json(sandbox.calls())
+}
+
+/// `GET /_sandbox/writes`: the token's, whatever the account.
+pub async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+    Json(json!(sandbox.writes(token(&sandbox, &headers))))
+}
+
+/// `PUT /_sandbox/latency`
+pub async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Outcome {
+    let object = object(&body, &["ms"])?;
+    let ms = object.get("ms").and_then(Value::as_u64).filter(|ms| *ms <= LONGEST_LATENCY_MS);
+    let ms = ms.ok_or_else(|| format!(r#"{{"ms": 0..{LONGEST_LATENCY_MS}}} is expected"#))?;
+    sandbox.set_latency(Duration::from_millis(ms));
+    Ok(Json(json!({"ms": ms})))
+}
+
+/// `GET /_sandbox/faults`
+pub async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    Json(json!({"faults": sandbox.faults.list()}))
+}
+
+/// `POST /_sandbox/faults`
+pub async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Outcome {
+    sandbox.faults.add(&parse(&body)?)?;
+    Ok(Json(json!({"faults": sandbox.faults.list()})))
+}
+
+/// `DELETE /_sandbox/faults`
+pub async fn clear_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    sandbox.faults.clear();
+    Json(json!({"faults": sandbox.faults.list()}))
+}
+
+/// `POST /_sandbox/customers`
+pub async fn plant(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> Outcome {
+    let object = object(&body, &["count"])?;
+    let count = object.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
+    let count = count.ok_or(r#"{"count": 2500} is expected"#)?;
+    let account = scope::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
+    let world = sandbox.world(Scope { token: token(&sandbox, &headers), account });
+    let mut world = held(&world);
+    let before = world.len();
+    if before.saturating_add(count as usize) > MOST_CUSTOMERS {
+        return Err(format!("a world holds at most {MOST_CUSTOMERS} customers, and this one has {before}").into());
+    }
+    world.plant(count);
+    Ok(Json(json!({"created": world.len() - before, "total": world.len()})))
+}
+
+/// `PUT /_sandbox/webhook`: for the token's worlds, whatever the account.
+pub async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> Outcome {
+    let object = object(&body, &["url", "secret"])?;
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let (Some(url), Some(secret)) = (text("url"), text("secret")) else {
+        return Err(r#"{"url": "http://127.0.0.1:4000/webhooks/customers", "secret": "whsec_…"} is expected"#.into());
+    };
+    sandbox.post.set(token(&sandbox, &headers), Endpoint::parse(url, secret)?)?;
+    Ok(Json(json!({"url": url})))
+}
+
+/// `DELETE /_sandbox/webhook`
+pub async fn unset_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+    sandbox.post.unset(token(&sandbox, &headers));
+    Json(json!({"url": null}))
+}
+
+/// `POST /_sandbox/reset`
+pub async fn reset(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+    sandbox.reset(token(&sandbox, &headers));
+    Json(json!({"reset": true}))
+}
+
+fn token(sandbox: &Sandbox, headers: &HeaderMap) -> Token {
+    scope::bearer(headers).map_or(sandbox.default_token, scope::digest)
+}
+
+fn parse(body: &[u8]) -> Result<Value, Refused> {
+    serde_json::from_slice(body).map_err(|_| Refused::from("the body must be JSON"))
+}
+
+fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, Refused> {
+    Ok(members(&parse(body)?, known)?.clone())
+}

@@ -1,0 +1,200 @@
+//! One call of the API from arrival to answer: count, caller, fault, key, work, latency.
+//!
+//! Latency: a read looks first and waits then, so that its answer carries the state from before the wait
+//! (what tests of stale caches need); a write waits half, takes effect, and waits the other half. A write runs in a
+//! task of its own: a caller that hangs up meanwhile does not stop it, as with the real service.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::answer::{Answer, Problem, Refusal};
+use super::damage;
+use super::idempotency::{self, Claim};
+use super::operation::{Call, Change, Effect, News, Operation, settle};
+use super::scope::{self, Caller};
+use super::server::Connection;
+use super::state::{Sandbox, SharedWorld, Write, held};
+use super::words::ProcessingMethod;
+
+/// The most bytes of a body that are read.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// How long a `background` screening takes.
+const SCREENING: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// A call that was read and found to be in order so far.
+struct Order {
+    operation: Operation,
+    caller: Caller,
+    id: Uuid,
+    path: String,
+    query: String,
+    key: Option<String>,
+    body: Bytes,
+}
+
+/// Answers one call.
+pub async fn exchange(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
+    sandbox.count(operation);
+    let connection = request.extensions().get::<Connection>().cloned();
+    let id = path_id(request.uri().path());
+    let caller = match scope::caller(request.headers()) {
+        Ok(caller) => caller,
+        Err(refusal) => return refused(&sandbox, refusal).await,
+    };
+    // After the key was looked at, so that a call without one uses no fault up.
+    let hit = sandbox.faults.take(operation, id.unwrap_or_default());
+    if let Some(hit) = hit.filter(|hit| hit.instead) {
+        sleep(sandbox.latency()).await;
+        return damage::inflict(&sandbox, connection, hit.kind, None).await;
+    }
+    let order = match read(operation, caller, id, request).await {
+        Ok(order) => order,
+        Err(refusal) => return refused(&sandbox, refusal).await,
+    };
+    let answer = if operation.is_write() {
+        // Its own task: see above. It ends by itself, since nothing in it waits for anybody.
+        match tokio::spawn(write(Arc::clone(&sandbox), order)).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::from(Refusal::Fault(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    } else {
+        let world = sandbox.world(caller.scope);
+        let Effect { answer, .. } = perform(&order, &world, |_| {});
+        sleep(sandbox.latency()).await;
+        answer
+    };
+    match hit {
+        Some(hit) => damage::inflict(&sandbox, connection, hit.kind, Some(answer)).await,
+        None => answer.into_response(),
+    }
+}
+
+async fn refused(sandbox: &Sandbox, refusal: Refusal) -> Response {
+    sleep(sandbox.latency()).await;
+    Answer::from(refusal).into_response()
+}
+
+/// The id in `/v1/customers/{id}…`; nil where there is none, `None` where it is no UUID.
+fn path_id(path: &str) -> Option<Uuid> {
+    match path.split('/').nth(3) {
+        Some(segment) => Uuid::parse_str(segment).ok(),
+        None => Some(Uuid::nil()),
+    }
+}
+
+async fn read(operation: Operation, caller: Caller, id: Option<Uuid>, request: Request) -> Result<Order, Refusal> {
+    // Assumed: what is no UUID is malformed, not unknown.
+    let id = id.ok_or_else(|| Refusal::Malformed(vec![Problem::at("id", "Must be a UUID.")]))?;
+    let (parts, body) = request.into_parts();
+    let key = if operation.is_write() { key(&parts.headers)? } else { None };
+    if operation.takes_body() && !is_json(&parts.headers) {
+        return Err(Refusal::MediaType);
+    }
+    let body = if operation.is_write() { collect(body).await? } else { Bytes::new() };
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    Ok(Order { operation, caller, id, path, query, key, body })
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    // A key that is no text is refused like one of the wrong length.
+    let key = value.to_str().unwrap_or_default();
+    idempotency::check(key)?;
+    Ok(Some(key.to_owned()))
+}
+
+/// The three media types of the contract: `application/json`, `text/json`, `application/*+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let suffixed = essence.starts_with("application/") && essence.ends_with("+json");
+    suffixed || essence == "application/json" || essence == "text/json"
+}
+
+async fn collect(body: Body) -> Result<Bytes, Refusal> {
+    match Limited::new(body, MOST_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Err(_) => Err(Refusal::Malformed(vec![Problem::whole("The body ended early.")])),
+    }
+}
+
+/// Does the work under the world's lock; `then` sees what it came to before anybody else can.
+fn perform(order: &Order, world: &SharedWorld, then: impl FnOnce(&Effect)) -> Effect {
+    let may_unmask = order.caller.may_unmask;
+    let call = Call { id: order.id, query: &order.query, body: &order.body, may_unmask };
+    let mut world = held(world);
+    let effect = order.operation.perform(&mut world, &call);
+    if let Some(key) = &order.key {
+        world.keys.settle(key, &effect.answer);
+    }
+    then(&effect);
+    effect
+}
+
+async fn write(sandbox: Arc<Sandbox>, order: Order) -> Answer {
+    let world = sandbox.world(order.caller.scope);
+    let half = sandbox.latency() / 2;
+    if let Some(key) = &order.key {
+        let fingerprint = idempotency::fingerprint(order.operation.method().as_str(), &order.path, &order.body);
+        let claim = held(&world).keys.claim(key, fingerprint);
+        let known = match claim {
+            Claim::First => None,
+            Claim::Replay(answer) => Some(answer),
+            Claim::Clash(refusal) => Some(refusal.into()),
+        };
+        if let Some(answer) = known {
+            sleep(half * 2).await;
+            return answer;
+        }
+    }
+    sleep(half).await;
+    let Effect { answer, change } = perform(&order, &world, |effect| {
+        if let Some(change) = &effect.change {
+            sandbox.took_effect(order.caller.scope, change, Some(logged(&order, change, effect.answer.status)));
+        }
+    });
+    if let Some(change) = change.filter(is_background) {
+        tokio::spawn(settle_later(Arc::clone(&sandbox), order.caller, world, change.customer.id));
+    }
+    sleep(half).await;
+    answer
+}
+
+fn logged(order: &Order, change: &Change, status: StatusCode) -> Write {
+    Write {
+        method: order.operation.method().to_string(),
+        route: order.operation.path(),
+        customer_id: change.customer.id,
+        idempotency_key: order.key.clone(),
+        status: status.as_u16(),
+    }
+}
+
+fn is_background(change: &Change) -> bool {
+    let method = change.customer.configuration.processing_method;
+    change.news == News::Created && method == ProcessingMethod::Background
+}
+
+async fn settle_later(sandbox: Arc<Sandbox>, caller: Caller, world: SharedWorld, id: Uuid) {
+    let shutdown = sandbox.shutdown.clone();
+    if shutdown.run_until_cancelled(sleep(SCREENING)).await.is_none() {
+        return;
+    }
+    let mut world = held(&world);
+    if let Some(change) = settle(&mut world, id) {
+        sandbox.took_effect(caller.scope, &change, None);
+    }
+}

@@ -1,0 +1,262 @@
+//! Faults that a test asks for through the control door.
+//!
+//! A fault waits until a call fits it (route, customer), is used up after `times` calls, and hits before or
+//! after the work: the status, the hang, the early reset and the garbage come instead of the work, so a
+//! write is not done; with `after_write` the write is done and only its answer is lost. A cut or a slow body
+//! needs a body, so it always comes after. The whole sandbox shares one list of at most 64.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::operation::Operation;
+use super::state::held;
+
+const MOST_FAULTS: usize = 64;
+const LONGEST_MS: u64 = 600_000;
+const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}"#;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An error status, with an envelope.
+    Status(StatusCode, Option<u32>),
+    /// No answer until the caller or the sandbox goes.
+    Hang,
+    /// The connection is reset without an answer.
+    ResetBeforeHeaders,
+    /// Headers and half of the body, then a reset.
+    ResetMidBody,
+    /// The body comes in drops over this time.
+    SlowBody(Duration),
+    /// 200, JSON by its header, and no JSON.
+    Garbage,
+}
+
+/// One fault on the list.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    kind: Kind,
+    route: Option<Operation>,
+    customer_id: Option<Uuid>,
+    /// How often still; `None` is until cleared.
+    times: Option<u64>,
+    after_write: bool,
+}
+
+/// A fault that has hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// What goes wrong.
+    pub kind: Kind,
+    /// Whether it takes the place of the work.
+    pub instead: bool,
+}
+
+/// The faults that wait.
+#[derive(Default)]
+pub struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    /// Adds a fault; the text says what is accepted.
+    pub fn add(&self, body: &Value) -> Result<(), String> {
+        let fault = Fault::parse(body)?;
+        let mut faults = held(&self.0);
+        if faults.len() >= MOST_FAULTS {
+            return Err(format!("there are {MOST_FAULTS} faults already; DELETE /_sandbox/faults clears them"));
+        }
+        faults.push(fault);
+        Ok(())
+    }
+
+    /// Takes all off.
+    pub fn clear(&self) {
+        held(&self.0).clear();
+    }
+
+    /// All that wait, as the control door shows them.
+    pub fn list(&self) -> Value {
+        held(&self.0).iter().map(Fault::show).collect()
+    }
+
+    /// The oldest fault that fits this call, counted as used.
+    pub fn take(&self, operation: Operation, id: Uuid) -> Option<Hit> {
+        let mut faults = held(&self.0);
+        let at = faults.iter().position(|fault| fault.fits(operation, id))?;
+        let fault = faults.get_mut(at)?;
+        let late = matches!(fault.kind, Kind::ResetMidBody | Kind::SlowBody(_));
+        let lost = operation.is_write() && fault.after_write;
+        let hit = Hit { kind: fault.kind, instead: !late && !lost };
+        if let Some(times) = &mut fault.times {
+            *times -= 1;
+            if *times == 0 {
+                faults.remove(at);
+            }
+        }
+        Some(hit)
+    }
+}
+
+impl Fault {
+    fn fits(&self, operation: Operation, id: Uuid) -> bool {
+        self.route.is_none_or(|route| route == operation)
+            && self.customer_id.is_none_or(|customer| operation.names_customer() && customer == id)
+    }
+
+    fn parse(body: &Value) -> Result<Self, String> {
+        let object = members(body, &["fault", "route", "times", "customer_id", "after_write"])?;
+        let fault = object.get("fault").ok_or_else(|| format!("`fault` is required: {ACCEPTED}"))?;
+        // The two that say whom and when to hit are taken in either place.
+        let known = ["status", "retry_after", "hang", "reset", "slow_body_ms", "garbage", "customer_id", "after_write"];
+        let inner = members(fault, &known).map_err(|error| format!("in `fault`: {error}; {ACCEPTED}"))?;
+        let either = |name: &str| object.get(name).or_else(|| inner.get(name)).filter(|value| !value.is_null());
+        let route = object.get("route").filter(|value| !value.is_null());
+        let times = object.get("times").filter(|value| !value.is_null());
+        Ok(Self {
+            kind: Kind::parse(inner)?,
+            route: route.map(parse_route).transpose()?,
+            customer_id: either("customer_id").map(parse_id).transpose()?,
+            times: times.map(parse_times).transpose()?,
+            after_write: either("after_write")
+                .map(|value| value.as_bool().ok_or("`after_write` must be true or false"))
+                .transpose()?
+                .unwrap_or(false),
+        })
+    }
+
+    fn show(&self) -> Value {
+        let mut shown = json!({"fault": self.kind.show(), "after_write": self.after_write});
+        let fields = [
+            ("route", self.route.map(|route| json!(route.route()))),
+            ("customer_id", self.customer_id.map(|id| json!(id))),
+            ("times", self.times.map(|times| json!(times))),
+        ];
+        if let Some(object) = shown.as_object_mut() {
+            object.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        }
+        shown
+    }
+}
+
+impl Kind {
+    fn parse(fault: &Map<String, Value>) -> Result<Self, String> {
+        let kinds = ["status", "hang", "reset", "slow_body_ms", "garbage"];
+        let given: Vec<_> = kinds.into_iter().filter_map(|name| Some((name, fault.get(name)?))).collect();
+        let [(name, value)] = given.as_slice() else {
+            return Err(ACCEPTED.into());
+        };
+        let retry_after = match fault.get("retry_after").filter(|value| !value.is_null()) {
+            Some(seconds) if *name == "status" => {
+                let seconds = seconds.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
+                Some(seconds.ok_or("`retry_after` must be a whole number of seconds")?)
+            }
+            Some(_) => return Err("`retry_after` goes with `status` only".into()),
+            None => None,
+        };
+        let kind = match *name {
+            "status" => {
+                let status = value.as_u64().and_then(|code| u16::try_from(code).ok());
+                let status = status.filter(|code| (400..=599).contains(code));
+                status.and_then(|code| StatusCode::from_u16(code).ok()).map(|code| Self::Status(code, retry_after))
+            }
+            "slow_body_ms" => {
+                let ms = value.as_u64().filter(|ms| (1..=LONGEST_MS).contains(ms));
+                ms.map(|ms| Self::SlowBody(Duration::from_millis(ms)))
+            }
+            "reset" => match value.as_str() {
+                Some("before_headers") => Some(Self::ResetBeforeHeaders),
+                Some("mid_body") => Some(Self::ResetMidBody),
+                _ => None,
+            },
+            "hang" => (*value == &Value::Bool(true)).then_some(Self::Hang),
+            _ => (*value == &Value::Bool(true)).then_some(Self::Garbage),
+        };
+        kind.ok_or_else(|| ACCEPTED.into())
+    }
+
+    fn show(self) -> Value {
+        match self {
+            Self::Status(status, None) => json!({"status": status.as_u16()}),
+            Self::Status(status, Some(seconds)) => {
+                json!({"status": status.as_u16(), "retry_after": seconds})
+            }
+            Self::Hang => json!({"hang": true}),
+            Self::ResetBeforeHeaders => json!({"reset": "before_headers"}),
+            Self::ResetMidBody => json!({"reset": "mid_body"}),
+            Self::SlowBody(time) => {
+                json!({"slow_body_ms": u64::try_from(time.as_millis()).unwrap_or(u64::MAX)})
+            }
+            Self::Garbage => json!({"garbage": true}),
+        }
+    }
+}
+
+/// The members of an object, where all of them are known.
+pub fn members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
+    let object = value.as_object().ok_or_else(|| format!("an object with {} is expected", known.join(", ")))?;
+    match object.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(format!("`{name}` is not known; known are {}", known.join(", "))),
+        None => Ok(object),
+    }
+}
+
+fn parse_route(value: &Value) -> Result<Operation, String> {
+    let routes = || Operation::ALL.map(Operation::route).join(", ");
+    value.as_str().and_then(Operation::of_route).ok_or_else(|| format!("`route` must be one of {}", routes()))
+}
+
+fn parse_id(value: &Value) -> Result<Uuid, String> {
+    let id = value.as_str().and_then(|text| Uuid::parse_str(text).ok());
+    id.ok_or_else(|| "`customer_id` must be a UUID".into())
+}
+
+fn parse_times(value: &Value) -> Result<u64, String> {
+    value.as_u64().filter(|times| *times > 0).ok_or_else(|| "`times` must be a whole number from 1".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_used_up_and_hits_only_what_it_fits() {
+        let faults = Faults::default();
+        let body = json!({"route": "GET /v1/customers/{id}", "times": 2, "fault": {"status": 503, "retry_after": 2}});
+        faults.add(&body).expect("a good fault");
+        assert_eq!(faults.take(Operation::Review, Uuid::nil()), None);
+        for _ in 0..2 {
+            let hit = faults.take(Operation::Get, Uuid::nil()).expect("two times");
+            assert_eq!(hit.kind, Kind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
+            assert!(hit.instead);
+        }
+        assert_eq!(faults.take(Operation::Get, Uuid::nil()), None);
+    }
+
+    #[test]
+    fn a_lost_answer_is_asked_for_with_after_write() {
+        let faults = Faults::default();
+        faults.add(&json!({"fault": {"status": 500}, "after_write": true})).expect("a good fault");
+        assert!(faults.take(Operation::Create, Uuid::nil()).is_some_and(|hit| !hit.instead));
+        assert!(faults.take(Operation::Get, Uuid::nil()).is_some_and(|hit| hit.instead));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for bad in [
+            json!({}),
+            json!({"fault": {}}),
+            json!({"fault": {"status": 200}}),
+            json!({"fault": {"status": 503, "hang": true}}),
+            json!({"fault": {"hang": false}}),
+            json!({"fault": {"reset": "later"}}),
+            json!({"fault": {"garbage": true}, "times": 0}),
+            json!({"fault": {"garbage": true}, "route": "GET /v2/customers"}),
+            json!({"fault": {"garbage": true}, "often": 2}),
+        ] {
+            assert!(Faults::default().add(&bad).is_err(), "{bad}");
+        }
+    }
+}

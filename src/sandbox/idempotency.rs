@@ -1,0 +1,132 @@
+//! What became of each `Idempotency-Key` of a world.
+//!
+//! A key belongs to the first request that bears it, whatever became of it: the same request gets the first
+//! answer again, another one 409, and so does the same one while the first still runs. A 400 uses its key up
+//! too (reported from live use); a 422 is kept and given again like any answer. The key's life time is not
+//! published: here it is until 2,000 younger keys have come.
+
+use std::collections::{HashMap, VecDeque};
+
+use sha2::{Digest as _, Sha256};
+
+use super::answer::{Answer, Problem, Refusal};
+
+const MOST_KEYS: usize = 2000;
+
+/// What makes two requests the same: method, path and body.
+pub type Fingerprint = [u8; 32];
+
+/// The fingerprint of a request.
+pub fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
+    let mut hash = Sha256::new();
+    for part in [method.as_bytes(), path.as_bytes(), body] {
+        // Lengths keep the parts apart.
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// Refuses a key of the wrong length with a 400 whose one item names no field (seen).
+pub fn check(key: &str) -> Result<(), Refusal> {
+    if (10..=40).contains(&key.chars().count()) {
+        return Ok(());
+    }
+    let detail = "The Idempotency-Key header must have 10 to 40 characters.";
+    Err(Refusal::Malformed(vec![Problem::whole(detail)]))
+}
+
+#[derive(Clone)]
+struct Record {
+    fingerprint: Fingerprint,
+    /// `None` while the request runs.
+    answer: Option<Answer>,
+}
+
+/// The keys of one world.
+#[derive(Clone, Default)]
+pub struct Keys {
+    records: HashMap<String, Record>,
+    /// Oldest first.
+    order: VecDeque<String>,
+}
+
+/// What to do with a request that bears a key.
+pub enum Claim {
+    /// It is the first: do it, then `settle` the key.
+    First,
+    /// Give this answer again.
+    Replay(Answer),
+    /// 409.
+    Clash(Refusal),
+}
+
+impl Keys {
+    /// Claims the key for a request.
+    pub fn claim(&mut self, key: &str, fingerprint: Fingerprint) -> Claim {
+        match self.records.get(key) {
+            Some(record) if record.fingerprint != fingerprint => {
+                Claim::Clash(Refusal::Conflict("This idempotency key belongs to a different request."))
+            }
+            Some(Record { answer: None, .. }) => {
+                Claim::Clash(Refusal::Conflict("The first request with this idempotency key is still running."))
+            }
+            Some(Record { answer: Some(answer), .. }) => Claim::Replay(Answer { replayed: true, ..answer.clone() }),
+            None => {
+                if self.order.len() >= MOST_KEYS
+                    && let Some(oldest) = self.order.pop_front()
+                {
+                    self.records.remove(&oldest);
+                }
+                self.order.push_back(key.to_owned());
+                self.records.insert(key.to_owned(), Record { fingerprint, answer: None });
+                Claim::First
+            }
+        }
+    }
+
+    /// Keeps the answer of the first request. A key that a reset has swept away meanwhile stays away.
+    pub fn settle(&mut self, key: &str, answer: &Answer) {
+        if let Some(record) = self.records.get_mut(key) {
+            record.answer = Some(answer.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_runs_then_replays_and_never_serves_another_request() {
+        let mut keys = Keys::default();
+        let (mine, other) = (fingerprint("POST", "/a", b"{}"), fingerprint("POST", "/a", b"[]"));
+        assert!(matches!(keys.claim("0123456789", mine), Claim::First));
+        assert!(matches!(keys.claim("0123456789", mine), Claim::Clash(_)));
+        keys.settle("0123456789", &Answer::from(Refusal::NotFound));
+        assert!(matches!(keys.claim("0123456789", mine), Claim::Replay(answer) if answer.replayed));
+        assert!(matches!(keys.claim("0123456789", other), Claim::Clash(_)));
+    }
+
+    #[test]
+    fn the_oldest_key_goes_when_there_are_too_many() {
+        let mut keys = Keys::default();
+        for number in 0..=MOST_KEYS {
+            keys.claim(&format!("key-{number:06}"), [0; 32]);
+        }
+        assert_eq!((keys.records.len(), keys.order.len()), (MOST_KEYS, MOST_KEYS));
+        assert!(!keys.records.contains_key("key-000000"));
+    }
+
+    #[test]
+    fn parts_of_a_fingerprint_do_not_run_into_each_other() {
+        assert_ne!(fingerprint("PUT", "/ab", b"c"), fingerprint("PUT", "/a", b"bc"));
+    }
+
+    #[test]
+    fn a_key_has_10_to_40_characters() {
+        for (length, good) in [(9, false), (10, true), (40, true), (41, false)] {
+            assert_eq!(check(&"k".repeat(length)).is_ok(), good, "{length}");
+        }
+    }
+}

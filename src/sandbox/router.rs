@@ -1,0 +1,56 @@
+//! Every route in one table: the nine of the API, and the control door apart from them.
+//!
+//! A method that a route does not have is a 405. What the API does not know is an HTML page (seen), what the
+//! door does not know a line of JSON.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::Uri;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, get, on, post, put};
+use http::Method;
+
+use super::answer;
+use super::control;
+use super::exchange::exchange;
+use super::operation::Operation;
+use super::state::Sandbox;
+
+/// The whole sandbox.
+pub fn router(sandbox: Arc<Sandbox>) -> Router {
+    let door = Router::new()
+        .route("/_sandbox/calls", get(control::calls).delete(control::forget_calls))
+        .route("/_sandbox/writes", get(control::writes))
+        .route("/_sandbox/latency", put(control::set_latency))
+        .route("/_sandbox/faults", get(control::faults).post(control::add_fault).delete(control::clear_faults))
+        .route("/_sandbox/customers", post(control::plant))
+        .route("/_sandbox/webhook", put(control::set_webhook).delete(control::unset_webhook))
+        .route("/_sandbox/reset", post(control::reset))
+        .layer(DefaultBodyLimit::max(64 * 1024));
+    let api = Operation::ALL.into_iter().fold(Router::new(), |router, operation| {
+        // The router merges the methods of one path.
+        router.route(operation.path(), answered_by(operation))
+    });
+    api.merge(door).fallback(unknown).with_state(sandbox)
+}
+
+fn answered_by(operation: Operation) -> MethodRouter<Arc<Sandbox>> {
+    let handler = move |State(sandbox): State<Arc<Sandbox>>, request: Request| exchange(sandbox, operation, request);
+    let filter = match operation.method() {
+        Method::POST => MethodFilter::POST,
+        Method::PUT => MethodFilter::PUT,
+        Method::PATCH => MethodFilter::PATCH,
+        Method::DELETE => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
+    on(filter, handler)
+}
+
+async fn unknown(uri: Uri) -> Response {
+    if uri.path().starts_with("/_sandbox") {
+        return control::unknown();
+    }
+    answer::unknown_route()
+}

@@ -1,0 +1,179 @@
+//! The rules that well-formed fields keep: a 422 that names every breach at once, in lower case.
+//!
+//! Forms and lengths are the contract's (metadata's lengths stand in the vendor's guide only). A masked
+//! value sent back by a careless client breaks its field's form, so it can never be stored.
+
+use std::net::Ipv4Addr;
+
+use chrono::NaiveDate;
+use url::Url;
+
+use super::answer::Problem;
+use super::customer::{Address, Metadata, Profile};
+use super::shape::Draft;
+use super::words::Kind;
+
+const MAX_ADDRESS_LINE: usize = 100;
+const MAX_PAIRS: usize = 20;
+const MAX_PAIR_LENGTH: usize = 40;
+
+/// All that is wrong with a draft for a customer of `kind`.
+pub fn problems(draft: &Draft, kind: Kind) -> Vec<Problem> {
+    let mut breaches = Breaches(Vec::new());
+    breaches.unless(!draft.name.trim().is_empty(), "name", "Must not be blank.");
+    breaches.unless(is_email(&draft.email), "email", "Not an e-mail address.");
+    breaches.unless(is_phone(&draft.phone), "phone", "Not an E.164 number.");
+    breaches.unless(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
+    if let Some(address) = &draft.address {
+        breaches.address(address);
+    }
+    if let Some(profile) = &draft.profile {
+        breaches.profile(profile, kind);
+    }
+    if let Some(metadata) = &draft.metadata {
+        breaches.metadata(metadata);
+    }
+    breaches.0
+}
+
+struct Breaches(Vec<Problem>);
+
+impl Breaches {
+    fn unless(&mut self, kept: bool, path: impl Into<String>, detail: &str) {
+        if !kept {
+            self.0.push(Problem::at(path, detail));
+        }
+    }
+
+    fn address(&mut self, address: &Address) {
+        let lines = [
+            ("address.address1", Some(&address.address1)),
+            ("address.address2", address.address2.as_ref()),
+            ("address.city", Some(&address.city)),
+        ];
+        for (path, line) in lines {
+            let kept = line.is_none_or(|line| line.chars().count() <= MAX_ADDRESS_LINE);
+            self.unless(kept, path, "Must have at most 100 characters.");
+        }
+        let state = address.state.len() == 2 && address.state.bytes().all(|byte| byte.is_ascii_uppercase());
+        self.unless(state, "address.state", "Must be two capital letters.");
+        let zip = follows(&address.zip, "#####") || follows(&address.zip, "#####-####");
+        self.unless(zip, "address.zip", "Must be a ZIP code of five or nine digits.");
+    }
+
+    fn profile(&mut self, profile: &Profile, kind: Kind) {
+        if profile.kind() != kind {
+            let detail = format!("Does not fit a customer of type {}.", kind.word());
+            self.unless(false, "compliance_profile", &detail);
+        }
+        match profile {
+            Profile::Individual { dob, ssn } => {
+                let date = |text: &str| follows(text, "####-##-##") && text.parse::<NaiveDate>().is_ok();
+                self.unless(dob.as_deref().is_none_or(date), "compliance_profile.dob", "Must be a date, YYYY-MM-DD.");
+                let number = ssn.as_deref().is_none_or(|ssn| follows(ssn, "###-##-####"));
+                self.unless(number, "compliance_profile.ssn", "Must have the form 000-00-0000.");
+            }
+            Profile::Business { ein, website, representatives, .. } => {
+                let number = ein.as_deref().is_none_or(|ein| follows(ein, "##-#######"));
+                self.unless(number, "compliance_profile.ein", "Must have the form 00-0000000.");
+                let uri = website.as_deref().is_none_or(|website| Url::parse(website).is_ok());
+                self.unless(uri, "compliance_profile.website", "Must be an absolute URI.");
+                for (index, representative) in representatives.iter().flatten().enumerate() {
+                    let path = format!("compliance_profile.representatives[{index}].name");
+                    self.unless(!representative.name.trim().is_empty(), path, "Must not be blank.");
+                }
+            }
+        }
+    }
+
+    fn metadata(&mut self, metadata: &Metadata) {
+        let short = |text: &str| text.chars().count() <= MAX_PAIR_LENGTH;
+        self.unless(metadata.len() <= MAX_PAIRS, "metadata", "Must have at most 20 pairs.");
+        self.unless(metadata.keys().all(|key| short(key)), "metadata", "Keys must have at most 40 characters.");
+        self.unless(metadata.values().all(|value| short(value)), "metadata", "Values must have at most 40 characters.");
+    }
+}
+
+/// Whether the text has exactly this form, where `#` is an ASCII digit.
+fn follows(text: &str, form: &str) -> bool {
+    let fits = |(byte, sign): (u8, u8)| {
+        if sign == b'#' { byte.is_ascii_digit() } else { byte == sign }
+    };
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
+}
+
+/// `^\+[1-9]\d{1,14}$`
+fn is_phone(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('+') else {
+        return false;
+    };
+    (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+}
+
+/// One `@`, something before it, a dotted domain after it, nothing invisible: what every mail server agrees on.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
+    let labels = domain.split('.').collect::<Vec<_>>();
+    text.len() <= 254
+        && !local.is_empty()
+        && !text.chars().any(|character| character.is_whitespace() || character.is_control())
+        && !domain.contains('@')
+        && labels.len() > 1
+        && labels.iter().all(|label| !label.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::view::{DOB_MASK, EIN_MASK, IP_MASK, SSN_MASK};
+
+    fn draft() -> Draft {
+        Draft {
+            name: "Ada".into(),
+            email: "ada@example.test".into(),
+            phone: "+12025550100".into(),
+            ip_address: "203.0.113.9".into(),
+            address: None,
+            profile: None,
+            external_id: None,
+            metadata: None,
+        }
+    }
+
+    fn broken(draft: &Draft, kind: Kind) -> Vec<String> {
+        problems(draft, kind).into_iter().filter_map(|problem| problem.path).collect()
+    }
+
+    #[test]
+    fn a_mask_breaks_every_field_that_can_carry_one() {
+        let profile = Profile::Individual { dob: Some(DOB_MASK.into()), ssn: Some(SSN_MASK.into()) };
+        let person = Draft { ip_address: IP_MASK.into(), profile: Some(profile), ..draft() };
+        let paths = ["device.ip_address", "compliance_profile.dob", "compliance_profile.ssn"];
+        assert_eq!(broken(&person, Kind::Individual), paths);
+        let profile = Profile::Business {
+            ein: Some(EIN_MASK.into()),
+            legal_business_name: None,
+            representatives: None,
+            website: None,
+        };
+        let company = Draft { profile: Some(profile), ..draft() };
+        assert_eq!(broken(&company, Kind::Business), ["compliance_profile.ein"]);
+        assert_eq!(broken(&company, Kind::Individual), ["compliance_profile", "compliance_profile.ein"]);
+    }
+
+    #[test]
+    fn forms_are_exact() {
+        for good in ["+12", "+12025550100", "+123456789012345"] {
+            assert!(is_phone(good), "{good}");
+        }
+        for bad in ["12025550100", "+02025550100", "+1", "+1234567890123456", "+1202555010x"] {
+            assert!(!is_phone(bad), "{bad}");
+        }
+        for bad in ["ada", "@example.test", "ada@", "ada@test", "a@b@example.test", "a da@example.test", "a@.test"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+        assert!(broken(&draft(), Kind::Individual).is_empty());
+    }
+}

@@ -1,0 +1,137 @@
+//! What a screening found: the ten fields of `identity_details`, and how the sandbox comes to them.
+//!
+//! Nobody is really screened. The findings depend on the customer's id and the outcome asked for, so
+//! they are the same every time. Two things seen live are kept: a customer forced to `rejected` carries
+//! the decision `accept`, and an invented person under `standard` ends in `review` because of its
+//! reputation while all modules accept.
+
+mod codes;
+mod findings;
+mod insights;
+mod showcase;
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+pub use findings::screen;
+pub use insights::Insights;
+pub use showcase::every_module;
+
+use super::timestamp::{Moment, Spelling};
+use super::words::{Correlation, Decision};
+
+/// `identity_details`.
+#[derive(Clone, Serialize)]
+pub struct Screening {
+    /// New with every screening.
+    pub review_id: Uuid,
+    /// The whole's; not the customer's status.
+    pub decision: Decision,
+    /// Code to text; `null` where no module gave a code.
+    pub messages: Option<BTreeMap<&'static str, &'static str>>,
+    /// By module name.
+    pub breakdown: BTreeMap<&'static str, Module>,
+    /// Where it ran; it does not for companies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kyc: Option<Kyc>,
+    /// Warnings of other institutions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_alerts: Option<NetworkAlerts>,
+    /// History at other institutions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reputation: Option<Reputation>,
+    /// Lists of sanctioned or exposed people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch_list: Option<WatchList>,
+    /// When it was begun. Reviews are only ever read, so the spelling is the read's.
+    #[serde(serialize_with = "as_read")]
+    pub created_at: Moment,
+    /// When it last changed.
+    #[serde(serialize_with = "as_read")]
+    pub updated_at: Moment,
+}
+
+/// One module of the breakdown.
+#[derive(Clone, Serialize)]
+pub struct Module {
+    /// Reason codes.
+    pub codes: Option<Vec<&'static str>>,
+    /// The score in a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Correlation>,
+    /// 0 to 1, more is closer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_score: Option<f64>,
+    /// What the module came to.
+    pub decision: Decision,
+    /// 0 to 1, more is worse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_score: Option<f64>,
+}
+
+/// "Know your customer": which fields could be confirmed.
+#[derive(Clone, Serialize)]
+pub struct Kyc {
+    /// Reason codes.
+    pub codes: Option<Vec<&'static str>>,
+    /// What it came to.
+    pub decision: Decision,
+    /// Field to confirmed or not.
+    pub validations: BTreeMap<&'static str, bool>,
+}
+
+/// Warnings of other institutions.
+#[derive(Clone, Serialize)]
+pub struct NetworkAlerts {
+    /// The warnings.
+    pub alerts: Option<Vec<&'static str>>,
+    /// Reason codes.
+    pub codes: Option<Vec<&'static str>>,
+    /// What it came to.
+    pub decision: Decision,
+}
+
+/// History at other institutions.
+#[derive(Clone, Serialize)]
+pub struct Reputation {
+    /// Reason codes.
+    pub codes: Option<Vec<&'static str>>,
+    /// What it came to.
+    pub decision: Decision,
+    /// Up to 33 figures.
+    pub insights: Insights,
+    /// 0 to 1, more is worse.
+    pub risk_score: Option<f64>,
+}
+
+/// Lists of sanctioned or exposed people.
+#[derive(Clone, Serialize)]
+pub struct WatchList {
+    /// Reason codes.
+    pub codes: Option<Vec<&'static str>>,
+    /// What it came to.
+    pub decision: Decision,
+    /// Names of the lists that matched.
+    pub matched: Option<Vec<&'static str>>,
+    /// The matches.
+    pub matches: Option<Vec<Match>>,
+}
+
+/// One match on a list.
+#[derive(Clone, Serialize)]
+pub struct Match {
+    /// How close.
+    pub correlation: Correlation,
+    /// Which list.
+    pub list_name: &'static str,
+    /// What matched.
+    pub match_fields: Vec<&'static str>,
+    /// Where to read on.
+    pub urls: Vec<&'static str>,
+}
+
+fn as_read<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&Spelling::Read.of(*moment))
+}

@@ -1,0 +1,29 @@
+//! Reason codes and their texts: `I…` insights, `R…` risks, `B…` of companies.
+//!
+//! The forms are the vendor's; most numbers and all wordings are made up, since no list is published.
+
+/// Every code that the sandbox uses, with the text that `messages` carries for it.
+pub const CODES: &[(&str, &str)] = &[
+    ("I121", "Known on social sites"),
+    ("I305", "Phone in use for more than a year"),
+    ("I553", "E-mail address is older than 180 days"),
+    ("I625", "Phone belongs to the name given"),
+    ("I708", "Address can be delivered to"),
+    ("I919", "Full name and address are confirmed"),
+    ("R105", "Name is close to one on a watch list"),
+    ("R203", "Address belongs to a mail drop"),
+    ("R301", "Another institution reported fraud"),
+    ("R402", "Identity may be put together of several people's parts"),
+    ("R551", "E-mail address was first seen this week"),
+    ("R610", "Phone is a forwarding number"),
+    ("R907", "Social security number could not be confirmed"),
+    ("R1022", "Seen too often lately"),
+    ("B101", "Company is in good standing"),
+    ("B202", "Company name and EIN belong together"),
+    ("B303", "Register names another address"),
+];
+
+/// The text of a code.
+pub fn text(code: &str) -> Option<&'static str> {
+    CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}

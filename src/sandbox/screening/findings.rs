@@ -1,0 +1,209 @@
+//! How a screening's findings are made: by the customer's kind, the outcome and the id.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::insights::{Insight, figures};
+use super::{Kyc, Match, Module, NetworkAlerts, Reputation, Screening, WatchList, codes};
+use crate::sandbox::random::Random;
+use crate::sandbox::timestamp::Moment;
+use crate::sandbox::words::{Correlation, Decision, Kind, Outcome};
+
+const PERSON_MODULES: [&str; 5] = ["address", "email", "fraud", "phone", "synthetic"];
+const COMPANY_MODULES: [&str; 3] = ["business_evaluation", "business_identification", "business_validation"];
+const VALIDATIONS: [&str; 10] =
+    ["address", "city", "dob", "email", "first_name", "last_name", "phone", "ssn", "state", "zip"];
+const LISTS: [&str; 3] = ["OFAC SDN", "UN Consolidated", "Politically Exposed Persons"];
+
+/// What keeps a customer in review.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Nothing,
+    Reputation,
+    NetworkAlerts,
+    WatchList,
+    Kyc,
+    Module,
+}
+
+/// The findings for a customer of `kind` that is to end in `outcome`. The same `id` and outcome give the same findings.
+pub fn screen(id: Uuid, kind: Kind, outcome: Outcome, review_id: Uuid, now: Moment) -> Screening {
+    let (high, low) = id.as_u64_pair();
+    let mut random = Random::new(high ^ low);
+    let cause = match outcome {
+        // Seen: a customer forced to `rejected` shows `accept` all over.
+        Outcome::Verified | Outcome::Rejected => Cause::Nothing,
+        // Seen: an invented person is kept back by its reputation alone.
+        Outcome::Standard => Cause::Reputation,
+        Outcome::Review => match random.below(5) {
+            0 => Cause::Reputation,
+            1 => Cause::NetworkAlerts,
+            2 => Cause::WatchList,
+            3 if kind == Kind::Individual => Cause::Kyc,
+            _ => Cause::Module,
+        },
+    };
+    let mut breakdown = modules(kind, cause, &mut random);
+    if kind == Kind::Individual && random.chance(20) {
+        // Each module is optional; a fifth of the people lacks one.
+        breakdown.remove("synthetic");
+    }
+    finish(Screening {
+        review_id,
+        decision: if cause == Cause::Nothing { Decision::Accept } else { Decision::Review },
+        messages: None,
+        breakdown,
+        kyc: (kind == Kind::Individual).then(|| kyc(cause == Cause::Kyc)),
+        network_alerts: (cause == Cause::NetworkAlerts || random.chance(80))
+            .then(|| network_alerts(cause == Cause::NetworkAlerts)),
+        reputation: (cause == Cause::Reputation || random.chance(85))
+            .then(|| reputation(cause == Cause::Reputation, &mut random)),
+        watch_list: (cause == Cause::WatchList || random.chance(80))
+            .then(|| watch_list(cause == Cause::WatchList, &mut random)),
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+fn modules(kind: Kind, cause: Cause, random: &mut Random) -> BTreeMap<&'static str, Module> {
+    let company: &[&'static str] = if kind == Kind::Business { &COMPANY_MODULES } else { &[] };
+    let mut breakdown = BTreeMap::new();
+    for &name in PERSON_MODULES.iter().chain(company) {
+        breakdown.insert(name, accepted(name, random));
+    }
+    if cause == Cause::Module {
+        let name = random.pick(&["address", "email", "fraud", "phone"]);
+        let (code, decision) = match name {
+            "address" => ("R203", Decision::Review),
+            "email" => ("R551", Decision::Review),
+            "fraud" => ("R402", Decision::Reject),
+            _ => ("R610", Decision::Review),
+        };
+        breakdown.insert(
+            name,
+            Module {
+                codes: Some(vec![code]),
+                correlation: Some(Correlation::Low),
+                correlation_score: Some(random.score(5, 30)),
+                decision,
+                risk_score: Some(random.score(60, 95)),
+            },
+        );
+    }
+    breakdown
+}
+
+fn accepted(name: &str, random: &mut Random) -> Module {
+    let code = match name {
+        "address" => Some("I708"),
+        "business_evaluation" => Some("B101"),
+        "business_identification" => Some("B202"),
+        "email" => Some(random.pick(&["I121", "I553"])),
+        "phone" => Some(random.pick(&["I305", "I625"])),
+        _ => None,
+    };
+    // Fraud and synthetic look at behaviour; there is nothing that they could correlate (as in the live sample).
+    let correlates = !matches!(name, "fraud" | "synthetic");
+    let score = random.score(55, 100);
+    let codes = match code {
+        Some(code) => Some(vec![code]),
+        None if name == "synthetic" => None,
+        None => Some(Vec::new()),
+    };
+    Module {
+        codes,
+        correlation: correlates.then(|| bucket(score)),
+        correlation_score: correlates.then_some(score),
+        decision: Decision::Accept,
+        risk_score: (name != "business_validation").then(|| random.score(0, 25)),
+    }
+}
+
+fn bucket(score: f64) -> Correlation {
+    match score {
+        score if score >= 0.9 => Correlation::High,
+        score if score >= 0.7 => Correlation::Likely,
+        score if score >= 0.4 => Correlation::Potential,
+        _ => Correlation::Low,
+    }
+}
+
+pub(super) fn kyc(doubtful: bool) -> Kyc {
+    Kyc {
+        codes: Some(vec![if doubtful { "R907" } else { "I919" }]),
+        decision: if doubtful { Decision::Review } else { Decision::Accept },
+        validations: VALIDATIONS.iter().map(|&name| (name, !(doubtful && name == "ssn"))).collect(),
+    }
+}
+
+pub(super) fn network_alerts(doubtful: bool) -> NetworkAlerts {
+    NetworkAlerts {
+        alerts: Some(if doubtful { vec!["fraud_reported", "account_takeover"] } else { Vec::new() }),
+        codes: Some(if doubtful { vec!["R301"] } else { Vec::new() }),
+        decision: if doubtful { Decision::Review } else { Decision::Accept },
+    }
+}
+
+fn reputation(doubtful: bool, random: &mut Random) -> Reputation {
+    let mut insights = figures(random, false);
+    insights.insert("accounts_count", Insight::Count(if doubtful { 14 } else { 2 }));
+    Reputation {
+        codes: Some(if doubtful { vec!["R1022"] } else { Vec::new() }),
+        decision: if doubtful { Decision::Review } else { Decision::Accept },
+        insights,
+        risk_score: Some(if doubtful { random.score(40, 70) } else { random.score(0, 30) }),
+    }
+}
+
+fn watch_list(doubtful: bool, random: &mut Random) -> WatchList {
+    if !doubtful {
+        return WatchList {
+            codes: Some(Vec::new()),
+            decision: Decision::Accept,
+            matched: Some(Vec::new()),
+            matches: Some(Vec::new()),
+        };
+    }
+    let list_name = random.pick(&LISTS);
+    WatchList {
+        codes: Some(vec!["R105"]),
+        decision: Decision::Review,
+        matched: Some(vec![list_name]),
+        matches: Some(vec![Match {
+            correlation: if random.chance(50) { Correlation::Potential } else { Correlation::Likely },
+            list_name,
+            match_fields: vec!["name"],
+            urls: vec!["https://lists.example.test/match"],
+        }]),
+    }
+}
+
+/// Gathers the codes of all parts and puts their texts into `messages`.
+pub(super) fn finish(mut screening: Screening) -> Screening {
+    let parts = [
+        screening.kyc.as_ref().and_then(|part| part.codes.as_ref()),
+        screening.network_alerts.as_ref().and_then(|part| part.codes.as_ref()),
+        screening.reputation.as_ref().and_then(|part| part.codes.as_ref()),
+        screening.watch_list.as_ref().and_then(|part| part.codes.as_ref()),
+    ];
+    let modules = screening.breakdown.values().map(|module| module.codes.as_ref());
+    let messages: BTreeMap<_, _> =
+        modules.chain(parts).flatten().flatten().filter_map(|&code| Some((code, codes::text(code)?))).collect();
+    screening.messages = (!messages.is_empty()).then_some(messages);
+    screening
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::timestamp;
+
+    #[test]
+    fn an_invented_person_is_kept_back_by_reputation_alone() {
+        let screening = screen(Uuid::from_u128(7), Kind::Individual, Outcome::Standard, Uuid::nil(), timestamp::now());
+        assert_eq!(screening.decision, Decision::Review);
+        assert!(screening.breakdown.values().all(|module| module.decision == Decision::Accept));
+        assert_eq!(screening.reputation.map(|part| part.decision), Some(Decision::Review));
+    }
+}

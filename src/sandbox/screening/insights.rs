@@ -1,0 +1,101 @@
+//! The 33 figures of a reputation: 20 counts, 5 amounts, 8 lists of days.
+//!
+//! Each is optional and nullable on the wire; the sandbox uses all three ways: a value, `null`, no key.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::sandbox::random::Random;
+
+/// The counts.
+pub const COUNTS: [&str; 20] = [
+    "accounts_active_count",
+    "accounts_closed_count",
+    "accounts_count",
+    "accounts_fraud_count",
+    "ach_fraud_transactions_count",
+    "ach_returned_transactions_count",
+    "applications_approved_count",
+    "applications_count",
+    "applications_declined_count",
+    "applications_fraud_count",
+    "card_disputed_transactions_count",
+    "card_fraud_transactions_count",
+    "card_stopped_transactions_count",
+    "user_active_profile_count",
+    "user_address_count",
+    "user_closed_profile_count",
+    "user_dob_count",
+    "user_email_count",
+    "user_institution_count",
+    "user_mobile_count",
+];
+
+/// The amounts, in dollars.
+pub const AMOUNTS: [&str; 5] = [
+    "accounts_fraud_loss_total_amount",
+    "ach_fraud_transactions_total_amount",
+    "ach_returned_transactions_total_amount",
+    "card_disputed_transactions_total_amount",
+    "card_fraud_transactions_total_amount",
+];
+
+/// The lists of days.
+pub const DATE_LISTS: [&str; 8] = [
+    "accounts_closed_dates",
+    "accounts_fraud_labeled_dates",
+    "ach_fraud_transactions_dates",
+    "ach_returned_transactions_dates",
+    "applications_dates",
+    "card_disputed_transactions_dates",
+    "card_fraud_transactions_dates",
+    "card_stopped_transactions_dates",
+];
+
+/// The figures by name; a name that is not there is not sent.
+pub type Insights = BTreeMap<&'static str, Insight>;
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Insight {
+    /// How many.
+    Count(u32),
+    /// Dollars.
+    Amount(f64),
+    /// Days, `YYYY-MM-DD`.
+    Dates(Vec<String>),
+    /// Known to be unknown: `null`.
+    Unknown,
+}
+
+/// Figures that depend on `random`; with `whole` each of the 33 has a value.
+pub fn figures(random: &mut Random, whole: bool) -> Insights {
+    let mut insights = Insights::new();
+    let mut put = |name, random: &mut Random, figure: fn(&mut Random) -> Insight| {
+        if whole || random.chance(70) {
+            insights.insert(name, figure(random));
+        } else if random.chance(50) {
+            insights.insert(name, Insight::Unknown);
+        }
+    };
+    for name in COUNTS {
+        put(name, random, |random| Insight::Count(1 + random.below(9)));
+    }
+    for name in AMOUNTS {
+        // Quarters, so that no rounding stands between the wire and a test.
+        put(name, random, |random| Insight::Amount(f64::from(random.below(4000)) / 4.0));
+    }
+    for name in DATE_LISTS {
+        put(name, random, |random| {
+            let days = 1 + random.below(3);
+            Insight::Dates((0..days).map(|_| day(random)).collect())
+        });
+    }
+    insights
+}
+
+fn day(random: &mut Random) -> String {
+    format!("2025-{:02}-{:02}", 1 + random.below(12), 1 + random.below(28))
+}

@@ -1,0 +1,100 @@
+//! The people that every world begins with: the same on every machine, all of them made up.
+//!
+//! Six have ids to remember, for docs and tests; the others are drawn from fixed numbers. Addresses are
+//! under `example.test`, phones are +1 202 555 01xx, SSNs begin with 9 (never issued), device addresses are
+//! of the documentation ranges. Times of creation lie in January to October 2026 and are whole seconds, so that a
+//! bound copied from an answer to GET, which has no fraction, still means the same moment.
+
+mod documented;
+mod people;
+
+use uuid::Uuid;
+
+use super::world::World;
+
+pub use people::person;
+
+/// Ada Example: a person in review. Her screening uses all eight modules, KYC, network alerts, reputation with all 33
+/// insights, two watch-list matches and every reason code with its text. External id `ada-1`.
+pub const ADA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0001);
+
+/// Blue Kettle: a verified company with representatives, website, address and metadata. External id `blue-kettle-2`.
+pub const BLUE_KETTLE: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0002);
+
+/// Rex Example: a rejected person whose screening says `accept` (seen live). External id `rex-3`.
+pub const REX: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0003);
+
+/// Penny Example: a pending person who was never screened, so the review has no `identity_details`, and no
+/// optional part is there. External id `penny-4`.
+pub const PENNY: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0004);
+
+/// Ivy Example: an inactive person whose profile has the keys `dob` and `ssn`, both `null`. External id `ivy-5`.
+pub const IVY: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0005);
+
+/// Rhea Example: a person in review though all modules accept: her reputation alone says `review`. External id `rhea-6`.
+pub const RHEA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0006);
+
+/// How many customers a fresh world has.
+pub const COUNT: usize = 250;
+
+/// A fresh world.
+pub fn world() -> World {
+    let mut world = World::default();
+    for customer in documented::all() {
+        world.put(customer);
+    }
+    let drawn = COUNT - world.len();
+    world.plant(u32::try_from(drawn).unwrap_or_default());
+    world
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::sandbox::words::{Kind, SortBy, Status};
+
+    fn counted<T: Eq + std::hash::Hash>(of: fn(&crate::sandbox::customer::Customer) -> T) -> usize {
+        world().in_order(SortBy::Name).map(|customer| of(customer)).collect::<HashSet<_>>().len()
+    }
+
+    #[test]
+    fn every_kind_and_every_status_occurs() {
+        assert_eq!(world().len(), COUNT);
+        assert_eq!(counted(|customer| customer.kind), Kind::WORDS.len());
+        assert_eq!(counted(|customer| customer.status), Status::WORDS.len());
+        assert_eq!(counted(|customer| customer.address.is_some()), 2);
+        assert_eq!(counted(|customer| customer.profile.is_some()), 2);
+        assert_eq!(counted(|customer| customer.metadata.is_some()), 2);
+        assert_eq!(counted(|customer| customer.external_id.is_some()), 2);
+        assert_eq!(counted(|customer| customer.screening.is_some()), 2);
+    }
+
+    #[test]
+    fn seeded_people_keep_the_rules_for_created_ones() {
+        use crate::sandbox::{rules, shape::Draft};
+        for customer in world().in_order(SortBy::CreatedAt) {
+            let customer = customer.as_ref().clone();
+            let draft = Draft {
+                name: customer.name,
+                email: customer.email,
+                phone: customer.phone,
+                ip_address: customer.ip_address,
+                address: customer.address,
+                profile: customer.profile,
+                external_id: customer.external_id,
+                metadata: customer.metadata,
+            };
+            assert_eq!(rules::problems(&draft, customer.kind), [], "{}", customer.id);
+            assert_eq!(customer.id.get_version_num(), 7);
+        }
+    }
+
+    #[test]
+    fn a_world_holds_as_many_people_as_were_planted() {
+        let mut world = world();
+        world.plant(2500);
+        assert_eq!(world.len(), COUNT + 2500);
+    }
+}

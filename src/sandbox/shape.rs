@@ -1,0 +1,328 @@
+//! The shape of a body: which members, of which type. What breaks it is a 400 that names every fault at once.
+//!
+//! Strict, as the contract's `additionalProperties: false` has it (server-side strictness was not confirmed):
+//! unknown members, missing ones, `null` where no `null` is allowed and words outside an enum are refused.
+//! What a well-formed value must look like is the business of `rules`.
+
+use serde_json::{Map, Value};
+
+use super::answer::Problem;
+use super::customer::{Address, Configuration, Metadata, Profile, Representative};
+use super::words::{Kind, Outcome, ProcessingMethod, Status};
+
+/// What create and update have in common.
+pub struct Draft {
+    /// As given.
+    pub name: String,
+    /// As given.
+    pub email: String,
+    /// As given.
+    pub phone: String,
+    /// As given.
+    pub ip_address: String,
+    /// Whole or not at all.
+    pub address: Option<Address>,
+    /// In clear.
+    pub profile: Option<Profile>,
+    /// The caller's own id.
+    pub external_id: Option<String>,
+    /// The caller's own pairs.
+    pub metadata: Option<Metadata>,
+}
+
+/// The body of a POST.
+pub struct Creation {
+    /// What both bodies have.
+    pub draft: Draft,
+    /// What the customer is.
+    pub kind: Kind,
+    /// With the server's defaults filled in.
+    pub configuration: Configuration,
+}
+
+/// The body of a PUT.
+pub struct Replacement {
+    /// What both bodies have.
+    pub draft: Draft,
+    /// The status that the customer is to have.
+    pub status: Status,
+}
+
+const COMMON: [&str; 8] =
+    ["name", "email", "phone", "device", "address", "compliance_profile", "external_id", "metadata"];
+const PERSON: [&str; 2] = ["dob", "ssn"];
+const COMPANY: [&str; 4] = ["ein", "legal_business_name", "representatives", "website"];
+
+/// Reads the body of a create.
+pub fn creation(body: &[u8]) -> Result<Creation, Vec<Problem>> {
+    let mut shape = Shape::default();
+    let value = root(body)?;
+    let object = shape.object("", &value, &[&COMMON[..], &["type", "config"]].concat());
+    let kind = shape.word(object, "", "type", Kind::parse, Kind::WORDS);
+    let draft = shape.draft(object, kind);
+    let configuration = shape.configuration(object);
+    // Each `None` stands for a problem that was noted, so a good body has both.
+    match (kind, draft) {
+        (Some(kind), Some(draft)) if shape.problems.is_empty() => Ok(Creation { draft, kind, configuration }),
+        _ => Err(shape.problems),
+    }
+}
+
+/// Reads the body of an update. The kind is fixed by then, and not known before the look-up.
+pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<Problem>> {
+    let mut shape = Shape::default();
+    let value = root(body)?;
+    let object = shape.object("", &value, &[&COMMON[..], &["status"]].concat());
+    let status = shape.word(object, "", "status", Status::parse, Status::WORDS);
+    let draft = shape.draft(object, None);
+    match (status, draft) {
+        (Some(status), Some(draft)) if shape.problems.is_empty() => Ok(Replacement { draft, status }),
+        _ => Err(shape.problems),
+    }
+}
+
+/// Reads the body of a decision; the result is `verified` or `rejected`.
+pub fn decision(body: &[u8]) -> Result<Status, Vec<Problem>> {
+    let mut shape = Shape::default();
+    let value = root(body)?;
+    let object = shape.object("", &value, &["status"]);
+    let decided =
+        |word: &str| Status::parse(word).filter(|status| matches!(status, Status::Verified | Status::Rejected));
+    match shape.word(object, "", "status", decided, &["verified", "rejected"]) {
+        Some(status) if shape.problems.is_empty() => Ok(status),
+        _ => Err(shape.problems),
+    }
+}
+
+fn root(body: &[u8]) -> Result<Value, Vec<Problem>> {
+    let malformed = |detail: &str| vec![Problem::whole(detail)];
+    if body.is_empty() {
+        return Err(malformed("A body is required."));
+    }
+    serde_json::from_slice(body).map_err(|_| malformed("The body is not well-formed JSON."))
+}
+
+/// An object of the body; `None` where it is absent or was refused already.
+type Members<'v> = Option<&'v Map<String, Value>>;
+
+#[derive(Default)]
+struct Shape {
+    problems: Vec<Problem>,
+}
+
+impl Shape {
+    fn note(&mut self, path: &str, detail: impl Into<String>) {
+        self.problems.push(if path.is_empty() { Problem::whole(detail) } else { Problem::at(path, detail) });
+    }
+
+    fn object<'v>(&mut self, path: &str, value: &'v Value, known: &[&str]) -> Members<'v> {
+        let Some(object) = value.as_object() else {
+            self.note(path, "Must be an object.");
+            return None;
+        };
+        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+            self.note(&join(path, name), "There is no such member.");
+        }
+        Some(object)
+    }
+
+    /// A member that must be there and must not be `null`.
+    fn required<'v>(&mut self, object: Members<'v>, path: &str, name: &str) -> Option<&'v Value> {
+        let value = object?.get(name).filter(|value| !value.is_null());
+        if value.is_none() {
+            self.note(&join(path, name), "Is required.");
+        }
+        value
+    }
+
+    fn text(&mut self, object: Members<'_>, path: &str, name: &str) -> Option<String> {
+        let value = self.required(object, path, name)?;
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.note(&join(path, name), "Must be a string.");
+        }
+        text
+    }
+
+    fn optional_text(&mut self, object: Members<'_>, path: &str, name: &str) -> Option<String> {
+        match object?.get(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(_) => {
+                self.note(&join(path, name), "Must be a string or null.");
+                None
+            }
+        }
+    }
+
+    /// A key that must be there, though its value may be `null`.
+    fn nullable_text(&mut self, object: Members<'_>, path: &str, name: &str) -> Option<String> {
+        if object.is_some_and(|object| !object.contains_key(name)) {
+            self.note(&join(path, name), "Is required, but may be null.");
+        }
+        self.optional_text(object, path, name)
+    }
+
+    fn word<T>(
+        &mut self,
+        object: Members<'_>,
+        path: &str,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        accepted: &[&str],
+    ) -> Option<T> {
+        let value = self.required(object, path, name)?;
+        let word = value.as_str().and_then(parse);
+        if word.is_none() {
+            self.note(&join(path, name), format!("Must be one of: {}.", accepted.join(", ")));
+        }
+        word
+    }
+
+    fn draft(&mut self, object: Members<'_>, kind: Option<Kind>) -> Option<Draft> {
+        let name = self.text(object, "", "name");
+        let email = self.text(object, "", "email");
+        let phone = self.text(object, "", "phone");
+        let ip_address = match self.required(object, "", "device") {
+            Some(device) => {
+                let device = self.object("device", device, &["ip_address"]);
+                self.text(device, "device", "ip_address")
+            }
+            None => None,
+        };
+        let given = |name| object.and_then(|object| object.get(name)).filter(|value| !value.is_null());
+        let address = given("address").and_then(|value| self.address(value));
+        let profile = given("compliance_profile").and_then(|value| self.profile(value, kind));
+        let external_id = self.optional_text(object, "", "external_id");
+        let metadata = given("metadata").and_then(|value| self.metadata(value));
+        Some(Draft {
+            name: name?,
+            email: email?,
+            phone: phone?,
+            ip_address: ip_address?,
+            address,
+            profile,
+            external_id,
+            metadata,
+        })
+    }
+
+    fn address(&mut self, value: &Value) -> Option<Address> {
+        const PATH: &str = "address";
+        let object = self.object(PATH, value, &["address1", "address2", "city", "state", "zip"]);
+        let address1 = self.text(object, PATH, "address1");
+        let address2 = self.optional_text(object, PATH, "address2");
+        let city = self.text(object, PATH, "city");
+        let state = self.text(object, PATH, "state");
+        let zip = self.text(object, PATH, "zip");
+        Some(Address { address1: address1?, address2, city: city?, state: state?, zip: zip? })
+    }
+
+    /// The wire has two shapes and nothing that tells them apart but their keys. Keys of one shape alone
+    /// decide; where both or none are there, the kind does, and the other shape's members are unknown.
+    fn profile(&mut self, value: &Value, kind: Option<Kind>) -> Option<Profile> {
+        const PATH: &str = "compliance_profile";
+        let has = |names: &[&str]| names.iter().any(|name| value.get(name).is_some());
+        let kind = match (has(&PERSON), has(&COMPANY)) {
+            (true, false) => Kind::Individual,
+            (false, true) => Kind::Business,
+            _ => kind.unwrap_or(Kind::Individual),
+        };
+        if kind == Kind::Individual {
+            let object = self.object(PATH, value, &PERSON);
+            let dob = self.nullable_text(object, PATH, "dob");
+            let ssn = self.nullable_text(object, PATH, "ssn");
+            return object.map(|_| Profile::Individual { dob, ssn });
+        }
+        let object = self.object(PATH, value, &COMPANY);
+        let ein = self.nullable_text(object, PATH, "ein");
+        let legal_business_name = self.nullable_text(object, PATH, "legal_business_name");
+        let representatives = match object.and_then(|object| object.get("representatives")) {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(values)) => Some(self.representatives(values)),
+            Some(_) => {
+                self.note("compliance_profile.representatives", "Must be an array or null.");
+                None
+            }
+        };
+        let website = self.optional_text(object, PATH, "website");
+        object.map(|_| Profile::Business { ein, legal_business_name, representatives, website })
+    }
+
+    fn representatives(&mut self, values: &[Value]) -> Vec<Representative> {
+        let mut representatives = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            let path = format!("compliance_profile.representatives[{index}]");
+            let object = self.object(&path, value, &["name", "email", "phone"]);
+            let name = self.text(object, &path, "name");
+            let email = self.optional_text(object, &path, "email");
+            let phone = self.optional_text(object, &path, "phone");
+            representatives.extend(name.map(|name| Representative { name, email, phone }));
+        }
+        representatives
+    }
+
+    fn metadata(&mut self, value: &Value) -> Option<Metadata> {
+        let Some(object) = value.as_object() else {
+            self.note("metadata", "Must be an object or null.");
+            return None;
+        };
+        if object.values().any(|value| !value.is_string()) {
+            self.note("metadata", "Every value must be a string.");
+        }
+        let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        Some(object.iter().filter_map(pair).collect())
+    }
+
+    fn configuration(&mut self, object: Members<'_>) -> Configuration {
+        let mut configuration = Configuration::default();
+        let Some(value) = object.and_then(|object| object.get("config")) else {
+            return configuration;
+        };
+        let members = self.object("config", value, &["processing_method", "sandbox_outcome"]);
+        let has = |name| members.is_some_and(|members| members.contains_key(name));
+        if has("processing_method") {
+            let words = ProcessingMethod::WORDS;
+            let method = self.word(members, "config", "processing_method", ProcessingMethod::parse, words);
+            configuration.processing_method = method.unwrap_or(ProcessingMethod::Inline);
+        }
+        if has("sandbox_outcome") {
+            configuration.sandbox_outcome =
+                self.word(members, "config", "sandbox_outcome", Outcome::parse, Outcome::WORDS);
+        }
+        configuration
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn paths(body: &Value) -> Vec<String> {
+        let problems = creation(body.to_string().as_bytes()).err().unwrap_or_default();
+        problems.into_iter().filter_map(|problem| problem.path).collect()
+    }
+
+    #[test]
+    fn every_missing_and_every_unknown_member_is_named_at_once() {
+        let body = json!({"colour": "red", "type": "cat", "device": {"mac": 1}, "compliance_profile": {"dob": null}});
+        assert_eq!(
+            paths(&body),
+            ["colour", "type", "name", "email", "phone", "device.mac", "device.ip_address", "compliance_profile.ssn"]
+        );
+    }
+
+    #[test]
+    fn members_of_the_other_shape_are_unknown() {
+        let body = json!({"name": "A", "type": "business", "email": "a@example.test", "phone": "+12025550100",
+            "device": {"ip_address": "0.0.0.0"},
+            "compliance_profile": {"ein": null, "legal_business_name": null, "ssn": null}});
+        assert_eq!(paths(&body), ["compliance_profile.ssn"]);
+    }
+}

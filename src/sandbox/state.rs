@@ -1,0 +1,170 @@
+//! All that a running sandbox holds: worlds, counts, the log of writes, latency, faults, webhooks.
+//!
+//! Counts, faults and latency are of the whole sandbox. Data, the log of writes and the webhook belong to a
+//! bearer token. Everything is bounded; of the worlds the last 64 used are kept.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::fault::Faults;
+use super::operation::{Change, Operation};
+use super::scope::{Scope, Token};
+use super::seed;
+use super::webhook::Post;
+use super::world::World;
+
+const MOST_WORLDS: usize = 64;
+const MOST_WRITES: usize = 10_000;
+
+/// A world that calls share.
+pub type SharedWorld = Arc<Mutex<World>>;
+
+/// The state of one sandbox.
+pub struct Sandbox {
+    /// The token on whose world control calls without one act.
+    pub default_token: Token,
+    /// Faults that wait for a call.
+    pub faults: Faults,
+    /// Events on their way out.
+    pub post: Post,
+    /// Cancelled when the sandbox stops.
+    pub shutdown: CancellationToken,
+    seed: World,
+    worlds: Mutex<Worlds>,
+    calls: Mutex<BTreeMap<String, u64>>,
+    writes: Mutex<VecDeque<(Token, Write)>>,
+    latency_ms: AtomicU64,
+}
+
+#[derive(Default)]
+struct Worlds {
+    by_scope: HashMap<Scope, (SharedWorld, u64)>,
+    /// Counts uses, for "last used".
+    uses: u64,
+}
+
+/// A write that took effect, as `GET /_sandbox/writes` shows it.
+#[derive(Clone, Serialize)]
+pub struct Write {
+    /// The HTTP method.
+    pub method: String,
+    /// The path, with `{id}` for the id.
+    pub route: &'static str,
+    /// Whom it was about.
+    pub customer_id: Uuid,
+    /// The key that it bore.
+    pub idempotency_key: Option<String>,
+    /// What it answered.
+    pub status: u16,
+}
+
+/// Locks for a moment. A panic elsewhere while it was held must not take the whole sandbox down, and no
+/// holder leaves anything half done.
+pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sandbox {
+    /// A fresh sandbox.
+    pub fn new(default_token: Token, post: Post, shutdown: CancellationToken) -> Self {
+        Self {
+            default_token,
+            faults: Faults::default(),
+            post,
+            shutdown,
+            seed: seed::world(),
+            worlds: Mutex::default(),
+            calls: Mutex::default(),
+            writes: Mutex::default(),
+            latency_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// The world of a scope, seeded on first use. The one that was not used for longest makes room.
+    pub fn world(&self, scope: Scope) -> SharedWorld {
+        let mut worlds = held(&self.worlds);
+        worlds.uses += 1;
+        let uses = worlds.uses;
+        if let Some((world, used)) = worlds.by_scope.get_mut(&scope) {
+            *used = uses;
+            return Arc::clone(world);
+        }
+        if worlds.by_scope.len() >= MOST_WORLDS
+            && let Some(oldest) = worlds.by_scope.iter().min_by_key(|(_, (_, used))| *used).map(|(scope, _)| *scope)
+        {
+            worlds.by_scope.remove(&oldest);
+        }
+        let world = Arc::new(Mutex::new(self.seed.clone()));
+        worlds.by_scope.insert(scope, (Arc::clone(&world), uses));
+        world
+    }
+
+    /// Back to the seed: the token's worlds and its log, and the whole sandbox's latency, faults and counts.
+    /// The webhook stays: it is where news goes, not data.
+    pub fn reset(&self, token: Token) {
+        let worlds: Vec<_> = {
+            let worlds = held(&self.worlds);
+            let own = worlds.by_scope.iter().filter(|(scope, _)| scope.token == token);
+            own.map(|(_, (world, _))| Arc::clone(world)).collect()
+        };
+        // In place, so that a call under way and a screening to come meet the fresh world, not a lost one.
+        for world in worlds {
+            *held(&world) = self.seed.clone();
+        }
+        held(&self.writes).retain(|(owner, _)| *owner != token);
+        self.set_latency(Duration::ZERO);
+        self.faults.clear();
+        self.forget_calls();
+    }
+
+    /// Counts a call when it arrives.
+    pub fn count(&self, operation: Operation) {
+        *held(&self.calls).entry(operation.route()).or_default() += 1;
+    }
+
+    /// The counts, as `GET /_sandbox/calls` shows them.
+    pub fn calls(&self) -> Value {
+        let calls = held(&self.calls);
+        json!({"total": calls.values().sum::<u64>(), "calls": *calls})
+    }
+
+    /// Counts from zero.
+    pub fn forget_calls(&self) {
+        held(&self.calls).clear();
+    }
+
+    /// Logs a write that took effect and posts its news. Called while the world is held, so that log and
+    /// news have the order of the writes.
+    pub fn took_effect(&self, scope: Scope, change: &Change, write: Option<Write>) {
+        if let Some(write) = write {
+            let mut writes = held(&self.writes);
+            if writes.len() >= MOST_WRITES {
+                writes.pop_front();
+            }
+            writes.push_back((scope.token, write));
+        }
+        self.post.announce(scope, change);
+    }
+
+    /// The token's writes, oldest first.
+    pub fn writes(&self, token: Token) -> Vec<Write> {
+        held(&self.writes).iter().filter(|(owner, _)| *owner == token).map(|(_, write)| write.clone()).collect()
+    }
+
+    /// What is added to every answer of the API.
+    pub fn latency(&self) -> Duration {
+        Duration::from_millis(self.latency_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets it, for calls that arrive from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}

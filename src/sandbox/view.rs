@@ -1,0 +1,253 @@
+//! What of a customer goes out, and in which shape: masked, in clear, as a row of a list, as an event.
+//!
+//! Starred are the date of birth, SSN, EIN and the device's address; `null` stays `null`. Name, e-mail,
+//! phone, address, legal name, website, representatives and metadata are clear (address and
+//! representatives: open point 10, by absence of any hint to the contrary).
+//! Absent optionals: seen are absent keys in single answers and an explicit `null` for a row's `external_id`.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::customer::{Address, Configuration, Customer, Metadata, Profile, Representative};
+use super::timestamp::Spelling;
+use super::words::{Kind, Status};
+
+/// How a starred date of birth looks (seen).
+pub const DOB_MASK: &str = "****-**-**";
+/// How a starred SSN looks (seen).
+pub const SSN_MASK: &str = "***-**-****";
+/// How a starred EIN looks (seen).
+pub const EIN_MASK: &str = "**-*******";
+/// How a starred device address looks (seen).
+pub const IP_MASK: &str = "**.**.**.**";
+
+/// Whether personal data is starred.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Every answer but one.
+    Masked,
+    /// The answer of `…/unmasked`.
+    Clear,
+}
+
+impl Sight {
+    fn of<'a>(self, value: Option<&'a str>, mask: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Masked => value.map(|_| mask),
+            Self::Clear => value,
+        }
+    }
+}
+
+/// The nine fields of a list's row.
+#[derive(Serialize)]
+pub struct Summary<'a> {
+    id: Uuid,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: Kind,
+    email: &'a str,
+    phone: &'a str,
+    external_id: Option<&'a str>,
+    status: Status,
+    created_at: String,
+    updated_at: String,
+}
+
+/// The fourteen fields of a customer.
+#[derive(Serialize)]
+pub struct Whole<'a> {
+    id: Uuid,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: Kind,
+    email: &'a str,
+    phone: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    status: Status,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compliance_profile: Option<ProfileView<'a>>,
+    device: Device<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+    config: Configuration,
+}
+
+/// The thirteen fields of an event: no `config`, and the profile flat and without representatives.
+#[derive(Serialize)]
+pub struct Event<'a> {
+    id: Uuid,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: Kind,
+    email: &'a str,
+    phone: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    status: Status,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compliance_profile: Option<FlatProfile<'a>>,
+    device: Device<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+}
+
+#[derive(Serialize)]
+struct Device<'a> {
+    ip_address: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ProfileView<'a> {
+    Individual {
+        dob: Option<&'a str>,
+        ssn: Option<&'a str>,
+    },
+    Business {
+        ein: Option<&'a str>,
+        legal_business_name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        representatives: Option<&'a [Representative]>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        website: Option<&'a str>,
+    },
+}
+
+#[derive(Default, Serialize)]
+struct FlatProfile<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dob: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ein: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legal_business_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    website: Option<&'a str>,
+}
+
+/// A row of a list. Lists are reads, so the spelling of its moments is the read's.
+pub fn summary(customer: &Customer) -> Summary<'_> {
+    Summary {
+        id: customer.id,
+        name: &customer.name,
+        kind: customer.kind,
+        email: &customer.email,
+        phone: &customer.phone,
+        external_id: customer.external_id.as_deref(),
+        status: customer.status,
+        created_at: Spelling::Read.of(customer.created_at),
+        updated_at: Spelling::Read.of(customer.updated_at),
+    }
+}
+
+/// The whole customer.
+pub fn whole(customer: &Customer, sight: Sight, spelling: Spelling) -> Whole<'_> {
+    Whole {
+        id: customer.id,
+        name: &customer.name,
+        kind: customer.kind,
+        email: &customer.email,
+        phone: &customer.phone,
+        external_id: customer.external_id.as_deref(),
+        status: customer.status,
+        created_at: spelling.of(customer.created_at),
+        updated_at: spelling.of(customer.updated_at),
+        address: customer.address.as_ref(),
+        compliance_profile: customer.profile.as_ref().map(|profile| profile_view(profile, sight)),
+        device: device(customer, sight),
+        metadata: customer.metadata.as_ref(),
+        config: customer.configuration,
+    }
+}
+
+/// The customer as an event carries it: always masked.
+pub fn event(customer: &Customer) -> Event<'_> {
+    Event {
+        id: customer.id,
+        name: &customer.name,
+        kind: customer.kind,
+        email: &customer.email,
+        phone: &customer.phone,
+        external_id: customer.external_id.as_deref(),
+        status: customer.status,
+        created_at: Spelling::Write.of(customer.created_at),
+        updated_at: Spelling::Write.of(customer.updated_at),
+        address: customer.address.as_ref(),
+        compliance_profile: customer.profile.as_ref().map(flat_profile),
+        device: device(customer, Sight::Masked),
+        metadata: customer.metadata.as_ref(),
+    }
+}
+
+fn device(customer: &Customer, sight: Sight) -> Device<'_> {
+    let clear = Some(customer.ip_address.as_str());
+    Device { ip_address: sight.of(clear, IP_MASK).unwrap_or(IP_MASK) }
+}
+
+fn profile_view(profile: &Profile, sight: Sight) -> ProfileView<'_> {
+    match profile {
+        Profile::Individual { dob, ssn } => {
+            ProfileView::Individual { dob: sight.of(dob.as_deref(), DOB_MASK), ssn: sight.of(ssn.as_deref(), SSN_MASK) }
+        }
+        Profile::Business { ein, legal_business_name, representatives, website } => ProfileView::Business {
+            ein: sight.of(ein.as_deref(), EIN_MASK),
+            legal_business_name: legal_business_name.as_deref(),
+            representatives: representatives.as_deref(),
+            website: website.as_deref(),
+        },
+    }
+}
+
+fn flat_profile(profile: &Profile) -> FlatProfile<'_> {
+    match profile_view(profile, Sight::Masked) {
+        ProfileView::Individual { dob, ssn } => FlatProfile { dob, ssn, ..FlatProfile::default() },
+        ProfileView::Business { ein, legal_business_name, website, .. } => {
+            FlatProfile { ein, legal_business_name, website, ..FlatProfile::default() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json, to_value};
+
+    use super::*;
+
+    fn shown(profile: &Profile, sight: Sight) -> Value {
+        to_value(profile_view(profile, sight)).expect("plain data")
+    }
+
+    #[test]
+    fn a_person_is_starred_and_null_stays_null() {
+        let profile = Profile::Individual { dob: Some("1980-02-03".into()), ssn: None };
+        assert_eq!(shown(&profile, Sight::Masked), json!({"dob": "****-**-**", "ssn": null}));
+        assert_eq!(shown(&profile, Sight::Clear), json!({"dob": "1980-02-03", "ssn": null}));
+    }
+
+    #[test]
+    fn of_a_company_only_the_ein_is_starred() {
+        let profile = Profile::Business {
+            ein: Some("98-7654321".into()),
+            legal_business_name: Some("Blue Kettle LLC".into()),
+            representatives: Some(vec![Representative { name: "Cy Doe".into(), email: None, phone: None }]),
+            website: None,
+        };
+        assert_eq!(
+            shown(&profile, Sight::Masked),
+            json!({"ein": "**-*******", "legal_business_name": "Blue Kettle LLC",
+                   "representatives": [{"name": "Cy Doe", "email": null, "phone": null}]})
+        );
+    }
+}

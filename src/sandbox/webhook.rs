@@ -1,0 +1,193 @@
+//! Signed events to one address for each bearer token, after the Standard Webhooks scheme.
+//!
+//! One task sends them in the order of the writes: 5 seconds each, three attempts, redirects are failures.
+//! Only loopback addresses are taken: a sandbox that is started with somebody's data in a URL must not be
+//! able to send it anywhere. A full queue drops the news and says so in the log.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::Utc;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Serialize;
+use sha2::Sha256;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::{Host, Url};
+use uuid::Uuid;
+
+use super::operation::{Change, News};
+use super::scope::{Scope, Token};
+use super::state::held;
+use super::view;
+
+/// The `account_id` of events of a world without an account. Made up.
+pub const OWN_ACCOUNT: Uuid = Uuid::from_u128(0x0190_b000_0000_7000_8000_0000_0000_0001);
+
+const QUEUE: usize = 1024;
+const MOST_ENDPOINTS: usize = 64;
+const TIME_OUT: Duration = Duration::from_secs(5);
+/// Far shorter than the vendor's (5 s, 5 min, …): a test will not wait that long.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+
+/// Where events go and how they are signed.
+#[derive(Clone)]
+pub struct Endpoint {
+    url: Url,
+    key: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    event_type: &'static str,
+    event_id: Uuid,
+    account_id: Uuid,
+    data: view::Event<'a>,
+}
+
+struct Letter {
+    endpoint: Endpoint,
+    id: String,
+    body: Bytes,
+}
+
+/// Takes the news of changes to the sending task.
+pub struct Post {
+    endpoints: Mutex<HashMap<Token, Endpoint>>,
+    queue: mpsc::Sender<Letter>,
+}
+
+impl Endpoint {
+    /// Checks address and secret; the text says what is accepted.
+    pub fn parse(url: &str, secret: &str) -> Result<Self, String> {
+        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http");
+        let local = |url: &Url| match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+            None => false,
+        };
+        let url =
+            parsed.filter(local).ok_or("`url` must be an http address on loopback (127.0.0.1, ::1, localhost)")?;
+        let key = secret.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+        let key = key.filter(|key| !key.is_empty()).ok_or("`secret` must be `whsec_` and a key in base64")?;
+        Ok(Self { url, key })
+    }
+}
+
+impl Post {
+    /// Starts the task that sends, until `shutdown`.
+    pub fn start(shutdown: CancellationToken) -> std::io::Result<Self> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIME_OUT)
+            .build()
+            .map_err(std::io::Error::other)?;
+        let (queue, mut letters) = mpsc::channel::<Letter>(QUEUE);
+        tokio::spawn(shutdown.run_until_cancelled_owned(async move {
+            while let Some(letter) = letters.recv().await {
+                deliver(&client, &letter).await;
+            }
+        }));
+        Ok(Self { endpoints: Mutex::default(), queue })
+    }
+
+    /// Sets the address of a token's events.
+    pub fn set(&self, token: Token, endpoint: Endpoint) -> Result<(), String> {
+        let mut endpoints = held(&self.endpoints);
+        if endpoints.len() >= MOST_ENDPOINTS && !endpoints.contains_key(&token) {
+            return Err(format!("there are {MOST_ENDPOINTS} webhooks already; DELETE /_sandbox/webhook takes one off"));
+        }
+        endpoints.insert(token, endpoint);
+        Ok(())
+    }
+
+    /// Sends no more events of this token.
+    pub fn unset(&self, token: Token) {
+        held(&self.endpoints).remove(&token);
+    }
+
+    /// Puts the events of a change into the queue.
+    pub fn announce(&self, scope: Scope, change: &Change) {
+        let types: &[&'static str] = match change.news {
+            News::Created => &["customer.created.v1", "customer.event.v1"],
+            News::Changed => &["customer.event.v1"],
+            News::Deleted => &[],
+        };
+        let Some(endpoint) = held(&self.endpoints).get(&scope.token).cloned() else {
+            return;
+        };
+        for &event_type in types {
+            let event = Event {
+                event_type,
+                event_id: Uuid::now_v7(),
+                account_id: scope.account.unwrap_or(OWN_ACCOUNT),
+                data: view::event(&change.customer),
+            };
+            let body = serde_json::to_vec(&event).expect("maps have string keys, so plain data always serialises");
+            let id = format!("msg_{}", Uuid::now_v7().simple());
+            if self.queue.try_send(Letter { endpoint: endpoint.clone(), id, body: body.into() }).is_err() {
+                tracing::warn!(event_type, "sandbox webhook queue is full, event dropped");
+            }
+        }
+    }
+}
+
+async fn deliver(client: &reqwest::Client, letter: &Letter) {
+    for pause in PAUSES.into_iter().map(Some).chain([None]) {
+        let timestamp = Utc::now().timestamp().to_string();
+        let sent = client
+            .post(letter.endpoint.url.clone())
+            .header("content-type", "application/json; charset=utf-8")
+            .header("webhook-id", &letter.id)
+            .header("webhook-signature", signature(&letter.endpoint.key, &letter.id, &timestamp, &letter.body))
+            .header("webhook-timestamp", timestamp)
+            .body(letter.body.clone())
+            .send()
+            .await;
+        match (sent, pause) {
+            (Ok(answer), _) if answer.status().is_success() => return,
+            (_, Some(pause)) => tokio::time::sleep(pause).await,
+            (_, None) => tracing::warn!(attempts = PAUSES.len() + 1, "sandbox webhook was not accepted"),
+        }
+    }
+}
+
+/// `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.
+fn signature(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+        mac.update(part);
+    }
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worked example of the Standard Webhooks specification's reference libraries.
+    #[test]
+    fn the_signature_is_the_published_one() {
+        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");
+        let signed = signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_taken() {
+        for good in ["http://127.0.0.1:4000/hooks", "http://localhost:1/", "http://[::1]:1/"] {
+            assert!(Endpoint::parse(good, "whsec_c2VjcmV0").is_ok(), "{good}");
+        }
+        for bad in ["http://203.0.113.9/", "https://127.0.0.1/", "http://localhost.example.test/", "hooks"] {
+            assert!(Endpoint::parse(bad, "whsec_c2VjcmV0").is_err(), "{bad}");
+        }
+        assert!(Endpoint::parse("http://127.0.0.1/", "secret").is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! One world: the customers that one key and account see, with their indexes and idempotency keys.
+//!
+//! Pure state: no clock beyond `updated_at`, no tasks, no HTTP. E-mails are unique without regard to case.
+//! Customers are shared and replaced whole, so that an answer under way keeps the state that it read.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::customer::Customer;
+use super::idempotency::Keys;
+use super::seed;
+use super::timestamp::Moment;
+use super::words::SortBy;
+
+/// The most customers that a world holds.
+pub const MOST_CUSTOMERS: usize = 20_000;
+
+/// The customers of one scope.
+#[derive(Clone, Default)]
+pub struct World {
+    customers: HashMap<Uuid, Arc<Customer>>,
+    emails: HashMap<String, Uuid>,
+    by_name: BTreeSet<(String, Uuid)>,
+    by_creation: BTreeSet<(Moment, Uuid)>,
+    /// How many made-up people there have been, so that more of them differ from those.
+    planted: u32,
+    /// The idempotency keys.
+    pub keys: Keys,
+}
+
+impl World {
+    /// The customer of this id.
+    pub fn get(&self, id: Uuid) -> Option<&Arc<Customer>> {
+        self.customers.get(&id)
+    }
+
+    /// How many customers there are.
+    pub fn len(&self) -> usize {
+        self.customers.len()
+    }
+
+    /// Who has this e-mail address, without regard to case.
+    pub fn owner_of(&self, email: &str) -> Option<Uuid> {
+        self.emails.get(&email.to_lowercase()).copied()
+    }
+
+    /// Adds a customer, or puts it in the place of the one with its id.
+    pub fn put(&mut self, customer: Customer) -> Arc<Customer> {
+        self.remove(customer.id);
+        let customer = Arc::new(customer);
+        self.emails.insert(customer.email_key(), customer.id);
+        self.by_name.insert((customer.name_key(), customer.id));
+        self.by_creation.insert((customer.created_at, customer.id));
+        self.customers.insert(customer.id, Arc::clone(&customer));
+        customer
+    }
+
+    /// Takes a customer out; its e-mail address is free again.
+    pub fn remove(&mut self, id: Uuid) -> Option<Arc<Customer>> {
+        let customer = self.customers.remove(&id)?;
+        self.emails.remove(&customer.email_key());
+        self.by_name.remove(&(customer.name_key(), id));
+        self.by_creation.remove(&(customer.created_at, id));
+        Some(customer)
+    }
+
+    /// All customers, ascending; equal ones by id.
+    pub fn in_order(&self, by: SortBy) -> Box<dyn DoubleEndedIterator<Item = &Arc<Customer>> + '_> {
+        match by {
+            SortBy::Name => Box::new(self.by_name.iter().filter_map(|(_, id)| self.customers.get(id))),
+            SortBy::CreatedAt => Box::new(self.by_creation.iter().filter_map(|(_, id)| self.customers.get(id))),
+        }
+    }
+
+    /// Adds `count` made-up customers; the same every time for the same number of them before.
+    pub fn plant(&mut self, count: u32) {
+        for _ in 0..count {
+            let customer = seed::person(self.planted);
+            self.planted += 1;
+            // Somebody may have taken the made-up address by hand; then that person is left out.
+            if self.owner_of(&customer.email).is_none() {
+                self.put(customer);
+            }
+        }
+    }
+}

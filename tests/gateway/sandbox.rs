@@ -1,0 +1,141 @@
+//! The sandbox upstream over real HTTP: every operation, every quirk, every fault, the control door.
+
+mod control;
+mod faults;
+mod idempotency;
+mod list;
+mod operations;
+mod quirks;
+mod review;
+mod webhooks;
+
+use customers_gateway::sandbox::{Settings, serve};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The key of every call that does not say otherwise.
+const KEY: &str = "sandbox-key";
+
+/// A running sandbox, stopped when it goes out of scope.
+struct Running {
+    base: String,
+    client: reqwest::Client,
+    shutdown: CancellationToken,
+    _stop: DropGuard,
+}
+
+/// What came back.
+struct Got {
+    status: u16,
+    headers: reqwest::header::HeaderMap,
+    text: String,
+}
+
+impl Got {
+    async fn from(response: Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    fn data(&self) -> Value {
+        assert!(self.status < 300, "{} {}", self.status, self.text);
+        self.json()["data"].clone()
+    }
+
+    /// The references of an error's items.
+    fn references(&self) -> Vec<String> {
+        let json = self.json();
+        let items = json["error"]["items"].as_array().unwrap_or_else(|| panic!("no items: {json}"));
+        items.iter().filter_map(|item| item["reference"].as_str().map(str::to_owned)).collect()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+async fn start() -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    tokio::spawn(serve(listener, Settings { default_key: KEY.into() }, shutdown.clone()));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    Running { base, client, _stop: shutdown.clone().drop_guard(), shutdown }
+}
+
+impl Running {
+    /// A request with the default key.
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).bearer_auth(KEY)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Got {
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        Got::from(request.send().await.unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Got {
+        self.send(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Got {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Got {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> Got {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
+    async fn delete(&self, path: &str) -> Got {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// Asks for a fault.
+    async fn fault(&self, fault: Value) {
+        let got = self.post("/_sandbox/faults", fault).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+    }
+
+    /// Creates a person that is settled as `outcome`, and gives back its id.
+    async fn person(&self, email: &str, outcome: &str) -> String {
+        let body = with(smallest(email), json!({"config": {"sandbox_outcome": outcome}}));
+        self.post("/v1/customers", body).await.data()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The smallest body of a create.
+fn smallest(email: &str) -> Value {
+    json!({"name": "Tess Example", "type": "individual", "email": email, "phone": "+12025550123",
+           "device": {"ip_address": "203.0.113.9"}})
+}
+
+/// The smallest body of an update.
+fn update(email: &str, status: &str) -> Value {
+    json!({"name": "Tess B. Example", "email": email, "phone": "+12025550124",
+           "device": {"ip_address": "203.0.113.10"}, "status": status})
+}
+
+/// `body` with the members of `more`.
+fn with(mut body: Value, more: Value) -> Value {
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+/// The path of a customer.
+fn at(id: impl std::fmt::Display) -> String {
+    format!("/v1/customers/{id}")
+}

@@ -1,0 +1,157 @@
+//! Each kind of fault, as a client meets it.
+
+use std::time::{Duration, Instant};
+
+use customers_gateway::sandbox::seed;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Running, at, smallest, start};
+
+async fn total(sandbox: &Running) -> Value {
+    sandbox.get("/v1/customers?page_size=1").await.json()["meta"]["total_items"].clone()
+}
+
+#[tokio::test]
+async fn a_status_comes_as_often_as_asked_and_only_where_asked() {
+    let sandbox = start().await;
+    let route = "GET /v1/customers/{id}";
+    sandbox.fault(json!({"route": route, "times": 2, "fault": {"status": 503, "retry_after": 2}})).await;
+    assert_eq!(sandbox.get("/v1/customers").await.status, 200);
+    for _ in 0..2 {
+        let got = sandbox.get(&at(seed::ADA)).await;
+        assert_eq!((got.status, got.header("retry-after")), (503, Some("2")));
+        assert_eq!(got.json()["error"]["status"], 503);
+    }
+    assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 200);
+}
+
+#[tokio::test]
+async fn without_times_a_fault_stays_until_cleared_and_can_name_one_customer() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"customer_id": seed::REX, "fault": {"status": 429}})).await;
+    for _ in 0..3 {
+        assert_eq!(sandbox.get(&at(seed::REX)).await.status, 429);
+        assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 200);
+    }
+    sandbox.delete("/_sandbox/faults").await;
+    assert_eq!(sandbox.get(&at(seed::REX)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_faulted_401_is_as_empty_as_a_real_one() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"fault": {"status": 401}})).await;
+    let got = sandbox.get("/v1/customers").await;
+    assert_eq!((got.status, got.text.as_str(), got.header("content-type")), (401, "", None));
+}
+
+#[tokio::test]
+async fn a_hang_gives_no_answer_until_the_sandbox_stops() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"fault": {"hang": true}})).await;
+    let request = sandbox.request(Method::GET, "/v1/customers").timeout(Duration::from_millis(300));
+    assert!(request.send().await.unwrap_err().is_timeout());
+    let hanging = tokio::spawn(sandbox.request(Method::GET, "/v1/customers").send());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    sandbox.shutdown.cancel();
+    let stopped = tokio::time::timeout(Duration::from_secs(5), hanging).await.expect("the hang ends").unwrap();
+    assert!(stopped.is_err() || stopped.unwrap().status().is_server_error());
+}
+
+#[tokio::test]
+async fn a_reset_before_the_headers_is_no_answer() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"times": 1, "fault": {"reset": "before_headers"}})).await;
+    let error = sandbox.request(Method::GET, "/v1/customers").send().await.unwrap_err();
+    assert!(error.is_request(), "{error:?}");
+    assert_eq!(sandbox.get("/v1/customers").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reset_in_the_body_shows_headers_and_then_an_error() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"times": 1, "fault": {"reset": "mid_body"}})).await;
+    let response = sandbox.request(Method::GET, "/v1/customers").send().await.expect("headers come");
+    assert_eq!(response.status(), 200);
+    assert!(response.content_length().unwrap() > 1000);
+    response.bytes().await.expect_err("half of the body is missing");
+}
+
+#[tokio::test]
+async fn a_slow_body_is_whole_in_the_end() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"times": 1, "fault": {"slow_body_ms": 400}})).await;
+    let begun = Instant::now();
+    let response = sandbox.request(Method::GET, "/v1/customers").send().await.unwrap();
+    let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(body["data"].as_array().unwrap().len(), 100);
+    assert!(begun.elapsed() >= Duration::from_millis(350), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn garbage_says_that_it_is_json_and_is_not() {
+    let sandbox = start().await;
+    sandbox.fault(json!({"times": 1, "fault": {"garbage": true}})).await;
+    let got = sandbox.get("/v1/customers").await;
+    assert_eq!((got.status, got.header("content-type")), (200, Some("application/json; charset=utf-8")));
+    assert!(serde_json::from_str::<Value>(&got.text).is_err());
+}
+
+#[tokio::test]
+async fn a_fault_comes_instead_of_the_write_unless_asked_otherwise() {
+    let sandbox = start().await;
+    let before = total(&sandbox).await;
+    for fault in [json!({"status": 500}), json!({"garbage": true}), json!({"reset": "before_headers"})] {
+        sandbox.fault(json!({"route": "POST /v1/customers", "times": 1, "fault": fault})).await;
+        let _lost = sandbox.request(Method::POST, "/v1/customers").json(&smallest("f@example.test")).send().await;
+    }
+    assert_eq!(total(&sandbox).await, before);
+    for (number, fault) in
+        [json!({"status": 500}), json!({"garbage": true}), json!({"reset": "mid_body"})].into_iter().enumerate()
+    {
+        let fault = json!({"route": "POST /v1/customers", "times": 1, "after_write": true, "fault": fault});
+        sandbox.fault(fault).await;
+        let body = smallest(&format!("f{number}@example.test"));
+        let _lost = sandbox.request(Method::POST, "/v1/customers").json(&body).send().await;
+        assert_eq!(total(&sandbox).await.as_u64(), before.as_u64().map(|before| before + 1 + number as u64));
+    }
+}
+
+#[tokio::test]
+async fn a_write_is_carried_through_although_the_caller_hangs_up() {
+    let sandbox = start().await;
+    sandbox.put("/_sandbox/latency", json!({"ms": 400})).await;
+    let request = sandbox.request(Method::DELETE, &at(seed::ADA)).timeout(Duration::from_millis(50));
+    assert!(request.send().await.is_err());
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    sandbox.put("/_sandbox/latency", json!({"ms": 0})).await;
+    assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_read_under_way_carries_the_state_from_before_its_wait() {
+    let sandbox = start().await;
+    sandbox.put("/_sandbox/latency", json!({"ms": 400})).await;
+    let path = at(seed::ADA);
+    let late_write = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        sandbox.delete(&path).await
+    };
+    let (read, write) = tokio::join!(sandbox.get(&path), late_write);
+    assert_eq!((read.status, write.status), (200, 200));
+    assert_eq!(sandbox.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_stopped_sandbox_closes_its_door() {
+    let sandbox = start().await;
+    assert_eq!(sandbox.get("/v1/customers").await.status, 200);
+    sandbox.shutdown.cancel();
+    let closed = async {
+        while sandbox.request(Method::GET, "/v1/customers").send().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), closed).await.expect("closed within its second");
+}

@@ -1,0 +1,108 @@
+//! The list: pages, order, filters.
+
+use customers_gateway::sandbox::seed;
+use serde_json::Value;
+
+use super::{Running, smallest, start, with};
+
+async fn names(sandbox: &Running, query: &str) -> Vec<String> {
+    let rows = sandbox.get(&format!("/v1/customers?{query}")).await.data();
+    rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn total(sandbox: &Running, query: &str) -> u64 {
+    sandbox.get(&format!("/v1/customers?{query}")).await.json()["meta"]["total_items"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn the_first_page_has_a_hundred_by_name_and_a_meta_of_nine() {
+    let sandbox = start().await;
+    let got = sandbox.get("/v1/customers").await.json();
+    assert_eq!(got["response_type"], "array");
+    assert_eq!(got["data"].as_array().unwrap().len(), 100);
+    let meta = &got["meta"];
+    assert_eq!(meta.as_object().unwrap().len(), 9);
+    let expected: [(&str, Value); 7] = [
+        ("max_page_size", 1000.into()),
+        ("page_number", 1.into()),
+        ("page_size", 100.into()),
+        ("sort_by", "name".into()),
+        ("sort_order", "asc".into()),
+        ("total_items", seed::COUNT.into()),
+        ("total_pages", 3.into()),
+    ];
+    for (name, value) in expected {
+        assert_eq!(meta[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_has_nine_fields_and_an_explicit_null() {
+    let sandbox = start().await;
+    let rows = sandbox.get("/v1/customers?page_size=1000").await.data();
+    for row in rows.as_array().unwrap() {
+        assert_eq!(row.as_object().unwrap().len(), 9, "{row}");
+    }
+    assert!(rows.as_array().unwrap().iter().any(|row| row["external_id"].is_null()));
+}
+
+#[tokio::test]
+async fn beyond_the_end_is_nothing_with_true_totals() {
+    let sandbox = start().await;
+    let got = sandbox.get("/v1/customers?page_number=4").await.json();
+    assert_eq!(got["data"], serde_json::json!([]));
+    assert_eq!((&got["meta"]["total_items"], &got["meta"]["total_pages"]), (&seed::COUNT.into(), &3.into()));
+}
+
+#[tokio::test]
+async fn names_are_ordered_without_regard_to_case() {
+    let sandbox = start().await;
+    for (name, email) in [("aaa b", "1@example.test"), ("AAA c", "2@example.test"), ("Aaa A", "3@example.test")] {
+        let body = with(smallest(email), serde_json::json!({"name": name}));
+        assert_eq!(sandbox.post("/v1/customers", body).await.status, 201);
+    }
+    assert_eq!(names(&sandbox, "page_size=3").await, ["Aaa A", "aaa b", "AAA c"]);
+    assert_eq!(names(&sandbox, "sort_by=created_at&sort_order=desc&page_size=1").await, ["Aaa A"]);
+}
+
+#[tokio::test]
+async fn filters_find_whom_they_should() {
+    let sandbox = start().await;
+    for (query, expected) in [
+        ("name=A%20EX", "Ada Example,Rhea Example"),
+        ("email=ADA%40example.test", "Ada Example"),
+        ("email=ada", ""),
+        ("external_id=ada-1", "Ada Example"),
+        ("external_id=ADA-1", ""),
+        ("search_text=KETTLE", "Blue Kettle"),
+        ("search_text=%2B12025550123&page_size=1&name=ada", "Ada Example"),
+        ("search_text=rhea-6", "Rhea Example"),
+        ("status=pending&name=penny", "Penny Example"),
+        ("types=business&name=example", ""),
+        ("created_from=2026-07-07T06:22:44&created_to=2026-07-07T06:22:44Z", "Blue Kettle"),
+        ("colour=red&external_id=rex-3", "Rex Example"),
+    ] {
+        assert_eq!(names(&sandbox, query).await.join(","), expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn commas_and_repeated_keys_mean_the_same() {
+    let sandbox = start().await;
+    let both = total(&sandbox, "status=pending").await + total(&sandbox, "status=review").await;
+    for query in ["status=pending,review", "status=pending%2Creview", "status=pending&status=review"] {
+        assert_eq!(total(&sandbox, query).await, both, "{query}");
+    }
+    assert_eq!(total(&sandbox, "types=individual%2Cbusiness").await, seed::COUNT as u64);
+}
+
+#[tokio::test]
+async fn bad_parameters_are_refused_all_at_once() {
+    let sandbox = start().await;
+    let got = sandbox.get("/v1/customers?page_number=0&page_size=1001&sort_order=up&types=cat&created_from=x").await;
+    assert_eq!(got.status, 422);
+    assert_eq!(got.references(), ["page_number", "page_size", "sort_order", "types", "created_from"]);
+    for query in ["page_size=0", "page_number=-1", "page_number=one", "status=resubmit"] {
+        assert_eq!(sandbox.get(&format!("/v1/customers?{query}")).await.status, 422, "{query}");
+    }
+}
