@@ -1,0 +1,32 @@
+//! What a caller may do.
+
+use async_graphql::Enum;
+
+/// Something that a caller may or may not do.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Permission {
+    /// Read customers, masked.
+    CustomersRead,
+    /// Create and change customers.
+    CustomersWrite,
+    /// Erase customers.
+    CustomersDelete,
+    /// See customers in clear.
+    CustomersUnmask,
+    /// Read the results of identity screenings.
+    ReviewsRead,
+    /// Decide about customers in review, and screen them again.
+    ReviewsDecide,
+}
+
+impl Permission {
+    /// All there are, in the schema's order.
+    pub const ALL: [Self; 6] = [
+        Self::CustomersRead,
+        Self::CustomersWrite,
+        Self::CustomersDelete,
+        Self::CustomersUnmask,
+        Self::ReviewsRead,
+        Self::ReviewsDecide,
+    ];
+}

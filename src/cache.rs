@@ -1,0 +1,88 @@
+//! Do we know it: what the upstream said lately, kept for a short time, apart for each caller's scope.
+//!
+//! Three ideas carry it:
+//! - A **scope** is the upstream credential plus the account. It is part of every key, so two scopes never share an
+//!   entry or a call.
+//! - A **generation** is part of every key too. A write moves it on, so what was kept before, and what a read that is
+//!   still under way will bring, lies under a key that nobody asks for any more.
+//! - **Single flight**: callers that miss the same key wait for one load, which runs in a task of its own and ends
+//!   even where all of them have left.
+//!
+//! Nothing of a mutation and nothing in clear is ever put here; the types see to it.
+
+pub mod generations;
+pub mod key;
+pub mod read_through;
+
+use std::time::Duration;
+
+pub use generations::Generations;
+pub use key::{Digests, Key, Scope};
+pub use read_through::{Kept, Load, Policy, ReadThrough};
+
+use crate::model::{Customer, CustomerId, Page, Review};
+
+/// How long and how much is kept; see `[cache]` in `config/default.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub enabled: bool,
+    pub customer_ttl: Duration,
+    pub review_ttl: Duration,
+    pub page_ttl: Duration,
+    pub not_found_ttl: Duration,
+    pub stale_while_refresh: Duration,
+    pub customers_max_bytes: u64,
+    pub reviews_max_bytes: u64,
+    pub pages_max_bytes: u64,
+}
+
+/// All that is kept.
+#[derive(Debug)]
+pub struct Cache {
+    pub customers: ReadThrough<Customer>,
+    pub reviews: ReadThrough<Review>,
+    pub pages: ReadThrough<Page>,
+    pub digests: Digests,
+    generations: Generations,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new(settings: &Settings) -> Self {
+        let policy = |fresh: Duration| {
+            if settings.enabled {
+                Policy { fresh, not_found: settings.not_found_ttl, stale: settings.stale_while_refresh }
+            } else {
+                Policy { fresh: Duration::ZERO, not_found: Duration::ZERO, stale: Duration::ZERO }
+            }
+        };
+        Self {
+            customers: ReadThrough::new(policy(settings.customer_ttl), settings.customers_max_bytes),
+            reviews: ReadThrough::new(policy(settings.review_ttl), settings.reviews_max_bytes),
+            pages: ReadThrough::new(policy(settings.page_ttl), settings.pages_max_bytes),
+            digests: Digests::new(),
+            generations: Generations::new(),
+        }
+    }
+
+    /// The key of a customer, and of its review, as of now.
+    pub fn customer_key(&self, scope: Scope, id: CustomerId) -> Key {
+        let subject = id.0.as_u128();
+        Key { scope, subject, generation: self.generations.current(scope, Some(subject)) }
+    }
+
+    /// The key of a page as of now; `digest` stands for its query.
+    pub fn page_key(&self, scope: Scope, digest: u128) -> Key {
+        Key { scope, subject: digest, generation: self.generations.current(scope, None) }
+    }
+
+    /// Forgets a customer and its review.
+    pub fn forget_customer(&self, scope: Scope, id: CustomerId) {
+        self.generations.advance(scope, Some(id.0.as_u128()));
+    }
+
+    /// Forgets every page of a scope.
+    pub fn forget_pages(&self, scope: Scope) {
+        self.generations.advance(scope, None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Keys of the cache. They hold no personal data: what could be some is in them as a digest under a secret that is
+//! made anew with each start, so that a key tells nothing to whoever sees it.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// An upstream credential with an account: what one scope may see says nothing about another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope(u128);
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope")
+    }
+}
+
+/// Where an entry lies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Key {
+    pub scope: Scope,
+    /// A customer's id, or the digest of a query.
+    pub subject: u128,
+    pub generation: u64,
+}
+
+/// Makes digests under this process's own secret.
+pub struct Digests {
+    secret: [u8; 32],
+}
+
+impl fmt::Debug for Digests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digests")
+    }
+}
+
+impl Default for Digests {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Digests {
+    /// Digests under a new secret.
+    pub fn new() -> Self {
+        let mut secret = [0; 32];
+        let (left, right) = secret.split_at_mut(16);
+        left.copy_from_slice(Uuid::new_v4().as_bytes());
+        right.copy_from_slice(Uuid::new_v4().as_bytes());
+        Self { secret }
+    }
+
+    /// The scope of a credential and an account.
+    pub fn scope(&self, credential: &SecretString, account: Option<Uuid>) -> Scope {
+        let account = account.map(|account| account.to_string()).unwrap_or_default();
+        Scope(self.of([credential.expose_secret(), account.as_str()]))
+    }
+
+    /// A digest of texts, each kept apart from the next.
+    pub fn of<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
+        let mut hash = Sha256::new_with_prefix(self.secret);
+        for text in texts {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let (half, _) = digest.split_at(16);
+        half.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_differ_by_credential_and_by_account() {
+        let digests = Digests::new();
+        let (a, b) = (SecretString::from("key-a"), SecretString::from("key-b"));
+        let account = Some(Uuid::from_u128(7));
+        assert_eq!(digests.scope(&a, None), digests.scope(&a, None));
+        assert_ne!(digests.scope(&a, None), digests.scope(&b, None));
+        assert_ne!(digests.scope(&a, None), digests.scope(&a, account));
+    }
+
+    #[test]
+    fn texts_are_kept_apart() {
+        let digests = Digests::new();
+        assert_ne!(digests.of(["ab", "c"]), digests.of(["a", "bc"]));
+        assert_ne!(digests.of(["a"]), Digests::new().of(["a"]), "another process has another secret");
+    }
+}

@@ -1,0 +1,188 @@
+//! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::app::App;
+use crate::auth::Mode;
+use crate::config::Settings;
+use crate::server::{self, Listeners, Timing, listen};
+use crate::{graphql, sandbox, telemetry};
+
+/// A GraphQL gateway over the Customers API, made for personal data.
+#[derive(Parser, Debug)]
+#[command(version, about)]
+pub struct Arguments {
+    /// A TOML file with settings that differ from the defaults; see config/default.toml for all there are.
+    #[arg(long, value_name = "FILE", env = "GATEWAY_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Clone, Copy, Debug)]
+enum Command {
+    /// Serve GraphQL; with no upstream set, over the embedded sandbox. The default.
+    Serve,
+    /// Run the sandbox alone: the Customers API with made-up people, in memory.
+    Sandbox,
+    /// Print the GraphQL schema.
+    Schema,
+    /// Read the settings and say what is in force.
+    CheckConfig,
+    /// Ask a running gateway whether it lives; for container platforms.
+    Health,
+}
+
+/// Runs what the arguments ask for.
+///
+/// # Errors
+/// One line that names what is wrong.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let command = arguments.command.unwrap_or(Command::Serve);
+    if matches!(command, Command::Schema) {
+        return say(graphql::sdl().trim_end());
+    }
+    let settings = Settings::read(arguments.config.as_deref())?;
+    match command {
+        Command::Serve => runtime()?.block_on(serve(settings)),
+        Command::Sandbox => runtime()?.block_on(serve_sandbox(settings)),
+        Command::CheckConfig => check_config(&settings),
+        Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
+        Command::Schema => Ok(()),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{text}").context("standard output cannot be written")
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start(&settings.log).context("setting log.level (GATEWAY__LOG__LEVEL)")?;
+    let public = listen(settings.server.listen, "server.listen", "GATEWAY__SERVER__LISTEN")?;
+    let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN")?;
+    let (address, listeners) = (public.local_addr()?, Listeners { public, admin });
+    let stop = stop_signal()?;
+    // The sandbox outlives the gateway: writes that are under way still reach it.
+    let sandbox_stop = CancellationToken::new();
+    let (base_url, sandbox) = match settings.upstream.base_url()? {
+        Some(url) => (url, None),
+        None => {
+            let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
+            let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+            let task = tokio::spawn(run_sandbox(listener, settings.clone(), sandbox_stop.clone()));
+            (url, Some(task))
+        }
+    };
+    let app = Arc::new(App::new(&settings, base_url.clone())?);
+    say(&greeting(&settings, address, &base_url, sandbox.is_some()))?;
+    let timing = Timing { headers: settings.server.header_timeout, drain: settings.server.drain };
+    server::serve(app, listeners, timing, stop).await?;
+    sandbox_stop.cancel();
+    if let Some(sandbox) = sandbox {
+        sandbox.await.context("the sandbox broke")??;
+    }
+    Ok(())
+}
+
+/// What somebody who starts the gateway wants to know first.
+fn greeting(settings: &Settings, address: SocketAddr, upstream: &Url, embedded: bool) -> String {
+    let who = match settings.auth.mode {
+        Mode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
+        Mode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
+    };
+    let data = if embedded {
+        format!("{upstream} — the embedded sandbox; all people in it are made up, and changes are gone at the end")
+    } else {
+        upstream.to_string()
+    };
+    format!(
+        "Customers Gateway {version}\n  \
+           GraphQL   http://{address}/graphql\n  \
+           callers   {who}\n  \
+           upstream  {data}\n  \
+           try       curl http://{address}/graphql -H 'content-type: application/json' \
+           -d '{{\"query\":\"{{ customers(first: 3) {{ totalCount nodes {{ id name status }} }} }}\"}}'",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start(&settings.log).context("setting log.level (GATEWAY__LOG__LEVEL)")?;
+    let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
+    say(&format!(
+        "Sandbox of the Customers API\n  \
+           API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
+           control  http://{address}/_sandbox/calls, faults, latency, customers, reset (docs/sandbox.md)\n  \
+           All people in it are made up, and changes are gone at the end.",
+        address = listener.local_addr()?,
+    ))?;
+    let stop = stop_signal()?;
+    run_sandbox(listener, settings, stop).await
+}
+
+async fn run_sandbox(
+    listener: std::net::TcpListener,
+    settings: Settings,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let default_key = settings.upstream.api_key.expose_secret().to_owned();
+    sandbox::serve(listener, sandbox::Settings { default_key }, stop).await.context("the sandbox broke")
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(token)
+}
+
+fn check_config(settings: &Settings) -> anyhow::Result<()> {
+    let upstream = settings.upstream.base_url()?;
+    let upstream = upstream.map_or_else(|| "the embedded sandbox".to_owned(), |url| url.to_string());
+    say(&format!(
+        "The settings can be used.\n  \
+           GraphQL   {}\n  admin     {}\n  callers   {}\n  upstream  {upstream}",
+        settings.server.listen, settings.server.admin_listen, settings.auth.mode,
+    ))
+}
+
+/// Asks the admin listener of a gateway on this machine.
+async fn health(listen: SocketAddr) -> anyhow::Result<()> {
+    let host = match listen.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(address) if address.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        address => address,
+    };
+    let url = format!("http://{}/livez", SocketAddr::new(host, listen.port()));
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+    let answer = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;
+    if !answer.status().is_success() {
+        bail!("{url} answered {}", answer.status());
+    }
+    say("ok")
+}

@@ -1,0 +1,316 @@
+//! Settings: `config/default.toml`, then a file, then the environment. Read once, checked as a whole, and handed down
+//! as plain structs; nothing else in the program reads files or variables.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use config::{Config, Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::{Host, Url};
+use uuid::Uuid;
+
+use crate::auth::Mode;
+use crate::upstream::ArrayEncoding;
+
+const DEFAULTS: &str = include_str!("../config/default.toml");
+const PREFIX: &str = "GATEWAY";
+
+/// All settings; see `config/default.toml` for each one's meaning.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub server: Server,
+    pub graphql: Graphql,
+    pub auth: Auth,
+    pub upstream: Upstream,
+    pub sandbox: Sandbox,
+    pub cache: Cache,
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+    #[serde(with = "humantime_serde")]
+    pub header_timeout: Duration,
+    pub max_body_bytes: usize,
+}
+
+/// `[graphql]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graphql {
+    pub max_nesting: usize,
+    pub max_errors: usize,
+    pub max_validation_errors: usize,
+    pub documents_max_bytes: u64,
+    pub private_max_age: bool,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    pub mode: Mode,
+}
+
+/// `[upstream]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    base_url: String,
+    pub api_key: SecretString,
+    account_id: String,
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub max_in_flight: usize,
+    pub max_response_bytes: usize,
+    pub arrays: ArrayEncoding,
+}
+
+/// `[sandbox]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    pub listen: SocketAddr,
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    pub enabled: bool,
+    #[serde(with = "humantime_serde")]
+    pub customer_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub review_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub page_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub not_found_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub stale_while_refresh: Duration,
+    pub customers_max_bytes: u64,
+    pub reviews_max_bytes: u64,
+    pub pages_max_bytes: u64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A setting that cannot be used. The text names it and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the settings cannot be read: {0}")]
+    Unreadable(String),
+    #[error("setting {name} ({variable}): {problem}")]
+    Unusable { name: &'static str, variable: String, problem: String },
+}
+
+impl Settings {
+    /// The settings in force: defaults, then the file, then the environment of this process.
+    ///
+    /// # Errors
+    /// Names the setting, or the file, that cannot be used.
+    pub fn read(file: Option<&Path>) -> Result<Self, Error> {
+        Self::from_sources(file, Environment::with_prefix(PREFIX).prefix_separator("__").separator("__"))
+    }
+
+    fn from_sources(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
+        let mut sources = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::Unreadable(format!("{}: {error}", path.display())))?;
+            sources = sources.add_source(File::from_str(&text, FileFormat::Toml));
+        }
+        let settings: Self = sources
+            .add_source(environment)
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(|error| Error::Unreadable(error.to_string()))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let base_url = self.upstream.base_url()?;
+        self.upstream.account()?;
+        let real = base_url.as_ref().is_some_and(|url| !is_loopback(url));
+        if real && self.auth.mode == Mode::Sandbox {
+            let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
+                set it to `passthrough`, so that callers bring their own key";
+            return Err(unusable("auth.mode", problem));
+        }
+        if self.upstream.api_key.expose_secret().trim().is_empty() && self.auth.mode != Mode::Passthrough {
+            return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+        }
+        let positive = [
+            ("server.deadline", self.server.deadline),
+            ("server.header_timeout", self.server.header_timeout),
+            ("upstream.connect_timeout", self.upstream.connect_timeout),
+            ("upstream.timeout", self.upstream.timeout),
+        ];
+        for (name, duration) in positive {
+            if duration.is_zero() {
+                return Err(unusable(name, "must be longer than nothing"));
+            }
+        }
+        let counts = [
+            ("server.max_body_bytes", self.server.max_body_bytes),
+            ("graphql.max_nesting", self.graphql.max_nesting),
+            ("graphql.max_errors", self.graphql.max_errors),
+            ("graphql.max_validation_errors", self.graphql.max_validation_errors),
+            ("upstream.max_in_flight", self.upstream.max_in_flight),
+            ("upstream.max_response_bytes", self.upstream.max_response_bytes),
+        ];
+        for (name, count) in counts {
+            if count == 0 {
+                return Err(unusable(name, "must be 1 at least"));
+            }
+        }
+        // Past this the parser's own recursion is the bound, and it is the process that pays (docs/architecture.md).
+        const DEEPEST: usize = 500;
+        if self.graphql.max_nesting > DEEPEST {
+            return Err(unusable("graphql.max_nesting", &format!("must be {DEEPEST} at most")));
+        }
+        Ok(())
+    }
+}
+
+impl Upstream {
+    /// The Customers API; `None` where the embedded sandbox is to be asked.
+    ///
+    /// # Errors
+    /// Where it is no URL, or one that would carry the key over a network in clear.
+    pub fn base_url(&self) -> Result<Option<Url>, Error> {
+        let text = self.base_url.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let url = Url::parse(text).map_err(|error| unusable("upstream.base_url", &format!("not a URL: {error}")))?;
+        match url.scheme() {
+            "https" if url.has_host() => Ok(Some(url)),
+            "http" if is_loopback(&url) => Ok(Some(url)),
+            _ => Err(unusable("upstream.base_url", "must be https, or http on a loopback address")),
+        }
+    }
+
+    /// The account that the gateway's own key acts for.
+    ///
+    /// # Errors
+    /// Where it is no UUID.
+    pub fn account(&self) -> Result<Option<Uuid>, Error> {
+        let text = self.account_id.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Uuid::try_parse(text).map(Some).map_err(|_| unusable("upstream.account_id", "not a UUID"))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+fn unusable(name: &'static str, problem: &str) -> Error {
+    let variable = format!("{PREFIX}__{}", name.replace('.', "__").to_ascii_uppercase());
+    Error::Unusable { name, variable, problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(source));
+        Settings::from_sources(None, environment)
+    }
+
+    fn problem(variables: &[(&str, &str)]) -> String {
+        with(variables).expect_err("settings that cannot be used").to_string()
+    }
+
+    #[test]
+    fn the_defaults_can_be_used() {
+        let settings = with(&[]).expect("the defaults");
+        assert_eq!(settings.upstream.base_url().expect("empty"), None);
+        assert_eq!(settings.server.deadline, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_environment_wins() {
+        let settings = with(&[
+            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+            ("GATEWAY__CACHE__ENABLED", "false"),
+            ("GATEWAY__CACHE__PAGE_TTL", "250ms"),
+            ("GATEWAY__UPSTREAM__API_KEY", "12345"),
+        ])
+        .expect("usable settings");
+        assert_eq!(settings.server.listen.port(), 0);
+        assert!(!settings.cache.enabled);
+        assert_eq!(settings.cache.page_ttl, Duration::from_millis(250));
+        assert_eq!(settings.upstream.api_key.expose_secret(), "12345");
+    }
+
+    #[test]
+    fn a_real_upstream_is_not_served_to_anybody() {
+        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+        assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
+        assert!(with(&[url, ("GATEWAY__AUTH__MODE", "passthrough")]).is_ok());
+    }
+
+    #[test]
+    fn an_upstream_in_clear_over_a_network_is_refused() {
+        for url in ["http://sandbox.straddle.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "nonsense"] {
+            assert!(problem(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).contains("upstream.base_url"), "{url}");
+        }
+        for url in ["http://127.0.0.1:4010", "http://localhost:4010/", "http://[::1]:4010"] {
+            assert!(with(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_misspelt_or_out_of_range_is_named() {
+        assert!(problem(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:1")]).contains("listn"));
+        assert!(problem(&[("GATEWAY__AUTH__MODE", "open")]).contains("open"));
+        assert!(problem(&[("GATEWAY__SERVER__DEADLINE", "soon")]).contains("deadline"));
+        assert!(problem(&[("GATEWAY__UPSTREAM__ACCOUNT_ID", "acct_1")]).contains("upstream.account_id"));
+        assert!(problem(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")]).contains("upstream.max_in_flight"));
+    }
+
+    #[test]
+    fn the_key_is_never_shown() {
+        let settings = with(&[("GATEWAY__UPSTREAM__API_KEY", "sk_live_123")]).expect("usable settings");
+        assert!(!format!("{settings:?}").contains("sk_live"));
+    }
+}

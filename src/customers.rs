@@ -1,0 +1,86 @@
+//! What is to be done: reading and writing customers, without a word of GraphQL or HTTP.
+//!
+//! [`Services`] lives as long as the process. A [`Session`] is one request of one caller: it knows whose data it may
+//! touch, until when an answer is wanted, and what this request has asked already.
+
+pub mod error;
+pub mod listing;
+pub mod loaders;
+pub mod merge;
+pub mod reader;
+pub mod reasons;
+pub mod refusal;
+pub mod turns;
+pub mod validation;
+pub mod window;
+pub mod writer;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::{Cache, Scope};
+use crate::upstream::{Caller, Client};
+
+pub use error::Error;
+pub use listing::Listing;
+pub use loaders::Loaders;
+pub use turns::Turns;
+pub use window::{Cut, Window};
+
+/// The long-lived parts that every session works with.
+#[derive(Debug)]
+pub struct Services {
+    pub upstream: Client,
+    pub cache: Cache,
+    /// Who writes which customer next.
+    pub turns: Turns,
+    /// Writes that are under way; shutting down waits for them.
+    pub writes: TaskTracker,
+}
+
+/// One request of one caller.
+#[derive(Debug)]
+pub struct Session {
+    context: Arc<SessionContext>,
+    loaders: Loaders,
+}
+
+/// What a session's parts share, also with tasks that outlive it.
+#[derive(Debug)]
+pub struct SessionContext {
+    pub services: Arc<Services>,
+    pub caller: Caller,
+    pub scope: Scope,
+    /// When the caller gets an answer at the latest.
+    pub deadline: Instant,
+    /// The caller wants nothing out of the cache.
+    pub past_the_cache: bool,
+    /// Until when the oldest part of the answer is fresh.
+    fresh_until: Mutex<Option<Instant>>,
+}
+
+impl Session {
+    /// A session for `caller`, whose answer is wanted by `deadline`.
+    pub fn new(services: Arc<Services>, caller: Caller, deadline: Instant, past_the_cache: bool) -> Self {
+        let scope = services.cache.digests.scope(&caller.credential, caller.account);
+        let fresh_until = Mutex::new(None);
+        let context = Arc::new(SessionContext { services, caller, scope, deadline, past_the_cache, fresh_until });
+        Self { loaders: Loaders::new(&context), context }
+    }
+
+    /// Until when all that was read is fresh; `None` where nothing was read.
+    pub fn fresh_until(&self) -> Option<Instant> {
+        self.context.fresh_until.lock().map_or(None, |until| *until)
+    }
+}
+
+impl SessionContext {
+    /// Notes that the answer has a part that is fresh until then.
+    fn note(&self, fresh_until: Instant) {
+        if let Ok(mut until) = self.fresh_until.lock() {
+            *until = Some(until.map_or(fresh_until, |earlier| earlier.min(fresh_until)));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A list of customers as somebody asked for it: a filter and an order, brought into one form, so that two ways of
+//! asking for the same list are the same list.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::Error;
+use crate::cache::Digests;
+use crate::model::{CustomerFilter, CustomerSort, CustomerStatus, CustomerType};
+use crate::privacy::Personal;
+use crate::upstream::query::{filter_pairs, sort_field, sort_order};
+use crate::upstream::{ArrayEncoding, PageQuery};
+
+/// Which customers, in which order.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    filter: Arc<CustomerFilter>,
+    sort: CustomerSort,
+}
+
+impl Listing {
+    /// The list for a filter and a sort. Blank texts and empty lists count as not given, as in an empty search box.
+    ///
+    /// # Errors
+    /// `BadInput` where the filter names `UNRECOGNIZED`, which the upstream cannot look for.
+    pub fn new(filter: Option<CustomerFilter>, sort: Option<CustomerSort>) -> Result<Self, Error> {
+        let given = filter.unwrap_or_default();
+        let text = |value: Option<Personal<String>>| value.filter(|text| !text.reveal().trim().is_empty());
+        let filter = CustomerFilter {
+            name: text(given.name),
+            email: text(given.email),
+            external_id: text(given.external_id),
+            search: text(given.search),
+            statuses: given.statuses.filter(|statuses| !statuses.is_empty()),
+            types: given.types.filter(|types| !types.is_empty()),
+            ..given
+        };
+        let unrecognized = |place: &str| {
+            Err(Error::BadInput(format!("`UNRECOGNIZED` in `filter.{place}` is for output only: leave it out.")))
+        };
+        if filter.statuses.as_deref().unwrap_or_default().contains(&CustomerStatus::Unrecognized) {
+            return unrecognized("statuses");
+        }
+        if filter.types.as_deref().unwrap_or_default().contains(&CustomerType::Unrecognized) {
+            return unrecognized("types");
+        }
+        Ok(Self { filter: Arc::new(filter), sort: sort.unwrap_or_default() })
+    }
+
+    /// The customers with this id in the caller's own system.
+    pub fn with_external_id(external_id: String) -> Self {
+        let filter = CustomerFilter { external_id: Some(external_id.into()), ..CustomerFilter::default() };
+        Self { filter: Arc::new(filter), sort: CustomerSort::default() }
+    }
+
+    /// The same list from its other end.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let sort = CustomerSort { order: self.sort.order.reversed(), ..self.sort };
+        Self { filter: Arc::clone(&self.filter), sort }
+    }
+
+    /// A numbered page of the list.
+    pub fn page(&self, number: u32, size: u32) -> PageQuery {
+        PageQuery { filter: Arc::clone(&self.filter), sort: self.sort, number, size }
+    }
+
+    /// A short fingerprint for cursors, the same in every process. It is 32 bits only: enough to notice a cursor of
+    /// another list, too little to find out from a cursor what was searched for.
+    pub fn fingerprint(&self) -> u32 {
+        let mut hash = Sha256::new();
+        for text in self.texts() {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+    }
+
+    /// A digest of a page's query for the cache: the query can hold an e-mail or a name, a key must not.
+    pub fn digest(&self, digests: &Digests, number: u32, size: u32) -> u128 {
+        let texts = self.texts();
+        let page = [number.to_string(), size.to_string()];
+        digests.of(texts.iter().chain(&page).map(String::as_str))
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let sort = [sort_field(self.sort.by).to_owned(), sort_order(self.sort.order).to_owned()];
+        let filter = filter_pairs(&self.filter, ArrayEncoding::Comma);
+        sort.into_iter().chain(filter.into_iter().flat_map(|(name, value)| [name.to_owned(), value])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CustomerSortField, SortOrder};
+
+    fn with(filter: CustomerFilter) -> Listing {
+        Listing::new(Some(filter), None).expect("the filter of this test")
+    }
+
+    #[test]
+    fn two_ways_of_asking_for_the_same_list_are_the_same_list() {
+        let none = Listing::new(None, None).expect("no filter").fingerprint();
+        let blank = CustomerFilter { name: Some(" ".to_owned().into()), statuses: Some(vec![]), ..Default::default() };
+        assert_eq!(with(blank).fingerprint(), none);
+        let order = |statuses: &[CustomerStatus]| {
+            with(CustomerFilter { statuses: Some(statuses.to_vec()), ..Default::default() }).fingerprint()
+        };
+        use CustomerStatus::{Pending, Review};
+        assert_eq!(order(&[Review, Pending]), order(&[Pending, Review, Review]));
+        assert_ne!(order(&[Review]), none);
+    }
+
+    #[test]
+    fn filter_and_sort_make_different_lists() {
+        let named = |name: &str| CustomerFilter { name: Some(name.to_owned().into()), ..Default::default() };
+        let external = CustomerFilter { external_id: Some("a".to_owned().into()), ..Default::default() };
+        assert_ne!(with(named("a")).fingerprint(), with(external).fingerprint());
+        let newest = CustomerSort { by: CustomerSortField::CreatedAt, order: SortOrder::Desc };
+        let newest = Listing::new(None, Some(newest)).expect("a sort").fingerprint();
+        assert_ne!(newest, Listing::new(None, None).expect("no sort").fingerprint());
+    }
+
+    #[test]
+    fn words_for_output_only_are_refused() {
+        let filter = CustomerFilter { types: Some(vec![CustomerType::Unrecognized]), ..Default::default() };
+        assert!(
+            matches!(Listing::new(Some(filter), None), Err(Error::BadInput(text)) if text.contains("filter.types"))
+        );
+    }
+}

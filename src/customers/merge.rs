@@ -1,0 +1,259 @@
+//! An update here is partial, and a full replacement at the upstream: what the caller leaves out has to be sent again.
+//!
+//! The masked record cannot give back the device's address and the compliance profile, so the clear one is read for
+//! it, and is gone as soon as the replacement is built. Where the upstream refuses the clear record, the update still
+//! works if the caller gives the device; the profile is then left out of what is sent, or has to be given in full. A
+//! masked value is never sent back.
+
+use chrono::Timelike;
+
+use super::validation::profile_of_another_type;
+use crate::model::input::{
+    AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
+    IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
+};
+use crate::model::{
+    Address, Customer, CustomerStatus, CustomerSummary, CustomerType, DateTime, MaybeUndefined, MetadataEntry,
+    Representative, UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedCustomer,
+    UnmaskedIndividualComplianceProfile, UserError, UserErrorCode,
+};
+use crate::privacy::Personal;
+use crate::upstream::body::{Metadata, metadata};
+use crate::upstream::{ProfileBody, Replacement};
+
+type Text = Personal<String>;
+
+/// The customer before the update.
+#[derive(Debug)]
+pub enum Known {
+    Clear(Box<UnmaskedCustomer>),
+    /// The upstream would not show it in clear.
+    Masked(Box<Customer>),
+}
+
+impl Known {
+    /// When the customer last changed.
+    pub fn updated_at(&self) -> DateTime {
+        match self {
+            Self::Clear(customer) => customer.updated_at,
+            Self::Masked(customer) => customer.summary.updated_at,
+        }
+    }
+}
+
+/// Whether a record is newer than its reader thinks. Reads give whole seconds and answers to writes give more (wire
+/// document, section 4.9), so where one of the two is whole seconds, seconds are compared.
+pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
+    let (updated_at, expected) = (updated_at.0, expected.0);
+    if updated_at.nanosecond() == 0 || expected.nanosecond() == 0 {
+        updated_at.timestamp() > expected.timestamp()
+    } else {
+        updated_at > expected
+    }
+}
+
+/// The whole customer after the update, or what is missing for it.
+pub fn replacement(known: Known, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
+    let base = Base::from(known);
+    let mut missing = Vec::new();
+    if let MaybeUndefined::Value(given) = &input.compliance_profile {
+        missing.extend(profile_of_another_type(given, base.kind));
+    }
+    let device = kept(input.device, base.device);
+    if device.is_none() {
+        let message = "The upstream does not show the address known: give the device, which every update sends.";
+        missing.push(UserError::at(UserErrorCode::Required, ["device"], message));
+    }
+    let status = kept(input.status, (base.status != CustomerStatus::Unrecognized).then_some(base.status));
+    if status.is_none() {
+        let message = "The status known is not one that can be sent: give one.";
+        missing.push(UserError::at(UserErrorCode::Required, ["status"], message));
+    }
+    let compliance_profile = match (input.compliance_profile, base.profile) {
+        (MaybeUndefined::Undefined, profile) => profile,
+        (MaybeUndefined::Null, _) => Some(None),
+        (MaybeUndefined::Value(given), Some(profile)) => Some(Some(merged(given, profile))),
+        (MaybeUndefined::Value(given), None) => {
+            missing.extend(left_out(&given));
+            Some(Some(ProfileBody::from(given)))
+        }
+    };
+    match (device, status) {
+        (Some(device), Some(status)) if missing.is_empty() => Ok(Replacement {
+            name: kept(input.name, Some(base.name.clone())).unwrap_or(base.name),
+            email: kept(input.email, Some(base.email.clone())).unwrap_or(base.email),
+            phone: kept(input.phone, Some(base.phone.clone())).unwrap_or(base.phone),
+            device,
+            status,
+            address: kept(input.address, base.address),
+            compliance_profile,
+            external_id: kept(input.external_id, base.external_id),
+            metadata: kept(input.metadata.map_value(metadata), base.metadata),
+        }),
+        _ => Err(missing),
+    }
+}
+
+/// The given value; none where it is cleared; the known one where it is left out.
+fn kept<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
+    match given {
+        MaybeUndefined::Undefined => known,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(value) => Some(value),
+    }
+}
+
+/// What is known, in the form in which it can be sent.
+struct Base {
+    name: Text,
+    kind: CustomerType,
+    email: Text,
+    phone: Text,
+    status: CustomerStatus,
+    /// `None` where it is not known in clear.
+    device: Option<DeviceInput>,
+    address: Option<AddressInput>,
+    /// `None` where it is not known in clear; `Some(None)` where there is none.
+    profile: Option<Option<ProfileBody>>,
+    external_id: Option<Text>,
+    metadata: Option<Metadata>,
+}
+
+impl From<Known> for Base {
+    fn from(known: Known) -> Self {
+        match known {
+            Known::Clear(customer) => Self {
+                name: customer.name,
+                kind: customer.kind,
+                email: customer.email,
+                phone: customer.phone,
+                status: customer.status,
+                device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
+                address: customer.address.map(AddressInput::from),
+                profile: Some(customer.compliance_profile.map(ProfileBody::from)),
+                external_id: customer.external_id.map(Personal::new),
+                metadata: customer.metadata.map(map),
+            },
+            Known::Masked(customer) => {
+                let Customer { summary, detail } = *customer;
+                let CustomerSummary { name, kind, email, phone, status, external_id, .. } = summary;
+                Self {
+                    name,
+                    kind,
+                    email,
+                    phone,
+                    status,
+                    device: None,
+                    address: detail.address.map(AddressInput::from),
+                    // No profile in the masked record is no profile: there is nothing to keep.
+                    profile: if detail.compliance_profile.is_none() { Some(None) } else { None },
+                    external_id: external_id.map(Personal::new),
+                    metadata: detail.metadata.map(map),
+                }
+            }
+        }
+    }
+}
+
+/// The profile known with what is given put over it. A profile of the other kind replaces it.
+fn merged(given: ComplianceProfileInput, known: Option<ProfileBody>) -> ProfileBody {
+    match (given, known) {
+        (ComplianceProfileInput::Individual(given), Some(ProfileBody::Individual { dob, ssn })) => {
+            let IndividualComplianceProfileInput { dob: new_dob, ssn: new_ssn } = given;
+            ProfileBody::Individual { dob: kept(new_dob, dob), ssn: kept(new_ssn, ssn) }
+        }
+        (
+            ComplianceProfileInput::Business(given),
+            Some(ProfileBody::Business { ein, legal_business_name, representatives, website }),
+        ) => ProfileBody::Business {
+            ein: kept(given.ein, ein),
+            legal_business_name: kept(given.legal_business_name, legal_business_name),
+            representatives: kept(given.representatives, representatives),
+            website: kept(given.website, website),
+        },
+        (given, _) => ProfileBody::from(given),
+    }
+}
+
+/// What a profile leaves out that could not be kept, since the one known cannot be read.
+fn left_out(given: &ComplianceProfileInput) -> Vec<UserError> {
+    let fields = match given {
+        ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
+            vec![("individual", "dob", dob.is_undefined()), ("individual", "ssn", ssn.is_undefined())]
+        }
+        ComplianceProfileInput::Business(given) => {
+            let BusinessComplianceProfileInput { ein, legal_business_name, representatives, website } = given;
+            vec![
+                ("business", "ein", ein.is_undefined()),
+                ("business", "legalBusinessName", legal_business_name.is_undefined()),
+                ("business", "representatives", representatives.is_undefined()),
+                ("business", "website", website.is_undefined()),
+            ]
+        }
+    };
+    let message = "The upstream does not show the value known: give one, or null to clear it.";
+    let missing = fields.into_iter().filter(|(_, _, missing)| *missing);
+    missing
+        .map(|(kind, field, _)| UserError::at(UserErrorCode::Required, ["complianceProfile", kind, field], message))
+        .collect()
+}
+
+fn map(entries: Vec<MetadataEntry>) -> Metadata {
+    entries.into_iter().map(|entry| (entry.key.reveal().clone(), entry.value)).collect()
+}
+
+impl From<Address> for AddressInput {
+    fn from(address: Address) -> Self {
+        let Address { address1, address2, city, state, zip } = address;
+        Self { address1, address2, city, state, zip }
+    }
+}
+
+impl From<Representative> for RepresentativeInput {
+    fn from(representative: Representative) -> Self {
+        let Representative { name, email, phone } = representative;
+        Self { name, email, phone }
+    }
+}
+
+impl From<UnmaskedComplianceProfile> for ProfileBody {
+    fn from(profile: UnmaskedComplianceProfile) -> Self {
+        match profile {
+            UnmaskedComplianceProfile::Individual(UnmaskedIndividualComplianceProfile { dob, ssn }) => {
+                Self::Individual { dob: dob.map(|dob| dob.reveal().to_string().into()), ssn }
+            }
+            UnmaskedComplianceProfile::Business(profile) => {
+                let UnmaskedBusinessComplianceProfile { ein, legal_business_name, representatives, website } = profile;
+                let representatives =
+                    representatives.map(|people| people.into_iter().map(RepresentativeInput::from).collect());
+                Self::Business { ein, legal_business_name, representatives, website }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime {
+        serde_json::from_str(&format!("\"{text}\"")).expect("a time of this test")
+    }
+
+    #[test]
+    fn whole_seconds_are_compared_as_whole_seconds() {
+        let (second, later) = ("2026-07-07T06:21:44Z", "2026-07-07T06:21:45Z");
+        let (early, late) = ("2026-07-07T06:21:44.1Z", "2026-07-07T06:21:44.2Z");
+        for (updated_at, expected, changed) in [
+            (second, second, false),
+            (second, early, false),
+            (early, second, false),
+            (late, early, true),
+            (early, early, false),
+            (later, early, true),
+            (second, later, false),
+        ] {
+            assert_eq!(has_changed_since(time(updated_at), time(expected)), changed, "{updated_at} {expected}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading: one customer, one review, a page, a window of a list.
+//!
+//! What is kept and fresh is answered at once; what is not goes through the request's loaders.
+
+use std::sync::Arc;
+
+use super::loaders::{Found, Look, PageLook};
+use super::window::{self, Cut, Pages, Plan, Window};
+use super::{Error, Listing, Session};
+use crate::model::{Customer, CustomerId, CustomerSummary, Page, Review};
+use crate::upstream::Kind;
+
+/// How many rows a look-up by external id asks for: the upstream's filter is exact by all accounts, and what is not
+/// the same to the letter is dropped here.
+const EXTERNAL_ID_ROWS: u32 = 10;
+
+impl Session {
+    /// A customer with all its own fields; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the upstream gave no usable answer in time.
+    pub async fn customer(&self, id: CustomerId) -> Result<Option<Arc<Customer>>, Error> {
+        if let Some(found) = self.kept_customer(id).await {
+            return Ok(found);
+        }
+        Ok(self.loaders.look(Look::Customer(id)).await?.map(|found| found.customer()))
+    }
+
+    /// As [`Session::customer`], for a caller that wants the review as well: one call serves both. Where that call
+    /// fails, the customer comes from its own, and asking for the review gives the error.
+    ///
+    /// # Errors
+    /// Where the customer could not be read either.
+    pub async fn customer_with_review(&self, id: CustomerId) -> Result<Option<Arc<Customer>>, Error> {
+        match self.review(id).await {
+            Ok(review) => Ok(review.map(|review| Arc::clone(&review.customer))),
+            Err(error) if serves_no_other_call(&error) => Err(error),
+            Err(_) => self.customer(id).await,
+        }
+    }
+
+    /// A customer's review; `None` where there is no such customer.
+    ///
+    /// # Errors
+    /// Where the upstream gave no usable answer in time.
+    pub async fn review(&self, id: CustomerId) -> Result<Option<Arc<Review>>, Error> {
+        if let Some(kept) = self.kept_review(id).await {
+            return Ok(kept);
+        }
+        Ok(self.loaders.look(Look::Review(id)).await?.and_then(|found| match found {
+            Found::Review(review) => Some(review),
+            Found::Customer(_) => None,
+        }))
+    }
+
+    /// The customer with exactly this id in the caller's own system.
+    ///
+    /// # Errors
+    /// Where the upstream gave no usable answer in time.
+    pub async fn customer_by_external_id(&self, external_id: &str) -> Result<Option<Arc<CustomerSummary>>, Error> {
+        if external_id.trim().is_empty() {
+            return Ok(None);
+        }
+        let listing = Listing::with_external_id(external_id.to_owned());
+        let page = self.page(&listing, 1, EXTERNAL_ID_ROWS).await?;
+        Ok(page.rows.iter().find(|row| row.external_id.as_deref() == Some(external_id)).cloned())
+    }
+
+    /// A numbered page of a list.
+    ///
+    /// # Errors
+    /// Where the upstream gave no usable answer in time.
+    pub async fn page(&self, listing: &Listing, number: u32, size: u32) -> Result<Arc<Page>, Error> {
+        let cache = &self.context.services.cache;
+        let digest = listing.digest(&cache.digests, number, size);
+        if !self.context.past_the_cache
+            && let Some(kept) = cache.pages.fresh(&cache.page_key(self.context.scope, digest)).await
+            && let Some(page) = kept.value
+        {
+            self.context.note(kept.fresh_until);
+            return Ok(page);
+        }
+        self.loaders.page(PageLook { listing: listing.clone(), number, size, digest }).await
+    }
+
+    /// How many customers a list has.
+    ///
+    /// # Errors
+    /// Where the upstream gave no usable answer in time.
+    pub async fn total(&self, listing: &Listing) -> Result<i32, Error> {
+        Ok(self.page(listing, 1, 1).await?.meta.total_items)
+    }
+
+    /// A window of a list: one call, or two at once where no page of the upstream holds it.
+    ///
+    /// # Errors
+    /// Where the upstream gave no usable answer in time.
+    pub async fn window(&self, listing: &Listing, cut: Cut) -> Result<Window, Error> {
+        let window = match window::plan(cut) {
+            Plan::Between { start, end } => self.rows_between(listing, start, end).await?,
+            Plan::FromTheEnd { count } => self.rows_from_the_end(listing, count).await?,
+        };
+        if window::needs_the_end(cut, window.total) {
+            // The list has shrunk to before the cursor: its end is where the cursor was.
+            let from_the_end = self.rows_from_the_end(listing, cut.count).await?;
+            return Ok(from_the_end.after(cut.after));
+        }
+        Ok(window.after(cut.after))
+    }
+
+    async fn rows_between(&self, listing: &Listing, start: u32, end: u32) -> Result<Window, Error> {
+        match window::pages(start, end) {
+            Pages::None => Ok(Window { rows: Vec::new(), start, total: total(&*self.page(listing, 1, 1).await?) }),
+            Pages::One { number, size } => {
+                let page = self.page(listing, number, size).await?;
+                Ok(Window::cut_out(&page.rows, (number - 1) * size, start, end, total(&page)))
+            }
+            Pages::Two { number, size } => {
+                let (first, second) =
+                    tokio::try_join!(self.page(listing, number, size), self.page(listing, number + 1, size))?;
+                let rows: Vec<_> = first.rows.iter().chain(&second.rows).cloned().collect();
+                Ok(Window::cut_out(&rows, (number - 1) * size, start, end, total(&first)))
+            }
+        }
+    }
+
+    /// The last rows, by asking for the first ones the other way round: the list's length is not known beforehand.
+    async fn rows_from_the_end(&self, listing: &Listing, count: u32) -> Result<Window, Error> {
+        let page = self.page(&listing.reversed(), 1, count).await?;
+        let rows: Vec<_> = page.rows.iter().rev().cloned().collect();
+        let total = total(&page);
+        let found = u32::try_from(rows.len()).unwrap_or(count);
+        Ok(Window { rows, start: total.saturating_sub(found), total })
+    }
+
+    async fn kept_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
+        if self.context.past_the_cache {
+            return None;
+        }
+        let cache = &self.context.services.cache;
+        let kept = cache.customers.fresh(&cache.customer_key(self.context.scope, id)).await;
+        if let Some(kept) = kept {
+            self.context.note(kept.fresh_until);
+            return Some(kept.value);
+        }
+        let review = self.kept_review(id).await?;
+        Some(review.map(|review| Arc::clone(&review.customer)))
+    }
+
+    async fn kept_review(&self, id: CustomerId) -> Option<Option<Arc<Review>>> {
+        if self.context.past_the_cache {
+            return None;
+        }
+        let cache = &self.context.services.cache;
+        let kept = cache.reviews.fresh(&cache.customer_key(self.context.scope, id)).await?;
+        self.context.note(kept.fresh_until);
+        Some(kept.value)
+    }
+}
+
+fn total(page: &Page) -> u32 {
+    u32::try_from(page.meta.total_items).unwrap_or(0)
+}
+
+/// Whether an error of one call would be the error of the next one as well.
+fn serves_no_other_call(error: &Error) -> bool {
+    match error {
+        Error::Upstream(error) => matches!(error.kind, Kind::Unauthenticated),
+        Error::Deadline => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,258 @@
+//! An upstream's refusal of a write, as errors in the input's own names.
+//!
+//! The upstream spells places in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422, wire document section
+//! 6) and puts personal data into its sentences. Places become the input's names, sentences are cut.
+
+use super::Error;
+use crate::model::{UserError, UserErrorCode};
+use crate::privacy::redact;
+use crate::upstream::{self, Kind, Refusal};
+
+/// Which write was refused: it decides what a rule without a place means, and where the customer's id stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Write {
+    Create,
+    Update,
+    Delete,
+    Decide,
+    Refresh,
+    Unmask,
+}
+
+impl Write {
+    /// The name of the input field that holds the customer's id.
+    fn id_field(self) -> &'static str {
+        match self {
+            Self::Create | Self::Update | Self::Delete | Self::Unmask => "id",
+            Self::Decide | Self::Refresh => "customerId",
+        }
+    }
+
+    /// There is no such customer.
+    pub fn not_found(self) -> UserError {
+        UserError::at(UserErrorCode::NotFound, [self.id_field()], "There is no such customer.")
+    }
+}
+
+/// What the caller can mend, or the error where it can mend nothing.
+///
+/// `known` are the values that were sent or read for this write: none of them gets into a message. `callers_key` says
+/// whether the idempotency key was the caller's own.
+pub fn mend(
+    error: upstream::Error,
+    write: Write,
+    known: &[String],
+    callers_key: bool,
+) -> Result<Vec<UserError>, Error> {
+    match &error.kind {
+        Kind::NotFound if write != Write::Create => Ok(vec![write.not_found()]),
+        Kind::Conflict(_) if callers_key => Ok(vec![UserError::at(
+            UserErrorCode::IdempotencyKeyReused,
+            ["idempotencyKey"],
+            "This key was used for another request, or that request is still running: take a new key, or wait.",
+        )]),
+        Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(complaints(refusal, write, known)),
+        _ if error.outcome_is_unknown() && write != Write::Unmask => Err(Error::OutcomeUnknown(error.into())),
+        _ => Err(error.into()),
+    }
+}
+
+fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {
+    let sentence = |text: &str| {
+        let cut = redact::cut(text, known.iter().map(String::as_str));
+        if cut.is_empty() { "The upstream refused this without a reason.".to_owned() } else { cut }
+    };
+    if refusal.items.is_empty() {
+        let detail = refusal.detail.as_ref().map_or("", |detail| detail.reveal().as_str());
+        return vec![rule(detail, write, sentence(detail))];
+    }
+    let items = refusal.items.iter().map(|item| {
+        let detail = item.detail.reveal();
+        let path = item.reference.as_deref().and_then(input_path);
+        let about_email = path.as_deref().is_some_and(|path| path == ["email"]);
+        if about_email && says_taken(detail) {
+            return taken();
+        }
+        match path {
+            Some(path) => UserError::at(UserErrorCode::Invalid, path, sentence(detail)),
+            None if detail.to_ascii_lowercase().contains("idempotency") => {
+                UserError::at(UserErrorCode::Invalid, ["idempotencyKey"], sentence(detail))
+            }
+            None => UserError::about_the_whole(UserErrorCode::Invalid, sentence(detail)),
+        }
+    });
+    items.collect()
+}
+
+/// A rule about the whole: the two that are known by what they say, any other by its sentence.
+fn rule(detail: &str, write: Write, sentence: String) -> UserError {
+    let said = detail.to_ascii_lowercase();
+    let about_email = said.contains("email") || said.contains("e-mail");
+    if about_email && says_taken(detail) {
+        return taken();
+    }
+    if write == Write::Decide && (said.contains("review") || said.contains("status")) {
+        let message = "The customer is not waiting for a decision: its status is not REVIEW (any more).";
+        return UserError::at(UserErrorCode::NotInReview, ["customerId"], message);
+    }
+    UserError::about_the_whole(UserErrorCode::Refused, sentence)
+}
+
+fn says_taken(detail: &str) -> bool {
+    let said = detail.to_ascii_lowercase();
+    ["exist", "unique", "taken", "duplicate", "already", "in use"].iter().any(|word| said.contains(word))
+}
+
+fn taken() -> UserError {
+    UserError::at(UserErrorCode::Taken, ["email"], "Another customer has this e-mail address already.")
+}
+
+/// The names below `input` for a place in the upstream's spelling; none where it names nothing that an input has.
+fn input_path(reference: &str) -> Option<Vec<String>> {
+    let reference = reference.strip_prefix("$.").unwrap_or(reference);
+    let segments: Vec<String> = reference
+        .split(['.', '[', ']', '/'])
+        .map(|segment| segment.trim_matches(['"', '\'']))
+        .filter(|segment| !segment.is_empty())
+        .map(camel_case)
+        .collect();
+    let (head, tail) = segments.split_first()?;
+    let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
+    let path: Vec<&str> = match (head.as_str(), tail.as_slice()) {
+        ("idempotencyKey", _) => vec!["idempotencyKey"],
+        (field @ ("name" | "type" | "email" | "phone" | "status" | "externalId" | "metadata"), _) => vec![field],
+        ("device", _) => vec!["device", "ipAddress"],
+        ("address", [field @ ("address1" | "address2" | "city" | "state" | "zip"), ..]) => vec!["address", field],
+        ("address", _) => vec!["address"],
+        ("config", [field @ ("processingMethod" | "sandboxOutcome"), ..]) => vec!["config", field],
+        ("config", _) => vec!["config"],
+        ("complianceProfile", [field @ ("dob" | "ssn"), ..]) => vec!["complianceProfile", "individual", field],
+        ("complianceProfile", ["representatives", index, field @ ("name" | "email" | "phone"), ..])
+            if index.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            vec!["complianceProfile", "business", "representatives", index, field]
+        }
+        ("complianceProfile", [field @ ("ein" | "legalBusinessName" | "representatives" | "website"), ..]) => {
+            vec!["complianceProfile", "business", field]
+        }
+        ("complianceProfile", _) => vec!["complianceProfile"],
+        _ => return None,
+    };
+    Some(path.into_iter().map(str::to_owned).collect())
+}
+
+/// `IpAddress`, `ip_address` and `Ip-Address` as `ipAddress`.
+fn camel_case(word: &str) -> String {
+    let mut camel = String::with_capacity(word.len());
+    let mut capital_next = false;
+    for c in word.chars() {
+        match c {
+            '_' | '-' | ' ' => capital_next = !camel.is_empty(),
+            c if camel.is_empty() => camel.push(c.to_ascii_lowercase()),
+            c if capital_next => {
+                camel.push(c.to_ascii_uppercase());
+                capital_next = false;
+            }
+            c => camel.push(c),
+        }
+    }
+    camel
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::privacy::Personal;
+    use crate::upstream::RefusalItem;
+
+    #[rstest]
+    #[case("Device.IpAddress", "device.ipAddress")]
+    #[case("device.ip_address", "device.ipAddress")]
+    #[case("$.address.zip", "address.zip")]
+    #[case("ComplianceProfile.LegalBusinessName", "complianceProfile.business.legalBusinessName")]
+    #[case("compliance_profile.ssn", "complianceProfile.individual.ssn")]
+    #[case("ComplianceProfile.Representatives[1].Email", "complianceProfile.business.representatives.1.email")]
+    #[case("metadata.tier", "metadata")]
+    #[case("Metadata['my key']", "metadata")]
+    #[case("external_id", "externalId")]
+    #[case("Idempotency-Key", "idempotencyKey")]
+    #[case("Config.SandboxOutcome", "config.sandboxOutcome")]
+    fn places_are_named_as_the_input_names_them(#[case] reference: &str, #[case] path: &str) {
+        assert_eq!(input_path(reference).map(|path| path.join(".")).as_deref(), Some(path));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("Something.Else")]
+    #[case("...")]
+    fn a_place_that_no_input_has_is_none(#[case] reference: &str) {
+        assert_eq!(input_path(reference), None);
+    }
+
+    fn refused(detail: &str, items: &[(Option<&str>, &str)]) -> upstream::Error {
+        let items = items.iter().map(|(reference, detail)| RefusalItem {
+            reference: reference.map(str::to_owned),
+            detail: Personal::new((*detail).to_owned()),
+        });
+        let detail = Some(Personal::new(detail.to_owned()));
+        Kind::Refused(Refusal { detail, items: items.collect() }).into()
+    }
+
+    fn mended(error: upstream::Error, write: Write) -> Vec<UserError> {
+        mend(error, write, &["Ada Example".to_owned()], true).expect("something that can be mended")
+    }
+
+    #[test]
+    fn an_e_mail_that_is_there_already_is_taken_and_is_not_named() {
+        let detail = "A customer with the email ada@example.test already exists. Emails must be unique.";
+        let errors = mended(refused(detail, &[]), Write::Create);
+        assert_eq!(errors[0].code, UserErrorCode::Taken);
+        assert!(!format!("{errors:?}").contains("ada@"));
+        let errors = mended(refused("", &[(Some("Email"), "ada@example.test is already in use")]), Write::Update);
+        assert_eq!(errors[0].code, UserErrorCode::Taken);
+    }
+
+    #[test]
+    fn a_decision_about_a_customer_that_does_not_wait_is_told_as_that() {
+        let errors = mended(refused("Customer status is verified.", &[]), Write::Decide);
+        assert_eq!(errors[0].code, UserErrorCode::NotInReview);
+        let errors = mended(refused("Customer status is verified.", &[]), Write::Update);
+        assert_eq!(errors[0].code, UserErrorCode::Refused);
+    }
+
+    #[test]
+    fn any_other_rule_is_told_in_the_upstreams_words_without_the_person() {
+        let errors = mended(refused("Account of Ada Example (+12025550123) is frozen.", &[]), Write::Delete);
+        assert_eq!(
+            (errors[0].code, errors[0].message.as_str()),
+            (UserErrorCode::Refused, "Account of […] […] is frozen.")
+        );
+    }
+
+    #[test]
+    fn every_item_is_told_with_its_place() {
+        let error =
+            refused("", &[(Some("Phone"), "Not E.164."), (None, "The Idempotency-Key is too short."), (None, "Hm.")]);
+        let places: Vec<_> = mended(error, Write::Create).into_iter().map(|error| error.path).collect();
+        let path = |names: [&str; 2]| Some(names.map(str::to_owned).to_vec());
+        assert_eq!(places, [path(["input", "phone"]), path(["input", "idempotencyKey"]), None]);
+    }
+
+    #[test]
+    fn a_conflict_is_about_the_key_only_where_the_key_is_the_callers() {
+        let conflict = || upstream::Error::bare(Kind::Conflict(Refusal::default()));
+        let with = mend(conflict(), Write::Create, &[], true).expect("mendable");
+        let without = mend(conflict(), Write::Create, &[], false).expect("mendable");
+        assert_eq!([with[0].code, without[0].code], [UserErrorCode::IdempotencyKeyReused, UserErrorCode::Refused]);
+    }
+
+    #[test]
+    fn a_write_without_an_answer_may_have_been_carried_out() {
+        for kind in [Kind::TimedOut, Kind::Interrupted, Kind::Failed { status: 502, retry_after: None }] {
+            assert!(matches!(mend(kind.into(), Write::Create, &[], true), Err(Error::OutcomeUnknown(_))));
+        }
+        assert!(matches!(mend(Kind::Unreachable.into(), Write::Create, &[], true), Err(Error::Upstream(_))));
+    }
+}

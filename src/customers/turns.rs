@@ -1,0 +1,86 @@
+//! Who writes which customer next: an update reads before it writes, so two updates of one customer must not overlap.
+//!
+//! It holds for one instance. Across instances `expectedUpdatedAt` says that somebody was faster.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::cache::Scope;
+use crate::model::CustomerId;
+
+type Place = (Scope, CustomerId);
+type Queue = Arc<tokio::sync::Mutex<()>>;
+
+/// The queues before each customer that is being written. A queue is gone when its last writer is.
+#[derive(Debug, Default)]
+pub struct Turns {
+    queues: Arc<Mutex<HashMap<Place, Queue>>>,
+}
+
+/// It is the holder's turn until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    queues: Arc<Mutex<HashMap<Place, Queue>>>,
+    place: Place,
+    /// `Some` until the turn ends.
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    /// Waits until nobody else writes this customer; first come, first served.
+    pub async fn wait_for(&self, scope: Scope, id: CustomerId) -> Turn {
+        let place = (scope, id);
+        // The queue is left again also where the wait is given up.
+        let mut turn = Turn { queues: Arc::clone(&self.queues), place, guard: None };
+        let queue = Arc::clone(turn.lock().entry(place).or_default());
+        turn.guard = Some(queue.lock_owned().await);
+        turn
+    }
+}
+
+impl Turn {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Queue>> {
+        // Nothing in here panics half way, so a poisoned map is a whole one.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.guard.take();
+        let mut queues = self.lock();
+        // Nobody else holds or waits for it: everyone who does has a clone of the queue.
+        if queues.get(&self.place).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            queues.remove(&self.place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cache::Digests;
+
+    #[tokio::test]
+    async fn one_customer_is_written_by_one_and_its_queue_leaves_nothing_behind() {
+        let turns = Arc::new(Turns::default());
+        let scope = Digests::new().scope(&"key".into(), None);
+        let id = |n| CustomerId(uuid::Uuid::from_u128(n));
+        let first = turns.wait_for(scope, id(1)).await;
+        let second = tokio::time::timeout(Duration::from_millis(5), turns.wait_for(scope, id(1))).await;
+        assert!(second.is_err(), "the second waits");
+        let other = turns.wait_for(scope, id(2)).await;
+        let waiting = tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move { drop(turns.wait_for(scope, id(1)).await) }
+        });
+        tokio::task::yield_now().await;
+        drop((first, other));
+        waiting.await.expect("the waiting one gets its turn");
+        assert!(turns.queues.lock().expect("whole").is_empty());
+    }
+}

@@ -1,0 +1,346 @@
+//! All that is wrong with an input, at once, before anything is sent.
+//!
+//! The forms are those of the wire document, section 3. Messages name the form and never the value.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+
+use url::Url;
+
+use crate::model::input::{
+    AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, CreateCustomerInput, DeviceInput,
+    IndividualComplianceProfileInput, MetadataEntryInput, RepresentativeInput, UpdateCustomerInput,
+};
+use crate::model::{
+    CustomerStatus, CustomerType, Date, MaybeUndefined, ProcessingMethod, SandboxOutcome, UserError, UserErrorCode,
+};
+use crate::privacy::Personal;
+
+const MOST_METADATA: usize = 20;
+const LONGEST_METADATA: usize = 40;
+const LONGEST_ADDRESS_LINE: usize = 100;
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 10..=40;
+/// RFC 5321: the longest path, less its angle brackets; and the longest local part.
+const LONGEST_EMAIL: usize = 254;
+const LONGEST_LOCAL_PART: usize = 64;
+
+const NOT_CLEARED: &str = "Cannot be cleared: give a value, or leave it out to keep the one known.";
+const OUTPUT_ONLY: &str = "`UNRECOGNIZED` is for output only: give another value.";
+
+type Text = Personal<String>;
+
+/// Collects what is wrong, with the place below `input` where it is.
+#[derive(Default)]
+struct Complaints {
+    found: Vec<UserError>,
+}
+
+/// A place in the input: names from the outside in.
+type Place<'a> = &'a [&'a str];
+
+impl Complaints {
+    fn invalid(&mut self, place: Place<'_>, message: &str) {
+        self.found.push(UserError::at(UserErrorCode::Invalid, place.iter().copied(), message));
+    }
+
+    /// Checks a text by a rule of this file, where there is one.
+    fn check(&mut self, place: Place<'_>, value: &Text, rule: impl Fn(&str) -> Result<(), &'static str>) {
+        if let Err(message) = rule(value.reveal()) {
+            self.invalid(place, message);
+        }
+    }
+
+    /// As [`Self::check`] for a field of an update that has to have a value.
+    fn check_kept(
+        &mut self,
+        place: Place<'_>,
+        value: &MaybeUndefined<Text>,
+        rule: impl Fn(&str) -> Result<(), &'static str>,
+    ) {
+        match value {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => self.invalid(place, NOT_CLEARED),
+            MaybeUndefined::Value(value) => self.check(place, value, rule),
+        }
+    }
+}
+
+/// What is wrong with a new customer.
+pub fn of_new(input: &CreateCustomerInput, today: Date) -> Vec<UserError> {
+    let mut complaints = Complaints::default();
+    complaints.check(&["name"], &input.name, not_blank);
+    if input.kind == CustomerType::Unrecognized {
+        complaints.invalid(&["type"], OUTPUT_ONLY);
+    }
+    complaints.check(&["email"], &input.email, email);
+    complaints.check(&["phone"], &input.phone, phone);
+    device(&mut complaints, &input.device);
+    if let Some(given) = &input.address {
+        address(&mut complaints, given);
+    }
+    if let Some(given) = &input.compliance_profile {
+        profile(&mut complaints, given, today);
+        complaints.found.extend(profile_of_another_type(given, input.kind));
+    }
+    if let Some(entries) = &input.metadata {
+        metadata(&mut complaints, entries);
+    }
+    if let Some(config) = &input.config {
+        if config.processing_method == Some(ProcessingMethod::Unrecognized) {
+            complaints.invalid(&["config", "processingMethod"], OUTPUT_ONLY);
+        }
+        if config.sandbox_outcome == Some(SandboxOutcome::Unrecognized) {
+            complaints.invalid(&["config", "sandboxOutcome"], OUTPUT_ONLY);
+        }
+    }
+    idempotency_key(&mut complaints, input.idempotency_key.as_ref());
+    complaints.found
+}
+
+/// What is wrong with an update, as far as it can be told without the customer.
+pub fn of_update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
+    let mut complaints = Complaints::default();
+    if changes_nothing(input) {
+        complaints.invalid(&[], "Give at least one field to change.");
+    }
+    complaints.check_kept(&["name"], &input.name, not_blank);
+    complaints.check_kept(&["email"], &input.email, email);
+    complaints.check_kept(&["phone"], &input.phone, phone);
+    match &input.status {
+        MaybeUndefined::Null => complaints.invalid(&["status"], NOT_CLEARED),
+        MaybeUndefined::Value(CustomerStatus::Unrecognized) => complaints.invalid(&["status"], OUTPUT_ONLY),
+        MaybeUndefined::Undefined | MaybeUndefined::Value(_) => {}
+    }
+    match &input.device {
+        MaybeUndefined::Null => complaints.invalid(&["device"], NOT_CLEARED),
+        MaybeUndefined::Value(given) => device(&mut complaints, given),
+        MaybeUndefined::Undefined => {}
+    }
+    if let MaybeUndefined::Value(given) = &input.address {
+        address(&mut complaints, given);
+    }
+    if let MaybeUndefined::Value(given) = &input.compliance_profile {
+        profile(&mut complaints, given, today);
+    }
+    if let MaybeUndefined::Value(entries) = &input.metadata {
+        metadata(&mut complaints, entries);
+    }
+    idempotency_key(&mut complaints, input.idempotency_key.as_ref());
+    complaints.found
+}
+
+/// What is wrong with an idempotency key alone.
+pub fn of_key(key: Option<&Text>) -> Vec<UserError> {
+    let mut complaints = Complaints::default();
+    idempotency_key(&mut complaints, key);
+    complaints.found
+}
+
+/// Says so where a profile is for another type of customer.
+pub fn profile_of_another_type(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
+    let (place, fits) = match given {
+        ComplianceProfileInput::Individual(_) => ("individual", kind != CustomerType::Business),
+        ComplianceProfileInput::Business(_) => ("business", kind != CustomerType::Individual),
+    };
+    let message = "This profile is for another type of customer: a person takes `individual`, a company `business`.";
+    (!fits).then(|| UserError::at(UserErrorCode::Invalid, ["complianceProfile", place], message))
+}
+
+fn changes_nothing(input: &UpdateCustomerInput) -> bool {
+    input.name.is_undefined()
+        && input.email.is_undefined()
+        && input.phone.is_undefined()
+        && input.status.is_undefined()
+        && input.device.is_undefined()
+        && input.address.is_undefined()
+        && input.compliance_profile.is_undefined()
+        && input.external_id.is_undefined()
+        && input.metadata.is_undefined()
+}
+
+fn device(complaints: &mut Complaints, given: &DeviceInput) {
+    complaints.check(&["device", "ipAddress"], &given.ip_address, |text| {
+        let address = text.parse::<Ipv4Addr>();
+        address.map(drop).map_err(|_| "Not an IPv4 address, such as 203.0.113.9; 0.0.0.0 for a sign-up offline.")
+    });
+}
+
+fn address(complaints: &mut Complaints, given: &AddressInput) {
+    complaints.check(&["address", "address1"], &given.address1, address_line);
+    if let Some(line) = &given.address2 {
+        complaints.check(&["address", "address2"], line, within_an_address_line);
+    }
+    complaints.check(&["address", "city"], &given.city, address_line);
+    complaints.check(&["address", "state"], &given.state, |text| {
+        let fits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        if fits { Ok(()) } else { Err("Not a state as two capital letters, such as NV.") }
+    });
+    complaints.check(&["address", "zip"], &given.zip, |text| {
+        let fits = has_form(text, "00000") || has_form(text, "00000-0000");
+        if fits { Ok(()) } else { Err("Not a ZIP code, such as 89501 or 89501-1234.") }
+    });
+}
+
+fn profile(complaints: &mut Complaints, given: &ComplianceProfileInput, today: Date) {
+    match given {
+        ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
+            if let MaybeUndefined::Value(dob) = dob {
+                complaints.check(&["complianceProfile", "individual", "dob"], dob, |text| match Date::read(text) {
+                    None => Err("Not a date as YYYY-MM-DD that exists."),
+                    Some(date) if date > today => Err("A date of birth cannot be in the future."),
+                    Some(_) => Ok(()),
+                });
+            }
+            if let MaybeUndefined::Value(ssn) = ssn {
+                complaints.check(&["complianceProfile", "individual", "ssn"], ssn, |text| {
+                    let fits = has_form(text, "000-00-0000");
+                    if fits { Ok(()) } else { Err("Not a social security number of the form 123-45-6789.") }
+                });
+            }
+        }
+        ComplianceProfileInput::Business(given) => business_profile(complaints, given),
+    }
+}
+
+fn business_profile(complaints: &mut Complaints, given: &BusinessComplianceProfileInput) {
+    if let MaybeUndefined::Value(ein) = &given.ein {
+        complaints.check(&["complianceProfile", "business", "ein"], ein, |text| {
+            let fits = has_form(text, "00-0000000");
+            if fits { Ok(()) } else { Err("Not an employer identification number of the form 12-3456789.") }
+        });
+    }
+    if let MaybeUndefined::Value(name) = &given.legal_business_name {
+        complaints.check(&["complianceProfile", "business", "legalBusinessName"], name, not_blank);
+    }
+    if let MaybeUndefined::Value(website) = &given.website {
+        complaints.check(&["complianceProfile", "business", "website"], website, |text| {
+            let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            url.map(drop).ok_or("Not a web address, such as https://example.com.")
+        });
+    }
+    if let MaybeUndefined::Value(representatives) = &given.representatives {
+        for (index, RepresentativeInput { name, email: mail, phone: number }) in representatives.iter().enumerate() {
+            let index = index.to_string();
+            let place = |field| ["complianceProfile", "business", "representatives", &index, field];
+            complaints.check(&place("name"), name, not_blank);
+            if let Some(mail) = mail {
+                complaints.check(&place("email"), mail, email);
+            }
+            if let Some(number) = number {
+                complaints.check(&place("phone"), number, phone);
+            }
+        }
+    }
+}
+
+fn metadata(complaints: &mut Complaints, entries: &[MetadataEntryInput]) {
+    if entries.len() > MOST_METADATA {
+        complaints.invalid(&["metadata"], "At most 20 entries.");
+    }
+    let mut keys = HashSet::new();
+    // Past the bound, each further entry would be one more complaint about the same thing.
+    for (index, entry) in entries.iter().take(MOST_METADATA).enumerate() {
+        let index = index.to_string();
+        complaints.check(&["metadata", &index, "key"], &entry.key, |text| {
+            not_blank(text)?;
+            if text.chars().count() > LONGEST_METADATA { Err("At most 40 characters.") } else { Ok(()) }
+        });
+        complaints.check(&["metadata", &index, "value"], &entry.value, |text| {
+            if text.chars().count() > LONGEST_METADATA { Err("At most 40 characters.") } else { Ok(()) }
+        });
+        if !keys.insert(entry.key.reveal()) {
+            complaints.invalid(&["metadata", &index, "key"], "This key was given already: each key once.");
+        }
+    }
+}
+
+fn idempotency_key(complaints: &mut Complaints, key: Option<&Text>) {
+    let Some(key) = key else { return };
+    complaints.check(&["idempotencyKey"], key, |text| {
+        // It travels in a header, so it has to be plain.
+        let fits = KEY_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(()) } else { Err("10 to 40 visible ASCII characters without spaces, such as a UUID.") }
+    });
+}
+
+fn not_blank(text: &str) -> Result<(), &'static str> {
+    if text.trim().is_empty() { Err("Must not be blank.") } else { Ok(()) }
+}
+
+fn within_an_address_line(text: &str) -> Result<(), &'static str> {
+    if text.chars().count() > LONGEST_ADDRESS_LINE { Err("At most 100 characters.") } else { Ok(()) }
+}
+
+fn address_line(text: &str) -> Result<(), &'static str> {
+    not_blank(text)?;
+    within_an_address_line(text)
+}
+
+/// One `@` with something of bounded length on both sides, and a host with a dot. Whether it exists is not ours to say.
+fn email(text: &str) -> Result<(), &'static str> {
+    let plain = text.len() <= LONGEST_EMAIL && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let fits = plain
+        && text.split_once('@').is_some_and(|(local, host)| {
+            let labels = host.split('.').count() > 1 && host.split('.').all(|label| !label.is_empty());
+            !local.is_empty() && local.len() <= LONGEST_LOCAL_PART && labels && !host.contains('@')
+        });
+    if fits { Ok(()) } else { Err("Not an e-mail address, such as name@example.com.") }
+}
+
+/// E.164: a plus, a digit that is not zero, and up to 14 digits more. The upstream's pattern asks for one more at least.
+fn phone(text: &str) -> Result<(), &'static str> {
+    let digits = text.strip_prefix('+').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let fits = digits.is_some_and(|digits| (2..=15).contains(&digits.len()) && !digits.starts_with('0'));
+    if fits { Ok(()) } else { Err("Not a phone number in E.164, such as +12025550123.") }
+}
+
+/// Whether a text has the form of a pattern in which `0` stands for any digit.
+fn has_form(text: &str, pattern: &str) -> bool {
+    text.len() == pattern.len()
+        && text.bytes().zip(pattern.bytes()).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            form => byte == form,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("ada@example.test", true)]
+    #[case("a.b+c@sub.example.com", true)]
+    #[case("ada", false)]
+    #[case("ada@example", false)]
+    #[case("ada@@example.test", false)]
+    #[case("ada@b@example.test", false)]
+    #[case("@example.test", false)]
+    #[case("ada@example..test", false)]
+    #[case("a da@example.test", false)]
+    fn e_mails(#[case] text: &str, #[case] fits: bool) {
+        assert_eq!(email(text).is_ok(), fits);
+    }
+
+    #[rstest]
+    #[case("+12025550123", true)]
+    #[case("+123456789012345", true)]
+    #[case("+1234567890123456", false)]
+    #[case("12025550123", false)]
+    #[case("+02025550123", false)]
+    #[case("+1 202 555 0123", false)]
+    #[case("+", false)]
+    fn phones(#[case] text: &str, #[case] fits: bool) {
+        assert_eq!(phone(text).is_ok(), fits);
+    }
+
+    #[rstest]
+    #[case("123-45-6789", "000-00-0000", true)]
+    #[case("***-**-****", "000-00-0000", false)]
+    #[case("１23-45-6789", "000-00-0000", false)]
+    #[case("89501-1234", "00000-0000", true)]
+    fn forms(#[case] text: &str, #[case] pattern: &str, #[case] fits: bool) {
+        assert_eq!(has_form(text, pattern), fits);
+    }
+}

@@ -1,0 +1,234 @@
+//! Any window of a connection out of numbered pages. Pure arithmetic on positions, which count from 0.
+
+use std::sync::Arc;
+
+use crate::model::CustomerSummary;
+
+/// The largest page of the upstream (seen in its `meta.max_page_size`).
+pub const LARGEST_PAGE: u32 = 1000;
+
+/// What is cut out of a list: `count` rows from one end of what lies between two positions, both exclusive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cut {
+    pub count: u32,
+    pub end: End,
+    pub after: Option<u32>,
+    pub before: Option<u32>,
+}
+
+/// From which end rows are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    First,
+    Last,
+}
+
+/// How to get at a cut's rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plan {
+    /// The rows from `start` up to and without `end`.
+    Between { start: u32, end: u32 },
+    /// The last rows of a list whose length is not known yet.
+    FromTheEnd { count: u32 },
+}
+
+/// Which numbered pages hold a range of rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pages {
+    None,
+    One {
+        number: u32,
+        size: u32,
+    },
+    /// This page and the next one.
+    Two {
+        number: u32,
+        size: u32,
+    },
+}
+
+/// Rows that were cut out, where they stand, and how long the list is.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub rows: Vec<Arc<CustomerSummary>>,
+    /// Position of the first row, or where it would be.
+    pub start: u32,
+    pub total: u32,
+}
+
+/// How to get at a cut.
+pub fn plan(cut: Cut) -> Plan {
+    let from = cut.after.map_or(0, |after| after.saturating_add(1));
+    match (cut.end, cut.before) {
+        (End::First, before) => {
+            let end = from.saturating_add(cut.count);
+            Plan::Between { start: from, end: before.map_or(end, |before| end.min(before)) }
+        }
+        (End::Last, Some(before)) => Plan::Between { start: from.max(before.saturating_sub(cut.count)), end: before },
+        (End::Last, None) => Plan::FromTheEnd { count: cut.count },
+    }
+}
+
+/// Whether a cut counted from the end has to be read again from the list's own end, since the list is shorter than
+/// the position it was to end before.
+pub fn needs_the_end(cut: Cut, total: u32) -> bool {
+    cut.end == End::Last && cut.before.is_some_and(|before| before > total)
+}
+
+/// The pages that hold the rows from `start` up to and without `end`: the smallest one page that holds them all, or
+/// two neighbours where there is none.
+pub fn pages(start: u32, end: u32) -> Pages {
+    let Some(count) = end.checked_sub(start).filter(|count| *count > 0) else { return Pages::None };
+    let last = end - 1;
+    match (count..=LARGEST_PAGE).find(|size| start / size == last / size) {
+        Some(size) => Pages::One { number: start / size + 1, size },
+        None => Pages::Two { number: start / count + 1, size: count },
+    }
+}
+
+impl Window {
+    /// The window from `start` to `end` out of rows of which the first has the position `base`.
+    pub fn cut_out(rows: &[Arc<CustomerSummary>], base: u32, start: u32, end: u32, total: u32) -> Self {
+        let place =
+            |position: u32| usize::try_from(position.saturating_sub(base)).unwrap_or(usize::MAX).min(rows.len());
+        Self { rows: rows.get(place(start)..place(end)).unwrap_or_default().to_vec(), start, total }
+    }
+
+    /// Without the rows up to and with a position.
+    #[must_use]
+    pub fn after(self, after: Option<u32>) -> Self {
+        let from = after.map_or(0, |after| after.saturating_add(1));
+        let Some(passed) = from.checked_sub(self.start).filter(|passed| *passed > 0) else { return self };
+        let passed = usize::try_from(passed).unwrap_or(usize::MAX).min(self.rows.len());
+        Self { rows: self.rows.into_iter().skip(passed).collect(), start: from, ..self }
+    }
+
+    /// Whether rows stand before this window.
+    pub fn has_previous(&self) -> bool {
+        self.start.min(self.total) > 0
+    }
+
+    /// Whether rows stand after this window.
+    pub fn has_next(&self) -> bool {
+        let end = u64::from(self.start) + self.rows.len() as u64;
+        end < u64::from(self.total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{CustomerId, CustomerStatus, CustomerType, DateTime};
+
+    fn row(position: u32) -> Arc<CustomerSummary> {
+        let time = DateTime(chrono::DateTime::UNIX_EPOCH);
+        Arc::new(CustomerSummary {
+            id: CustomerId(uuid::Uuid::from_u128(position.into())),
+            name: String::new().into(),
+            kind: CustomerType::Individual,
+            email: String::new().into(),
+            phone: String::new().into(),
+            external_id: None,
+            status: CustomerStatus::Verified,
+            created_at: time,
+            updated_at: time,
+        })
+    }
+
+    fn positions(rows: &[Arc<CustomerSummary>]) -> Vec<u32> {
+        rows.iter().map(|row| u32::try_from(row.id.0.as_u128()).expect("small")).collect()
+    }
+
+    /// What slicing the whole list gives.
+    fn sliced(total: u32, cut: Cut) -> Vec<u32> {
+        let within: Vec<u32> = (0..total)
+            .filter(|position| cut.after.is_none_or(|after| *position > after))
+            .filter(|position| cut.before.is_none_or(|before| *position < before))
+            .collect();
+        let count = cut.count as usize;
+        match cut.end {
+            End::First => within.into_iter().take(count).collect(),
+            End::Last => within[within.len().saturating_sub(count)..].to_vec(),
+        }
+    }
+
+    /// What the reader does, over a list in memory; also counts the pages.
+    fn read(total: u32, cut: Cut) -> (Window, u32) {
+        let page = |number: u32, size: u32| -> Vec<_> {
+            let start = (number - 1) * size;
+            (start..(start + size).min(total)).map(row).collect()
+        };
+        let from_the_end = |count: u32| {
+            let rows: Vec<_> = (total.saturating_sub(count)..total).map(row).collect();
+            Window { start: total - u32::try_from(rows.len()).expect("small"), rows, total }
+        };
+        let (window, calls) = match plan(cut) {
+            Plan::FromTheEnd { count } => (from_the_end(count), 1),
+            Plan::Between { start, end } => match pages(start, end) {
+                Pages::None => (Window { rows: vec![], start, total }, 1),
+                Pages::One { number, size } => {
+                    (Window::cut_out(&page(number, size), (number - 1) * size, start, end, total), 1)
+                }
+                Pages::Two { number, size } => {
+                    let rows = [page(number, size), page(number + 1, size)].concat();
+                    (Window::cut_out(&rows, (number - 1) * size, start, end, total), 2)
+                }
+            },
+        };
+        if needs_the_end(cut, total) {
+            return (from_the_end(cut.count).after(cut.after), calls + 1);
+        }
+        (window.after(cut.after), calls)
+    }
+
+    fn cuts() -> impl Strategy<Value = Cut> {
+        let position = || prop_oneof![1 => Just(None), 3 => (0..2600_u32).prop_map(Some)];
+        let end = prop_oneof![Just(End::First), Just(End::Last)];
+        (1..=100_u32, end, position(), position()).prop_map(|(count, end, after, before)| Cut {
+            count,
+            end,
+            after,
+            before,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn any_window_is_what_slicing_the_whole_list_gives(total in 0..=2500_u32, cut in cuts()) {
+            let (window, calls) = read(total, cut);
+            let expected = sliced(total, cut);
+            prop_assert_eq!(positions(&window.rows), expected.clone());
+            prop_assert!(calls <= 2, "{} calls", calls);
+            if let (Some(first), Some(last)) = (expected.first(), expected.last()) {
+                prop_assert_eq!(window.start, *first);
+                prop_assert_eq!(window.has_previous(), *first > 0);
+                prop_assert_eq!(window.has_next(), *last + 1 < total);
+            }
+        }
+
+        #[test]
+        fn one_page_of_a_thousand_rows_at_most_holds_a_window_or_two_neighbours_do(start in 0..1_000_000_u32, count in 1..=100_u32) {
+            match pages(start, start + count) {
+                Pages::One { number, size } => {
+                    prop_assert!((number - 1) * size <= start && start + count <= number * size && size <= LARGEST_PAGE);
+                }
+                Pages::Two { number, size } => {
+                    prop_assert!((number - 1) * size <= start && start + count <= (number + 1) * size);
+                    prop_assert!((count..=LARGEST_PAGE).all(|size| start / size != (start + count - 1) / size));
+                }
+                Pages::None => prop_assert!(false, "a window with rows has a page"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_pages_of_a_list_cost_one_call_of_their_own_size() {
+        for page in 0..50 {
+            assert_eq!(pages(page * 25, page * 25 + 25), Pages::One { number: page + 1, size: 25 });
+        }
+    }
+}

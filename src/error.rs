@@ -1,0 +1,135 @@
+//! The one table of errors: each code with its HTTP status and whether trying again can help.
+//!
+//! A [`Failure`] is what a caller gets to see: a code, a sentence that says what to do, and bounded details. It never
+//! holds an upstream URL, header or body, a stack, a variable's value or personal data. What we want to know besides
+//! is logged where the failure is made.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// An error code as in `extensions.code`. Frontends branch on it, so a code is never renamed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Code {
+    GraphqlParseFailed,
+    BadRequest,
+    GraphqlValidationFailed,
+    BadUserInput,
+    OperationTooLarge,
+    PersistedQueryNotFound,
+    Unauthenticated,
+    Forbidden,
+    RateLimited,
+    Overloaded,
+    UpstreamRateLimited,
+    UpstreamUnavailable,
+    UpstreamTimeout,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    InternalServerError,
+}
+
+/// What the table says of a code.
+struct Row {
+    name: &'static str,
+    /// The status where the whole request fails, under `application/graphql-response+json`.
+    status: StatusCode,
+    /// Whether the same request can succeed later.
+    retryable: bool,
+}
+
+impl Code {
+    const fn row(self) -> Row {
+        const fn row(name: &'static str, status: StatusCode, retryable: bool) -> Row {
+            Row { name, status, retryable }
+        }
+        match self {
+            Self::GraphqlParseFailed => row("GRAPHQL_PARSE_FAILED", StatusCode::BAD_REQUEST, false),
+            Self::BadRequest => row("BAD_REQUEST", StatusCode::BAD_REQUEST, false),
+            Self::GraphqlValidationFailed => row("GRAPHQL_VALIDATION_FAILED", StatusCode::BAD_REQUEST, false),
+            Self::BadUserInput => row("BAD_USER_INPUT", StatusCode::BAD_REQUEST, false),
+            Self::OperationTooLarge => row("OPERATION_TOO_LARGE", StatusCode::BAD_REQUEST, false),
+            Self::PersistedQueryNotFound => row("PERSISTED_QUERY_NOT_FOUND", StatusCode::BAD_REQUEST, false),
+            Self::Unauthenticated => row("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, false),
+            Self::Forbidden => row("FORBIDDEN", StatusCode::FORBIDDEN, false),
+            Self::RateLimited => row("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, true),
+            Self::Overloaded => row("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE, true),
+            Self::UpstreamRateLimited => row("UPSTREAM_RATE_LIMITED", StatusCode::OK, true),
+            Self::UpstreamUnavailable => row("UPSTREAM_UNAVAILABLE", StatusCode::OK, true),
+            Self::UpstreamTimeout => row("UPSTREAM_TIMEOUT", StatusCode::OK, true),
+            Self::UpstreamError => row("UPSTREAM_ERROR", StatusCode::OK, true),
+            Self::UpstreamInvalidResponse => row("UPSTREAM_INVALID_RESPONSE", StatusCode::OK, false),
+            Self::InternalServerError => row("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR, false),
+        }
+    }
+
+    /// The code as it stands in `extensions.code`.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The HTTP status where the whole request fails for this reason, before anything was run.
+    pub fn status(self) -> StatusCode {
+        self.row().status
+    }
+
+    /// Whether the same request can succeed later.
+    pub fn retryable(self) -> bool {
+        self.row().retryable
+    }
+}
+
+/// An error as a caller gets to see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    pub code: Code,
+    /// What is wrong and what to do about it. No personal data.
+    pub message: Cow<'static, str>,
+    /// The upstream's id of the call that failed.
+    pub upstream_request_id: Option<String>,
+    /// How long to wait before trying again.
+    pub retry_after: Option<Duration>,
+    /// The permission that is missing, in the schema's name.
+    pub permission: Option<&'static str>,
+    /// Whether repeating the request can do no harm: not so for a write that may have been carried out.
+    pub safe_to_repeat: bool,
+    /// Another status than the code's, where HTTP has a more precise one (405, 406, 413, 415).
+    pub status: Option<StatusCode>,
+}
+
+impl Failure {
+    /// A failure without details.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            upstream_request_id: None,
+            retry_after: None,
+            permission: None,
+            safe_to_repeat: true,
+            status: None,
+        }
+    }
+
+    /// The same with a more precise HTTP status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// Whether the same request can succeed later and can be sent again without a second thought.
+    pub fn retryable(&self) -> bool {
+        self.code.retryable() && self.safe_to_repeat
+    }
+
+    /// How long to wait in whole seconds, rounded up: a caller that waits so long is not too early.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after.map(|pause| pause.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+    }
+
+    /// The HTTP status where the whole request fails for this reason.
+    pub fn http_status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| self.code.status())
+    }
+}

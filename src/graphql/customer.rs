@@ -1,0 +1,182 @@
+//! The customer object: which field costs which call.
+//!
+//! A listed customer carries nine fields; the other five are looked up when one of them is asked for, once, through
+//! the request's loaders. Where the selection also wants the review, that one call serves both.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Lookahead, Object};
+
+use super::error::{Answer, explain};
+use super::review::CustomerReview;
+use crate::customers::Session;
+use crate::model::{
+    Address, ComplianceProfile, Customer as Record, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus,
+    CustomerSummary, CustomerType, DateTime, Device, MetadataEntry,
+};
+use crate::privacy::Personal;
+
+/// A customer of the schema, as far as it is known.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    known: Known,
+    /// The selection wants the review of this customer too, so that its call is the one to make.
+    with_review: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Known {
+    /// A row of a list.
+    Row(Arc<CustomerSummary>),
+    /// All of it.
+    Whole(Arc<Record>),
+}
+
+impl Customer {
+    /// A row of a list; `with_review` says whether the selection wants its review.
+    pub fn row(row: Arc<CustomerSummary>, with_review: bool) -> Self {
+        Self { known: Known::Row(row), with_review }
+    }
+
+    /// A whole customer.
+    pub fn whole(customer: Arc<Record>) -> Self {
+        Self { known: Known::Whole(customer), with_review: false }
+    }
+
+    /// The customer with this id, read as the selection wants it: with its review where that is asked for.
+    pub async fn read(ctx: &Context<'_>, id: &str, selection: Lookahead<'_>) -> Answer<Option<Self>> {
+        // What is not a UUID cannot be a customer's id.
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let session = session(ctx);
+        let read = if selection.field("review").exists() {
+            session.customer_with_review(id).await
+        } else {
+            session.customer(id).await
+        };
+        read.map(|found| found.map(Self::whole)).map_err(|error| explain(ctx, error))
+    }
+
+    fn summary(&self) -> &CustomerSummary {
+        match &self.known {
+            Known::Row(row) => row,
+            Known::Whole(customer) => &customer.summary,
+        }
+    }
+
+    fn customer_id(&self) -> CustomerId {
+        self.summary().id
+    }
+
+    /// A field that a list does not carry; `None` where it has no value, or the customer is gone since it was listed.
+    async fn detail<T>(
+        &self,
+        ctx: &Context<'_>,
+        field: impl FnOnce(&CustomerDetail) -> Option<T>,
+    ) -> Option<Answer<T>> {
+        let customer = match &self.known {
+            Known::Whole(customer) => Arc::clone(customer),
+            Known::Row(_) => {
+                let session = session(ctx);
+                let read = if self.with_review {
+                    session.customer_with_review(self.customer_id()).await
+                } else {
+                    session.customer(self.customer_id()).await
+                };
+                match read {
+                    Ok(found) => found?,
+                    Err(error) => return Some(Err(explain(ctx, error))),
+                }
+            }
+        };
+        field(&customer.detail).map(Ok)
+    }
+}
+
+/// The request's session, which the executor puts into every request.
+pub fn session<'a>(ctx: &'a Context<'_>) -> &'a Session {
+    ctx.data_unchecked::<Arc<Session>>()
+}
+
+/// A person or a company that pays or gets paid, with personal data masked.
+#[Object]
+impl Customer {
+    /// The customer's id: a UUID, the same as in the Customers API.
+    pub async fn id(&self) -> ID {
+        ID(self.customer_id().to_string())
+    }
+
+    /// Full name of the person, or name of the company. Not masked.
+    async fn name(&self) -> &Personal<String> {
+        &self.summary().name
+    }
+
+    /// Person or company.
+    #[graphql(name = "type")]
+    async fn kind(&self) -> CustomerType {
+        self.summary().kind
+    }
+
+    /// Where the customer stands: this says whether it may transact.
+    async fn status(&self) -> CustomerStatus {
+        self.summary().status
+    }
+
+    /// E-mail address; no two customers of an account share one. Not masked.
+    async fn email(&self) -> &Personal<String> {
+        &self.summary().email
+    }
+
+    /// Phone number in E.164, such as `+12025550123`. Not masked.
+    async fn phone(&self) -> &Personal<String> {
+        &self.summary().phone
+    }
+
+    /// The customer's id in your own system.
+    async fn external_id(&self) -> Option<&str> {
+        self.summary().external_id.as_deref()
+    }
+
+    /// When the customer was created.
+    async fn created_at(&self) -> DateTime {
+        self.summary().created_at
+    }
+
+    /// When the customer last changed; give it as `expectedUpdatedAt` to an update.
+    async fn updated_at(&self) -> DateTime {
+        self.summary().updated_at
+    }
+
+    /// Postal address. Of a listed customer it costs one look-up, shared with the four fields below.
+    async fn address(&self, ctx: &Context<'_>) -> Option<Answer<Address>> {
+        self.detail(ctx, |detail| detail.address.clone()).await
+    }
+
+    /// Date of birth and tax numbers, masked. Of a listed customer it costs one look-up, shared with its neighbours.
+    async fn compliance_profile(&self, ctx: &Context<'_>) -> Option<Answer<ComplianceProfile>> {
+        self.detail(ctx, |detail| detail.compliance_profile.clone()).await
+    }
+
+    /// The device at sign-up, its address masked. Of a listed customer it costs one look-up, shared with its neighbours.
+    async fn device(&self, ctx: &Context<'_>) -> Option<Answer<Device>> {
+        self.detail(ctx, |detail| detail.device.clone()).await
+    }
+
+    /// Your own pairs, sorted by key. Of a listed customer it costs one look-up, shared with its neighbours.
+    async fn metadata(&self, ctx: &Context<'_>) -> Option<Answer<Vec<MetadataEntry>>> {
+        self.detail(ctx, |detail| detail.metadata.clone()).await
+    }
+
+    /// How the screening was asked for. Of a listed customer it costs one look-up, shared with its neighbours.
+    async fn config(&self, ctx: &Context<'_>) -> Option<Answer<CustomerConfig>> {
+        self.detail(ctx, |detail| detail.config.clone()).await
+    }
+
+    /// The identity screening. It costs one call per customer, and that call serves all other fields too. Where it
+    /// fails, this field is null with an error, and the customer's own fields are there all the same.
+    async fn review(&self, ctx: &Context<'_>) -> Option<Answer<CustomerReview>> {
+        match session(ctx).review(self.customer_id()).await {
+            Ok(review) => review.map(|review| Ok(CustomerReview::new(review))),
+            Err(error) => Some(Err(explain(ctx, error))),
+        }
+    }
+}

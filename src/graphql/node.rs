@@ -1,0 +1,12 @@
+//! Relay's `Node`: whatever has an id of its own.
+
+use async_graphql::{ID, Interface};
+
+use super::customer::Customer;
+
+/// Something with an id that is its own in the whole schema; look it up again with `node(id:)`.
+#[derive(Interface, Clone, Debug)]
+#[graphql(field(name = "id", ty = "ID", desc = "The id."))]
+pub enum Node {
+    Customer(Customer),
+}

@@ -1,0 +1,136 @@
+//! The query root.
+
+use async_graphql::{Context, ID, Object};
+
+use super::connection::{CustomerConnection, Wanted, WindowArguments, bad};
+use super::customer::{Customer, session};
+use super::error::{Answer, explain};
+use super::node::Node;
+use super::page::{CustomerPage, number_and_size};
+use super::review::CustomerReview;
+use super::viewer::Viewer;
+use crate::auth::Principal;
+use crate::customers::Listing;
+use crate::customers::window::Window;
+use crate::model::{CustomerFilter, CustomerSort};
+
+/// The most ids that `nodes` takes.
+const MOST_IDS: usize = 100;
+
+/// The query root.
+#[derive(Clone, Copy, Debug)]
+pub struct Query;
+
+/// Everything that can be read. Reading changes nothing and can be repeated freely.
+#[Object]
+impl Query {
+    /// Whatever has this id; null where nothing has. For clients that follow Relay's rules: elsewhere `customer` says
+    /// more plainly what is meant.
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id of a customer.")] id: ID) -> Option<Answer<Node>> {
+        let read = Customer::read(ctx, &id, ctx.look_ahead()).await;
+        read.map(|found| found.map(Node::Customer)).transpose()
+    }
+
+    /// As `node` for several ids at once; null at the place of an id that nothing has.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most 100 ids of customers.")] ids: Vec<ID>,
+    ) -> Answer<Vec<Option<Answer<Node>>>> {
+        if ids.len() > MOST_IDS {
+            return Err(bad(format!("`ids` takes {MOST_IDS} ids at most.")));
+        }
+        let reads = ids.iter().map(|id| Customer::read(ctx, id, ctx.look_ahead()));
+        let found = futures_util::future::join_all(reads).await;
+        Ok(found.into_iter().map(|read| read.map(|found| found.map(Node::Customer)).transpose()).collect())
+    }
+
+    /// One customer; null where there is none with this id. It costs one call, with `review` as well.
+    async fn customer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The customer's id, a UUID.")] id: ID,
+    ) -> Option<Answer<Customer>> {
+        Customer::read(ctx, &id, ctx.look_ahead()).await.transpose()
+    }
+
+    /// The customer with this id in your own system; null where there is none. It costs one call, and a look-up more
+    /// where fields are asked for that a list does not carry.
+    async fn customer_by_external_id(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The customer's id in your own system, to the letter.")] external_id: String,
+    ) -> Option<Answer<Customer>> {
+        let with_review = ctx.look_ahead().field("review").exists();
+        match session(ctx).customer_by_external_id(&external_id).await {
+            Ok(found) => found.map(|row| Ok(Customer::row(row, with_review))),
+            Err(error) => Some(Err(explain(ctx, error))),
+        }
+    }
+
+    /// A list of customers, window by window. One call for the list, and one per customer only where fields are asked
+    /// for that a list does not carry.
+    #[expect(clippy::too_many_arguments, reason = "Relay's four, the filter and the sort are the schema's contract")]
+    async fn customers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "How many rows from the start of the list or after `after`: 1 to 100. Left out with `last`: 25."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "A cursor of the same list: rows after it.")] after: Option<String>,
+        #[graphql(
+            desc = "How many rows from the end of the list or before `before`: 1 to 100. Not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of the same list: rows before it.")] before: Option<String>,
+        #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
+        #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
+    ) -> Answer<CustomerConnection> {
+        let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
+        let cut = WindowArguments { first, after, last, before }.cut(listing.fingerprint())?;
+        let session = session(ctx);
+        let rowless = |total: i32| Window { rows: Vec::new(), start: 0, total: u32::try_from(total).unwrap_or(0) };
+        let (window, with_review) = match Wanted::of(&ctx.look_ahead()) {
+            Wanted::Rows { with_review } => (session.window(&listing, cut).await, with_review),
+            Wanted::TotalAlone => (session.total(&listing).await.map(rowless), false),
+            Wanted::Nothing => (Ok(rowless(0)), false),
+        };
+        let window = window.map_err(|error| explain(ctx, error))?;
+        Ok(CustomerConnection::new(&listing, window, with_review))
+    }
+
+    /// A numbered page of customers, for tables. It mirrors the upstream's page and costs one call.
+    async fn customer_page(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which page, from 1.", default = 1)] number: i32,
+        #[graphql(desc = "How many rows a page has: 1 to 100.", default = 25)] size: i32,
+        #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
+        #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
+    ) -> Answer<CustomerPage> {
+        let (number, size) = number_and_size(number, size)?;
+        let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
+        let with_review = ctx.look_ahead().field("nodes").field("review").exists();
+        let page = session(ctx).page(&listing, number, size).await.map_err(|error| explain(ctx, error))?;
+        Ok(CustomerPage::new(page, with_review))
+    }
+
+    /// A customer's review; null where there is no such customer. It costs one call, the customer included.
+    async fn customer_review(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The customer's id, a UUID.")] customer_id: ID,
+    ) -> Option<Answer<CustomerReview>> {
+        let id = customer_id.parse().ok()?;
+        match session(ctx).review(id).await {
+            Ok(found) => found.map(|review| Ok(CustomerReview::new(review))),
+            Err(error) => Some(Err(explain(ctx, error))),
+        }
+    }
+
+    /// Who asks, and what it may do. It costs no call.
+    async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
+        ctx.data_unchecked::<Principal>().into()
+    }
+}

@@ -1,0 +1,45 @@
+//! The review object, and what the gateway adds to a screening.
+
+use std::sync::Arc;
+
+use async_graphql::{ComplexObject, Object};
+
+use super::customer::Customer;
+use crate::customers::reasons;
+use crate::model::{IdentityReview, Review, ReviewReason};
+
+/// A customer's review, as the upstream gave it.
+#[derive(Clone, Debug)]
+pub struct CustomerReview {
+    review: Arc<Review>,
+}
+
+impl CustomerReview {
+    /// The object for a review.
+    pub fn new(review: Arc<Review>) -> Self {
+        Self { review }
+    }
+}
+
+/// A customer together with the results of its identity screening.
+#[Object]
+impl CustomerReview {
+    /// The customer; it comes with the review and costs nothing more.
+    async fn customer(&self) -> Customer {
+        Customer::whole(Arc::clone(&self.review.customer))
+    }
+
+    /// The results of the screening; null where none has run.
+    async fn identity(&self) -> Option<&IdentityReview> {
+        self.review.identity.as_deref()
+    }
+}
+
+#[ComplexObject]
+impl IdentityReview {
+    /// Why this review is not a plain accept: every check whose decision is not `ACCEPT`, worst first, its codes joined
+    /// with their texts. Made by the gateway: `decision` alone does not say which of the twelve checks it comes from.
+    async fn reasons(&self) -> Vec<ReviewReason> {
+        reasons::of(self)
+    }
+}

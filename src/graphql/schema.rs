@@ -1,0 +1,26 @@
+//! Builds the schema, and exports it.
+
+use async_graphql::{EmptySubscription, SDLExportOptions};
+
+use super::mutation::Mutation;
+use super::payload::MutationPayload;
+use super::query::Query;
+
+/// The schema with its roots.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema, ready to run. What a request needs comes with the request; the schema itself holds nothing.
+pub fn build() -> Schema {
+    Schema::build(Query, Mutation, EmptySubscription)
+        // No field returns this interface: it is there for clients that treat all payloads alike.
+        .register_output_type::<MutationPayload>()
+        .finish()
+}
+
+/// The schema as text, as it stands in `schema.graphql`.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions().use_space_ident();
+    let sdl = build().sdl_with_options(options.indent_width(2));
+    let lines: Vec<&str> = sdl.trim().lines().map(str::trim_end).collect();
+    format!("# Exported by `customers-gateway schema`; do not edit.\n\n{}\n", lines.join("\n"))
+}

@@ -1,0 +1,45 @@
+//! Answers that are not a GraphQL result: JSON everywhere, errors in the shape that GraphQL clients read.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::middleware::RequestId;
+use crate::error::Failure;
+use crate::operation::Outcome;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// A value as JSON.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    with_type(status, JSON, value)
+}
+
+/// A value as JSON under a media type of its own.
+pub fn with_type(status: StatusCode, media_type: HeaderValue, value: &impl Serialize) -> Response {
+    let Ok(body) = serde_json::to_vec(value) else {
+        tracing::error!("an answer could not be written as JSON");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = (status, body).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A failure with its status, in GraphQL's shape of errors.
+pub fn failure(failure: &Failure, id: &RequestId) -> Response {
+    let response = json(failure.http_status(), &Outcome::refused(failure, id.as_str()));
+    with_failure_headers(response, failure)
+}
+
+/// The headers that belong to a failure: what to wait, how to authenticate.
+pub fn with_failure_headers(mut response: Response, failure: &Failure) -> Response {
+    if let Some(seconds) = failure.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

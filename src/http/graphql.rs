@@ -1,0 +1,230 @@
+//! GraphQL over HTTP: GET and POST, media types, statuses, bounded bodies.
+//!
+//! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET, no
+//! batches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_graphql::parser::types::OperationType;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value as Json};
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::{self, with_failure_headers};
+use super::media::{Media, is_json};
+use super::middleware::{RequestId, Summary};
+use crate::app::App;
+use crate::error::{Code, Failure};
+use crate::operation::{Operation, Outcome};
+
+/// `/graphql`, any method.
+pub async fn serve(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(media) = Media::accepted(&headers) else {
+        let message = "Accept `application/graphql-response+json` or `application/json`.";
+        return answer::failure(&bad(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
+    };
+    let mut summary = Summary::default();
+    let calls = Arc::new(AtomicU64::new(0));
+    let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, calls: Arc::clone(&calls) };
+    let mut response = match exchange.run(&uri, body, &mut summary).await {
+        Ok(Answered { outcome, cache_control }) => {
+            summary.codes = outcome.codes().join(",");
+            let status = match (media, outcome.is_refused()) {
+                (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
+                (Media::GraphqlResponse, false) | (Media::Json, _) => StatusCode::OK,
+            };
+            let mut response = answer::with_type(status, media.content_type(), &outcome);
+            response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
+            response
+        }
+        Err(failure) => {
+            summary.codes = failure.code.name().to_owned();
+            refused(&failure, media, &id)
+        }
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    summary.upstream_calls = calls.load(Ordering::Relaxed);
+    response.extensions_mut().insert(summary);
+    response
+}
+
+/// One exchange, as far as its head is known.
+struct Exchange<'a> {
+    app: &'a App,
+    id: &'a RequestId,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    calls: Arc<AtomicU64>,
+}
+
+struct Answered {
+    outcome: Outcome,
+    cache_control: HeaderValue,
+}
+
+impl Exchange<'_> {
+    async fn run(self, uri: &Uri, body: Body, summary: &mut Summary) -> Result<Answered, Failure> {
+        let deadline = Instant::now() + self.app.limits.deadline;
+        let by_get = match *self.method {
+            Method::GET => true,
+            Method::POST => false,
+            _ => return Err(wrong_method("Send a GET or a POST.")),
+        };
+        let principal = self.app.authenticator.principal(self.headers)?;
+        let operation = if by_get {
+            from_query(uri.query().unwrap_or_default())?
+        } else {
+            if !is_json(self.headers) {
+                let message = "Send the request as JSON with `Content-Type: application/json`.";
+                return Err(bad(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+            }
+            from_body(&self.read(body, deadline).await?)?
+        };
+        let prepared = self.app.executor.prepare(operation).await?;
+        summary.operation = Some(match prepared.kind() {
+            OperationType::Query => "query",
+            OperationType::Mutation => "mutation",
+            OperationType::Subscription => "subscription",
+        });
+        match prepared.kind() {
+            OperationType::Mutation if by_get => return Err(wrong_method("A mutation goes by POST.")),
+            OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
+            OperationType::Query | OperationType::Mutation => {}
+        }
+        let past_the_cache = wants_no_cache(self.headers);
+        let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, self.calls);
+        let session = Arc::new(session);
+        let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
+        let fresh_until = session
+            .fresh_until()
+            .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
+        Ok(Answered { outcome, cache_control: cache_control(fresh_until) })
+    }
+
+    /// The body, up to its bound and the deadline.
+    async fn read(&self, body: Body, deadline: Instant) -> Result<Bytes, Failure> {
+        let limit = self.app.limits.max_body_bytes;
+        let read = timeout_at(deadline, Limited::new(body, limit).collect()).await;
+        let Ok(read) = read else {
+            return Err(bad("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT));
+        };
+        read.map(http_body_util::Collected::to_bytes).map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
+                Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+            } else {
+                bad("The request's body did not come whole.")
+            }
+        })
+    }
+}
+
+fn bad(message: &'static str) -> Failure {
+    Failure::new(Code::BadRequest, message)
+}
+
+fn wrong_method(message: &'static str) -> Failure {
+    bad(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// The answer to a request that was not run.
+fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
+    // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
+    let about_the_document = matches!(
+        failure.code,
+        Code::GraphqlParseFailed | Code::GraphqlValidationFailed | Code::BadUserInput | Code::OperationTooLarge
+    );
+    let status = match media {
+        Media::Json if about_the_document && failure.status.is_none() => StatusCode::OK,
+        Media::Json | Media::GraphqlResponse => failure.http_status(),
+    };
+    let outcome = Outcome::refused(failure, id.as_str());
+    let mut response = with_failure_headers(answer::with_type(status, media.content_type(), &outcome), failure);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+    }
+    response
+}
+
+/// The operation in a GET's query.
+fn from_query(query: &str) -> Result<Operation, Failure> {
+    let mut parameters: Map<String, Json> = Map::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = match name.as_ref() {
+            "query" | "operationName" if value.is_empty() => Json::Null,
+            "query" | "operationName" => Json::String(value.into_owned()),
+            "variables" | "extensions" if value.is_empty() => Json::Null,
+            "variables" | "extensions" => serde_json::from_str(&value)
+                .map_err(|_| bad("The parameters `variables` and `extensions` must be JSON objects."))?,
+            _ => continue,
+        };
+        if parameters.insert(name.into_owned(), value).is_some() {
+            return Err(bad("A parameter was given twice."));
+        }
+    }
+    from_parameters(parameters)
+}
+
+/// The operation in a POST's body.
+fn from_body(body: &[u8]) -> Result<Operation, Failure> {
+    match serde_json::from_slice(body) {
+        Ok(Json::Object(parameters)) => from_parameters(parameters),
+        Ok(Json::Array(_)) => Err(bad("Batches are not taken: send one operation in each request.")),
+        Ok(_) => Err(bad("The body must be a JSON object with `query`.")),
+        Err(_) => Err(bad("The body is not JSON.")),
+    }
+}
+
+fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failure> {
+    let document = match parameters.remove("query") {
+        Some(Json::String(document)) => document,
+        Some(Json::Null) | None => return Err(bad("The parameter `query` is missing.")),
+        Some(_) => return Err(bad("The parameter `query` must be a string.")),
+    };
+    let name = match parameters.remove("operationName") {
+        Some(Json::String(name)) => Some(name),
+        Some(Json::Null) | None => None,
+        Some(_) => return Err(bad("The parameter `operationName` must be a string.")),
+    };
+    let variables = match parameters.remove("variables") {
+        Some(Json::Object(variables)) => variables,
+        Some(Json::Null) | None => Map::new(),
+        Some(_) => return Err(bad("The parameter `variables` must be an object.")),
+    };
+    match parameters.remove("extensions") {
+        Some(Json::Object(_) | Json::Null) | None => Ok(Operation { document, name, variables }),
+        Some(_) => Err(bad("The parameter `extensions` must be an object.")),
+    }
+}
+
+/// Whether the caller wants nothing out of a cache (RFC 9111, sections 5.2.1.4 and 5.4).
+fn wants_no_cache(headers: &HeaderMap) -> bool {
+    let says = |name: header::HeaderName| {
+        let values = headers.get_all(name);
+        values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-cache")))
+    };
+    says(header::CACHE_CONTROL) || (!headers.contains_key(header::CACHE_CONTROL) && says(header::PRAGMA))
+}
+
+fn cache_control(fresh_until: Option<Instant>) -> HeaderValue {
+    let left = fresh_until.map(|until| until.saturating_duration_since(Instant::now()).as_secs());
+    left.filter(|seconds| *seconds > 0)
+        .and_then(|seconds| HeaderValue::from_str(&format!("private, max-age={seconds}")).ok())
+        .unwrap_or(HeaderValue::from_static("no-store"))
+}

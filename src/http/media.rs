@@ -1,0 +1,137 @@
+//! Which media type an answer has, by the request's `Accept`; and whether a body is JSON.
+
+use http::{HeaderMap, HeaderValue, header};
+use mime::Mime;
+
+/// The two media types of a GraphQL answer. They differ in statuses: under the newer one a status says what happened,
+/// under plain JSON an answer that is well-formed is a 200.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Media {
+    /// `application/graphql-response+json`
+    GraphqlResponse,
+    /// `application/json`
+    Json,
+}
+
+impl Media {
+    /// The header's value.
+    pub fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        })
+    }
+
+    /// What the caller likes best; `None` where it takes neither. A caller that does not say, or takes anything, gets
+    /// plain JSON: it may be older than the newer type.
+    pub fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let accept: Vec<&str> =
+            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let ranges: Vec<Mime> =
+            accept.iter().flat_map(|value| value.split(',')).filter_map(|range| range.trim().parse().ok()).collect();
+        if accept.iter().all(|value| value.trim().is_empty()) {
+            return Some(Self::Json);
+        }
+        let newer = Liking::of(&ranges, "graphql-response", Some("json"));
+        let plain = Liking::of(&ranges, "json", None);
+        match (newer.quality > 0, plain.quality > 0) {
+            (false, false) => None,
+            (true, false) => Some(Self::GraphqlResponse),
+            (false, true) => Some(Self::Json),
+            // Named by its own name, the newer type wins a tie.
+            (true, true) => {
+                let newer_wins = newer.exact && newer.quality >= plain.quality || newer.quality > plain.quality;
+                Some(if newer_wins { Self::GraphqlResponse } else { Self::Json })
+            }
+        }
+    }
+}
+
+/// How much a caller likes a media type.
+struct Liking {
+    /// In thousandths.
+    quality: u16,
+    exact: bool,
+}
+
+impl Liking {
+    /// By the most specific range that fits (RFC 9110, section 12.5.1).
+    fn of(ranges: &[Mime], subtype: &str, suffix: Option<&str>) -> Self {
+        let specificity = |range: &Mime| {
+            let exact_suffix = range.suffix().map(|suffix| suffix.as_str()) == suffix;
+            if range.type_() == mime::APPLICATION && range.subtype() == subtype && exact_suffix {
+                Some(2)
+            } else if range.type_() == mime::APPLICATION && range.subtype() == mime::STAR {
+                Some(1)
+            } else if range.type_() == mime::STAR && range.subtype() == mime::STAR {
+                Some(0)
+            } else {
+                None
+            }
+        };
+        let best = ranges.iter().filter_map(|range| Some((specificity(range)?, range))).max_by_key(|(rank, _)| *rank);
+        match best {
+            None => Self { quality: 0, exact: false },
+            Some((rank, range)) => Self { quality: quality(range), exact: rank == 2 },
+        }
+    }
+}
+
+/// A range's `q` in thousandths; 1000 where it has none, or none that can be read.
+fn quality(range: &Mime) -> u16 {
+    let given = range.get_param("q").and_then(|q| q.as_str().parse::<f32>().ok());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value was brought into 0 to 1000")]
+    given.map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16)
+}
+
+/// Whether a body says that it is JSON in UTF-8. Nothing else is read: other types are what a form on another site
+/// could send without asking.
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
+    said.is_some_and(|media_type| {
+        let json = media_type.type_() == mime::APPLICATION && media_type.subtype() == mime::JSON;
+        json && media_type.suffix().is_none() && media_type.get_param("charset").is_none_or(|set| set == "utf-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", Some(Media::Json))]
+    #[case("*/*", Some(Media::Json))]
+    #[case("application/*", Some(Media::Json))]
+    #[case("application/json", Some(Media::Json))]
+    #[case("application/graphql-response+json", Some(Media::GraphqlResponse))]
+    #[case(
+        "application/graphql-response+json; charset=utf-8, application/json; charset=utf-8",
+        Some(Media::GraphqlResponse)
+    )]
+    #[case("application/json, application/graphql-response+json", Some(Media::GraphqlResponse))]
+    #[case("application/graphql-response+json;q=0.5, application/json", Some(Media::Json))]
+    #[case("application/graphql-response+json, application/json;q=0.9, */*;q=0.1", Some(Media::GraphqlResponse))]
+    #[case("application/json;q=0, */*", Some(Media::GraphqlResponse))]
+    #[case("text/html", None)]
+    #[case("text/html, */*;q=0", None)]
+    fn the_caller_gets_what_it_likes_best(#[case] accept: &'static str, #[case] media: Option<Media>) {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+        assert_eq!(Media::accepted(&headers), media);
+    }
+
+    #[rstest]
+    #[case("application/json", true)]
+    #[case("application/json; charset=UTF-8", true)]
+    #[case("application/json; charset=utf-16", false)]
+    #[case("text/plain", false)]
+    #[case("multipart/form-data; boundary=x", false)]
+    #[case("application/x-www-form-urlencoded", false)]
+    #[case("application/graphql+json", false)]
+    #[case("", false)]
+    fn only_json_is_read(#[case] content_type: &'static str, #[case] read: bool) {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        assert_eq!(is_json(&headers), read);
+    }
+}

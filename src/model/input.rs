@@ -1,0 +1,189 @@
+//! What mutations take. The names are the schema's; `upstream` knows how the wire spells them.
+
+use async_graphql::{ID, InputObject, MaybeUndefined, OneofObject};
+use serde::Serialize;
+
+use super::{CustomerStatus, CustomerType, DateTime, ProcessingMethod, ReviewDecision, SandboxOutcome};
+use crate::privacy::Personal;
+
+/// A postal address in the United States; all of it or none.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct AddressInput {
+    /// Street and number, at most 100 characters.
+    pub address1: Personal<String>,
+    /// Apartment, suite or the like, at most 100 characters.
+    pub address2: Option<Personal<String>>,
+    /// City, at most 100 characters.
+    pub city: Personal<String>,
+    /// State as two capital letters, such as `NV`.
+    pub state: Personal<String>,
+    /// ZIP code, `89501` or `89501-1234`.
+    pub zip: Personal<String>,
+}
+
+/// The device that the customer signed up with.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct DeviceInput {
+    /// IPv4 address at sign-up; `0.0.0.0` for a sign-up offline.
+    pub ip_address: Personal<String>,
+}
+
+/// A pair of your own data.
+#[derive(InputObject, Clone, Debug)]
+pub struct MetadataEntryInput {
+    /// The key, 1 to 40 characters, once per customer.
+    pub key: Personal<String>,
+    /// The value, at most 40 characters.
+    pub value: Personal<String>,
+}
+
+/// What the screening needs to know: of a person or of a company, as the customer's type says.
+#[derive(OneofObject, Clone, Debug)]
+pub enum ComplianceProfileInput {
+    /// For customers of type `INDIVIDUAL`.
+    Individual(IndividualComplianceProfileInput),
+    /// For customers of type `BUSINESS`.
+    Business(BusinessComplianceProfileInput),
+}
+
+/// A person's compliance data. In an update, what is left out stays and null clears.
+#[derive(InputObject, Clone, Debug)]
+pub struct IndividualComplianceProfileInput {
+    /// Date of birth as `YYYY-MM-DD`; a real date, not in the future.
+    pub dob: MaybeUndefined<Personal<String>>,
+    /// Social security number as `123-45-6789`.
+    pub ssn: MaybeUndefined<Personal<String>>,
+}
+
+/// A company's compliance data. In an update, what is left out stays and null clears.
+#[derive(InputObject, Clone, Debug)]
+pub struct BusinessComplianceProfileInput {
+    /// Employer identification number as `12-3456789`.
+    pub ein: MaybeUndefined<Personal<String>>,
+    /// The name that the company is registered under.
+    pub legal_business_name: MaybeUndefined<Personal<String>>,
+    /// The people who act for the company; in an update they replace those known.
+    pub representatives: MaybeUndefined<Vec<RepresentativeInput>>,
+    /// The company's web site, with `https://` or `http://`.
+    pub website: MaybeUndefined<Personal<String>>,
+}
+
+/// A person who acts for a company.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct RepresentativeInput {
+    /// Full name.
+    pub name: Personal<String>,
+    /// E-mail address.
+    pub email: Option<Personal<String>>,
+    /// Phone number in E.164, such as `+12025550123`.
+    pub phone: Option<Personal<String>>,
+}
+
+/// How the screening of a new customer runs.
+#[derive(InputObject, Clone, Debug)]
+pub struct CustomerConfigInput {
+    /// When the screening runs; left out: `INLINE`.
+    pub processing_method: Option<ProcessingMethod>,
+    /// Forces the outcome; the upstream's sandbox alone knows it.
+    pub sandbox_outcome: Option<SandboxOutcome>,
+}
+
+/// A new customer.
+#[derive(InputObject, Clone, Debug)]
+pub struct CreateCustomerInput {
+    /// Full name of the person, or name of the company.
+    pub name: Personal<String>,
+    /// Person or company.
+    #[graphql(name = "type")]
+    pub kind: CustomerType,
+    /// E-mail address; no two customers of an account share one.
+    pub email: Personal<String>,
+    /// Phone number in E.164, such as `+12025550123`.
+    pub phone: Personal<String>,
+    /// The device that the customer signed up with.
+    pub device: DeviceInput,
+    /// Postal address.
+    pub address: Option<AddressInput>,
+    /// What the screening needs to know; of the customer's type.
+    pub compliance_profile: Option<ComplianceProfileInput>,
+    /// The customer's id in your own system.
+    pub external_id: Option<Personal<String>>,
+    /// Your own data: at most 20 entries, keys and values of at most 40 characters.
+    pub metadata: Option<Vec<MetadataEntryInput>>,
+    /// How the screening runs.
+    pub config: Option<CustomerConfigInput>,
+    /// 10 to 40 characters, new for each customer. With the same key the same request can be sent again and creates
+    /// nothing twice. Left out, the gateway makes one, so that its own retries are safe; yours are not.
+    pub idempotency_key: Option<Personal<String>>,
+}
+
+/// Changes to a customer: only what is given changes, null clears, what is left out stays.
+#[derive(InputObject, Clone, Debug)]
+pub struct UpdateCustomerInput {
+    /// Whom to change.
+    pub id: ID,
+    /// Full name of the person, or name of the company. Cannot be cleared.
+    pub name: MaybeUndefined<Personal<String>>,
+    /// E-mail address; no two customers of an account share one. Cannot be cleared.
+    pub email: MaybeUndefined<Personal<String>>,
+    /// Phone number in E.164, such as `+12025550123`. Cannot be cleared.
+    pub phone: MaybeUndefined<Personal<String>>,
+    /// New status. Which changes are allowed is the upstream's rule. Cannot be cleared.
+    pub status: MaybeUndefined<CustomerStatus>,
+    /// The device that the customer signed up with. Cannot be cleared.
+    pub device: MaybeUndefined<DeviceInput>,
+    /// Postal address; replaces the one known as a whole.
+    pub address: MaybeUndefined<AddressInput>,
+    /// What the screening needs to know; of the customer's type. What is left out in it stays.
+    pub compliance_profile: MaybeUndefined<ComplianceProfileInput>,
+    /// The customer's id in your own system.
+    pub external_id: MaybeUndefined<Personal<String>>,
+    /// Your own data: replaces all of it. At most 20 entries, keys and values of at most 40 characters.
+    pub metadata: MaybeUndefined<Vec<MetadataEntryInput>>,
+    /// The customer's `updatedAt` as you know it: where it has changed since, the update is refused with `CONFLICT`.
+    pub expected_updated_at: Option<DateTime>,
+    /// 10 to 40 characters. Left out, the gateway makes one.
+    pub idempotency_key: Option<Personal<String>>,
+}
+
+/// Whom to erase, and why.
+#[derive(InputObject, Clone, Debug)]
+pub struct DeleteCustomerInput {
+    /// Whom to erase. It cannot be undone.
+    pub id: ID,
+    /// Why; for the audit record.
+    pub reason: Option<Personal<String>>,
+    /// 10 to 40 characters. Left out, the gateway makes one.
+    pub idempotency_key: Option<Personal<String>>,
+}
+
+/// Whose personal data to show in clear, and why.
+#[derive(InputObject, Clone, Debug)]
+pub struct UnmaskCustomerInput {
+    /// Whom to show.
+    pub id: ID,
+    /// Why; for the audit record.
+    pub reason: Option<Personal<String>>,
+}
+
+/// A person's decision about a customer that waits in `REVIEW`.
+#[derive(InputObject, Clone, Debug)]
+pub struct DecideCustomerReviewInput {
+    /// Whom it is about.
+    pub customer_id: ID,
+    /// What is decided.
+    pub decision: ReviewDecision,
+    /// Why; for the audit record: the upstream keeps no reason.
+    pub reason: Option<Personal<String>>,
+    /// 10 to 40 characters. Left out, the gateway makes one.
+    pub idempotency_key: Option<Personal<String>>,
+}
+
+/// Whose identity screening to run again.
+#[derive(InputObject, Clone, Debug)]
+pub struct RefreshCustomerReviewInput {
+    /// Whom to screen again.
+    pub customer_id: ID,
+    /// 10 to 40 characters. Left out, the gateway makes one.
+    pub idempotency_key: Option<Personal<String>>,
+}

@@ -1,0 +1,167 @@
+//! Prepares operations and runs them: the one way in for every transport.
+
+use std::sync::Arc;
+
+use async_graphql::parser::Error as ParseError;
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::{Positioned, Request, Variables};
+use serde_json::Value as Json;
+
+use super::documents::Documents;
+use super::outcome::{Bounds, Outcome};
+use super::types::InputTypes;
+use super::{rewrite, scan, variables};
+use crate::auth::Principal;
+use crate::customers::Session;
+use crate::error::{Code, Failure};
+use crate::graphql::Schema;
+
+/// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
+#[derive(Clone)]
+pub struct Operation {
+    pub document: String,
+    /// Which operation of the document; needed where it has several.
+    pub name: Option<String>,
+    pub variables: serde_json::Map<String, Json>,
+}
+
+/// An operation that may run. It has no `Debug`: it holds the variables.
+pub struct Prepared {
+    request: Request,
+    kind: OperationType,
+}
+
+impl Prepared {
+    /// Query, mutation or subscription.
+    pub fn kind(&self) -> OperationType {
+        self.kind
+    }
+}
+
+/// Bounds on documents; see `[graphql]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub max_nesting: usize,
+    pub documents_max_bytes: u64,
+    pub errors: Bounds,
+}
+
+/// Prepares and runs operations.
+pub struct Executor {
+    schema: Schema,
+    types: InputTypes,
+    documents: Documents,
+    settings: Settings,
+}
+
+impl Executor {
+    /// An executor for a schema.
+    ///
+    /// # Errors
+    /// Where the schema's own SDL cannot be read back.
+    pub fn new(schema: Schema, settings: Settings) -> Result<Self, ParseError> {
+        let types = InputTypes::from_sdl(&schema.sdl())?;
+        let documents = Documents::new(settings.documents_max_bytes);
+        Ok(Self { schema, types, documents, settings })
+    }
+
+    /// Takes every step before running: scan, parse, choose the operation, coerce variables, mend the engine's gaps.
+    /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
+    ///
+    /// # Errors
+    /// Why the operation may not run.
+    pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Failure> {
+        let nesting = scan::nesting(&operation.document);
+        if nesting > self.settings.max_nesting {
+            let limit = self.settings.max_nesting;
+            let message = format!("The document nests brackets {nesting} deep; the limit `max_nesting` is {limit}.");
+            return Err(Failure::new(Code::OperationTooLarge, message));
+        }
+        let document = self.documents.parse(&operation.document).await.map_err(|error| not_graphql(&error))?;
+        let chosen = choose(&document, operation.name.as_deref())?;
+        let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables)?;
+        let kind = chosen.node.ty;
+        let mut request = Request::new("").variables(variables);
+        let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
+        request.operation_name = match &document.operations {
+            // The engine looks for a name among named operations only.
+            DocumentOperations::Single(_) => None,
+            DocumentOperations::Multiple(_) => operation.name,
+        };
+        request.set_parsed_query(document);
+        Ok(Prepared { request, kind })
+    }
+
+    /// Runs a prepared operation for a caller.
+    pub async fn run(
+        &self,
+        prepared: Prepared,
+        principal: Principal,
+        session: Arc<Session>,
+        request_id: &str,
+    ) -> Outcome {
+        let request = prepared.request.data(principal).data(session);
+        let response = self.schema.execute(request).await;
+        Outcome::of(response, self.settings.errors, request_id)
+    }
+}
+
+/// Where a text stops being GraphQL. The parser's own message repeats the text, which can hold personal data.
+fn not_graphql(error: &ParseError) -> Failure {
+    let place = error.positions().next();
+    let place = place.map(|pos| format!(" at line {}, column {}", pos.line, pos.column)).unwrap_or_default();
+    Failure::new(Code::GraphqlParseFailed, format!("The document is not GraphQL: syntax error{place}."))
+}
+
+/// The operation to run.
+fn choose<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a Positioned<OperationDefinition>, Failure> {
+    let unknown = || {
+        let message = "The document has no operation with this `operationName`.";
+        Failure::new(Code::BadRequest, message)
+    };
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok(operation),
+        (DocumentOperations::Single(_), Some(_)) => Err(unknown()),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).ok_or_else(unknown),
+        (DocumentOperations::Multiple(operations), None) => match operations.values().next() {
+            Some(operation) if operations.len() == 1 => Ok(operation),
+            _ => {
+                let message = "The document has several operations: say which one by `operationName`.";
+                Err(Failure::new(Code::BadRequest, message))
+            }
+        },
+    }
+}
+
+/// The document with the chosen operation mended.
+fn mended(
+    document: &ExecutableDocument,
+    chosen: Positioned<OperationDefinition>,
+    name: Option<&str>,
+    variables: &Variables,
+) -> ExecutableDocument {
+    let mut operation = chosen;
+    let mut fragments = document.fragments.clone();
+    rewrite::drop_arguments_without_a_value(&mut operation.node, &mut fragments, variables);
+    if rewrite::merge_repeated_mutations(&mut operation.node, &mut fragments, variables) {
+        return ExecutableDocument { operations: DocumentOperations::Single(operation), fragments };
+    }
+    let mut operations = document.operations.clone();
+    match (&mut operations, name) {
+        (DocumentOperations::Single(place), _) => *place = operation,
+        (DocumentOperations::Multiple(places), Some(name)) => {
+            if let Some(place) = places.get_mut(name) {
+                *place = operation;
+            }
+        }
+        (DocumentOperations::Multiple(places), None) => {
+            if let Some(place) = places.values_mut().next() {
+                *place = operation;
+            }
+        }
+    }
+    ExecutableDocument { operations, fragments }
+}

@@ -1,0 +1,237 @@
+//! Variables, coerced against the operation that declares them, before anything is run.
+//!
+//! The engine does this only while it executes: a missing variable would fail a field and not the request, its messages
+//! repeat the caller's values, and defaults are not there yet when `@include` and `@skip` are looked at. Here all that
+//! is wrong is told at once, by place and expected type, never by value.
+
+use async_graphql::parser::types::{BaseType, Type, VariableDefinition};
+use async_graphql::{Name, Positioned, Value, Variables};
+use serde_json::Value as Json;
+
+use super::types::{InputType, InputTypes};
+use crate::error::{Code, Failure};
+
+/// How many mistakes are told at most: more help nobody.
+const MOST_MISTAKES: usize = 10;
+
+/// The values of all variables that are given or have a default.
+///
+/// # Errors
+/// `BAD_USER_INPUT` with all that is wrong, up to a bound.
+pub fn coerce(
+    types: &InputTypes,
+    definitions: &[Positioned<VariableDefinition>],
+    mut given: serde_json::Map<String, Json>,
+) -> Result<Variables, Failure> {
+    let mut coercion = Coercion { types, mistakes: Vec::new() };
+    let mut variables = Variables::default();
+    for definition in definitions {
+        let definition = &definition.node;
+        let (name, ty) = (&definition.name.node, &definition.var_type.node);
+        let place = format!("${name}");
+        let value = match (given.remove(name.as_str()), &definition.default_value) {
+            (Some(json), _) => coercion.value(json, ty, &place),
+            (None, Some(default)) => default.node.clone(),
+            (None, None) if ty.nullable => continue,
+            (None, None) => {
+                coercion.mistake(&place, &format!("is required and has the type `{ty}`"));
+                continue;
+            }
+        };
+        variables.insert(name.clone(), value);
+    }
+    match coercion.mistakes.as_slice() {
+        [] => Ok(variables),
+        mistakes => Err(Failure::new(Code::BadUserInput, mistakes.join(" "))),
+    }
+}
+
+struct Coercion<'a> {
+    types: &'a InputTypes,
+    mistakes: Vec<String>,
+}
+
+impl Coercion<'_> {
+    fn mistake(&mut self, place: &str, problem: &str) {
+        if self.mistakes.len() < MOST_MISTAKES {
+            self.mistakes.push(format!("Variable `{place}` {problem}."));
+        }
+    }
+
+    fn expected(&mut self, place: &str, ty: &Type, json: &Json) -> Value {
+        let found = match json {
+            Json::Null => "null",
+            Json::Bool(_) => "a boolean",
+            Json::Number(_) => "a number that does not fit",
+            Json::String(_) => "a string that does not fit",
+            Json::Array(_) => "a list",
+            Json::Object(_) => "an object",
+        };
+        self.mistake(place, &format!("must be `{ty}`, and is {found}"));
+        Value::Null
+    }
+
+    fn value(&mut self, json: Json, ty: &Type, place: &str) -> Value {
+        match (&ty.base, json) {
+            (_, Json::Null) if ty.nullable => Value::Null,
+            (_, Json::Null) => self.expected(place, ty, &Json::Null),
+            (BaseType::List(item), Json::Array(items)) => Value::List(
+                items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, json)| self.value(json, item, &format!("{place}.{i}")))
+                    .collect(),
+            ),
+            // A single value stands for a list of one.
+            (BaseType::List(item), json) => Value::List(vec![self.value(json, item, place)]),
+            (BaseType::Named(name), json) => self.named(json, name, ty, place),
+        }
+    }
+
+    fn named(&mut self, json: Json, name: &Name, ty: &Type, place: &str) -> Value {
+        let types = self.types;
+        match (types.get(name), json) {
+            (Some(InputType::Scalar), json) => match scalar(name, json) {
+                Ok(value) => value,
+                Err(json) => self.expected(place, ty, &json),
+            },
+            (Some(InputType::Enum(words)), Json::String(word)) if words.contains(word.as_str()) => {
+                Value::Enum(Name::new(word))
+            }
+            (Some(InputType::Enum(words)), Json::String(_)) => {
+                let words: Vec<&str> = words.iter().map(Name::as_str).collect();
+                self.mistake(place, &format!("must be one of {}", words.join(", ")));
+                Value::Null
+            }
+            (Some(InputType::Object { fields, one_of }), Json::Object(mut given)) => {
+                if *one_of && (given.len() != 1 || given.values().any(Json::is_null)) {
+                    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                    self.mistake(place, &format!("must have exactly one of {}, and not null", names.join(", ")));
+                    return Value::Null;
+                }
+                let mut object = async_graphql::indexmap::IndexMap::new();
+                for field in fields {
+                    let place = format!("{place}.{}", field.name);
+                    match (given.remove(field.name.as_str()), &field.default) {
+                        (Some(json), _) => {
+                            object.insert(field.name.clone(), self.value(json, &field.ty, &place));
+                        }
+                        (None, Some(_)) => {}
+                        (None, None) if field.ty.nullable => {}
+                        (None, None) => self.mistake(&place, &format!("is required and has the type `{}`", field.ty)),
+                    }
+                }
+                if !given.is_empty() {
+                    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                    self.mistake(
+                        place,
+                        &format!("has a field that `{name}` does not have; it has {}", names.join(", ")),
+                    );
+                }
+                Value::Object(object)
+            }
+            (Some(_), json) => self.expected(place, ty, &json),
+            // A variable of a type that is no input type: validation says so, in the same words for every value.
+            (None, _) => Value::Null,
+        }
+    }
+}
+
+/// The value of a scalar, or the JSON back where it does not fit.
+fn scalar(name: &str, json: Json) -> Result<Value, Json> {
+    match (name, json) {
+        ("Int", Json::Number(number)) => whole(&number).map(Value::from).ok_or(Json::Number(number)),
+        ("Float", Json::Number(number)) => Ok(Value::Number(number)),
+        ("Boolean", Json::Bool(value)) => Ok(Value::Boolean(value)),
+        ("ID", Json::Number(number)) if number.is_i64() || number.is_u64() => Ok(Value::String(number.to_string())),
+        ("Int" | "Float" | "Boolean", json) => Err(json),
+        (_, Json::String(text)) => Ok(Value::String(text)),
+        (_, json) => Err(json),
+    }
+}
+
+/// A whole number of 32 bits; `2.0` is one.
+fn whole(number: &serde_json::Number) -> Option<i32> {
+    if let Some(whole) = number.as_i64() {
+        return i32::try_from(whole).ok();
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked just before")]
+    (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&float).then_some(float as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use rstest::rstest;
+
+    use super::*;
+
+    const SDL: &str = r"
+        input Box @oneOf { text: String number: Int }
+        input Thing { id: ID! count: Int = 3 colour: Colour boxes: [Box!] }
+        enum Colour { RED GREEN }
+        scalar Date
+    ";
+
+    fn coerced(declared: &str, given: &str) -> Result<Json, String> {
+        let types = InputTypes::from_sdl(SDL).expect("the schema of this test");
+        let document = parse_query(format!("query ({declared}) {{ a }}")).expect("the query of this test");
+        let (_, operation) = document.operations.iter().next().expect("one operation");
+        let given = serde_json::from_str(given).expect("the variables of this test");
+        let variables = coerce(&types, &operation.node.variable_definitions, given);
+        variables
+            .map(|variables| serde_json::to_value(&variables).expect("JSON"))
+            .map_err(|failure| failure.message.into_owned())
+    }
+
+    #[rstest]
+    #[case("$a: Int = 5", "{}", r#"{"a": 5}"#)]
+    #[case("$a: Int = 5", r#"{"a": null}"#, r#"{"a": null}"#)]
+    #[case("$a: Int", "{}", "{}")]
+    #[case("$a: [Int!]", r#"{"a": 1}"#, r#"{"a": [1]}"#)]
+    #[case("$a: Int", r#"{"a": 2.0}"#, r#"{"a": 2}"#)]
+    #[case("$a: ID", r#"{"a": 7}"#, r#"{"a": "7"}"#)]
+    #[case("$a: Float", r#"{"a": 7}"#, r#"{"a": 7}"#)]
+    #[case(
+        "$a: Thing",
+        r#"{"a": {"id": "x", "colour": "RED", "boxes": {"text": "t"}}}"#,
+        r#"{"a": {"id": "x", "colour": "RED", "boxes": [{"text": "t"}]}}"#
+    )]
+    #[case("$a: Date", r#"{"a": "2020-01-01", "unknown": 1}"#, r#"{"a": "2020-01-01"}"#)]
+    fn what_fits_is_taken(#[case] declared: &str, #[case] given: &str, #[case] expected: &str) {
+        let expected: Json = serde_json::from_str(expected).expect("JSON");
+        assert_eq!(coerced(declared, given), Ok(expected));
+    }
+
+    #[rstest]
+    #[case("$a: Int!", "{}", "Variable `$a` is required and has the type `Int!`.")]
+    #[case("$a: Int!", r#"{"a": null}"#, "Variable `$a` must be `Int!`, and is null.")]
+    #[case("$a: Int", r#"{"a": 3000000000}"#, "Variable `$a` must be `Int`, and is a number that does not fit.")]
+    #[case("$a: String", r#"{"a": 1}"#, "Variable `$a` must be `String`, and is a number that does not fit.")]
+    #[case(
+        "$a: [Int!]",
+        r#"{"a": [1, "secret"]}"#,
+        "Variable `$a.1` must be `Int!`, and is a string that does not fit."
+    )]
+    #[case("$a: Colour", r#"{"a": "secret"}"#, "Variable `$a` must be one of GREEN, RED.")]
+    #[case(
+        "$a: Box",
+        r#"{"a": {"text": "secret", "number": 1}}"#,
+        "Variable `$a` must have exactly one of text, number, and not null."
+    )]
+    #[case(
+        "$a: Thing",
+        r#"{"a": {"secret": 1}}"#,
+        "Variable `$a.id` is required and has the type `ID!`. Variable `$a` has a field that `Thing` does not have; it has id, count, colour, boxes."
+    )]
+    #[case("$a: Date", r#"{"a": {"secret": 1}}"#, "Variable `$a` must be `Date`, and is an object.")]
+    fn what_does_not_fit_is_told_by_its_place_and_never_by_its_value(
+        #[case] declared: &str,
+        #[case] given: &str,
+        #[case] message: &str,
+    ) {
+        assert_eq!(coerced(declared, given), Err(message.to_owned()));
+        assert!(!message.contains("secret"));
+    }
+}

@@ -1,0 +1,95 @@
+//! Listeners, and how they come to an end.
+//!
+//! On the way down: not ready first, then no new connections, then the requests that run get to end, then the writes
+//! that were sent are waited for. All of it within the drain's time.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::http;
+
+/// What the server keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a client may take for a request's headers.
+    pub headers: Duration,
+    /// How long going down may take.
+    pub drain: Duration,
+}
+
+/// The addresses that a server listens on.
+#[derive(Debug)]
+pub struct Listeners {
+    pub public: TcpListener,
+    pub admin: TcpListener,
+}
+
+/// A listener that cannot be had; the text says which and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {address} (setting {setting}): {reason}; set {variable} to another address, or stop what is there"
+)]
+pub struct CannotListen {
+    address: SocketAddr,
+    setting: &'static str,
+    variable: &'static str,
+    reason: io::Error,
+}
+
+/// A listener on an address; `setting` and `variable` are where the address comes from.
+///
+/// # Errors
+/// Where the address cannot be had.
+pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str) -> Result<TcpListener, CannotListen> {
+    TcpListener::bind(address).map_err(|reason| CannotListen { address, setting, variable, reason })
+}
+
+/// Serves until `shutdown`, then drains.
+///
+/// # Errors
+/// Where a listener breaks.
+pub async fn serve(app: Arc<App>, listeners: Listeners, timing: Timing, shutdown: CancellationToken) -> io::Result<()> {
+    let (public, admin) = (Handle::new(), Handle::new());
+    let draining = {
+        let (app, public, admin) = (Arc::clone(&app), public.clone(), admin.clone());
+        async move {
+            shutdown.cancelled().await;
+            info!("going down: running requests get to end");
+            app.begin_draining();
+            let until = Instant::now() + timing.drain;
+            public.graceful_shutdown(Some(timing.drain));
+            app.services.writes.close();
+            if timeout_at(until, app.services.writes.wait()).await.is_err() {
+                warn!(writes = app.services.writes.len(), "writes were still under way when the drain's time was up");
+            }
+            // The platform can look until the last request has ended.
+            while public.connection_count() > 0 && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            admin.graceful_shutdown(Some(Duration::ZERO));
+            Ok(())
+        }
+    };
+    tokio::try_join!(
+        run(listeners.public, http::public(Arc::clone(&app)), public, timing),
+        run(listeners.admin, http::admin(app), admin, timing),
+        draining,
+    )?;
+    Ok(())
+}
+
+async fn run(listener: TcpListener, router: Router, handle: Handle<SocketAddr>, timing: Timing) -> io::Result<()> {
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(timing.headers);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(timing.headers);
+    server.serve(router.into_make_service()).await
+}

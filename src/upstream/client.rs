@@ -1,0 +1,357 @@
+//! One function an endpoint of the Customers API.
+//!
+//! Every call carries the caller's credential and account, a `Request-Id` of its own and the gateway request's id as
+//! `Correlation-Id`; writes carry an `Idempotency-Key`. Redirects are not followed (one would carry the credential to
+//! another host), answers are read up to a bound, and no call waits longer than the settings say.
+//!
+//! There are no retries here: a failed call is told as it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+use url::Url;
+use uuid::Uuid;
+
+use super::body::{NewCustomer, Replacement};
+use super::envelope::{self, Envelope, PagedEnvelope};
+use super::error::{Error, Kind};
+use super::query::{ArrayEncoding, PageQuery};
+use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
+use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
+const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What the client needs to know; see `[upstream]` in `config/default.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub base_url: Url,
+    pub connect_timeout: Duration,
+    pub timeout: Duration,
+    pub max_in_flight: usize,
+    pub max_response_bytes: usize,
+    pub arrays: ArrayEncoding,
+}
+
+/// For whom a call is made.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub credential: SecretString,
+    /// `Straddle-Account-Id`, where the caller acts for one.
+    pub account: Option<Uuid>,
+    /// The id of the gateway's request that needs the call.
+    pub correlation_id: String,
+    /// Counts the calls that are made for this request.
+    pub calls: Arc<AtomicU64>,
+}
+
+/// An answer and how large it was on the wire.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    pub value: T,
+    /// Bytes of the body, decompressed.
+    pub bytes: usize,
+}
+
+impl<T> Answer<T> {
+    fn try_map<U>(self, convert: impl FnOnce(T) -> Result<U, Error>) -> Result<Answer<U>, Error> {
+        Ok(Answer { value: convert(self.value)?, bytes: self.bytes })
+    }
+}
+
+/// The Customers API over HTTP. Cheap to share, not to make: it holds the connections.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    settings: Settings,
+    places: Semaphore,
+}
+
+/// A call before it is sent. `route` is the endpoint's template, for logs; the path itself is not logged.
+struct Call<'a> {
+    route: &'static str,
+    method: Method,
+    path: &'a [&'a str],
+    query: Vec<(&'static str, String)>,
+    body: Option<Bytes>,
+    idempotency_key: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    fn new(route: &'static str, method: Method, path: &'a [&'a str]) -> Self {
+        Self { route, method, path, query: Vec::new(), body: None, idempotency_key: None }
+    }
+
+    fn query(self, query: Vec<(&'static str, String)>) -> Self {
+        Self { query, ..self }
+    }
+
+    fn body(self, body: &impl Serialize) -> Result<Self, Error> {
+        // The error is dropped: it could name what it failed on.
+        let body = serde_json::to_vec(body).map_err(|_| Kind::Invalid("the request could not be written as JSON"))?;
+        Ok(Self { body: Some(body.into()), ..self })
+    }
+
+    fn key(self, key: &'a str) -> Self {
+        Self { idempotency_key: Some(key), ..self }
+    }
+}
+
+impl Client {
+    /// A client for one upstream.
+    ///
+    /// # Errors
+    /// Where TLS or DNS cannot be set up on this machine.
+    pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(settings.connect_timeout)
+            // Below the minute after which load balancers close idle connections.
+            .pool_idle_timeout(Duration::from_secs(45))
+            .build()?;
+        let places = Semaphore::new(settings.max_in_flight);
+        Ok(Self { http, settings, places })
+    }
+
+    /// One numbered page of the list.
+    pub async fn page(&self, caller: &Caller, query: &PageQuery) -> Result<Answer<Page>, Error> {
+        let pairs = query.pairs(self.settings.arrays);
+        let call = Call::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
+        let answer: Answer<PagedEnvelope<CustomerSummary, WirePageMeta>> = self.send(caller, call).await?;
+        answer.try_map(|page| {
+            let meta = PageMeta::from(page.meta);
+            // A page of another size or number than asked for would put rows at wrong positions.
+            if (i64::from(meta.page_number), i64::from(meta.page_size)) != (query.number.into(), query.size.into()) {
+                return Err(Kind::Invalid("another page than was asked for").into());
+            }
+            if page.data.len() > query.size as usize {
+                return Err(Kind::Invalid("more rows than a page holds").into());
+            }
+            Ok(Page { rows: page.data.into_iter().map(Arc::new).collect(), meta })
+        })
+    }
+
+    /// One customer, masked.
+    pub async fn customer(&self, caller: &Caller, id: CustomerId) -> Result<Answer<Customer>, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path];
+        self.one(caller, id, Call::new("GET /v1/customers/{id}", Method::GET, &path)).await
+    }
+
+    /// One customer in clear. `Forbidden` also where the upstream answers with masked values.
+    pub async fn unmasked(&self, caller: &Caller, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path, "unmasked"];
+        let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
+        let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
+        let clear = UnmaskedCustomer::try_from(answer.value.data).map_err(|problem| match problem {
+            NotClear::Masked => Kind::Forbidden,
+            NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
+        })?;
+        if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
+    }
+
+    /// A customer's screening, with the whole masked customer.
+    pub async fn review(&self, caller: &Caller, id: CustomerId) -> Result<Answer<Review>, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path, "review"];
+        let call = Call::new("GET /v1/customers/{id}/review", Method::GET, &path);
+        let answer: Answer<Envelope<WireReview>> = self.send(caller, call).await?;
+        answer.try_map(|review| {
+            let customer = Customer::from(review.data.customer_details);
+            if customer.summary.id != id {
+                return Err(another_customer());
+            }
+            Ok(Review { customer: Arc::new(customer), identity: review.data.identity_details.map(Arc::new) })
+        })
+    }
+
+    /// Creates a customer; the answer's status is settled where the screening runs inline.
+    pub async fn create(&self, caller: &Caller, body: &NewCustomer, key: &str) -> Result<Customer, Error> {
+        let call = Call::new("POST /v1/customers", Method::POST, &["v1", "customers"]).body(body)?.key(key);
+        let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
+        Ok(answer.value.data.into())
+    }
+
+    /// Replaces a customer as a whole.
+    pub async fn replace(
+        &self,
+        caller: &Caller,
+        id: CustomerId,
+        body: &Replacement,
+        key: &str,
+    ) -> Result<Customer, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path];
+        let call = Call::new("PUT /v1/customers/{id}", Method::PUT, &path).body(body)?.key(key);
+        self.one(caller, id, call).await.map(|answer| answer.value)
+    }
+
+    /// Erases a customer; the answer is the customer as it was.
+    pub async fn delete(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Customer, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path];
+        let call = Call::new("DELETE /v1/customers/{id}", Method::DELETE, &path).key(key);
+        self.one(caller, id, call).await.map(|answer| answer.value)
+    }
+
+    /// Settles a customer that waits in review.
+    pub async fn decide(
+        &self,
+        caller: &Caller,
+        id: CustomerId,
+        decision: ReviewDecision,
+        key: &str,
+    ) -> Result<Customer, Error> {
+        #[derive(Serialize)]
+        struct Body {
+            status: ReviewDecision,
+        }
+        let path = id.to_string();
+        let path = ["v1", "customers", &path, "review"];
+        let call = Call::new("PATCH /v1/customers/{id}/review", Method::PATCH, &path);
+        let call = call.body(&Body { status: decision })?.key(key);
+        self.one(caller, id, call).await.map(|answer| answer.value)
+    }
+
+    /// Runs the screening again. 200 and 202 are both success (the sources differ).
+    pub async fn refresh(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Customer, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path, "refresh_review"];
+        let call = Call::new("PUT /v1/customers/{id}/refresh_review", Method::PUT, &path).key(key);
+        self.one(caller, id, call).await.map(|answer| answer.value)
+    }
+
+    /// A call that answers with the customer it is about.
+    async fn one(&self, caller: &Caller, id: CustomerId, call: Call<'_>) -> Result<Answer<Customer>, Error> {
+        let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
+        answer.try_map(|envelope| {
+            let customer = Customer::from(envelope.data);
+            if customer.summary.id == id { Ok(customer) } else { Err(another_customer()) }
+        })
+    }
+
+    /// Sends a call and reads its answer, each within the settings' bounds.
+    async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
+        let route = call.route;
+        let request_id = Uuid::now_v7();
+        let outcome = self.attempt(caller, call, request_id).await;
+        match &outcome {
+            Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream answered"),
+            Err(Error { kind: Kind::NotFound | Kind::Refused(_) | Kind::Conflict(_), .. }) => {
+                debug!(route, %request_id, "upstream refused");
+            }
+            Err(error) => warn!(
+                route,
+                %request_id,
+                correlation_id = %caller.correlation_id,
+                api_request_id = error.api_request_id.map(tracing::field::display),
+                error = %error,
+                "upstream call failed"
+            ),
+        }
+        outcome
+    }
+
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        call: Call<'_>,
+        request_id: Uuid,
+    ) -> Result<Answer<T>, Error> {
+        let request = self.request(caller, call, request_id)?;
+        let waited = tokio::time::timeout(self.settings.timeout, self.places.acquire()).await;
+        let _place = waited.map_err(|_| Kind::Busy)?.map_err(|_| Kind::Busy)?;
+        caller.calls.fetch_add(1, Ordering::Relaxed);
+        let exchange = async {
+            let response = self.http.execute(request).await.map_err(|error| kind_of(&error))?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = self.read(response).await?;
+            Ok::<_, Error>((status, headers, body))
+        };
+        let (status, headers, body): (StatusCode, HeaderMap, Bytes) =
+            tokio::time::timeout(self.settings.timeout, exchange).await.map_err(|_| Kind::TimedOut)??;
+        Ok(Answer { value: envelope::open(status, &headers, &body)?, bytes: body.len() })
+    }
+
+    fn request(&self, caller: &Caller, call: Call<'_>, request_id: Uuid) -> Result<reqwest::Request, Error> {
+        let mut url = self.settings.base_url.clone();
+        url.path_segments_mut()
+            .map_err(|()| Kind::Invalid("the base URL takes no path"))?
+            .pop_if_empty()
+            .extend(call.path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        let mut request = reqwest::Request::new(call.method, url);
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::AUTHORIZATION, bearer(&caller.credential)?);
+        headers.insert(REQUEST_ID, text(&request_id.to_string())?);
+        headers.insert(CORRELATION_ID, text(&caller.correlation_id)?);
+        if let Some(account) = caller.account {
+            headers.insert(ACCOUNT, text(&account.to_string())?);
+        }
+        if let Some(key) = call.idempotency_key {
+            headers.insert(IDEMPOTENCY_KEY, text(key)?);
+        }
+        if let Some(body) = call.body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.into());
+        }
+        Ok(request)
+    }
+
+    /// The body, up to the bound; counted after decompression, so that a small bomb is none.
+    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| kind_of(&error))? {
+            if body.len() + chunk.len() > self.settings.max_response_bytes {
+                return Err(Kind::Invalid("larger than the bound on answers").into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+fn another_customer() -> Error {
+    Kind::Invalid("another customer than was asked for").into()
+}
+
+fn bearer(credential: &SecretString) -> Result<HeaderValue, Error> {
+    let mut value = text(&format!("Bearer {}", credential.expose_secret()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn text(value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(value).map_err(|_| Kind::Invalid("a request header cannot hold its value").into())
+}
+
+/// What a transport error means. Its text is dropped: it holds the URL.
+fn kind_of(error: &reqwest::Error) -> Kind {
+    if error.is_timeout() && !error.is_connect() {
+        Kind::TimedOut
+    } else if error.is_connect() {
+        Kind::Unreachable
+    } else if error.is_decode() {
+        Kind::Invalid("a body that does not decompress")
+    } else {
+        Kind::Interrupted
+    }
+}

@@ -1,0 +1,209 @@
+//! The frame around every answer: `data` and `meta`, or `error` and `meta`.
+//!
+//! Statuses decide what an answer is; the words in `error.type` have four spellings and are not looked at. A 404 that
+//! is an HTML page comes from no route of the API but from something in front of it: a wrong base URL must not look
+//! like a world without customers.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::error::{Error, Kind, Refusal, RefusalItem};
+use crate::privacy::Personal;
+
+/// The longest pause that a `Retry-After` is believed: past it the upstream's clock or ours is wrong.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// How many complaints of one refusal are read; a body has at most a few dozen fields.
+const MOST_ITEMS: usize = 100;
+
+/// A success.
+#[derive(Deserialize)]
+pub struct Envelope<T> {
+    pub data: T,
+}
+
+/// A success with a page's metadata.
+#[derive(Deserialize)]
+pub struct PagedEnvelope<T, M> {
+    pub data: Vec<T>,
+    pub meta: M,
+}
+
+#[derive(Deserialize)]
+struct ErrorEnvelope {
+    error: ErrorContent,
+    #[serde(default)]
+    meta: Option<ErrorMeta>,
+}
+
+/// The error itself. A 409 has been documented without the frame, so this is read on its own as well.
+#[derive(Deserialize, Default)]
+struct ErrorContent {
+    #[serde(default)]
+    detail: Option<String>,
+    #[serde(default)]
+    items: Option<Vec<ErrorItem>>,
+}
+
+#[derive(Deserialize)]
+struct ErrorItem {
+    #[serde(default)]
+    reference: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ErrorMeta {
+    #[serde(default)]
+    api_request_id: Option<String>,
+}
+
+/// Reads a success into its type, or says why it is none.
+pub fn open<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
+    if !status.is_success() {
+        return Err(failure(status, headers, body));
+    }
+    if is_html(headers, body) {
+        return Err(Kind::Invalid("a web page in place of JSON").into());
+    }
+    // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
+    serde_json::from_slice(body).map_err(|_| Kind::Invalid("not the documented JSON").into())
+}
+
+/// What a status other than 2xx means.
+fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let (content, api_request_id) = content(body);
+    let kind = match status {
+        StatusCode::UNAUTHORIZED => Kind::Unauthenticated,
+        StatusCode::FORBIDDEN => Kind::Forbidden,
+        StatusCode::NOT_FOUND if is_html(headers, body) => Kind::Invalid("no such route: is the base URL right?"),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
+        StatusCode::CONFLICT => Kind::Conflict(refusal(content)),
+        StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited { retry_after: retry_after(headers) },
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Kind::Refused(refusal(content)),
+        status if status.is_server_error() => {
+            Kind::Failed { status: status.as_u16(), retry_after: retry_after(headers) }
+        }
+        status if status.is_redirection() => Kind::Invalid("a redirect, which is not followed"),
+        status if status.is_client_error() => Kind::Refused(refusal(content)),
+        _ => Kind::Invalid("a status that the API does not have"),
+    };
+    Error { kind, api_request_id }
+}
+
+/// The error in a body, framed or bare; nothing where the body is empty or no JSON.
+fn content(body: &[u8]) -> (ErrorContent, Option<Uuid>) {
+    if let Ok(framed) = serde_json::from_slice::<ErrorEnvelope>(body) {
+        let id = framed.meta.and_then(|meta| meta.api_request_id).and_then(|id| Uuid::try_parse(&id).ok());
+        return (framed.error, id);
+    }
+    (serde_json::from_slice(body).unwrap_or_default(), None)
+}
+
+fn refusal(content: ErrorContent) -> Refusal {
+    let items = content.items.unwrap_or_default().into_iter().take(MOST_ITEMS);
+    Refusal {
+        detail: content.detail.filter(|detail| !detail.trim().is_empty()).map(Personal::new),
+        items: items
+            .map(|item| RefusalItem {
+                reference: item.reference.filter(|reference| !reference.trim().is_empty()),
+                detail: Personal::new(item.detail.unwrap_or_default()),
+            })
+            .collect(),
+    }
+}
+
+/// `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (chrono::DateTime::parse_from_rfc2822(text).ok()?.to_utc() - chrono::Utc::now()).to_std().ok()?,
+    };
+    Some(pause.min(LONGEST_PAUSE))
+}
+
+fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    said.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("html"))
+        || body.trim_ascii_start().first() == Some(&b'<')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Error {
+        let headers = headers
+            .iter()
+            .map(|&(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).expect("a status of this test");
+        match open::<Envelope<serde_json::Value>>(status, &headers, body.as_bytes()) {
+            Ok(_) => Kind::Invalid("read as a success").into(),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn an_empty_401_is_read() {
+        assert!(matches!(read(401, &[], "").kind, Kind::Unauthenticated));
+    }
+
+    #[test]
+    fn a_404_is_a_missing_customer_only_where_the_api_says_so() {
+        let envelope = r#"{"error": {"status": 404, "type": "/not_found", "title": "Not Found"}}"#;
+        assert!(matches!(read(404, &[], envelope).kind, Kind::NotFound));
+        assert!(matches!(read(404, &[("content-type", "text/html")], "<html>").kind, Kind::Invalid(_)));
+        assert!(matches!(read(404, &[], "\n<!DOCTYPE html>").kind, Kind::Invalid(_)));
+    }
+
+    #[test]
+    fn a_refusal_brings_its_items_and_the_request_id() {
+        let error = read(
+            400,
+            &[],
+            r#"{"error": {"status": 400, "type": "/bad_request", "title": "Bad Request",
+                "items": [{"reference": "Device.IpAddress", "detail": "Given it must be."}, {"detail": "Key."}]},
+                "meta": {"api_request_id": "019f0b6e-51c4-7c1d-9a55-0b8f5d1f7a01"}, "response_type": "error"}"#,
+        );
+        let Kind::Refused(refusal) = &error.kind else { unreachable!("{error:?}") };
+        let references: Vec<_> = refusal.items.iter().map(|item| item.reference.as_deref()).collect();
+        assert_eq!(references, [Some("Device.IpAddress"), None]);
+        assert!(error.api_request_id.is_some());
+    }
+
+    #[test]
+    fn a_conflict_is_read_with_and_without_its_frame() {
+        for body in [
+            r#"{"error": {"status": 409, "type": "/conflict", "title": "Conflict", "detail": "Used."}}"#,
+            r#"{"status": 409, "type": "/conflict", "title": "Conflict", "detail": "Used."}"#,
+        ] {
+            let Kind::Conflict(refusal) = read(409, &[], body).kind else { unreachable!("{body}") };
+            assert_eq!(refusal.detail, Some(Personal::new("Used.".to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_pause_is_read_in_seconds_and_as_a_date_and_is_bounded() {
+        let seconds = read(429, &[("retry-after", "2")], "").kind;
+        assert!(matches!(seconds, Kind::RateLimited { retry_after: Some(pause) } if pause.as_secs() == 2));
+        let far = read(503, &[("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT")], "").kind;
+        assert!(matches!(far, Kind::Failed { status: 503, retry_after: Some(LONGEST_PAUSE) }));
+        let past = read(503, &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")], "").kind;
+        assert!(matches!(past, Kind::Failed { retry_after: None, .. }));
+    }
+
+    #[test]
+    fn a_success_that_is_none_is_invalid() {
+        for body in ["", "<html>", "{\"error\": {\"status\": 500}}", "[", "\u{0}\u{1}"] {
+            assert!(matches!(read(200, &[], body).kind, Kind::Invalid(_)), "{body}");
+        }
+        assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, Kind::Invalid(_)));
+    }
+}

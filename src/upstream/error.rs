@@ -1,0 +1,96 @@
+//! What can go wrong with a call to the Customers API, told apart by what can be done about it.
+//!
+//! A refusal carries the upstream's own sentences, which can hold personal data: they are [`Personal`], so that only
+//! the code that cuts them gets at them.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::privacy::Personal;
+
+/// A call that gave no usable answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct Error {
+    pub kind: Kind,
+    /// The upstream's id of the failed call (`meta.api_request_id`), where its body had one.
+    pub api_request_id: Option<Uuid>,
+}
+
+/// The kinds of failure. Wire document, section 6.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Kind {
+    /// 401: the credential is missing or wrong. The real API sends no body with it.
+    #[error("the upstream does not know the credential")]
+    Unauthenticated,
+    /// 403: the credential may not do this, or not for this account.
+    #[error("the upstream forbids it to this credential")]
+    Forbidden,
+    /// 404 for a customer.
+    #[error("the upstream knows no such customer")]
+    NotFound,
+    /// 400 or 422: the request was understood and refused.
+    #[error("the upstream refused the request")]
+    Refused(Refusal),
+    /// 409: the idempotency key belongs to another request, or the first one is still running.
+    #[error("the upstream reports a conflict")]
+    Conflict(Refusal),
+    /// 429.
+    #[error("the upstream limits the rate")]
+    RateLimited { retry_after: Option<Duration> },
+    /// 5xx.
+    #[error("the upstream failed with status {status}")]
+    Failed { status: u16, retry_after: Option<Duration> },
+    /// No connection could be made: nothing was sent.
+    #[error("the upstream cannot be reached")]
+    Unreachable,
+    /// The connection broke after the request was on its way.
+    #[error("the connection to the upstream broke")]
+    Interrupted,
+    /// No whole answer within the attempt's time.
+    #[error("the upstream did not answer in time")]
+    TimedOut,
+    /// No place among the calls in flight within the time to wait for one: nothing was sent.
+    #[error("too many calls to the upstream are in flight")]
+    Busy,
+    /// An answer that is none: not JSON, not the documented shape, too large, a redirect.
+    #[error("the upstream's answer was not understood: {0}")]
+    Invalid(&'static str),
+}
+
+/// What the upstream says about a refusal.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal {
+    /// One sentence about the whole; business rules have it alone.
+    pub detail: Option<Personal<String>>,
+    /// What is wrong, place by place.
+    pub items: Vec<RefusalItem>,
+}
+
+/// One complaint of a refusal.
+#[derive(Clone, Debug)]
+pub struct RefusalItem {
+    /// The place in the upstream's spelling: `Device.IpAddress` on 400, `device.ip_address` on 422.
+    pub reference: Option<String>,
+    /// What is wrong there.
+    pub detail: Personal<String>,
+}
+
+impl Error {
+    /// An error that came without a body.
+    pub fn bare(kind: Kind) -> Self {
+        Self { kind, api_request_id: None }
+    }
+
+    /// Whether the upstream may have carried out the request although no answer says so.
+    pub fn outcome_is_unknown(&self) -> bool {
+        matches!(self.kind, Kind::Interrupted | Kind::TimedOut | Kind::Failed { .. } | Kind::Invalid(_))
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self::bare(kind)
+    }
+}
