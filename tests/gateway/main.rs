@@ -8,3 +8,10 @@
 )]
 
 mod sandbox;
+mod support;
+
+mod caching;
+mod language;
+mod paging;
+mod partial_failure;
+mod reading;
