@@ -15,3 +15,4 @@ mod language;
 mod paging;
 mod partial_failure;
 mod reading;
+mod writing;
