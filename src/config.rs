@@ -2,6 +2,7 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use crate::auth::Mode;
+use crate::operation::rate_limit;
+use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -23,6 +26,8 @@ const PREFIX: &str = "GATEWAY";
 pub struct Settings {
     pub server: Server,
     pub graphql: Graphql,
+    pub documents: Documents,
+    pub rate_limit: RateLimit,
     pub auth: Auth,
     pub upstream: Upstream,
     pub sandbox: Sandbox,
@@ -61,17 +66,47 @@ pub struct Graphql {
     pub max_errors: usize,
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
+    pub max_upstream_calls: usize,
+    pub report_upstream: bool,
     pub private_max_age: bool,
+}
+
+/// `[documents]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub mode: trusted::Mode,
+    manifest: String,
+    pub automatic_max_bytes: u64,
+}
+
+/// `[rate_limit]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub enabled: Switch,
+    pub units_per_second: NonZeroU32,
+    pub burst: NonZeroU32,
 }
 
 /// Something that is on, off, or as fits the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
-    /// On before a sandbox on this machine, off before a real upstream.
+    /// As the setting's meaning says: it differs before a sandbox on this machine and before a real upstream.
     Auto,
     On,
     Off,
+}
+
+impl Switch {
+    fn is_on(self, by_itself: bool) -> bool {
+        match self {
+            Self::Auto => by_itself,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
 }
 
 /// `[auth]`
@@ -181,11 +216,13 @@ impl Settings {
 
     /// Whether introspection is answered.
     pub fn introspection(&self) -> bool {
-        match self.graphql.introspection {
-            Switch::Auto => !self.is_real_upstream(),
-            Switch::On => true,
-            Switch::Off => false,
-        }
+        self.graphql.introspection.is_on(!self.is_real_upstream())
+    }
+
+    /// The rate that each caller may ask at, where there is a limit.
+    pub fn rate_limit(&self) -> Option<rate_limit::Settings> {
+        let RateLimit { enabled, units_per_second, burst } = self.rate_limit;
+        enabled.is_on(self.is_real_upstream()).then_some(rate_limit::Settings { units_per_second, burst })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -198,6 +235,11 @@ impl Settings {
         }
         if self.upstream.api_key.expose_secret().trim().is_empty() && self.auth.mode != Mode::Passthrough {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+        }
+        self.documents.trusted()?;
+        let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
+        if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
+            return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
         let positive = [
             ("server.deadline", self.server.deadline),
@@ -219,6 +261,7 @@ impl Settings {
             ("graphql.max_aliases", self.graphql.max_aliases),
             ("graphql.max_root_fields", self.graphql.max_root_fields),
             ("graphql.max_directives", self.graphql.max_directives),
+            ("graphql.max_upstream_calls", self.graphql.max_upstream_calls),
             ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),
             ("graphql.max_errors", self.graphql.max_errors),
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
@@ -241,6 +284,21 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl Documents {
+    /// The documents that the team trusts.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be used, or is missing where it is needed.
+    pub fn trusted(&self) -> Result<TrustedDocuments, Error> {
+        let path = Some(self.manifest.trim()).filter(|path| !path.is_empty()).map(Path::new);
+        if path.is_none() && self.mode != trusted::Mode::Off {
+            return Err(unusable("documents.manifest", "give the file that lists the trusted documents"));
+        }
+        TrustedDocuments::new(self.mode, path, self.automatic_max_bytes)
+            .map_err(|error| unusable("documents.manifest", &format!("{} {error}", self.manifest)))
     }
 }
 
