@@ -13,8 +13,10 @@ use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::customers::{Services, Session, Turns};
 use crate::graphql;
+use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
-use crate::operation::outcome::Bounds;
+use crate::operation::outcome::ErrorBounds;
+use crate::operation::rate_limit::RateLimit;
 use crate::upstream::client::{self, Caller, Client};
 
 /// The parts of a running gateway.
@@ -22,6 +24,7 @@ pub struct App {
     pub authenticator: Authenticator,
     pub executor: Executor,
     pub services: Arc<Services>,
+    pub rate_limit: Option<RateLimit>,
     pub limits: Limits,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
@@ -33,6 +36,7 @@ pub struct Limits {
     pub deadline: Duration,
     pub max_body_bytes: usize,
     pub private_max_age: bool,
+    pub report_upstream: bool,
 }
 
 impl App {
@@ -62,11 +66,23 @@ impl App {
             pages_max_bytes: kept.pages_max_bytes,
         });
         let executor = Executor::new(
-            graphql::build(),
+            graphql::build(settings.introspection()),
+            settings.documents.trusted()?,
             executor::Settings {
+                max_tokens: settings.graphql.max_tokens,
                 max_nesting: settings.graphql.max_nesting,
+                bounds: Bounds {
+                    max_depth: settings.graphql.max_depth,
+                    max_fields: settings.graphql.max_fields,
+                    max_aliases: settings.graphql.max_aliases,
+                    max_root_fields: settings.graphql.max_root_fields,
+                    max_directives: settings.graphql.max_directives,
+                    max_introspection_depth: settings.graphql.max_introspection_depth,
+                },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
-                errors: Bounds {
+                introspection: settings.introspection(),
+                max_upstream_calls: settings.graphql.max_upstream_calls,
+                errors: ErrorBounds {
                     errors: settings.graphql.max_errors,
                     validation_errors: settings.graphql.max_validation_errors,
                 },
@@ -77,10 +93,12 @@ impl App {
             authenticator: Authenticator::new(settings.auth.mode, key, settings.upstream.account()?),
             executor,
             services: Arc::new(Services { upstream, cache, turns: Turns::default(), writes: TaskTracker::new() }),
+            rate_limit: settings.rate_limit().map(RateLimit::new),
             limits: Limits {
                 deadline: settings.server.deadline,
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
+                report_upstream: settings.graphql.report_upstream,
             },
             draining: AtomicBool::new(false),
         })

@@ -2,6 +2,7 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use crate::auth::Mode;
+use crate::operation::rate_limit;
+use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -23,6 +26,8 @@ const PREFIX: &str = "GATEWAY";
 pub struct Settings {
     pub server: Server,
     pub graphql: Graphql,
+    pub documents: Documents,
+    pub rate_limit: RateLimit,
     pub auth: Auth,
     pub upstream: Upstream,
     pub sandbox: Sandbox,
@@ -49,11 +54,59 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graphql {
+    pub introspection: Switch,
+    pub max_tokens: usize,
     pub max_nesting: usize,
+    pub max_depth: usize,
+    pub max_fields: usize,
+    pub max_aliases: usize,
+    pub max_root_fields: usize,
+    pub max_directives: usize,
+    pub max_introspection_depth: usize,
     pub max_errors: usize,
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
+    pub max_upstream_calls: usize,
+    pub report_upstream: bool,
     pub private_max_age: bool,
+}
+
+/// `[documents]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub mode: trusted::Mode,
+    manifest: String,
+    pub automatic_max_bytes: u64,
+}
+
+/// `[rate_limit]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub enabled: Switch,
+    pub units_per_second: NonZeroU32,
+    pub burst: NonZeroU32,
+}
+
+/// Something that is on, off, or as fits the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// As the setting's meaning says: it differs before a sandbox on this machine and before a real upstream.
+    Auto,
+    On,
+    Off,
+}
+
+impl Switch {
+    fn is_on(self, by_itself: bool) -> bool {
+        match self {
+            Self::Auto => by_itself,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
 }
 
 /// `[auth]`
@@ -156,17 +209,37 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether the upstream is one on another machine.
+    fn is_real_upstream(&self) -> bool {
+        self.upstream.base_url().ok().flatten().is_some_and(|url| !is_loopback(&url))
+    }
+
+    /// Whether introspection is answered.
+    pub fn introspection(&self) -> bool {
+        self.graphql.introspection.is_on(!self.is_real_upstream())
+    }
+
+    /// The rate that each caller may ask at, where there is a limit.
+    pub fn rate_limit(&self) -> Option<rate_limit::Settings> {
+        let RateLimit { enabled, units_per_second, burst } = self.rate_limit;
+        enabled.is_on(self.is_real_upstream()).then_some(rate_limit::Settings { units_per_second, burst })
+    }
+
     fn check(&self) -> Result<(), Error> {
-        let base_url = self.upstream.base_url()?;
+        self.upstream.base_url()?;
         self.upstream.account()?;
-        let real = base_url.as_ref().is_some_and(|url| !is_loopback(url));
-        if real && self.auth.mode == Mode::Sandbox {
+        if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
                 set it to `passthrough`, so that callers bring their own key";
             return Err(unusable("auth.mode", problem));
         }
         if self.upstream.api_key.expose_secret().trim().is_empty() && self.auth.mode != Mode::Passthrough {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+        }
+        self.documents.trusted()?;
+        let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
+        if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
+            return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
         let positive = [
             ("server.deadline", self.server.deadline),
@@ -181,7 +254,15 @@ impl Settings {
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
+            ("graphql.max_depth", self.graphql.max_depth),
+            ("graphql.max_fields", self.graphql.max_fields),
+            ("graphql.max_aliases", self.graphql.max_aliases),
+            ("graphql.max_root_fields", self.graphql.max_root_fields),
+            ("graphql.max_directives", self.graphql.max_directives),
+            ("graphql.max_upstream_calls", self.graphql.max_upstream_calls),
+            ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),
             ("graphql.max_errors", self.graphql.max_errors),
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
             ("upstream.max_in_flight", self.upstream.max_in_flight),
@@ -192,12 +273,32 @@ impl Settings {
                 return Err(unusable(name, "must be 1 at least"));
             }
         }
-        // Past this the parser's own recursion is the bound, and it is the process that pays (docs/architecture.md).
-        const DEEPEST: usize = 500;
-        if self.graphql.max_nesting > DEEPEST {
-            return Err(unusable("graphql.max_nesting", &format!("must be {DEEPEST} at most")));
+        // Past these the parser's and the engine's own recursion are the bounds, and it is the process that pays.
+        let ceilings = [
+            ("graphql.max_nesting", self.graphql.max_nesting, 500),
+            ("graphql.max_depth", self.graphql.max_depth, crate::graphql::schema::ENGINE_DEPTH - 4),
+        ];
+        for (name, value, ceiling) in ceilings {
+            if value > ceiling {
+                return Err(unusable(name, &format!("must be {ceiling} at most")));
+            }
         }
         Ok(())
+    }
+}
+
+impl Documents {
+    /// The documents that the team trusts.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be used, or is missing where it is needed.
+    pub fn trusted(&self) -> Result<TrustedDocuments, Error> {
+        let path = Some(self.manifest.trim()).filter(|path| !path.is_empty()).map(Path::new);
+        if path.is_none() && self.mode != trusted::Mode::Off {
+            return Err(unusable("documents.manifest", "give the file that lists the trusted documents"));
+        }
+        TrustedDocuments::new(self.mode, path, self.automatic_max_bytes)
+            .map_err(|error| unusable("documents.manifest", &format!("{} {error}", self.manifest)))
     }
 }
 

@@ -91,5 +91,5 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, timing: Timing, shutdown
 async fn run(listener: TcpListener, router: Router, handle: Handle<SocketAddr>, timing: Timing) -> io::Result<()> {
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(timing.headers);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(timing.headers);
-    server.serve(router.into_make_service()).await
+    server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await
 }

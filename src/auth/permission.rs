@@ -29,4 +29,16 @@ impl Permission {
         Self::ReviewsRead,
         Self::ReviewsDecide,
     ];
+
+    /// Its name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CustomersRead => "CUSTOMERS_READ",
+            Self::CustomersWrite => "CUSTOMERS_WRITE",
+            Self::CustomersDelete => "CUSTOMERS_DELETE",
+            Self::CustomersUnmask => "CUSTOMERS_UNMASK",
+            Self::ReviewsRead => "REVIEWS_READ",
+            Self::ReviewsDecide => "REVIEWS_DECIDE",
+        }
+    }
 }

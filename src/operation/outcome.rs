@@ -26,17 +26,33 @@ struct Extensions {
     /// How many errors were left out, since there is a bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors_left_out: Option<usize>,
+    /// What the request asked of the upstream, where the caller wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<UpstreamReport>,
+}
+
+/// What a request asked of the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct UpstreamReport {
+    /// Calls that it was going to make with nothing kept, as its document says.
+    pub planned: usize,
+    /// Calls that were made for it.
+    pub actual: u64,
+    /// Answers that were kept and fresh.
+    pub cached: u64,
+    /// Answers of calls that were made for another request at the same time.
+    pub shared: u64,
 }
 
 impl Extensions {
     fn is_empty(&self) -> bool {
-        self.errors_left_out.is_none()
+        self.errors_left_out.is_none() && self.upstream.is_none()
     }
 }
 
 /// How many errors an answer holds at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ErrorBounds {
     pub errors: usize,
     pub validation_errors: usize,
 }
@@ -50,7 +66,7 @@ impl Outcome {
     }
 
     /// Of what the engine gave back.
-    pub fn of(response: Response, bounds: Bounds, request_id: &str) -> Self {
+    pub fn of(response: Response, bounds: ErrorBounds, request_id: &str) -> Self {
         // Before it runs anything the engine reports errors without a path and no data.
         let refused = response.data == Value::Null
             && !response.errors.is_empty()
@@ -64,8 +80,15 @@ impl Outcome {
         Self {
             errors: errors.collect(),
             data: (!refused).then_some(response.data),
-            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out) },
+            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out), upstream: None },
         }
+    }
+
+    /// The same with a report of what was asked of the upstream.
+    #[must_use]
+    pub fn with_report(mut self, report: UpstreamReport) -> Self {
+        self.extensions.upstream = Some(report);
+        self
     }
 
     /// Whether nothing was run.
@@ -174,7 +197,7 @@ mod tests {
     #[test]
     fn errors_are_bounded_and_what_is_left_out_is_told() {
         let errors = (0..50).map(|_| ServerError::new("Unknown field \"x\".", None)).collect();
-        let bounds = Bounds { errors: 1000, validation_errors: 20 };
+        let bounds = ErrorBounds { errors: 1000, validation_errors: 20 };
         let outcome = Outcome::of(Response::from_errors(errors), bounds, "r");
         assert_eq!((outcome.errors.len(), outcome.extensions.errors_left_out), (20, Some(30)));
         assert_eq!(outcome.codes(), ["GRAPHQL_VALIDATION_FAILED"]);
