@@ -259,10 +259,10 @@ async fn a_syntax_error_says_where_and_not_what(#[case] query: &str) {
 #[tokio::test]
 async fn a_document_with_many_mistakes_is_answered_with_a_few() {
     let (gateway, _sandbox) = Gateway::start().await;
-    let fields: String = (0..5000).map(|i| format!("unknown{i} ")).collect();
-    let answer = gateway.ask(&format!("{{ {fields} }}")).await;
+    let fields: String = (0..4000).map(|i| format!("unknown{i} ")).collect();
+    let answer = gateway.ask(&format!("{{ customers {{ nodes {{ {fields} }} }} }}")).await;
     assert_eq!(answer["errors"].as_array().unwrap().len(), 20);
-    assert_eq!(answer["extensions"]["errorsLeftOut"], 4980);
+    assert_eq!(answer["extensions"]["errorsLeftOut"], 3980);
 }
 
 #[tokio::test]

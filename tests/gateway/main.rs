@@ -11,6 +11,8 @@ mod sandbox;
 mod support;
 
 mod caching;
+mod edge;
+mod errors;
 mod language;
 mod paging;
 mod partial_failure;
