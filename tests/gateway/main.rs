@@ -10,6 +10,7 @@
 mod sandbox;
 mod support;
 
+mod binary;
 mod caching;
 mod edge;
 mod errors;
@@ -17,4 +18,6 @@ mod language;
 mod paging;
 mod partial_failure;
 mod reading;
+mod schema;
+mod wire;
 mod writing;
