@@ -82,7 +82,7 @@ def main():
     refused("an unknown field, before it is sent", GraphQLError, lambda: ask(client, "{ customer(id: 1) { shoeSize } }"))
     failed = refused("a page that is too large", TransportQueryError, lambda: ask(client, LIST, page=1000))
     expect("its code", failed.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
-    print(f"ok python-client: {held} hold, 0 do not")
+    print(f"python-client: {held} passed, 0 failed")
 
 
 main()

@@ -22,6 +22,6 @@ export function expectEqual(what, got, wanted) {
 
 /** The last line, and the exit code. A judge that looked at nothing has failed. */
 export function finish(judge) {
-  console.log(`${failed === 0 && held > 0 ? 'ok' : 'FAILED'} ${judge}: ${held} hold, ${failed} do not`);
+  console.log(`${judge}: ${held} passed, ${failed} failed`);
   process.exitCode = failed === 0 && held > 0 ? 0 : 1;
 }
