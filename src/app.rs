@@ -13,6 +13,7 @@ use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::customers::{Services, Session, Turns};
 use crate::graphql;
+use crate::http::browser::Origins;
 use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
@@ -25,6 +26,7 @@ pub struct App {
     pub executor: Executor,
     pub services: Arc<Services>,
     pub rate_limit: Option<RateLimit>,
+    pub origins: Origins,
     pub limits: Limits,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
@@ -94,6 +96,7 @@ impl App {
             executor,
             services: Arc::new(Services { upstream, cache, turns: Turns::default(), writes: TaskTracker::new() }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
+            origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
                 max_body_bytes: settings.server.max_body_bytes,

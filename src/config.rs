@@ -1,6 +1,8 @@
 //! Settings: `config/default.toml`, then a file, then the environment. Read once, checked as a whole, and handed down
 //! as plain structs; nothing else in the program reads files or variables.
 
+mod list;
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -13,6 +15,7 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use crate::auth::Mode;
+use crate::http::browser::Origins;
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
@@ -25,6 +28,7 @@ const PREFIX: &str = "GATEWAY";
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: Server,
+    pub http: Http,
     pub graphql: Graphql,
     pub documents: Documents,
     pub rate_limit: RateLimit,
@@ -48,6 +52,17 @@ pub struct Server {
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     pub max_body_bytes: usize,
+    pub max_connections: usize,
+    tls_certificate: String,
+    tls_key: String,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    #[serde(deserialize_with = "list::words")]
+    allowed_origins: Vec<String>,
 }
 
 /// `[graphql]`
@@ -237,6 +252,8 @@ impl Settings {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
         self.documents.trusted()?;
+        self.server.tls()?;
+        self.http.origins()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
@@ -254,6 +271,7 @@ impl Settings {
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_connections", self.server.max_connections),
             ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
             ("graphql.max_depth", self.graphql.max_depth),
@@ -284,6 +302,33 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl Server {
+    /// The files of the certificate and its key, where TLS is spoken.
+    ///
+    /// # Errors
+    /// Where only one of the two is given.
+    pub fn tls(&self) -> Result<Option<(&Path, &Path)>, Error> {
+        match (self.tls_certificate.trim(), self.tls_key.trim()) {
+            ("", "") => Ok(None),
+            ("", _) => Err(unusable("server.tls_certificate", "give the certificate that belongs to the key")),
+            (_, "") => Err(unusable("server.tls_key", "give the key that belongs to the certificate")),
+            (certificate, key) => Ok(Some((Path::new(certificate), Path::new(key)))),
+        }
+    }
+}
+
+impl Http {
+    /// The origins that may send requests from a browser.
+    ///
+    /// # Errors
+    /// Where one is no origin.
+    pub fn origins(&self) -> Result<Origins, Error> {
+        Origins::new(&self.allowed_origins).map_err(|error| {
+            unusable("http.allowed_origins", &format!("{error}; write it as https://desk.example.com"))
+        })
     }
 }
 

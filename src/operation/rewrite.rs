@@ -13,7 +13,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, Variables};
 use async_graphql_value::Value;
 
-use super::conditions::{is_condition, is_included};
+use crate::graphql::conditions::{is_condition, is_included};
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 

@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect should stop where it is"
 )]
 
+mod layout;
 mod sandbox;
 mod support;
 
