@@ -1,6 +1,8 @@
 //! Settings: `config/default.toml`, then a file, then the environment. Read once, checked as a whole, and handed down
 //! as plain structs; nothing else in the program reads files or variables.
 
+mod jwt;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use uuid::Uuid;
 
 use crate::auth::Mode;
 use crate::upstream::ArrayEncoding;
+
+pub use jwt::Jwt;
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const PREFIX: &str = "GATEWAY";
@@ -61,6 +65,7 @@ pub struct Graphql {
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     pub mode: Mode,
+    pub jwt: Jwt,
 }
 
 /// `[upstream]`
@@ -162,11 +167,17 @@ impl Settings {
         let real = base_url.as_ref().is_some_and(|url| !is_loopback(url));
         if real && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
-                set it to `passthrough`, so that callers bring their own key";
+                set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
+                your identity provider";
             return Err(unusable("auth.mode", problem));
         }
-        if self.upstream.api_key.expose_secret().trim().is_empty() && self.auth.mode != Mode::Passthrough {
+        let key = self.upstream.api_key.expose_secret().trim();
+        // The key that is there by default is one for the sandbox only.
+        if self.auth.mode != Mode::Passthrough && (key.is_empty() || (real && key == "sandbox")) {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+        }
+        if self.auth.mode == Mode::Jwt {
+            self.auth.jwt.checked()?;
         }
         let positive = [
             ("server.deadline", self.server.deadline),

@@ -1,6 +1,7 @@
 //! What a caller may do.
 
 use async_graphql::Enum;
+use async_graphql::resolver_utils::EnumType;
 
 /// Something that a caller may or may not do.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,4 +30,11 @@ impl Permission {
         Self::ReviewsRead,
         Self::ReviewsDecide,
     ];
+
+    /// The permission that a word of a token means: its name in the schema in any case, also as identity providers
+    /// spell such words: `customers:read`, `customers.read`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let name = word.replace([':', '.'], "_");
+        Self::items().iter().find(|item| item.name.eq_ignore_ascii_case(&name)).map(|item| item.value)
+    }
 }

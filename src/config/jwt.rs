@@ -1,0 +1,211 @@
+//! `[auth.jwt]`: which tokens are good. Checked as a whole where the mode asks for it, and refused where any part is
+//! missing, doubtful or would weaken another: a gateway that would take a forged token does not start.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use super::{Error, is_loopback, unusable};
+use crate::auth::jwt::claims::Names;
+use crate::auth::jwt::source::{Pace, check_file};
+use crate::auth::jwt::{KeySource, Settings};
+
+/// What RFC 7519 calls "a few minutes, at most", taken strictly: a token that has expired is good for so much longer.
+const MOST_LEEWAY: Duration = Duration::from_secs(60);
+
+const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512";
+
+/// `[auth.jwt]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    issuer: String,
+    audience: String,
+    #[serde(deserialize_with = "list")]
+    algorithms: Vec<String>,
+    jwks_url: String,
+    public_key_file: PathBuf,
+    secret: SecretString,
+    permissions_claim: String,
+    account_claim: String,
+    #[serde(with = "humantime_serde")]
+    leeway: Duration,
+    #[serde(with = "humantime_serde")]
+    jwks_refresh: Duration,
+    #[serde(with = "humantime_serde")]
+    jwks_min_interval: Duration,
+}
+
+impl Jwt {
+    /// The settings as what they mean. The key file is looked into.
+    ///
+    /// # Errors
+    /// Names the setting that cannot be used, and says what to set.
+    pub fn checked(&self) -> Result<Settings, Error> {
+        let needed = |name, value: &str, what: &str| match value.trim() {
+            "" => Err(unusable(name, what)),
+            value => Ok(value.to_owned()),
+        };
+        let issuer = "needed with auth.mode = \"jwt\": set it to the `iss` of your provider's tokens, to the letter";
+        let audience =
+            "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have";
+        let claim =
+            "set it to the claim that lists what a caller may do, such as permissions, scope or realm_access.roles";
+        let algorithms = self.algorithms()?;
+        let settings = Settings {
+            issuer: needed("auth.jwt.issuer", &self.issuer, issuer)?,
+            audience: needed("auth.jwt.audience", &self.audience, audience)?,
+            keys: self.keys(&algorithms)?,
+            algorithms,
+            names: Names {
+                permissions: needed("auth.jwt.permissions_claim", &self.permissions_claim, claim)?,
+                account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
+            },
+            leeway: self.leeway,
+            pace: Pace { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval },
+        };
+        if self.leeway > MOST_LEEWAY {
+            return Err(unusable(
+                "auth.jwt.leeway",
+                "set it to 60s at most; clocks that are further apart need mending",
+            ));
+        }
+        let periods =
+            [("auth.jwt.jwks_refresh", self.jwks_refresh), ("auth.jwt.jwks_min_interval", self.jwks_min_interval)];
+        for (name, period) in periods {
+            if period.is_zero() {
+                return Err(unusable(name, "must be longer than nothing"));
+            }
+        }
+        Ok(settings)
+    }
+
+    fn algorithms(&self) -> Result<Vec<Algorithm>, Error> {
+        let name = "auth.jwt.algorithms";
+        let mut algorithms = Vec::new();
+        for text in self.algorithms.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+            let algorithm = Algorithm::from_str(text);
+            let algorithm = algorithm.map_err(|_| unusable(name, &format!("`{text}` is none of {ALGORITHMS}")))?;
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
+        if algorithms.is_empty() {
+            let problem =
+                "needed with auth.mode = \"jwt\": list how your provider signs, such as RS256; never more than it uses";
+            return Err(unusable(name, problem));
+        }
+        let symmetric = algorithms.iter().filter(|algorithm| is_symmetric(**algorithm)).count();
+        if symmetric > 0 && symmetric < algorithms.len() {
+            let problem = "lists algorithms with a shared secret (HS…) beside ones with public keys: a public key could be \
+                taken for the secret; keep one kind";
+            return Err(unusable(name, problem));
+        }
+        Ok(algorithms)
+    }
+
+    fn keys(&self, algorithms: &[Algorithm]) -> Result<KeySource, Error> {
+        let url = ("auth.jwt.jwks_url", self.jwks_url.trim());
+        let file = ("auth.jwt.public_key_file", &self.public_key_file);
+        let secret = ("auth.jwt.secret", self.secret.expose_secret());
+        let is_set = [!url.1.is_empty(), !file.1.as_os_str().is_empty(), !secret.1.is_empty()];
+        let symmetric = algorithms.iter().any(|algorithm| is_symmetric(*algorithm));
+        match is_set {
+            [true, false, false] => {
+                only_with(
+                    url.0,
+                    !symmetric,
+                    "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
+                )?;
+                Ok(KeySource::Jwks(key_set_url(url.0, url.1)?))
+            }
+            [false, true, false] => {
+                only_with(
+                    file.0,
+                    !symmetric,
+                    "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
+                )?;
+                check_file(file.1, algorithms)
+                    .map_err(|reason| unusable(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                Ok(KeySource::File(file.1.clone()))
+            }
+            [false, false, true] => {
+                only_with(
+                    secret.0,
+                    symmetric,
+                    "belongs to HS256, HS384 and HS512, and auth.jwt.algorithms lists others: set auth.jwt.jwks_url or auth.jwt.public_key_file instead",
+                )?;
+                let least = algorithms.iter().map(|algorithm| hash_bytes(*algorithm)).max().unwrap_or_default();
+                if secret.1.len() < least {
+                    let problem = format!(
+                        "is shorter than the hash: set {least} random bytes or more, such as `openssl rand -base64 {least}` makes"
+                    );
+                    return Err(unusable(secret.0, &problem));
+                }
+                Ok(KeySource::Secret(self.secret.clone()))
+            }
+            [false, false, false] => {
+                let problem = "auth.mode = \"jwt\" needs keys: set it to your provider's key set (`jwks_uri` in its \
+                    .well-known/openid-configuration), or set auth.jwt.public_key_file or auth.jwt.secret";
+                Err(unusable(url.0, problem))
+            }
+            _ => {
+                let set = [url.0, file.0, secret.0].into_iter().zip(is_set).filter(|(_, is_set)| *is_set);
+                let set: Vec<_> = set.map(|(name, _)| name).collect();
+                let (first, _) = set.split_first().map_or((url.0, &[][..]), |(first, rest)| (*first, rest));
+                Err(unusable(
+                    first,
+                    &format!("keys come from one place only, and several are set: {}; keep one", set.join(", ")),
+                ))
+            }
+        }
+    }
+}
+
+fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error> {
+    if fits { Ok(()) } else { Err(unusable(name, problem)) }
+}
+
+fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| unusable(name, &format!("not a URL: {error}")))?;
+    match url.scheme() {
+        "https" if url.has_host() => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err(unusable(
+            name,
+            "must be https, or http on a loopback address: whoever changes the keys on their way can make tokens",
+        )),
+    }
+}
+
+fn is_symmetric(algorithm: Algorithm) -> bool {
+    algorithm.family() == AlgorithmFamily::Hmac
+}
+
+/// How long a secret must be at least (RFC 7518, section 3.2).
+fn hash_bytes(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS384 => 48,
+        Algorithm::HS512 => 64,
+        _ => 32,
+    }
+}
+
+/// A list, or, as variables have it, a text with commas.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::List(list) => list,
+        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+    })
+}
