@@ -13,8 +13,9 @@ use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::customers::{Services, Session, Turns};
 use crate::graphql;
+use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
-use crate::operation::outcome::Bounds;
+use crate::operation::outcome::ErrorBounds;
 use crate::upstream::client::{self, Caller, Client};
 
 /// The parts of a running gateway.
@@ -64,11 +65,21 @@ impl App {
             pages_max_bytes: kept.pages_max_bytes,
         });
         let executor = Executor::new(
-            graphql::build(),
+            graphql::build(settings.introspection()),
             executor::Settings {
+                max_tokens: settings.graphql.max_tokens,
                 max_nesting: settings.graphql.max_nesting,
+                bounds: Bounds {
+                    max_depth: settings.graphql.max_depth,
+                    max_fields: settings.graphql.max_fields,
+                    max_aliases: settings.graphql.max_aliases,
+                    max_root_fields: settings.graphql.max_root_fields,
+                    max_directives: settings.graphql.max_directives,
+                    max_introspection_depth: settings.graphql.max_introspection_depth,
+                },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
-                errors: Bounds {
+                introspection: settings.introspection(),
+                errors: ErrorBounds {
                     errors: settings.graphql.max_errors,
                     validation_errors: settings.graphql.max_validation_errors,
                 },

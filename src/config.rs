@@ -53,11 +53,29 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graphql {
+    pub introspection: Switch,
+    pub max_tokens: usize,
     pub max_nesting: usize,
+    pub max_depth: usize,
+    pub max_fields: usize,
+    pub max_aliases: usize,
+    pub max_root_fields: usize,
+    pub max_directives: usize,
+    pub max_introspection_depth: usize,
     pub max_errors: usize,
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
     pub private_max_age: bool,
+}
+
+/// Something that is on, off, or as fits the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// On before a sandbox on this machine, off before a real upstream.
+    Auto,
+    On,
+    Off,
 }
 
 /// `[auth]`
@@ -161,11 +179,24 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether the upstream is one on another machine.
+    fn is_real_upstream(&self) -> bool {
+        self.upstream.base_url().ok().flatten().is_some_and(|url| !is_loopback(&url))
+    }
+
+    /// Whether introspection is answered.
+    pub fn introspection(&self) -> bool {
+        match self.graphql.introspection {
+            Switch::Auto => !self.is_real_upstream(),
+            Switch::On => true,
+            Switch::Off => false,
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
-        let base_url = self.upstream.base_url()?;
+        self.upstream.base_url()?;
         self.upstream.account()?;
-        let real = base_url.as_ref().is_some_and(|url| !is_loopback(url));
-        if real && self.auth.mode == Mode::Sandbox {
+        if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
                 set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
                 your identity provider";
@@ -192,7 +223,14 @@ impl Settings {
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
+            ("graphql.max_depth", self.graphql.max_depth),
+            ("graphql.max_fields", self.graphql.max_fields),
+            ("graphql.max_aliases", self.graphql.max_aliases),
+            ("graphql.max_root_fields", self.graphql.max_root_fields),
+            ("graphql.max_directives", self.graphql.max_directives),
+            ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),
             ("graphql.max_errors", self.graphql.max_errors),
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
             ("upstream.max_in_flight", self.upstream.max_in_flight),
@@ -203,10 +241,15 @@ impl Settings {
                 return Err(unusable(name, "must be 1 at least"));
             }
         }
-        // Past this the parser's own recursion is the bound, and it is the process that pays (docs/architecture.md).
-        const DEEPEST: usize = 500;
-        if self.graphql.max_nesting > DEEPEST {
-            return Err(unusable("graphql.max_nesting", &format!("must be {DEEPEST} at most")));
+        // Past these the parser's and the engine's own recursion are the bounds, and it is the process that pays.
+        let ceilings = [
+            ("graphql.max_nesting", self.graphql.max_nesting, 500),
+            ("graphql.max_depth", self.graphql.max_depth, crate::graphql::schema::ENGINE_DEPTH - 4),
+        ];
+        for (name, value, ceiling) in ceilings {
+            if value > ceiling {
+                return Err(unusable(name, &format!("must be {ceiling} at most")));
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! `customers`. Two rules of the engine are kept everywhere (docs/architecture.md): a nullable field that can fail is
 //! an `Option<Result<…>>`, since `Result<Option<…>>` would take its parent along, and no extension is used.
 
+pub mod access;
 pub mod connection;
 pub mod cursor;
 pub mod customer;

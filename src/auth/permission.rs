@@ -1,7 +1,6 @@
 //! What a caller may do.
 
 use async_graphql::Enum;
-use async_graphql::resolver_utils::EnumType;
 
 /// Something that a caller may or may not do.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -31,10 +30,22 @@ impl Permission {
         Self::ReviewsDecide,
     ];
 
+    /// Its name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CustomersRead => "CUSTOMERS_READ",
+            Self::CustomersWrite => "CUSTOMERS_WRITE",
+            Self::CustomersDelete => "CUSTOMERS_DELETE",
+            Self::CustomersUnmask => "CUSTOMERS_UNMASK",
+            Self::ReviewsRead => "REVIEWS_READ",
+            Self::ReviewsDecide => "REVIEWS_DECIDE",
+        }
+    }
+
     /// The permission that a word of a token means: its name in the schema in any case, also as identity providers
     /// spell such words: `customers:read`, `customers.read`.
     pub fn from_word(word: &str) -> Option<Self> {
         let name = word.replace([':', '.'], "_");
-        Self::items().iter().find(|item| item.name.eq_ignore_ascii_case(&name)).map(|item| item.value)
+        Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(&name))
     }
 }

@@ -1,7 +1,8 @@
 //! Relay connections over the upstream's numbered pages.
 
-use async_graphql::{Lookahead, Object, SimpleObject};
+use async_graphql::{Context, Lookahead, Object, SimpleObject};
 
+use super::access::reads_review;
 use super::cursor;
 use super::customer::Customer;
 use super::error::Answer;
@@ -66,11 +67,11 @@ pub enum Wanted {
 
 impl Wanted {
     /// By the selection on a connection.
-    pub fn of(selection: &Lookahead<'_>) -> Self {
+    pub fn of(ctx: &Context<'_>, selection: &Lookahead<'_>) -> Self {
         let (edges, nodes) = (selection.field("edges"), selection.field("nodes"));
         if edges.exists() || nodes.exists() || selection.field("pageInfo").exists() {
-            let in_edges = edges.field("node").field("review").exists();
-            Self::Rows { with_review: in_edges || nodes.field("review").exists() }
+            let in_edges = reads_review(ctx, &edges.field("node"));
+            Self::Rows { with_review: in_edges || reads_review(ctx, &nodes) }
         } else if selection.field("totalCount").exists() {
             Self::TotalAlone
         } else {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Lookahead, Object};
 
+use super::access::{reads_review, require};
 use super::error::{Answer, explain};
 use super::review::CustomerReview;
+use crate::auth::Permission;
 use crate::customers::Session;
 use crate::model::{
     Address, ComplianceProfile, Customer as Record, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus,
@@ -48,7 +50,7 @@ impl Customer {
         // What is not a UUID cannot be a customer's id.
         let Ok(id) = id.parse() else { return Ok(None) };
         let session = session(ctx);
-        let read = if selection.field("review").exists() {
+        let read = if reads_review(ctx, &selection) {
             session.customer_with_review(id).await
         } else {
             session.customer(id).await
@@ -172,8 +174,12 @@ impl Customer {
     }
 
     /// The identity screening. It costs one call per customer, and that call serves all other fields too. Where it
-    /// fails, this field is null with an error, and the customer's own fields are there all the same.
+    /// fails, this field is null with an error, and the customer's own fields are there all the same. Needs
+    /// REVIEWS_READ.
     async fn review(&self, ctx: &Context<'_>) -> Option<Answer<CustomerReview>> {
+        if let Err(refused) = require(ctx, Permission::ReviewsRead) {
+            return Some(Err(refused));
+        }
         match session(ctx).review(self.customer_id()).await {
             Ok(review) => review.map(|review| Ok(CustomerReview::new(review))),
             Err(error) => Some(Err(explain(ctx, error))),

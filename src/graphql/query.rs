@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::access::{reads_review, require};
 use super::connection::{CustomerConnection, Wanted, WindowArguments, bad};
 use super::customer::{Customer, session};
 use super::error::{Answer, explain};
@@ -9,7 +10,7 @@ use super::node::Node;
 use super::page::{CustomerPage, number_and_size};
 use super::review::CustomerReview;
 use super::viewer::Viewer;
-use crate::auth::Principal;
+use crate::auth::{Permission, Principal};
 use crate::customers::Listing;
 use crate::customers::window::Window;
 use crate::model::{CustomerFilter, CustomerSort};
@@ -25,18 +26,22 @@ pub struct Query;
 #[Object]
 impl Query {
     /// Whatever has this id; null where nothing has. For clients that follow Relay's rules: elsewhere `customer` says
-    /// more plainly what is meant.
+    /// more plainly what is meant. Needs CUSTOMERS_READ.
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id of a customer.")] id: ID) -> Option<Answer<Node>> {
+        if let Err(refused) = require(ctx, Permission::CustomersRead) {
+            return Some(Err(refused));
+        }
         let read = Customer::read(ctx, &id, ctx.look_ahead()).await;
         read.map(|found| found.map(Node::Customer)).transpose()
     }
 
-    /// As `node` for several ids at once; null at the place of an id that nothing has.
+    /// As `node` for several ids at once; null at the place of an id that nothing has. Needs CUSTOMERS_READ.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids of customers.")] ids: Vec<ID>,
     ) -> Answer<Vec<Option<Answer<Node>>>> {
+        require(ctx, Permission::CustomersRead)?;
         if ids.len() > MOST_IDS {
             return Err(bad(format!("`ids` takes {MOST_IDS} ids at most.")));
         }
@@ -45,23 +50,29 @@ impl Query {
         Ok(found.into_iter().map(|read| read.map(|found| found.map(Node::Customer)).transpose()).collect())
     }
 
-    /// One customer; null where there is none with this id. It costs one call, with `review` as well.
+    /// One customer; null where there is none with this id. It costs one call, with `review` as well. Needs CUSTOMERS_READ.
     async fn customer(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id, a UUID.")] id: ID,
     ) -> Option<Answer<Customer>> {
+        if let Err(refused) = require(ctx, Permission::CustomersRead) {
+            return Some(Err(refused));
+        }
         Customer::read(ctx, &id, ctx.look_ahead()).await.transpose()
     }
 
     /// The customer with this id in your own system; null where there is none. It costs one call, and a look-up more
-    /// where fields are asked for that a list does not carry.
+    /// where fields are asked for that a list does not carry. Needs CUSTOMERS_READ.
     async fn customer_by_external_id(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id in your own system, to the letter.")] external_id: String,
     ) -> Option<Answer<Customer>> {
-        let with_review = ctx.look_ahead().field("review").exists();
+        if let Err(refused) = require(ctx, Permission::CustomersRead) {
+            return Some(Err(refused));
+        }
+        let with_review = reads_review(ctx, &ctx.look_ahead());
         match session(ctx).customer_by_external_id(&external_id).await {
             Ok(found) => found.map(|row| Ok(Customer::row(row, with_review))),
             Err(error) => Some(Err(explain(ctx, error))),
@@ -69,7 +80,7 @@ impl Query {
     }
 
     /// A list of customers, window by window. One call for the list, and one per customer only where fields are asked
-    /// for that a list does not carry.
+    /// for that a list does not carry. Needs CUSTOMERS_READ.
     #[expect(clippy::too_many_arguments, reason = "Relay's four, the filter and the sort are the schema's contract")]
     async fn customers(
         &self,
@@ -87,11 +98,12 @@ impl Query {
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
     ) -> Answer<CustomerConnection> {
+        require(ctx, Permission::CustomersRead)?;
         let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
         let cut = WindowArguments { first, after, last, before }.cut(listing.fingerprint())?;
         let session = session(ctx);
         let rowless = |total: i32| Window { rows: Vec::new(), start: 0, total: u32::try_from(total).unwrap_or(0) };
-        let (window, with_review) = match Wanted::of(&ctx.look_ahead()) {
+        let (window, with_review) = match Wanted::of(ctx, &ctx.look_ahead()) {
             Wanted::Rows { with_review } => (session.window(&listing, cut).await, with_review),
             Wanted::TotalAlone => (session.total(&listing).await.map(rowless), false),
             Wanted::Nothing => (Ok(rowless(0)), false),
@@ -100,7 +112,7 @@ impl Query {
         Ok(CustomerConnection::new(&listing, window, with_review))
     }
 
-    /// A numbered page of customers, for tables. It mirrors the upstream's page and costs one call.
+    /// A numbered page of customers, for tables. It mirrors the upstream's page and costs one call. Needs CUSTOMERS_READ.
     async fn customer_page(
         &self,
         ctx: &Context<'_>,
@@ -109,19 +121,23 @@ impl Query {
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
     ) -> Answer<CustomerPage> {
+        require(ctx, Permission::CustomersRead)?;
         let (number, size) = number_and_size(number, size)?;
         let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
-        let with_review = ctx.look_ahead().field("nodes").field("review").exists();
+        let with_review = reads_review(ctx, &ctx.look_ahead().field("nodes"));
         let page = session(ctx).page(&listing, number, size).await.map_err(|error| explain(ctx, error))?;
         Ok(CustomerPage::new(page, with_review))
     }
 
-    /// A customer's review; null where there is no such customer. It costs one call, the customer included.
+    /// A customer's review; null where there is no such customer. It costs one call, the customer included. Needs REVIEWS_READ.
     async fn customer_review(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id, a UUID.")] customer_id: ID,
     ) -> Option<Answer<CustomerReview>> {
+        if let Err(refused) = require(ctx, Permission::ReviewsRead) {
+            return Some(Err(refused));
+        }
         let id = customer_id.parse().ok()?;
         match session(ctx).review(id).await {
             Ok(found) => found.map(|review| Ok(CustomerReview::new(review))),

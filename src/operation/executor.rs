@@ -7,8 +7,9 @@ use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Opera
 use async_graphql::{Positioned, Request, Variables};
 use serde_json::Value as Json;
 
+use super::bounds::{self, Bounds};
 use super::documents::Documents;
-use super::outcome::{Bounds, Outcome};
+use super::outcome::{ErrorBounds, Outcome};
 use super::types::InputTypes;
 use super::{rewrite, scan, variables};
 use crate::auth::Principal;
@@ -41,9 +42,13 @@ impl Prepared {
 /// Bounds on documents; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
+    pub max_tokens: usize,
     pub max_nesting: usize,
+    pub bounds: Bounds,
     pub documents_max_bytes: u64,
-    pub errors: Bounds,
+    pub errors: ErrorBounds,
+    /// Whether introspection is answered.
+    pub introspection: bool,
 }
 
 /// Prepares and runs operations.
@@ -65,23 +70,30 @@ impl Executor {
         Ok(Self { schema, types, documents, settings })
     }
 
-    /// Takes every step before running: scan, parse, choose the operation, coerce variables, mend the engine's gaps.
+    /// Takes every step before running: scan, parse, bounds, choose the operation, coerce variables, mend the engine's
+    /// gaps.
     /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
     ///
     /// # Errors
     /// Why the operation may not run.
     pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Failure> {
-        let nesting = scan::nesting(&operation.document);
-        if nesting > self.settings.max_nesting {
-            let limit = self.settings.max_nesting;
-            let message = format!("The document nests brackets {nesting} deep; the limit `max_nesting` is {limit}.");
-            return Err(Failure::new(Code::OperationTooLarge, message));
+        let extent = scan::extent(&operation.document);
+        let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
+        if extent.tokens > max_tokens {
+            return Err(bounds::over("max_tokens", max_tokens, extent.tokens));
+        }
+        if extent.nesting > max_nesting {
+            return Err(bounds::over("max_nesting", max_nesting, extent.nesting));
         }
         let document = self.documents.parse(&operation.document).await.map_err(|error| not_graphql(&error))?;
+        bounds::check(&document, &self.settings.bounds)?;
         let chosen = choose(&document, operation.name.as_deref())?;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables)?;
         let kind = chosen.node.ty;
         let mut request = Request::new("").variables(variables);
+        if !self.settings.introspection {
+            request = request.disable_introspection();
+        }
         let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
         request.operation_name = match &document.operations {
             // The engine looks for a name among named operations only.

@@ -36,7 +36,7 @@ impl Extensions {
 
 /// How many errors an answer holds at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ErrorBounds {
     pub errors: usize,
     pub validation_errors: usize,
 }
@@ -50,7 +50,7 @@ impl Outcome {
     }
 
     /// Of what the engine gave back.
-    pub fn of(response: Response, bounds: Bounds, request_id: &str) -> Self {
+    pub fn of(response: Response, bounds: ErrorBounds, request_id: &str) -> Self {
         // Before it runs anything the engine reports errors without a path and no data.
         let refused = response.data == Value::Null
             && !response.errors.is_empty()
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn errors_are_bounded_and_what_is_left_out_is_told() {
         let errors = (0..50).map(|_| ServerError::new("Unknown field \"x\".", None)).collect();
-        let bounds = Bounds { errors: 1000, validation_errors: 20 };
+        let bounds = ErrorBounds { errors: 1000, validation_errors: 20 };
         let outcome = Outcome::of(Response::from_errors(errors), bounds, "r");
         assert_eq!((outcome.errors.len(), outcome.extensions.errors_left_out), (20, Some(30)));
         assert_eq!(outcome.codes(), ["GRAPHQL_VALIDATION_FAILED"]);

@@ -7,10 +7,10 @@ use async_graphql::ID;
 use serde::{Deserialize, Deserializer};
 
 use crate::model::{
-    Address, BusinessComplianceProfile, ComplianceProfile, Customer, CustomerConfig, CustomerDetail, CustomerSummary,
-    CustomerType, Date, DateTime, Device, IdentityReview, IndividualComplianceProfile, MetadataEntry, PageMeta,
-    Representative, SortOrder, UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedCustomer,
-    UnmaskedDevice, UnmaskedIndividualComplianceProfile, lenient,
+    Address, BusinessComplianceProfile, ComplianceProfile, Customer, CustomerConfig, CustomerDetail, CustomerId,
+    CustomerStatus, CustomerSummary, CustomerType, Date, DateTime, Device, IdentityReview, IndividualComplianceProfile,
+    MetadataEntry, PageMeta, Representative, SortOrder, UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile,
+    UnmaskedCustomer, UnmaskedDevice, UnmaskedIndividualComplianceProfile, lenient,
 };
 use crate::privacy::Personal;
 
@@ -19,8 +19,20 @@ type Text = Personal<String>;
 /// The fourteen fields of a customer, masked or clear.
 #[derive(Deserialize)]
 pub struct WireCustomer {
-    #[serde(flatten)]
-    summary: CustomerSummary,
+    // The nine of a list's row once more and not flattened: flattening keeps every field in a buffer first, and this
+    // is the type that is read most.
+    id: CustomerId,
+    name: Text,
+    #[serde(rename = "type", deserialize_with = "lenient::word")]
+    kind: CustomerType,
+    email: Text,
+    phone: Text,
+    #[serde(default)]
+    external_id: Option<String>,
+    #[serde(deserialize_with = "lenient::word")]
+    status: CustomerStatus,
+    created_at: DateTime,
+    updated_at: DateTime,
     #[serde(default)]
     address: Option<Address>,
     #[serde(default)]
@@ -158,16 +170,25 @@ fn entries(map: BTreeMap<String, Option<Text>>) -> Vec<MetadataEntry> {
 
 impl From<WireCustomer> for Customer {
     fn from(wire: WireCustomer) -> Self {
-        let kind = wire.summary.kind;
         Self {
+            summary: CustomerSummary {
+                id: wire.id,
+                name: wire.name,
+                kind: wire.kind,
+                email: wire.email,
+                phone: wire.phone,
+                external_id: wire.external_id,
+                status: wire.status,
+                created_at: wire.created_at,
+                updated_at: wire.updated_at,
+            },
             detail: CustomerDetail {
                 address: wire.address,
-                compliance_profile: wire.compliance_profile.map(|profile| profile.masked(kind)),
+                compliance_profile: wire.compliance_profile.map(|profile| profile.masked(wire.kind)),
                 device: wire.device,
                 metadata: wire.metadata.map(entries),
                 config: wire.config,
             },
-            summary: wire.summary,
         }
     }
 }
@@ -176,25 +197,24 @@ impl TryFrom<WireCustomer> for UnmaskedCustomer {
     type Error = NotClear;
 
     fn try_from(wire: WireCustomer) -> Result<Self, NotClear> {
-        let summary = wire.summary;
         if let Some(device) = &wire.device {
             clear(&device.ip_address)?;
         }
         Ok(Self {
-            customer_id: ID(summary.id.to_string()),
-            compliance_profile: wire.compliance_profile.map(|profile| profile.clear(summary.kind)).transpose()?,
-            name: summary.name,
-            kind: summary.kind,
-            status: summary.status,
-            email: summary.email,
-            phone: summary.phone,
-            external_id: summary.external_id,
+            customer_id: ID(wire.id.to_string()),
+            compliance_profile: wire.compliance_profile.map(|profile| profile.clear(wire.kind)).transpose()?,
+            name: wire.name,
+            kind: wire.kind,
+            status: wire.status,
+            email: wire.email,
+            phone: wire.phone,
+            external_id: wire.external_id,
             address: wire.address,
             device: wire.device.map(|device| UnmaskedDevice { ip_address: device.ip_address }),
             metadata: wire.metadata.map(entries),
             config: wire.config,
-            created_at: summary.created_at,
-            updated_at: summary.updated_at,
+            created_at: wire.created_at,
+            updated_at: wire.updated_at,
         })
     }
 }

@@ -1,0 +1,28 @@
+//! Permissions, checked inside resolvers: a guard of the engine on a nullable field would null its parent.
+
+use async_graphql::{Context, Lookahead};
+
+use super::error::Answer;
+use crate::auth::{Permission, Principal};
+use crate::error::{Code, Failure};
+
+/// Goes on only for a caller that has the permission.
+pub fn require(ctx: &Context<'_>, permission: Permission) -> Answer<()> {
+    if may(ctx, permission) { Ok(()) } else { Err(refusal(permission)) }
+}
+
+/// Whether the caller has the permission.
+pub fn may(ctx: &Context<'_>, permission: Permission) -> bool {
+    ctx.data_unchecked::<Principal>().permissions.contains(&permission)
+}
+
+/// Whether reviews are to be read for a selection: where it wants them and the caller may have them.
+pub fn reads_review(ctx: &Context<'_>, selection: &Lookahead<'_>) -> bool {
+    selection.field("review").exists() && may(ctx, Permission::ReviewsRead)
+}
+
+fn refusal(permission: Permission) -> Failure {
+    let name = permission.name();
+    let message = format!("This needs the permission {name}, which you do not have.");
+    Failure { permission: Some(name), ..Failure::new(Code::Forbidden, message) }
+}
