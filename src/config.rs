@@ -204,7 +204,7 @@ impl Settings {
         }
         let key = self.upstream.api_key.expose_secret().trim();
         // The key that is there by default is one for the sandbox only.
-        if self.auth.mode != Mode::Passthrough && (key.is_empty() || (real && key == "sandbox")) {
+        if self.auth.mode != Mode::Passthrough && (key.is_empty() || (self.is_real_upstream() && key == "sandbox")) {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
         if self.auth.mode == Mode::Jwt {

@@ -209,3 +209,90 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         Written::Text(text) => text.split(',').map(str::to_owned).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use config::Environment;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::config::{PREFIX, Settings as All};
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    /// The settings with mode `jwt` and these of `[auth.jwt]`; a good key set, unless told otherwise.
+    fn with(others: &[(&str, &str)]) -> Result<All, Error> {
+        let mut variables = vec![("MODE", "jwt"), ("JWT__ISSUER", "https://id.example.com/"), ("JWT__AUDIENCE", "api")];
+        variables.extend([("JWT__ALGORITHMS", "RS256"), ("JWT__JWKS_URL", "https://id.example.com/jwks.json")]);
+        variables.extend(others);
+        let source = variables.iter().map(|(name, value)| (format!("GATEWAY__AUTH__{name}"), (*value).to_owned()));
+        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
+        All::from_sources(None, environment.source(Some(source.collect())))
+    }
+
+    #[test]
+    fn what_is_right_can_be_used() {
+        let others = [("JWT__ALGORITHMS", " RS256, ES256 ,RS256,"), ("JWT__ACCOUNT_CLAIM", "")];
+        let settings = with(&others).expect("usable").auth.jwt.checked().expect("usable");
+        assert_eq!(settings.algorithms, [Algorithm::RS256, Algorithm::ES256]);
+        assert_eq!(settings.names, Names { permissions: "permissions".to_owned(), account: None });
+        assert_eq!(settings.leeway, Duration::from_secs(30));
+        let secret = [("JWT__ALGORITHMS", "HS256"), ("JWT__JWKS_URL", ""), ("JWT__SECRET", SECRET)];
+        let settings = with(&secret).expect("usable");
+        assert!(!format!("{settings:?}{:?}", settings.auth.jwt.checked()).contains(SECRET));
+    }
+
+    #[rstest]
+    #[case::no_issuer("ISSUER", &[("ISSUER", " ")])]
+    #[case::no_audience("AUDIENCE", &[("AUDIENCE", "")])]
+    #[case::no_algorithms("ALGORITHMS", &[("ALGORITHMS", "")])]
+    #[case::only_commas("ALGORITHMS", &[("ALGORITHMS", ", ,")])]
+    #[case::none("ALGORITHMS", &[("ALGORITHMS", "RS256,none")])]
+    #[case::unknown("ALGORITHMS", &[("ALGORITHMS", "RS255")])]
+    #[case::both_kinds("ALGORITHMS", &[("ALGORITHMS", "RS256,HS256")])]
+    #[case::no_keys("JWKS_URL", &[("JWKS_URL", "")])]
+    #[case::two_sources("JWKS_URL", &[("SECRET", SECRET)])]
+    #[case::two_other_sources("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "a.pem"), ("SECRET", SECRET)])]
+    #[case::symmetric_with_a_key_set("JWKS_URL", &[("ALGORITHMS", "HS256")])]
+    #[case::symmetric_with_a_file("PUBLIC_KEY_FILE", &[("ALGORITHMS", "HS256"), ("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "a.pem")])]
+    #[case::asymmetric_with_a_secret("SECRET", &[("JWKS_URL", ""), ("SECRET", SECRET)])]
+    #[case::short_secret("SECRET", &[("ALGORITHMS", "HS256"), ("JWKS_URL", ""), ("SECRET", "0123456789abcdef0123456789abcde")])]
+    #[case::short_for_the_longest("SECRET", &[("ALGORITHMS", "HS256,HS512"), ("JWKS_URL", ""), ("SECRET", SECRET)])]
+    #[case::no_url("JWKS_URL", &[("JWKS_URL", "id.example.com/jwks.json")])]
+    #[case::in_clear("JWKS_URL", &[("JWKS_URL", "http://id.example.com/jwks.json")])]
+    #[case::another_scheme("JWKS_URL", &[("JWKS_URL", "file:///etc/passwd")])]
+    #[case::no_file("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "/there/is/none.pem")])]
+    #[case::no_key_in_the_file("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "Cargo.toml")])]
+    #[case::no_claim("PERMISSIONS_CLAIM", &[("PERMISSIONS_CLAIM", "")])]
+    #[case::too_much_leeway("LEEWAY", &[("LEEWAY", "61s")])]
+    #[case::no_interval("JWKS_MIN_INTERVAL", &[("JWKS_MIN_INTERVAL", "0s")])]
+    #[case::no_refresh("JWKS_REFRESH", &[("JWKS_REFRESH", "0s")])]
+    fn what_is_missing_or_dangerous_does_not_start(#[case] named: &str, #[case] others: &[(&str, &str)]) {
+        let others: Vec<_> = others.iter().map(|(name, value)| (format!("JWT__{name}"), *value)).collect();
+        let others: Vec<_> = others.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let problem = with(&others).expect_err("not usable").to_string();
+        let expected = format!("auth.jwt.{} (GATEWAY__AUTH__JWT__{named}): ", named.to_ascii_lowercase());
+        assert!(problem.contains(&expected), "{problem}");
+        assert!(!problem.contains(SECRET) && !problem.contains('\n'), "{problem}");
+    }
+
+    #[test]
+    fn an_upstream_without_a_key_of_its_own_does_not_start() {
+        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+        for key in ["", "sandbox"] {
+            let variables = [
+                url,
+                ("GATEWAY__UPSTREAM__API_KEY", key),
+                ("GATEWAY__AUTH__MODE", "jwt"),
+                ("GATEWAY__AUTH__JWT__ISSUER", "i"),
+                ("GATEWAY__AUTH__JWT__AUDIENCE", "a"),
+                ("GATEWAY__AUTH__JWT__ALGORITHMS", "RS256"),
+                ("GATEWAY__AUTH__JWT__JWKS_URL", "https://id.example.com/"),
+            ];
+            let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
+            let problem = All::from_sources(None, environment.source(Some(source))).expect_err("no key").to_string();
+            assert!(problem.contains("upstream.api_key (GATEWAY__UPSTREAM__API_KEY)"), "{problem}");
+        }
+    }
+}

@@ -7,4 +7,5 @@
     reason = "a test that meets what it did not expect should stop where it is"
 )]
 
+mod access;
 mod sandbox;

@@ -179,3 +179,61 @@ fn able(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
 fn length(coordinate: &str) -> usize {
     URL_SAFE_NO_PAD.decode(coordinate).map_or(0, |bytes| bytes.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Public keys whose private halves were thrown away.
+    const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnS3Fz1OG+L5uaJEQhSTwoe22fyIE\n\
+        RCRcSXwrqbfoBfnpyZzoHpVUEgfxKto6UgtbZfgbSf8Fs2nOb6HgIOZefQ==\n\
+        -----END PUBLIC KEY-----";
+    const ED25519: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VwAyEASfNnc4J/WYin/A7r/0E5XMgPGsK7MKCtBv6lX0AnWzE=\n\
+        -----END PUBLIC KEY-----";
+    const RSA_OF_1024_BITS: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDCUxCjUb7mXIC2YOPYOe+/Ei+j\n\
+        wirPo4GUEEnTpuYGUxVrNB9+3+6wjbRdwsk3Cp+9B67Dm4EN1H2tRRaJtOCWUP3R\n\
+        thfqa8qs0JEZYyYY+wP/z6QOw1TWDCBbtaf6UbDNSCVndNsivSYP1fpxT2a7KZqL\n\
+        TojkKQ5aAEXPS715cwIDAQAB\n\
+        -----END PUBLIC KEY-----";
+
+    const ALL: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+
+    #[test]
+    fn a_pem_file_holds_public_keys_that_fit_and_nothing_else() {
+        let both = KeySet::of_pem(&format!("for the tests\n{P256}\n{ED25519}"), &ALL).expect("two keys");
+        assert_eq!(both.len(), 2);
+        assert_eq!(both.candidates(Algorithm::ES256, Some("any")).keys.len(), 1);
+        assert_eq!(both.candidates(Algorithm::EdDSA, None).keys.len(), 1);
+        assert!(both.candidates(Algorithm::RS256, None).keys.is_empty());
+        let refused = |text: &str, allowed: &[Algorithm]| KeySet::of_pem(text, allowed).expect_err("unusable");
+        assert_eq!(refused("", &ALL), Unusable::NoPublicKey);
+        assert_eq!(refused(P256, &[Algorithm::ES384]), Unusable::Unfit);
+        assert_eq!(refused(RSA_OF_1024_BITS, &ALL), Unusable::Unfit);
+        assert_eq!(refused(&P256.replace("MFkw", "AAAA"), &ALL), Unusable::Damaged);
+        assert_eq!(refused("-----BEGIN EC", &ALL), Unusable::Damaged);
+        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
+            assert_eq!(refused(&format!("{P256}\n-----BEGIN {label}-----"), &ALL), Unusable::PrivateKey);
+        }
+        assert_eq!(refused("-----BEGIN CERTIFICATE-----", &ALL), Unusable::Certificate);
+        assert_eq!(refused("-----BEGIN EC PARAMETERS-----", &ALL), Unusable::NoPublicKey);
+        assert_eq!(refused(&format!("{P256}\n").repeat(MOST_KEYS + 1), &ALL), Unusable::TooMany);
+    }
+
+    #[test]
+    fn a_key_set_gives_at_most_so_many_keys_and_never_symmetric_ones() {
+        let key = DecodingKey::from_ec_pem(P256.as_bytes()).expect("a key");
+        let key = serde_json::to_value(Jwk::from_decoding_key(&key, None).expect("a key")).expect("JSON");
+        let published = |keys: Vec<Json>| serde_json::json!({ "keys": keys }).to_string();
+        let many = KeySet::of_jwks(published(vec![key; 100]).as_bytes(), &ALL).expect("a set");
+        assert_eq!(many.len(), MOST_KEYS);
+        let symmetric = serde_json::json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"});
+        let none = KeySet::of_jwks(published(vec![symmetric]).as_bytes(), &[Algorithm::HS256]).expect("a set");
+        assert!(none.is_empty());
+        for text in ["", "[]", "{}", "{\"keys\": 7}", "<html>"] {
+            assert_eq!(KeySet::of_jwks(text.as_bytes(), &ALL).expect_err("no set"), Unusable::NotAKeySet, "{text}");
+        }
+    }
+}
