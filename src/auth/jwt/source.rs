@@ -145,3 +145,70 @@ fn tell(loaded: &Result<Loaded, Failed>, before: &Snapshot) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use jsonwebtoken::Algorithm;
+
+    use super::*;
+
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnS3Fz1OG+L5uaJEQhSTwoe22fyIE\n\
+        RCRcSXwrqbfoBfnpyZzoHpVUEgfxKto6UgtbZfgbSf8Fs2nOb6HgIOZefQ==\n\
+        -----END PUBLIC KEY-----";
+
+    const PACE: Pace = Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) };
+
+    fn key_file(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("customers-gateway-{}-{name}.pem", std::process::id()));
+        std::fs::write(&path, KEY).expect("a temporary file");
+        path
+    }
+
+    /// Waits until so many loads have ended.
+    async fn loads(supply: &Supply, loads: u64) {
+        let mut snapshots = supply.snapshot.clone();
+        snapshots.wait_for(|snapshot| snapshot.loads >= loads).await.expect("the task runs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loads_are_as_far_apart_as_the_pace_says() {
+        let path = key_file("pace");
+        let supply = Supply::start(Source::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
+        let started = Instant::now();
+        loads(&supply, 1).await;
+        let soon = started + Duration::from_secs(5);
+        assert!(supply.newer_than(&supply.now(), soon).await.is_none(), "too early");
+        assert_eq!(Instant::now(), started, "and nobody waits for it");
+        loads(&supply, 2).await;
+        assert_eq!(started.elapsed(), PACE.refresh, "nobody asked");
+        tokio::time::sleep(PACE.min_interval).await;
+        let far = Instant::now() + PACE.refresh;
+        let (now, asked) = (supply.now(), Instant::now());
+        let (one, other) = tokio::join!(supply.newer_than(&now, far), supply.newer_than(&now, far));
+        assert_eq!((one.expect("newer").loads, other.expect("newer").loads), (3, 3), "one load for both");
+        assert!(asked.elapsed() < Duration::from_secs(1));
+        std::fs::remove_file(path).expect("the file is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_keys_go_on_for_a_day_and_come_back_with_their_source() {
+        let path = key_file("day");
+        let supply = Supply::start(Source::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
+        loads(&supply, 1).await;
+        let elsewhere = path.with_extension("elsewhere");
+        std::fs::rename(&path, &elsewhere).expect("the file is there");
+        let gone = Instant::now();
+        while supply.now().keys.is_some() {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert!(gone.elapsed() < LONGEST_WITHOUT_PROVIDER + PACE.refresh, "for ever");
+        }
+        assert!(gone.elapsed() > LONGEST_WITHOUT_PROVIDER);
+        std::fs::rename(&elsewhere, &path).expect("the file is there");
+        tokio::time::sleep(PACE.min_interval * 2).await;
+        assert!(supply.now().keys.is_some(), "the same file as before");
+        std::fs::remove_file(path).expect("the file is there");
+    }
+}

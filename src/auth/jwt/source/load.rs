@@ -113,6 +113,8 @@ impl Source {
             Place::Url { http, url } => Ok(Loaded::Keys(KeySet::of_jwks(&fetch(http, url).await?, &self.allowed)?)),
             Place::File { path, seen, .. } => {
                 let (path, before, allowed) = (path.clone(), *seen, self.allowed.clone());
+                // Forgotten first: a file that comes back as it was after a failure is read again.
+                *seen = None;
                 let read = tokio::task::spawn_blocking(move || read(&path, before, &allowed)).await;
                 let (stamp, keys) = read.map_err(|error| Failed::Unreadable(io::Error::other(error)))??;
                 *seen = Some(stamp);
