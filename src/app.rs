@@ -13,9 +13,11 @@ use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::customers::{Services, Session, Turns};
 use crate::graphql;
+use crate::http::browser::Origins;
 use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
+use crate::operation::rate_limit::RateLimit;
 use crate::upstream::client::{self, Caller, Client};
 
 /// The parts of a running gateway.
@@ -23,6 +25,8 @@ pub struct App {
     pub authenticator: Authenticator,
     pub executor: Executor,
     pub services: Arc<Services>,
+    pub rate_limit: Option<RateLimit>,
+    pub origins: Origins,
     pub limits: Limits,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
@@ -34,6 +38,7 @@ pub struct Limits {
     pub deadline: Duration,
     pub max_body_bytes: usize,
     pub private_max_age: bool,
+    pub report_upstream: bool,
 }
 
 impl App {
@@ -66,6 +71,7 @@ impl App {
         });
         let executor = Executor::new(
             graphql::build(settings.introspection()),
+            settings.documents.trusted()?,
             executor::Settings {
                 max_tokens: settings.graphql.max_tokens,
                 max_nesting: settings.graphql.max_nesting,
@@ -79,6 +85,7 @@ impl App {
                 },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
                 introspection: settings.introspection(),
+                max_upstream_calls: settings.graphql.max_upstream_calls,
                 errors: ErrorBounds {
                     errors: settings.graphql.max_errors,
                     validation_errors: settings.graphql.max_validation_errors,
@@ -95,10 +102,13 @@ impl App {
             authenticator: Authenticator::new(access, key, settings.upstream.account()?),
             executor,
             services: Arc::new(Services { upstream, cache, turns: Turns::default(), writes: TaskTracker::new() }),
+            rate_limit: settings.rate_limit().map(RateLimit::new),
+            origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
+                report_upstream: settings.graphql.report_upstream,
             },
             draining: AtomicBool::new(false),
         })

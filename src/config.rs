@@ -2,8 +2,10 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 mod jwt;
+mod list;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +16,9 @@ use url::{Host, Url};
 use uuid::Uuid;
 
 use crate::auth::Mode;
+use crate::http::browser::Origins;
+use crate::operation::rate_limit;
+use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
 
 pub use jwt::Jwt;
@@ -26,7 +31,10 @@ const PREFIX: &str = "GATEWAY";
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: Server,
+    pub http: Http,
     pub graphql: Graphql,
+    pub documents: Documents,
+    pub rate_limit: RateLimit,
     pub auth: Auth,
     pub upstream: Upstream,
     pub sandbox: Sandbox,
@@ -47,6 +55,17 @@ pub struct Server {
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     pub max_body_bytes: usize,
+    pub max_connections: usize,
+    tls_certificate: String,
+    tls_key: String,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    #[serde(deserialize_with = "list::words")]
+    allowed_origins: Vec<String>,
 }
 
 /// `[graphql]`
@@ -65,17 +84,47 @@ pub struct Graphql {
     pub max_errors: usize,
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
+    pub max_upstream_calls: usize,
+    pub report_upstream: bool,
     pub private_max_age: bool,
+}
+
+/// `[documents]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub mode: trusted::Mode,
+    manifest: String,
+    pub automatic_max_bytes: u64,
+}
+
+/// `[rate_limit]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub enabled: Switch,
+    pub units_per_second: NonZeroU32,
+    pub burst: NonZeroU32,
 }
 
 /// Something that is on, off, or as fits the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
-    /// On before a sandbox on this machine, off before a real upstream.
+    /// As the setting's meaning says: it differs before a sandbox on this machine and before a real upstream.
     Auto,
     On,
     Off,
+}
+
+impl Switch {
+    fn is_on(self, by_itself: bool) -> bool {
+        match self {
+            Self::Auto => by_itself,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
 }
 
 /// `[auth]`
@@ -186,11 +235,13 @@ impl Settings {
 
     /// Whether introspection is answered.
     pub fn introspection(&self) -> bool {
-        match self.graphql.introspection {
-            Switch::Auto => !self.is_real_upstream(),
-            Switch::On => true,
-            Switch::Off => false,
-        }
+        self.graphql.introspection.is_on(!self.is_real_upstream())
+    }
+
+    /// The rate that each caller may ask at, where there is a limit.
+    pub fn rate_limit(&self) -> Option<rate_limit::Settings> {
+        let RateLimit { enabled, units_per_second, burst } = self.rate_limit;
+        enabled.is_on(self.is_real_upstream()).then_some(rate_limit::Settings { units_per_second, burst })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -210,6 +261,13 @@ impl Settings {
         if self.auth.mode == Mode::Jwt {
             self.auth.jwt.checked()?;
         }
+        self.documents.trusted()?;
+        self.server.tls()?;
+        self.http.origins()?;
+        let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
+        if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
+            return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
+        }
         let positive = [
             ("server.deadline", self.server.deadline),
             ("server.header_timeout", self.server.header_timeout),
@@ -223,6 +281,7 @@ impl Settings {
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_connections", self.server.max_connections),
             ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
             ("graphql.max_depth", self.graphql.max_depth),
@@ -230,6 +289,7 @@ impl Settings {
             ("graphql.max_aliases", self.graphql.max_aliases),
             ("graphql.max_root_fields", self.graphql.max_root_fields),
             ("graphql.max_directives", self.graphql.max_directives),
+            ("graphql.max_upstream_calls", self.graphql.max_upstream_calls),
             ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),
             ("graphql.max_errors", self.graphql.max_errors),
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
@@ -252,6 +312,48 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl Server {
+    /// The files of the certificate and its key, where TLS is spoken.
+    ///
+    /// # Errors
+    /// Where only one of the two is given.
+    pub fn tls(&self) -> Result<Option<(&Path, &Path)>, Error> {
+        match (self.tls_certificate.trim(), self.tls_key.trim()) {
+            ("", "") => Ok(None),
+            ("", _) => Err(unusable("server.tls_certificate", "give the certificate that belongs to the key")),
+            (_, "") => Err(unusable("server.tls_key", "give the key that belongs to the certificate")),
+            (certificate, key) => Ok(Some((Path::new(certificate), Path::new(key)))),
+        }
+    }
+}
+
+impl Http {
+    /// The origins that may send requests from a browser.
+    ///
+    /// # Errors
+    /// Where one is no origin.
+    pub fn origins(&self) -> Result<Origins, Error> {
+        Origins::new(&self.allowed_origins).map_err(|error| {
+            unusable("http.allowed_origins", &format!("{error}; write it as https://desk.example.com"))
+        })
+    }
+}
+
+impl Documents {
+    /// The documents that the team trusts.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be used, or is missing where it is needed.
+    pub fn trusted(&self) -> Result<TrustedDocuments, Error> {
+        let path = Some(self.manifest.trim()).filter(|path| !path.is_empty()).map(Path::new);
+        if path.is_none() && self.mode != trusted::Mode::Off {
+            return Err(unusable("documents.manifest", "give the file that lists the trusted documents"));
+        }
+        TrustedDocuments::new(self.mode, path, self.automatic_max_bytes)
+            .map_err(|error| unusable("documents.manifest", &format!("{} {error}", self.manifest)))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod validation;
 pub mod window;
 pub mod writer;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
@@ -57,17 +58,48 @@ pub struct SessionContext {
     pub deadline: Instant,
     /// The caller wants nothing out of the cache.
     pub past_the_cache: bool,
+    /// How many answers were kept and fresh, and how many came of calls that others made.
+    cached: AtomicU64,
+    shared: AtomicU64,
     /// Until when the oldest part of the answer is fresh.
     fresh_until: Mutex<Option<Instant>>,
+}
+
+/// Where a session's answers came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Calls to the upstream that were made for it.
+    pub calls: u64,
+    /// Answers that were kept and fresh.
+    pub cached: u64,
+    /// Answers of calls that were made for another request at the same time.
+    pub shared: u64,
 }
 
 impl Session {
     /// A session for `caller`, whose answer is wanted by `deadline`.
     pub fn new(services: Arc<Services>, caller: Caller, deadline: Instant, past_the_cache: bool) -> Self {
         let scope = services.cache.digests.scope(&caller.credential, caller.account);
-        let fresh_until = Mutex::new(None);
-        let context = Arc::new(SessionContext { services, caller, scope, deadline, past_the_cache, fresh_until });
+        let context = Arc::new(SessionContext {
+            services,
+            caller,
+            scope,
+            deadline,
+            past_the_cache,
+            cached: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
+            fresh_until: Mutex::new(None),
+        });
         Self { loaders: Loaders::new(&context), context }
+    }
+
+    /// Where its answers came from.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            calls: self.context.caller.calls.load(Ordering::Relaxed),
+            cached: self.context.cached.load(Ordering::Relaxed),
+            shared: self.context.shared.load(Ordering::Relaxed),
+        }
     }
 
     /// Until when all that was read is fresh; `None` where nothing was read.
@@ -77,6 +109,12 @@ impl Session {
 }
 
 impl SessionContext {
+    /// Notes an answer that was kept.
+    fn note_kept(&self, fresh_until: Instant) {
+        self.cached.fetch_add(1, Ordering::Relaxed);
+        self.note(fresh_until);
+    }
+
     /// Notes that the answer has a part that is fresh until then.
     fn note(&self, fresh_until: Instant) {
         if let Ok(mut until) = self.fresh_until.lock() {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod connection;
+pub mod cost;
 pub mod cursor;
 pub mod customer;
 pub mod error;

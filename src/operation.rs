@@ -1,15 +1,18 @@
 //! May it run: what stands between a request's text and the schema, the same for every transport.
 //!
-//! [`Executor::prepare`] takes the steps in order: scan → parse (kept) → bounds → choose the operation → coerce variables →
+//! [`Executor::prepare`] takes the steps in order: trusted document → scan → parse (kept) → bounds → choose the operation → coerce variables →
 //! mend what the engine would get wrong. [`Executor::run`] runs what came out of it and sees to it that every error
 //! has its code and says nothing that it should not.
 
 pub mod bounds;
+pub mod conditions;
 pub mod documents;
 pub mod executor;
 pub mod outcome;
+pub mod rate_limit;
 pub mod rewrite;
 pub mod scan;
+pub mod trusted;
 pub mod types;
 pub mod variables;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use url::Url;
 
-use super::{Error, is_loopback, unusable};
+use super::{Error, is_loopback, list, unusable};
 use crate::auth::jwt::claims::Names;
 use crate::auth::jwt::source::{Pace, check_file};
 use crate::auth::jwt::{KeySource, Settings};
@@ -26,7 +26,7 @@ const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384
 pub struct Jwt {
     issuer: String,
     audience: String,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "list::words")]
     algorithms: Vec<String>,
     jwks_url: String,
     public_key_file: PathBuf,
@@ -88,7 +88,7 @@ impl Jwt {
     fn algorithms(&self) -> Result<Vec<Algorithm>, Error> {
         let name = "auth.jwt.algorithms";
         let mut algorithms = Vec::new();
-        for text in self.algorithms.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        for text in &self.algorithms {
             let algorithm = Algorithm::from_str(text);
             let algorithm = algorithm.map_err(|_| unusable(name, &format!("`{text}` is none of {ALGORITHMS}")))?;
             if !algorithms.contains(&algorithm) {
@@ -194,20 +194,6 @@ fn hash_bytes(algorithm: Algorithm) -> usize {
         Algorithm::HS512 => 64,
         _ => 32,
     }
-}
-
-/// A list, or, as variables have it, a text with commas.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        List(Vec<String>),
-        Text(String),
-    }
-    Ok(match Written::deserialize(deserializer)? {
-        Written::List(list) => list,
-        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
-    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
@@ -210,7 +211,10 @@ impl SessionContext {
         key: crate::cache::Key,
         load: impl Future<Output = Result<Answer<V>, crate::upstream::Error>> + Send + 'static,
     ) -> Result<Kept<V>, Error> {
+        let ours = Arc::new(AtomicBool::new(false));
+        let began = Arc::clone(&ours);
         let load = async move {
+            began.store(true, Ordering::Relaxed);
             match load.await {
                 Ok(answer) => Ok(Load { value: Some(answer.value), bytes: answer.bytes }),
                 Err(error) if matches!(error.kind, Kind::NotFound) => Ok(Load { value: None, bytes: 0 }),
@@ -219,6 +223,9 @@ impl SessionContext {
         };
         match timeout_at(self.deadline, store.get(key, load)).await {
             Ok(Ok(kept)) => {
+                if !ours.load(Ordering::Relaxed) {
+                    self.shared.fetch_add(1, Ordering::Relaxed);
+                }
                 self.note(kept.fresh_until);
                 Ok(kept)
             }

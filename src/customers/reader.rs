@@ -77,7 +77,7 @@ impl Session {
             && let Some(kept) = cache.pages.fresh(&cache.page_key(self.context.scope, digest)).await
             && let Some(page) = kept.value
         {
-            self.context.note(kept.fresh_until);
+            self.context.note_kept(kept.fresh_until);
             return Ok(page);
         }
         self.loaders.page(PageLook { listing: listing.clone(), number, size, digest }).await
@@ -140,7 +140,7 @@ impl Session {
         let cache = &self.context.services.cache;
         let kept = cache.customers.fresh(&cache.customer_key(self.context.scope, id)).await;
         if let Some(kept) = kept {
-            self.context.note(kept.fresh_until);
+            self.context.note_kept(kept.fresh_until);
             return Some(kept.value);
         }
         let review = self.kept_review(id).await?;
@@ -153,7 +153,7 @@ impl Session {
         }
         let cache = &self.context.services.cache;
         let kept = cache.reviews.fresh(&cache.customer_key(self.context.scope, id)).await?;
-        self.context.note(kept.fresh_until);
+        self.context.note_kept(kept.fresh_until);
         Some(kept.value)
     }
 }

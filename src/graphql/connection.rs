@@ -11,7 +11,7 @@ use crate::customers::window::{Cut, End, Window};
 use crate::error::{Code, Failure};
 
 /// How many rows there are where the caller does not say.
-const DEFAULT_COUNT: u32 = 25;
+pub const DEFAULT_COUNT: u32 = 25;
 /// The most rows at once, here and in `customerPage`.
 pub const MOST_ROWS: u32 = 100;
 

@@ -3,16 +3,18 @@
 //! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET, no
 //! batches.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
-use axum::extract::{Extension, State};
+use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 
@@ -20,13 +22,17 @@ use super::answer::{self, with_failure_headers};
 use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
 use crate::app::App;
+use crate::auth::{Credential, Principal};
 use crate::error::{Code, Failure};
+use crate::operation::outcome::UpstreamReport;
+use crate::operation::trusted::Named;
 use crate::operation::{Operation, Outcome};
 
 /// `/graphql`, any method.
 pub async fn serve(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -38,7 +44,7 @@ pub async fn serve(
     };
     let mut summary = Summary::default();
     let calls = Arc::new(AtomicU64::new(0));
-    let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, calls: Arc::clone(&calls) };
+    let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, calls: Arc::clone(&calls) };
     let mut response = match exchange.run(&uri, body, &mut summary).await {
         Ok(Answered { outcome, cache_control }) => {
             summary.codes = outcome.codes().join(",");
@@ -67,8 +73,12 @@ struct Exchange<'a> {
     id: &'a RequestId,
     method: &'a Method,
     headers: &'a HeaderMap,
+    peer: SocketAddr,
     calls: Arc<AtomicU64>,
 }
+
+/// A request with this header, whatever its value, gets `extensions.upstream`.
+const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 
 struct Answered {
     outcome: Outcome,
@@ -104,14 +114,41 @@ impl Exchange<'_> {
             OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
             OperationType::Query | OperationType::Mutation => {}
         }
+        let planned = prepared.planned_calls();
+        if let Some(limit) = &self.app.rate_limit {
+            limit.take(self.caller(&principal), 1 + planned)?;
+        }
         let past_the_cache = wants_no_cache(self.headers);
-        let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, self.calls);
+        let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
         let session = Arc::new(session);
         let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
         let fresh_until = session
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
-        Ok(Answered { outcome, cache_control: cache_control(fresh_until) })
+        let cache_control = cache_control(fresh_until);
+        if !self.wants_report() {
+            return Ok(Answered { outcome, cache_control });
+        }
+        let usage = session.usage();
+        let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
+        Ok(Answered { outcome: outcome.with_report(report), cache_control })
+    }
+
+    /// Whether the answer is to say what was asked of the upstream.
+    fn wants_report(&self) -> bool {
+        self.app.limits.report_upstream || self.headers.contains_key(REPORT_UPSTREAM)
+    }
+
+    /// Who a rate is counted for: the caller's credential and name, or its address where it has neither.
+    fn caller(&self, principal: &Principal) -> u128 {
+        let account = principal.account.map(|account| account.to_string()).unwrap_or_default();
+        let address = self.peer.ip().to_string();
+        let digests = &self.app.services.cache.digests;
+        match (&principal.credential, &principal.subject) {
+            (Credential::Callers(key), _) => digests.of(["key", key.expose_secret(), &account]),
+            (Credential::Gateways(_), Some(subject)) => digests.of(["subject", subject, &account]),
+            (Credential::Gateways(_), None) => digests.of(["address", &address]),
+        }
     }
 
     /// The body, up to its bound and the deadline.
@@ -145,7 +182,11 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
     // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
     let about_the_document = matches!(
         failure.code,
-        Code::GraphqlParseFailed | Code::GraphqlValidationFailed | Code::BadUserInput | Code::OperationTooLarge
+        Code::GraphqlParseFailed
+            | Code::GraphqlValidationFailed
+            | Code::BadUserInput
+            | Code::OperationTooLarge
+            | Code::PersistedQueryNotFound
     );
     let status = match media {
         Media::Json if about_the_document && failure.status.is_none() => StatusCode::OK,
@@ -164,8 +205,8 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
-            "query" | "operationName" if value.is_empty() => Json::Null,
-            "query" | "operationName" => Json::String(value.into_owned()),
+            "query" | "documentId" | "operationName" if value.is_empty() => Json::Null,
+            "query" | "documentId" | "operationName" => Json::String(value.into_owned()),
             "variables" | "extensions" if value.is_empty() => Json::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
                 .map_err(|_| bad("The parameters `variables` and `extensions` must be JSON objects."))?,
@@ -189,25 +230,30 @@ fn from_body(body: &[u8]) -> Result<Operation, Failure> {
 }
 
 fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failure> {
-    let document = match parameters.remove("query") {
-        Some(Json::String(document)) => document,
-        Some(Json::Null) | None => return Err(bad("The parameter `query` is missing.")),
-        Some(_) => return Err(bad("The parameter `query` must be a string.")),
+    let mut text = |name: &str, wrong: &'static str| match parameters.remove(name) {
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(Json::Null) | None => Ok(None),
+        Some(_) => Err(bad(wrong)),
     };
-    let name = match parameters.remove("operationName") {
-        Some(Json::String(name)) => Some(name),
-        Some(Json::Null) | None => None,
-        Some(_) => return Err(bad("The parameter `operationName` must be a string.")),
-    };
+    let document = text("query", "The parameter `query` must be a string.")?;
+    let id = text("documentId", "The parameter `documentId` must be a string.")?;
+    let name = text("operationName", "The parameter `operationName` must be a string.")?;
     let variables = match parameters.remove("variables") {
         Some(Json::Object(variables)) => variables,
         Some(Json::Null) | None => Map::new(),
         Some(_) => return Err(bad("The parameter `variables` must be an object.")),
     };
-    match parameters.remove("extensions") {
-        Some(Json::Object(_) | Json::Null) | None => Ok(Operation { document, name, variables }),
-        Some(_) => Err(bad("The parameter `extensions` must be an object.")),
-    }
+    let sha256 = match parameters.remove("extensions") {
+        Some(Json::Object(mut extensions)) => extensions.remove("persistedQuery").and_then(|query| sha256_of(&query)),
+        Some(Json::Null) | None => None,
+        Some(_) => return Err(bad("The parameter `extensions` must be an object.")),
+    };
+    Ok(Operation { document: Named { text: document, id, sha256 }, name, variables })
+}
+
+/// The hash by which Apollo's clients name a document.
+fn sha256_of(persisted: &Json) -> Option<String> {
+    persisted.get("sha256Hash").and_then(Json::as_str).map(str::to_owned)
 }
 
 /// Whether the caller wants nothing out of a cache (RFC 9111, sections 5.2.1.4 and 5.4).

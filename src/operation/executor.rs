@@ -10,17 +10,18 @@ use serde_json::Value as Json;
 use super::bounds::{self, Bounds};
 use super::documents::Documents;
 use super::outcome::{ErrorBounds, Outcome};
+use super::trusted::{Named, TrustedDocuments};
 use super::types::InputTypes;
 use super::{rewrite, scan, variables};
 use crate::auth::Principal;
 use crate::customers::Session;
 use crate::error::{Code, Failure};
-use crate::graphql::Schema;
+use crate::graphql::{Schema, cost};
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
 #[derive(Clone)]
 pub struct Operation {
-    pub document: String,
+    pub document: Named,
     /// Which operation of the document; needed where it has several.
     pub name: Option<String>,
     pub variables: serde_json::Map<String, Json>,
@@ -30,12 +31,18 @@ pub struct Operation {
 pub struct Prepared {
     request: Request,
     kind: OperationType,
+    planned_calls: usize,
 }
 
 impl Prepared {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.kind
+    }
+
+    /// How many upstream calls it is going to make where nothing is kept.
+    pub fn planned_calls(&self) -> usize {
+        self.planned_calls
     }
 }
 
@@ -49,12 +56,15 @@ pub struct Settings {
     pub errors: ErrorBounds,
     /// Whether introspection is answered.
     pub introspection: bool,
+    /// How many upstream calls an operation may plan.
+    pub max_upstream_calls: usize,
 }
 
 /// Prepares and runs operations.
 pub struct Executor {
     schema: Schema,
     types: InputTypes,
+    trusted: TrustedDocuments,
     documents: Documents,
     settings: Settings,
 }
@@ -64,20 +74,21 @@ impl Executor {
     ///
     /// # Errors
     /// Where the schema's own SDL cannot be read back.
-    pub fn new(schema: Schema, settings: Settings) -> Result<Self, ParseError> {
+    pub fn new(schema: Schema, trusted: TrustedDocuments, settings: Settings) -> Result<Self, ParseError> {
         let types = InputTypes::from_sdl(&schema.sdl())?;
         let documents = Documents::new(settings.documents_max_bytes);
-        Ok(Self { schema, types, documents, settings })
+        Ok(Self { schema, types, trusted, documents, settings })
     }
 
-    /// Takes every step before running: scan, parse, bounds, choose the operation, coerce variables, mend the engine's
+    /// Takes every step before running: trusted document, scan, parse, bounds, choose the operation, coerce variables, mend the engine's
     /// gaps.
     /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
     ///
     /// # Errors
     /// Why the operation may not run.
     pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Failure> {
-        let extent = scan::extent(&operation.document);
+        let text = self.trusted.text(operation.document).await?;
+        let extent = scan::extent(&text);
         let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
         if extent.tokens > max_tokens {
             return Err(bounds::over("max_tokens", max_tokens, extent.tokens));
@@ -85,11 +96,15 @@ impl Executor {
         if extent.nesting > max_nesting {
             return Err(bounds::over("max_nesting", max_nesting, extent.nesting));
         }
-        let document = self.documents.parse(&operation.document).await.map_err(|error| not_graphql(&error))?;
+        let document = self.documents.parse(&text).await.map_err(|error| not_graphql(&error))?;
         bounds::check(&document, &self.settings.bounds)?;
         let chosen = choose(&document, operation.name.as_deref())?;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables)?;
         let kind = chosen.node.ty;
+        let planned_calls = cost::planned_calls(&chosen.node, &document.fragments, &variables);
+        if planned_calls > self.settings.max_upstream_calls {
+            return Err(bounds::over("max_upstream_calls", self.settings.max_upstream_calls, planned_calls));
+        }
         let mut request = Request::new("").variables(variables);
         if !self.settings.introspection {
             request = request.disable_introspection();
@@ -101,7 +116,7 @@ impl Executor {
             DocumentOperations::Multiple(_) => operation.name,
         };
         request.set_parsed_query(document);
-        Ok(Prepared { request, kind })
+        Ok(Prepared { request, kind, planned_calls })
     }
 
     /// Runs a prepared operation for a caller.

@@ -26,11 +26,27 @@ struct Extensions {
     /// How many errors were left out, since there is a bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors_left_out: Option<usize>,
+    /// What the request asked of the upstream, where the caller wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<UpstreamReport>,
+}
+
+/// What a request asked of the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct UpstreamReport {
+    /// Calls that it was going to make with nothing kept, as its document says.
+    pub planned: usize,
+    /// Calls that were made for it.
+    pub actual: u64,
+    /// Answers that were kept and fresh.
+    pub cached: u64,
+    /// Answers of calls that were made for another request at the same time.
+    pub shared: u64,
 }
 
 impl Extensions {
     fn is_empty(&self) -> bool {
-        self.errors_left_out.is_none()
+        self.errors_left_out.is_none() && self.upstream.is_none()
     }
 }
 
@@ -64,8 +80,15 @@ impl Outcome {
         Self {
             errors: errors.collect(),
             data: (!refused).then_some(response.data),
-            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out) },
+            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out), upstream: None },
         }
+    }
+
+    /// The same with a report of what was asked of the upstream.
+    #[must_use]
+    pub fn with_report(mut self, report: UpstreamReport) -> Self {
+        self.extensions.upstream = Some(report);
+        self
     }
 
     /// Whether nothing was run.

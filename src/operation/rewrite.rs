@@ -8,10 +8,12 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    Directive, Field, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet,
+    Field, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
+use async_graphql::{Name, Positioned, Variables};
 use async_graphql_value::Value;
+
+use super::conditions::{is_condition, is_included};
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
@@ -190,26 +192,6 @@ fn flatten(
         }
     }
     true
-}
-
-fn is_condition(directive: &Directive) -> bool {
-    matches!(directive.name.node.as_str(), "include" | "skip")
-}
-
-/// By `@include` and `@skip`, whose variables have their values and defaults by now.
-fn is_included(directives: &[Positioned<Directive>], variables: &Variables) -> bool {
-    directives.iter().filter(|directive| is_condition(&directive.node)).all(|directive| {
-        let wanted = directive.node.name.node == "include";
-        let given = match directive.node.get_argument("if").map(|value| &value.node) {
-            Some(Value::Boolean(value)) => Some(*value),
-            Some(Value::Variable(name)) => match variables.get(name) {
-                Some(ConstValue::Boolean(value)) => Some(*value),
-                _ => None,
-            },
-            _ => None,
-        };
-        given.is_none_or(|given| given == wanted)
-    })
 }
 
 /// The fragments that a selection spreads, and those that they spread.

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use customers_gateway::app::App;
 use customers_gateway::config::Settings;
 use customers_gateway::sandbox;
-use customers_gateway::server::{Listeners, Timing, serve};
+use customers_gateway::server::{Keeping, Listeners, serve};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -71,8 +71,8 @@ async fn gateway(jwt: &str) -> Gateway {
     for listener in [&public, &admin] {
         listener.set_nonblocking(true).unwrap();
     }
-    let timing = Timing { headers: Duration::from_secs(5), drain: Duration::from_secs(1) };
-    tokio::spawn(serve(app, Listeners { public, admin }, timing, stop.clone()));
+    let keeping = Keeping { max_connections: 1024, headers: Duration::from_secs(5), drain: Duration::from_secs(1) };
+    tokio::spawn(serve(app, Listeners { public, admin }, keeping, None, stop.clone()));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     Gateway { graphql, client, _stop: stop.drop_guard() }
 }
