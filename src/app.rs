@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{Authenticator, Principal};
+use crate::auth::{Access, Authenticator, Mode, Principal, jwt};
 use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::customers::{Services, Session, Turns};
@@ -43,6 +43,8 @@ pub struct Limits {
 
 impl App {
     /// A gateway before the upstream at `base_url`.
+    ///
+    /// It is to be called within the runtime: the keys for tokens are kept up to date by a task.
     ///
     /// # Errors
     /// Where a part cannot be built on this machine.
@@ -90,9 +92,14 @@ impl App {
                 },
             },
         )?;
+        let access = match settings.auth.mode {
+            Mode::Sandbox => Access::Sandbox,
+            Mode::Passthrough => Access::Passthrough,
+            Mode::Jwt => Access::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?)?),
+        };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
-            authenticator: Authenticator::new(settings.auth.mode, key, settings.upstream.account()?),
+            authenticator: Authenticator::new(access, key, settings.upstream.account()?),
             executor,
             services: Arc::new(Services { upstream, cache, turns: Turns::default(), writes: TaskTracker::new() }),
             rate_limit: settings.rate_limit().map(RateLimit::new),

@@ -117,6 +117,7 @@ fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url,
     let who = match settings.auth.mode {
         Mode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
         Mode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
+        Mode::Jwt => "whoever brings a token of your identity provider (auth.mode = \"jwt\")",
     };
     let data = if embedded {
         format!("{upstream} — the embedded sandbox; all people in it are made up, and changes are gone at the end")

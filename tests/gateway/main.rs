@@ -11,6 +11,7 @@ mod layout;
 mod sandbox;
 mod support;
 
+mod access;
 mod binary;
 mod caching;
 mod edge;
