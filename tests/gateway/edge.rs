@@ -51,7 +51,7 @@ async fn the_answers_media_type_is_what_the_caller_likes_best(#[case] accept: &s
     let body = json!({"query": QUERY}).to_string();
     let got = post(
         &gateway,
-        &[("accept, authorization, straddle-account-id", accept), ("content-type", "application/json")],
+        &[("accept", accept), ("content-type", "application/json")],
         body,
     )
     .await;
