@@ -1,6 +1,9 @@
 //! Settings: `config/default.toml`, then a file, then the environment. Read once, checked as a whole, and handed down
 //! as plain structs; nothing else in the program reads files or variables.
 
+mod audit;
+mod privacy;
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -11,6 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
 use uuid::Uuid;
+
+pub use privacy::{Privacy, UnmaskReason};
 
 use crate::auth::Mode;
 use crate::operation::rate_limit;
@@ -32,6 +37,8 @@ pub struct Settings {
     pub upstream: Upstream,
     pub sandbox: Sandbox,
     pub cache: Cache,
+    audit: audit::Audit,
+    pub privacy: Privacy,
     pub log: Log,
 }
 
@@ -225,6 +232,14 @@ impl Settings {
         enabled.is_on(self.is_real_upstream()).then_some(rate_limit::Settings { units_per_second, burst })
     }
 
+    /// How it is recorded who saw or changed whom.
+    ///
+    /// # Errors
+    /// Where real people's data would be seen and changed without a record, or a bound is zero.
+    pub fn audit(&self) -> Result<crate::privacy::audit::Settings, Error> {
+        self.audit.settings(self.is_real_upstream())
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.upstream.base_url()?;
         self.upstream.account()?;
@@ -237,6 +252,14 @@ impl Settings {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
         self.documents.trusted()?;
+        self.audit()?;
+        let each_minute = usize::try_from(self.privacy.max_unmask_per_minute.get()).unwrap_or(usize::MAX);
+        if self.privacy.max_unmask_per_operation > each_minute {
+            return Err(unusable(
+                "privacy.max_unmask_per_minute",
+                "must not be below privacy.max_unmask_per_operation",
+            ));
+        }
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
@@ -267,6 +290,7 @@ impl Settings {
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
             ("upstream.max_in_flight", self.upstream.max_in_flight),
             ("upstream.max_response_bytes", self.upstream.max_response_bytes),
+            ("privacy.max_unmask_per_operation", self.privacy.max_unmask_per_operation),
         ];
         for (name, count) in counts {
             if count == 0 {
@@ -361,6 +385,17 @@ mod tests {
         with(variables).expect_err("settings that cannot be used").to_string()
     }
 
+    const PASSTHROUGH: (&str, &str) = ("GATEWAY__AUTH__MODE", "passthrough");
+    const RECORDED: (&str, &str) = ("GATEWAY__AUDIT__DESTINATION", "stdout");
+
+    #[test]
+    fn real_people_are_not_shown_or_changed_without_a_record() {
+        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+        assert!(problem(&[url, PASSTHROUGH]).contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));
+        assert!(problem(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "off")]).contains("audit.destination"));
+        assert!(with(&[("GATEWAY__AUDIT__DESTINATION", "off")]).is_ok(), "the sandbox's people are made up");
+    }
+
     #[test]
     fn the_defaults_can_be_used() {
         let settings = with(&[]).expect("the defaults");
@@ -387,7 +422,7 @@ mod tests {
     fn a_real_upstream_is_not_served_to_anybody() {
         let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
         assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
-        assert!(with(&[url, ("GATEWAY__AUTH__MODE", "passthrough")]).is_ok());
+        assert!(with(&[url, PASSTHROUGH, RECORDED]).is_ok());
     }
 
     #[test]

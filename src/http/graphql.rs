@@ -115,9 +115,7 @@ impl Exchange<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        if let Some(limit) = &self.app.rate_limit {
-            limit.take(self.caller(&principal), 1 + planned)?;
-        }
+        self.app.admit(self.caller(&principal), &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
         let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
         let session = Arc::new(session);

@@ -7,4 +7,8 @@
     reason = "a test that meets what it did not expect should stop where it is"
 )]
 
+mod audit;
+mod canary;
+mod classification;
+mod process;
 mod sandbox;
