@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{Authenticator, Credential, Principal};
+use crate::auth::{Access, Authenticator, Credential, Mode, Principal, jwt};
 use crate::cache::{self, Cache};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
 use crate::error::Failure;
 use crate::graphql;
+use crate::http::browser::Origins;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
@@ -31,6 +32,7 @@ pub struct App {
     pub services: Arc<Services>,
     rate_limit: Option<RateLimit>,
     unmask_limit: UnmaskLimit,
+    pub origins: Origins,
     pub limits: Limits,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
@@ -47,6 +49,8 @@ pub struct Limits {
 
 impl App {
     /// A gateway before the upstream at `base_url`.
+    ///
+    /// It is to be called within the runtime: the keys for tokens are kept up to date by a task.
     ///
     /// # Errors
     /// Where a part cannot be built on this machine.
@@ -95,9 +99,14 @@ impl App {
                 },
             },
         )?;
+        let access = match settings.auth.mode {
+            Mode::Sandbox => Access::Sandbox,
+            Mode::Passthrough => Access::Passthrough,
+            Mode::Jwt => Access::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?)?),
+        };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
-            authenticator: Authenticator::new(settings.auth.mode, key, settings.upstream.account()?),
+            authenticator: Authenticator::new(access, key, settings.upstream.account()?),
             executor,
             services: Arc::new(Services {
                 upstream,
@@ -109,6 +118,7 @@ impl App {
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
+            origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
                 max_body_bytes: settings.server.max_body_bytes,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum_server::tls_rustls::RustlsConfig;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,7 @@ use crate::auth::Mode;
 use crate::config::Settings;
 use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
-use crate::server::{self, Listeners, Timing, listen};
+use crate::server::{self, Keeping, Listeners, listen};
 use crate::{graphql, sandbox, telemetry};
 
 /// A GraphQL gateway over the Customers API, made for personal data.
@@ -110,6 +111,13 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let public = listen(settings.server.listen, "server.listen", "GATEWAY__SERVER__LISTEN")?;
     let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN")?;
     let (address, listeners) = (public.local_addr()?, Listeners { public, admin });
+    let tls = match settings.server.tls()? {
+        None => None,
+        Some((certificate, key)) => {
+            let config = RustlsConfig::from_pem_file(certificate, key).await;
+            Some(config.context("settings server.tls_certificate and server.tls_key: the files cannot be used")?)
+        }
+    };
     let stop = stop_signal()?;
     // The sandbox outlives the gateway: writes that are under way still reach it.
     let sandbox_stop = CancellationToken::new();
@@ -123,14 +131,18 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
     };
     let app = Arc::new(App::new(&settings, base_url.clone())?);
-    let greeting = greeting(&settings, address, &base_url, sandbox.is_some());
+    let greeting = greeting(&settings, address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.
         Destination::Stdout => writeln!(io::stderr(), "{greeting}").context("standard error cannot be written")?,
         Destination::Off | Destination::File(_) => say(&greeting)?,
     }
-    let timing = Timing { headers: settings.server.header_timeout, drain: settings.server.drain };
-    server::serve(app, listeners, timing, stop).await?;
+    let keeping = Keeping {
+        max_connections: settings.server.max_connections,
+        headers: settings.server.header_timeout,
+        drain: settings.server.drain,
+    };
+    server::serve(app, listeners, keeping, tls, stop).await?;
     sandbox_stop.cancel();
     if let Some(sandbox) = sandbox {
         sandbox.await.context("the sandbox broke")??;
@@ -139,10 +151,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// What somebody who starts the gateway wants to know first.
-fn greeting(settings: &Settings, address: SocketAddr, upstream: &Url, embedded: bool) -> String {
+fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url, embedded: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
     let who = match settings.auth.mode {
         Mode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
         Mode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
+        Mode::Jwt => "whoever brings a token of your identity provider (auth.mode = \"jwt\")",
     };
     let data = if embedded {
         format!("{upstream} — the embedded sandbox; all people in it are made up, and changes are gone at the end")
@@ -151,10 +165,10 @@ fn greeting(settings: &Settings, address: SocketAddr, upstream: &Url, embedded: 
     };
     format!(
         "Customers Gateway {version}\n  \
-           GraphQL   http://{address}/graphql\n  \
+           GraphQL   {scheme}://{address}/graphql\n  \
            callers   {who}\n  \
            upstream  {data}\n  \
-           try       curl http://{address}/graphql -H 'content-type: application/json' \
+           try       curl {scheme}://{address}/graphql -H 'content-type: application/json' \
            -d '{{\"query\":\"{{ customers(first: 3) {{ totalCount nodes {{ id name status }} }} }}\"}}'",
         version = env!("CARGO_PKG_VERSION"),
     )

@@ -2,6 +2,8 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 mod audit;
+mod jwt;
+mod list;
 mod privacy;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,9 +20,12 @@ use uuid::Uuid;
 pub use privacy::{Privacy, UnmaskReason};
 
 use crate::auth::Mode;
+use crate::http::browser::Origins;
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
+
+pub use jwt::Jwt;
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const PREFIX: &str = "GATEWAY";
@@ -30,6 +35,7 @@ const PREFIX: &str = "GATEWAY";
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: Server,
+    pub http: Http,
     pub graphql: Graphql,
     pub documents: Documents,
     pub rate_limit: RateLimit,
@@ -55,6 +61,17 @@ pub struct Server {
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     pub max_body_bytes: usize,
+    pub max_connections: usize,
+    tls_certificate: String,
+    tls_key: String,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    #[serde(deserialize_with = "list::words")]
+    allowed_origins: Vec<String>,
 }
 
 /// `[graphql]`
@@ -121,6 +138,7 @@ impl Switch {
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     pub mode: Mode,
+    pub jwt: Jwt,
 }
 
 /// `[upstream]`
@@ -211,7 +229,7 @@ impl Settings {
             .add_source(environment)
             .build()
             .and_then(Config::try_deserialize)
-            .map_err(|error| Error::Unreadable(error.to_string()))?;
+            .map_err(|error| Error::Unreadable(without_the_source(&error.to_string())))?;
         settings.check()?;
         Ok(settings)
     }
@@ -245,11 +263,17 @@ impl Settings {
         self.upstream.account()?;
         if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
-                set it to `passthrough`, so that callers bring their own key";
+                set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
+                your identity provider";
             return Err(unusable("auth.mode", problem));
         }
-        if self.upstream.api_key.expose_secret().trim().is_empty() && self.auth.mode != Mode::Passthrough {
+        let key = self.upstream.api_key.expose_secret().trim();
+        // The key that is there by default is one for the sandbox only.
+        if self.auth.mode != Mode::Passthrough && (key.is_empty() || (self.is_real_upstream() && key == "sandbox")) {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+        }
+        if self.auth.mode == Mode::Jwt {
+            self.auth.jwt.checked()?;
         }
         self.documents.trusted()?;
         self.audit()?;
@@ -260,6 +284,8 @@ impl Settings {
                 "must not be below privacy.max_unmask_per_operation",
             ));
         }
+        self.server.tls()?;
+        self.http.origins()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
@@ -277,6 +303,7 @@ impl Settings {
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_connections", self.server.max_connections),
             ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
             ("graphql.max_depth", self.graphql.max_depth),
@@ -308,6 +335,33 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl Server {
+    /// The files of the certificate and its key, where TLS is spoken.
+    ///
+    /// # Errors
+    /// Where only one of the two is given.
+    pub fn tls(&self) -> Result<Option<(&Path, &Path)>, Error> {
+        match (self.tls_certificate.trim(), self.tls_key.trim()) {
+            ("", "") => Ok(None),
+            ("", _) => Err(unusable("server.tls_certificate", "give the certificate that belongs to the key")),
+            (_, "") => Err(unusable("server.tls_key", "give the key that belongs to the certificate")),
+            (certificate, key) => Ok(Some((Path::new(certificate), Path::new(key)))),
+        }
+    }
+}
+
+impl Http {
+    /// The origins that may send requests from a browser.
+    ///
+    /// # Errors
+    /// Where one is no origin.
+    pub fn origins(&self) -> Result<Origins, Error> {
+        Origins::new(&self.allowed_origins).map_err(|error| {
+            unusable("http.allowed_origins", &format!("{error}; write it as https://desk.example.com"))
+        })
     }
 }
 
@@ -357,6 +411,13 @@ impl Upstream {
     }
 }
 
+/// A parser's message in one line, and without the line of the file that it quotes: that line can hold a key.
+fn without_the_source(message: &str) -> String {
+    let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    let told: Vec<&str> = message.lines().filter(|line| !quoted(line)).map(str::trim).collect();
+    told.join(" ").trim().to_owned()
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -372,81 +433,4 @@ fn unusable(name: &'static str, problem: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
-        let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(source));
-        Settings::from_sources(None, environment)
-    }
-
-    fn problem(variables: &[(&str, &str)]) -> String {
-        with(variables).expect_err("settings that cannot be used").to_string()
-    }
-
-    const PASSTHROUGH: (&str, &str) = ("GATEWAY__AUTH__MODE", "passthrough");
-    const RECORDED: (&str, &str) = ("GATEWAY__AUDIT__DESTINATION", "stdout");
-
-    #[test]
-    fn real_people_are_not_shown_or_changed_without_a_record() {
-        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
-        assert!(problem(&[url, PASSTHROUGH]).contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));
-        assert!(problem(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "off")]).contains("audit.destination"));
-        assert!(with(&[("GATEWAY__AUDIT__DESTINATION", "off")]).is_ok(), "the sandbox's people are made up");
-    }
-
-    #[test]
-    fn the_defaults_can_be_used() {
-        let settings = with(&[]).expect("the defaults");
-        assert_eq!(settings.upstream.base_url().expect("empty"), None);
-        assert_eq!(settings.server.deadline, Duration::from_secs(10));
-    }
-
-    #[test]
-    fn the_environment_wins() {
-        let settings = with(&[
-            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
-            ("GATEWAY__CACHE__ENABLED", "false"),
-            ("GATEWAY__CACHE__PAGE_TTL", "250ms"),
-            ("GATEWAY__UPSTREAM__API_KEY", "12345"),
-        ])
-        .expect("usable settings");
-        assert_eq!(settings.server.listen.port(), 0);
-        assert!(!settings.cache.enabled);
-        assert_eq!(settings.cache.page_ttl, Duration::from_millis(250));
-        assert_eq!(settings.upstream.api_key.expose_secret(), "12345");
-    }
-
-    #[test]
-    fn a_real_upstream_is_not_served_to_anybody() {
-        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
-        assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
-        assert!(with(&[url, PASSTHROUGH, RECORDED]).is_ok());
-    }
-
-    #[test]
-    fn an_upstream_in_clear_over_a_network_is_refused() {
-        for url in ["http://sandbox.straddle.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "nonsense"] {
-            assert!(problem(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).contains("upstream.base_url"), "{url}");
-        }
-        for url in ["http://127.0.0.1:4010", "http://localhost:4010/", "http://[::1]:4010"] {
-            assert!(with(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).is_ok(), "{url}");
-        }
-    }
-
-    #[test]
-    fn what_is_misspelt_or_out_of_range_is_named() {
-        assert!(problem(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:1")]).contains("listn"));
-        assert!(problem(&[("GATEWAY__AUTH__MODE", "open")]).contains("open"));
-        assert!(problem(&[("GATEWAY__SERVER__DEADLINE", "soon")]).contains("deadline"));
-        assert!(problem(&[("GATEWAY__UPSTREAM__ACCOUNT_ID", "acct_1")]).contains("upstream.account_id"));
-        assert!(problem(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")]).contains("upstream.max_in_flight"));
-    }
-
-    #[test]
-    fn the_key_is_never_shown() {
-        let settings = with(&[("GATEWAY__UPSTREAM__API_KEY", "sk_live_123")]).expect("usable settings");
-        assert!(!format!("{settings:?}").contains("sk_live"));
-    }
-}
+mod tests;

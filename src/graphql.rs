@@ -5,6 +5,7 @@
 //! an `Option<Result<…>>`, since `Result<Option<…>>` would take its parent along, and no extension is used.
 
 pub mod access;
+pub mod conditions;
 pub mod connection;
 pub mod cost;
 pub mod cursor;

@@ -5,7 +5,6 @@
 //! has its code and says nothing that it should not.
 
 pub mod bounds;
-pub mod conditions;
 pub mod documents;
 pub mod executor;
 pub mod outcome;

@@ -3,6 +3,8 @@
 //! On the way down: not ready first, then no new connections, then the requests that run get to end, then the writes
 //! that were sent are waited for. All of it within the drain's time.
 
+pub mod connections;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -10,17 +12,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use connections::Bounded;
 
 use crate::app::App;
 use crate::http;
 
 /// What the server keeps to.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
+pub struct Keeping {
+    /// How many connections are held at once.
+    pub max_connections: usize,
     /// How long a client may take for a request's headers.
     pub headers: Duration,
     /// How long going down may take.
@@ -58,7 +65,13 @@ pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str
 ///
 /// # Errors
 /// Where a listener breaks.
-pub async fn serve(app: Arc<App>, listeners: Listeners, timing: Timing, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(
+    app: Arc<App>,
+    listeners: Listeners,
+    keeping: Keeping,
+    tls: Option<RustlsConfig>,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let (public, admin) = (Handle::new(), Handle::new());
     let draining = {
         let (app, public, admin) = (Arc::clone(&app), public.clone(), admin.clone());
@@ -66,8 +79,8 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, timing: Timing, shutdown
             shutdown.cancelled().await;
             info!("going down: running requests get to end");
             app.begin_draining();
-            let until = Instant::now() + timing.drain;
-            public.graceful_shutdown(Some(timing.drain));
+            let until = Instant::now() + keeping.drain;
+            public.graceful_shutdown(Some(keeping.drain));
             app.services.writes.close();
             if timeout_at(until, app.services.writes.wait()).await.is_err() {
                 warn!(writes = app.services.writes.len(), "writes were still under way when the drain's time was up");
@@ -81,15 +94,40 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, timing: Timing, shutdown
         }
     };
     tokio::try_join!(
-        run(listeners.public, http::public(Arc::clone(&app)), public, timing),
-        run(listeners.admin, http::admin(app), admin, timing),
+        run(listeners.public, http::public(Arc::clone(&app)), public, keeping, tls),
+        run(listeners.admin, http::admin(app), admin, keeping, None),
         draining,
     )?;
     Ok(())
 }
 
-async fn run(listener: TcpListener, router: Router, handle: Handle<SocketAddr>, timing: Timing) -> io::Result<()> {
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(timing.headers);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(timing.headers);
-    server.serve(router.into_make_service_with_connect_info::<SocketAddr>()).await
+async fn run(
+    listener: TcpListener,
+    router: Router,
+    handle: Handle<SocketAddr>,
+    keeping: Keeping,
+    tls: Option<RustlsConfig>,
+) -> io::Result<()> {
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
+    // The header's time also runs while a kept connection is idle, and ends it.
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(keeping.headers);
+    server
+        .http_builder()
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(keeping.headers)
+        .keep_alive_timeout(keeping.headers)
+        .max_concurrent_streams(MOST_STREAMS);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let bounded = Bounded::new(keeping.max_connections);
+    match tls {
+        None => server.acceptor(bounded).serve(service).await,
+        Some(config) => {
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(keeping.headers).acceptor(bounded);
+            server.acceptor(acceptor).serve(service).await
+        }
+    }
 }
+
+/// How many requests one HTTP/2 connection may have open at once.
+const MOST_STREAMS: u32 = 100;

@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value, Variables};
 
+use super::conditions::is_included;
 use super::connection::{DEFAULT_COUNT, MOST_ROWS};
 use crate::model::CustomerId;
-use crate::operation::conditions::is_included;
 
 /// The fields that a list does not carry: asking one of them of a row costs a call.
 const DETAIL: [&str; 6] = ["address", "complianceProfile", "device", "metadata", "config", "review"];

@@ -93,7 +93,7 @@ impl Exchange<'_> {
             Method::POST => false,
             _ => return Err(wrong_method("Send a GET or a POST.")),
         };
-        let principal = self.app.authenticator.principal(self.headers)?;
+        let principal = self.app.authenticator.principal(self.headers, deadline).await?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {

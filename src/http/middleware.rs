@@ -20,7 +20,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub struct RequestId(String);
 
 impl RequestId {
-    fn new() -> Self {
+    /// A new one.
+    #[expect(clippy::new_without_default, reason = "each is another one")]
+    pub fn new() -> Self {
         Self(Uuid::now_v7().to_string())
     }
 
@@ -54,7 +56,6 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let summary = response.extensions().get::<Summary>().cloned().unwrap_or_default();
     info!(

@@ -11,30 +11,33 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::middleware::RequestId;
-use super::{answer, graphql, middleware, probes};
+use super::{answer, browser, graphql, middleware, probes};
 use crate::app::App;
 use crate::error::{Code, Failure};
 
 /// What callers reach.
 pub fn public(app: Arc<App>) -> Router {
     let routes = Router::new().route("/", get(front_door)).route("/graphql", any(graphql::serve)).merge(probe_routes());
-    finished(routes, app)
+    let routes = answering_everything(routes).with_state(Arc::clone(&app));
+    framed(browser::protected(routes, &app.origins))
 }
 
 /// What the platform reaches.
 pub fn admin(app: Arc<App>) -> Router {
-    finished(probe_routes(), app)
+    framed(answering_everything(probe_routes()).with_state(app))
 }
 
 fn probe_routes() -> Router<Arc<App>> {
     Router::new().route("/livez", get(probes::live)).route("/readyz", get(probes::ready))
 }
 
-fn finished(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+fn answering_everything(routes: Router<Arc<App>>) -> Router<Arc<App>> {
+    routes.fallback(unknown_route).method_not_allowed_fallback(wrong_method)
+}
+
+fn framed(routes: Router) -> Router {
     routes
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(app)
+        .layer(from_fn(browser::headers))
         // Inside the request's frame, so that a panic is answered with its request id and its line in the log.
         .layer(CatchPanicLayer::custom(middleware::answer_panic))
         .layer(from_fn(middleware::frame))

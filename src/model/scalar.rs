@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
+/// A point in time: RFC 3339 in UTC, always with `Z`, as in `2026-07-07T06:21:44Z`. As an input any offset is taken.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -66,6 +67,7 @@ impl Date {
     }
 }
 
+/// A calendar date without a time: ISO 8601, as in `2026-07-07`.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {

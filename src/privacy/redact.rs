@@ -11,6 +11,10 @@ const CUT: &str = "[…]";
 /// The longest sentence that is passed on, in characters; a rule needs no more, and a page of HTML is no rule.
 const LONGEST: usize = 300;
 
+/// How much of a sentence is read, in characters: so much more than what is passed on that a value which is halved here
+/// is not within it.
+const MOST_READ: usize = 10 * LONGEST;
+
 /// Known values shorter than this are not searched for: "a" would cut every article.
 const SHORTEST_KNOWN: usize = 3;
 
@@ -18,7 +22,7 @@ const SHORTEST_KNOWN: usize = 3;
 ///
 /// `known` are values that must not appear, whatever they look like; letter case does not matter.
 pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let mut text: String = sentence.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut text: String = sentence.chars().take(MOST_READ).map(|c| if c.is_control() { ' ' } else { c }).collect();
     for value in known {
         text = without(&text, value.trim());
     }
@@ -26,7 +30,8 @@ pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> Stri
     let words: Vec<&str> = text.split_whitespace().collect();
     let is_cut = |at: usize| words.get(at).is_some_and(|word| looks_personal(word) || is_name(&words, at));
     let kept = words.iter().enumerate().map(|(at, word)| if is_cut(at) { CUT } else { word });
-    kept.collect::<Vec<_>>().join(" ")
+    // Shortened last: half a value is not found any more.
+    kept.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
 }
 
 /// Whether the word at a place could be part of a name: written like one inside a sentence; at its start only where

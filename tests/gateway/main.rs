@@ -7,8 +7,23 @@
     reason = "a test that meets what it did not expect should stop where it is"
 )]
 
-mod audit;
-mod canary;
-mod classification;
+mod layout;
 mod process;
 mod sandbox;
+mod support;
+
+mod access;
+mod audit;
+mod binary;
+mod caching;
+mod canary;
+mod classification;
+mod edge;
+mod errors;
+mod language;
+mod paging;
+mod partial_failure;
+mod reading;
+mod schema;
+mod wire;
+mod writing;

@@ -1,0 +1,37 @@
+# The gateway as a small image: Debian, the certificate authorities, one binary; not root.
+#   docker build -t customers-gateway .
+#   docker run --rm -p 4000:4000 customers-gateway      # GraphQL over the embedded sandbox
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /build
+# The dependencies over an empty program: this layer is built again only when a manifest changes.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src tests/gateway \
+    && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs tests/gateway/main.rs \
+    && cargo build --release --locked
+# The default settings are embedded in the binary.
+COPY config config
+COPY src src
+# Copied files keep their times, which may lie before those of the empty program; cargo goes by the time.
+RUN touch src/main.rs src/lib.rs \
+    && cargo build --release --locked
+
+FROM debian:bookworm-slim
+LABEL org.opencontainers.image.title="customers-gateway" \
+      org.opencontainers.image.description="A GraphQL gateway over a REST Customers API" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+# The certificate authorities that an upstream over https is checked against.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /build/target/release/customers-gateway /usr/local/bin/customers-gateway
+# Only GraphQL is reached from outside; the admin listener and the sandbox stay on the container's loopback. Credentials
+# come with the container's environment when it is started (GATEWAY__UPSTREAM__API_KEY), never with the image.
+ENV GATEWAY__SERVER__LISTEN=0.0.0.0:4000
+EXPOSE 4000
+# A number, so that a platform can see without looking inside that it is not root.
+USER 10001:10001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["customers-gateway", "health"]
+ENTRYPOINT ["customers-gateway"]

@@ -1,0 +1,87 @@
+//! What protects people at browsers: other sites cannot make a browser write here, read answers, or frame them.
+//!
+//! Requests of other origins are refused unless the settings list the origin, by Fetch metadata and `Origin`. That comes
+//! on top of taking JSON only, which a form cannot send. Origins are compared to the letter; there are no wildcards, and
+//! no cookies or other credentials of the browser's own are ever asked for.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
+
+use super::answer;
+use super::middleware::RequestId;
+use crate::error::{Code, Failure};
+
+/// The origins that may send requests from a browser, such as `https://desk.example.com`.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    trusted: CsrfLayer,
+    allowed: Vec<HeaderValue>,
+}
+
+impl Origins {
+    /// Origins from the settings.
+    ///
+    /// # Errors
+    /// Where one is no origin: it has a scheme and a host, and nothing after.
+    pub fn new(origins: &[String]) -> Result<Self, ConfigError> {
+        let mut read = Self::default();
+        for origin in origins {
+            read.trusted = read.trusted.add_trusted_origin(origin)?;
+            read.allowed.extend(HeaderValue::from_str(origin));
+        }
+        Ok(read)
+    }
+}
+
+/// Routes with what protects browsers around them.
+pub fn protected(routes: Router, origins: &Origins) -> Router {
+    let refuse = origins.trusted.clone().with_rejection_response(|_: ProtectionError| refusal());
+    let routes = routes.layer(refuse);
+    if origins.allowed.is_empty() {
+        return routes;
+    }
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.allowed.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CACHE_CONTROL,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("gateway-report-upstream"),
+            HeaderName::from_static("straddle-account-id"),
+        ])
+        .expose_headers([header::RETRY_AFTER, HeaderName::from_static("request-id")])
+        .max_age(Duration::from_secs(600));
+    routes.layer(cors)
+}
+
+fn refusal() -> Response<Body> {
+    let message = "Requests from another site are refused: list its origin in `http.allowed_origins`.";
+    let failure = Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN);
+    answer::failure(&failure, &RequestId::new())
+}
+
+/// Headers that every answer has: it is not sniffed, framed, or told to the next site.
+pub async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // For JSON; a page brings one of its own.
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,103 @@
+// graphql-js on the schema: schema.graphql is valid, the running gateway serves exactly it, and every operation that
+// the documents show can be sent as it stands.
+
+import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import {
+  buildClientSchema,
+  buildSchema,
+  getIntrospectionQuery,
+  isSpecifiedDirective,
+  lexicographicSortSchema,
+  parse,
+  printSchema,
+  validate,
+  validateSchema,
+} from 'graphql';
+import { expect, expectEqual, finish } from './report.mjs';
+
+const written = buildSchema(readFileSync('schema.graphql', 'utf8'));
+expectEqual('schema.graphql is valid', validateSchema(written).map(String), []);
+const types = Object.values(written.getTypeMap()).filter((type) => !type.name.startsWith('__'));
+console.log(`schema.graphql: ${types.length} types`);
+
+const served = buildClientSchema(await introspect());
+// The engine's own text about schemas in general; SDL that it exports has none.
+served.description = undefined;
+firstDifference(printed(served), printed(written));
+const undescribed = [...describable(served)].filter(([, item]) => !item.description).map(([name]) => name);
+expectEqual('everything in the served schema has a description', undescribed, []);
+
+const documents = ['README.md', ...(existsSync('docs') ? readdirSync('docs').sort().map((name) => `docs/${name}`) : [])];
+for (const file of documents.filter((name) => name.endsWith('.md'))) {
+  if (existsSync(file)) checkOperations(file);
+  else console.log(`${file}: not there, skipped`);
+}
+finish('schema');
+
+async function introspect() {
+  const query = getIntrospectionQuery({
+    specifiedByUrl: true,
+    directiveIsRepeatable: true,
+    schemaDescription: true,
+    inputValueDeprecation: true,
+    oneOf: true,
+  });
+  const response = await fetch(process.env.GATEWAY_URL, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+    body: JSON.stringify({ query }),
+  });
+  const answer = await response.json();
+  expectEqual('introspection is answered without errors', [response.status, answer.errors], [200, undefined]);
+  return answer.data;
+}
+
+function printed(schema) {
+  return printSchema(lexicographicSortSchema(schema)).split('\n');
+}
+
+function firstDifference(served, written) {
+  const line = served.findIndex((text, at) => text !== written[at]);
+  const same = line === -1 && served.length === written.length;
+  const detail = `line ${line + 1} sorted: served "${served[line]}", schema.graphql has "${written[line]}"`;
+  expect('the gateway serves schema.graphql', same, detail);
+  console.log(`introspection: ${served.length} lines of SDL compared, descriptions included`);
+}
+
+/** Every type, field, argument and enum value that is the project's own, with its name. */
+function* describable(schema) {
+  for (const directive of schema.getDirectives().filter((directive) => !isSpecifiedDirective(directive))) {
+    yield [`@${directive.name}`, directive];
+  }
+  const builtIn = ['String', 'Int', 'Float', 'Boolean', 'ID'];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (type.name.startsWith('__') || builtIn.includes(type.name)) continue;
+    yield [type.name, type];
+    for (const value of type.getValues?.() ?? []) yield [`${type.name}.${value.name}`, value];
+    for (const field of Object.values(type.getFields?.() ?? {})) {
+      yield [`${type.name}.${field.name}`, field];
+      for (const argument of field.args ?? []) yield [`${type.name}.${field.name}(${argument.name})`, argument];
+    }
+  }
+}
+
+/** The blocks fenced as ```graphql. A piece of schema among them is told apart by its definitions, and left alone. */
+function checkOperations(file) {
+  const text = readFileSync(file, 'utf8');
+  let operations = 0;
+  for (const fence of text.matchAll(/^ *```graphql[^\n]*\n([\s\S]*?)^ *```/gm)) {
+    const line = text.slice(0, fence.index).split('\n').length;
+    let document;
+    try {
+      document = parse(fence[1]);
+    } catch (error) {
+      expect(`${file}:${line}`, false, String(error));
+      continue;
+    }
+    const executable = ({ kind }) => kind === 'OperationDefinition' || kind === 'FragmentDefinition';
+    if (!document.definitions.every(executable)) continue;
+    operations += 1;
+    expectEqual(`${file}:${line} is valid`, validate(written, document).map((error) => error.message), []);
+  }
+  console.log(`${file}: ${operations} operations`);
+}
