@@ -1,8 +1,10 @@
 //! Settings: `config/default.toml`, then a file, then the environment. Read once, checked as a whole, and handed down
 //! as plain structs; nothing else in the program reads files or variables.
 
+mod audit;
 mod jwt;
 mod list;
+mod privacy;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -14,6 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
 use uuid::Uuid;
+
+pub use privacy::{Privacy, UnmaskReason};
 
 use crate::auth::Mode;
 use crate::http::browser::Origins;
@@ -39,6 +43,8 @@ pub struct Settings {
     pub upstream: Upstream,
     pub sandbox: Sandbox,
     pub cache: Cache,
+    audit: audit::Audit,
+    pub privacy: Privacy,
     pub log: Log,
 }
 
@@ -244,6 +250,14 @@ impl Settings {
         enabled.is_on(self.is_real_upstream()).then_some(rate_limit::Settings { units_per_second, burst })
     }
 
+    /// How it is recorded who saw or changed whom.
+    ///
+    /// # Errors
+    /// Where real people's data would be seen and changed without a record, or a bound is zero.
+    pub fn audit(&self) -> Result<crate::privacy::audit::Settings, Error> {
+        self.audit.settings(self.is_real_upstream())
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.upstream.base_url()?;
         self.upstream.account()?;
@@ -262,6 +276,14 @@ impl Settings {
             self.auth.jwt.checked()?;
         }
         self.documents.trusted()?;
+        self.audit()?;
+        let each_minute = usize::try_from(self.privacy.max_unmask_per_minute.get()).unwrap_or(usize::MAX);
+        if self.privacy.max_unmask_per_operation > each_minute {
+            return Err(unusable(
+                "privacy.max_unmask_per_minute",
+                "must not be below privacy.max_unmask_per_operation",
+            ));
+        }
         self.server.tls()?;
         self.http.origins()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
@@ -295,6 +317,7 @@ impl Settings {
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
             ("upstream.max_in_flight", self.upstream.max_in_flight),
             ("upstream.max_response_bytes", self.upstream.max_response_bytes),
+            ("privacy.max_unmask_per_operation", self.privacy.max_unmask_per_operation),
         ];
         for (name, count) in counts {
             if count == 0 {

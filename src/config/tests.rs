@@ -38,7 +38,17 @@ fn the_environment_wins() {
 fn a_real_upstream_is_not_served_to_anybody() {
     let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
     assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
-    assert!(with(&[url, ("GATEWAY__AUTH__MODE", "passthrough")]).is_ok());
+    assert!(with(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "stdout")]).is_ok());
+}
+
+const PASSTHROUGH: (&str, &str) = ("GATEWAY__AUTH__MODE", "passthrough");
+
+#[test]
+fn real_people_are_not_shown_or_changed_without_a_record() {
+    let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+    assert!(problem(&[url, PASSTHROUGH]).contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));
+    assert!(problem(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "off")]).contains("audit.destination"));
+    assert!(with(&[("GATEWAY__AUDIT__DESTINATION", "off")]).is_ok(), "the sandbox's people are made up");
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Exchange<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        self.take(self.caller(&principal), 1 + planned)?;
+        self.app.admit(self.caller(&principal), &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
         let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
         let session = Arc::new(session);
@@ -160,14 +160,9 @@ impl Exchange<'_> {
     async fn principal(&self, deadline: Instant) -> Result<Principal, Failure> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
-            self.take(self.address(), 1)?;
+            self.app.admit_refused(self.address())?;
         }
         principal
-    }
-
-    /// Takes units of a rate, where there is a limit.
-    fn take(&self, caller: u128, units: usize) -> Result<(), Failure> {
-        self.app.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(caller, units))
     }
 
     /// The body, up to its bound and the deadline.

@@ -49,12 +49,7 @@ fn refused(got: &Got, status: u16, code: &str) {
 async fn the_answers_media_type_is_what_the_caller_likes_best(#[case] accept: &str, #[case] media: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     let body = json!({"query": QUERY}).to_string();
-    let got = post(
-        &gateway,
-        &[("accept", accept), ("content-type", "application/json")],
-        body,
-    )
-    .await;
+    let got = post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await;
     assert_eq!((got.status, got.header("content-type")), (200, Some(format!("{media}; charset=utf-8").as_str())));
     assert_eq!(
         (got.header("vary"), got.header("x-content-type-options")),

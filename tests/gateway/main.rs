@@ -8,12 +8,16 @@
 )]
 
 mod layout;
+mod process;
 mod sandbox;
 mod support;
 
 mod access;
+mod audit;
 mod binary;
 mod caching;
+mod canary;
+mod classification;
 mod edge;
 mod errors;
 mod language;
