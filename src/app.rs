@@ -157,10 +157,16 @@ impl App {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn admit(&self, caller: u128, prepared: &Prepared) -> Result<(), Failure> {
-        if let Some(limit) = &self.rate_limit {
-            limit.take(caller, 1 + prepared.planned_calls())?;
-        }
+        self.take(caller, 1 + prepared.planned_calls())?;
         self.unmask_limit.take(caller, prepared.unmaskings(), std::time::Instant::now())
+    }
+
+    /// Takes units of a caller's rate, where there is a limit.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time to wait.
+    pub fn take(&self, caller: u128, units: usize) -> Result<(), Failure> {
+        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(caller, units))
     }
 
     /// Says that the process is going down.
