@@ -119,9 +119,6 @@ impl Executor {
             return Err(bounds::over("max_unmask_per_operation", limit, unmaskings));
         }
         let mut request = Request::new("").variables(variables);
-        if !self.settings.introspection {
-            request = request.disable_introspection();
-        }
         let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
         request.operation_name = match &document.operations {
             // The engine looks for a name among named operations only.
@@ -140,7 +137,9 @@ impl Executor {
         session: Arc<Session>,
         request_id: &str,
     ) -> Outcome {
-        let request = prepared.request.data(principal).data(session);
+        let open = self.settings.introspection || principal.may_introspect;
+        let request = if open { prepared.request } else { prepared.request.disable_introspection() };
+        let request = request.data(principal).data(session);
         let response = self.schema.execute(request).await;
         Outcome::of(response, self.settings.errors, request_id)
     }
