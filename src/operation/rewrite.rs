@@ -41,11 +41,7 @@ pub fn drop_arguments_without_a_value(
     if dropped.is_empty() {
         return;
     }
-    let mut still_used = HashSet::new();
-    used_variables(&operation.selection_set.node, &mut still_used);
-    for fragment in fragments.values() {
-        used_variables(&fragment.node.selection_set.node, &mut still_used);
-    }
+    let still_used = variables_of(operation, fragments);
     operation.variable_definitions.retain(|definition| {
         let name = &definition.node.name.node;
         !dropped.contains(name) || still_used.contains(name)
@@ -73,6 +69,14 @@ fn each_field(selection: &mut SelectionSet, visit: &mut impl FnMut(&mut Field)) 
             Selection::FragmentSpread(_) => {}
         }
     }
+}
+
+/// The variables that an operation uses, in its fragments as well.
+fn variables_of(operation: &OperationDefinition, fragments: &Fragments) -> HashSet<Name> {
+    let mut used = HashSet::new();
+    used_variables(&operation.selection_set.node, &mut used);
+    fragments.values().for_each(|fragment| used_variables(&fragment.node.selection_set.node, &mut used));
+    used
 }
 
 fn used_variables(selection: &SelectionSet, used: &mut HashSet<Name>) {
@@ -133,11 +137,18 @@ pub fn merge_repeated_mutations(
     if merged.len() == total {
         return false;
     }
+    let used_before = variables_of(operation, fragments);
     let items = merged.into_iter().map(|field| Positioned::new(Selection::Field(field.clone()), field.pos));
     operation.selection_set.node.items = items.collect();
     let mut spread = HashSet::new();
     spread_fragments(&operation.selection_set.node, fragments, &mut spread);
     fragments.retain(|name, _| spread.contains(name));
+    // A variable that only a condition used has done its work: declared and not used, validation would refuse it.
+    let still_used = variables_of(operation, fragments);
+    operation.variable_definitions.retain(|definition| {
+        let name = &definition.node.name.node;
+        !used_before.contains(name) || still_used.contains(name)
+    });
     true
 }
 

@@ -10,6 +10,10 @@ const CUT: &str = "[…]";
 /// The longest sentence that is passed on, in characters; a rule needs no more, and a page of HTML is no rule.
 const LONGEST: usize = 300;
 
+/// How much of a sentence is read, in characters: so much more than what is passed on that a value which is halved here
+/// is not within it.
+const MOST_READ: usize = 10 * LONGEST;
+
 /// Known values shorter than this are not searched for: "a" would cut every article.
 const SHORTEST_KNOWN: usize = 3;
 
@@ -17,15 +21,14 @@ const SHORTEST_KNOWN: usize = 3;
 ///
 /// `known` are values that must not appear, whatever they look like; letter case does not matter.
 pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let mut text: String = sentence.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut text: String = sentence.chars().take(MOST_READ).map(|c| if c.is_control() { ' ' } else { c }).collect();
     for value in known {
         text = without(&text, value.trim());
     }
-    without_quotations(&text)
-        .split_whitespace()
-        .map(|word| if looks_personal(word) { CUT } else { word })
-        .collect::<Vec<_>>()
-        .join(" ")
+    let text = without_quotations(&text);
+    let words = text.split_whitespace().map(|word| if looks_personal(word) { CUT } else { word });
+    // Shortened last: half a value is not found any more.
+    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
 }
 
 /// `text` with each occurrence of `value` cut, compared without letter case (ASCII, which keeps byte offsets).

@@ -343,13 +343,30 @@ fn text(value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(value).map_err(|_| Kind::Invalid("a request header cannot hold its value").into())
 }
 
+/// Whether it was the connection that broke: what breaks while a body is decoded, reqwest tells as an error of decoding.
+fn is_of_the_connection(error: &reqwest::Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if cause.is::<hyper::Error>() {
+            return true;
+        }
+        // An `io::Error` passes over what it wraps.
+        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    false
+}
+
 /// What a transport error means. Its text is dropped: it holds the URL.
 fn kind_of(error: &reqwest::Error) -> Kind {
     if error.is_timeout() && !error.is_connect() {
         Kind::TimedOut
     } else if error.is_connect() {
         Kind::Unreachable
-    } else if error.is_decode() {
+    } else if error.is_decode() && !is_of_the_connection(error) {
         Kind::Invalid("a body that does not decompress")
     } else {
         Kind::Interrupted

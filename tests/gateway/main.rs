@@ -9,3 +9,13 @@
 
 mod layout;
 mod sandbox;
+mod support;
+
+mod caching;
+mod edge;
+mod errors;
+mod language;
+mod paging;
+mod partial_failure;
+mod reading;
+mod writing;

@@ -1,0 +1,293 @@
+//! What is kept, for whom, and for how long.
+
+mod writes;
+
+use std::time::Duration;
+
+use customers_gateway::auth::Mode;
+use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use futures_util::future::join_all;
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::gateway::{Got, send, without_errors};
+use crate::support::stub::{id_in, person, with};
+use crate::support::{CUSTOMER, Gateway, LIST, REVIEW, Reply, Sandbox, Stub, count};
+
+const UNKNOWN: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_ffff_ffff_ffff);
+
+fn name_of(id: Uuid) -> String {
+    format!("{{ customer(id: \"{id}\") {{ name }} }}")
+}
+
+/// Renames a customer behind the gateway's back.
+async fn rename_behind(sandbox: &Sandbox, key: &str, id: Uuid, name: &str) {
+    let email = format!("{}@example.test", id.simple());
+    let body = json!({"name": name, "email": email, "phone": "+12025550123", "device": {"ip_address": "203.0.113.9"}, "status": "verified"});
+    let got = sandbox.api(key, Method::PUT, &format!("/customers/{id}"), Some(body)).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+}
+
+/// Asks again and again until a condition holds.
+async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    for _ in 0..2000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("it never happened: {what}");
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_is_asked_for_again() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.cache.customer_ttl = Duration::from_millis(300)).await;
+    gateway.data(&name_of(ADA)).await;
+    rename_behind(&sandbox, "sandbox", ADA, "Ada Renamed").await;
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+    until("the new name", async || gateway.data(&name_of(ADA)).await["customer"]["name"] == "Ada Renamed").await;
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 2);
+}
+
+#[tokio::test]
+async fn not_found_is_kept_for_a_time_of_its_own() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.cache.not_found_ttl = Duration::from_millis(300)).await;
+    for query in [name_of(UNKNOWN), name_of(UNKNOWN)] {
+        assert_eq!(gateway.data(&query).await["customer"], Value::Null);
+    }
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
+    until("another call", async || {
+        gateway.data(&name_of(UNKNOWN)).await;
+        count(&sandbox.calls().await, CUSTOMER) == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failure_is_not_kept() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.fault(json!({"times": 1, "fault": {"status": 500}})).await;
+    assert_eq!(gateway.ask(&name_of(ADA)).await["data"]["customer"], Value::Null);
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+}
+
+#[rstest]
+#[case("cache-control", "no-cache")]
+#[case("cache-control", "max-age=0, No-Cache")]
+#[case("pragma", "no-cache")]
+#[tokio::test]
+async fn a_caller_that_wants_no_cache_reads_through_and_what_it_read_is_kept(#[case] name: &str, #[case] value: &str) {
+    let (gateway, sandbox) = Gateway::start().await;
+    let queries = [
+        name_of(ADA),
+        format!("{{ customerReview(customerId: \"{ADA}\") {{ customer {{ name }} }} }}"),
+        "{ customerByExternalId(externalId: \"ada-1\") { name } }".to_owned(),
+    ];
+    for query in &queries {
+        gateway.data(query).await;
+    }
+    let body = json!({"name": "Ada Renamed", "email": "new@example.test", "phone": "+12025550123", "external_id": "ada-1",
+        "device": {"ip_address": "203.0.113.9"}, "status": "verified"});
+    sandbox.api("sandbox", Method::PUT, &format!("/customers/{ADA}"), Some(body)).await;
+    sandbox.forget_calls().await;
+    for query in &queries {
+        assert!(gateway.data(query).await.to_string().contains("Ada Example"));
+    }
+    assert_eq!(sandbox.calls().await, json!({}));
+    for query in &queries {
+        let fresh = without_errors(send(gateway.post(&json!({"query": query})).header(name, value)).await);
+        assert!(fresh.to_string().contains("Ada Renamed"), "{fresh}");
+    }
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1, REVIEW: 1, LIST: 1}));
+    for query in &queries {
+        assert!(gateway.data(query).await.to_string().contains("Ada Renamed"));
+    }
+}
+
+#[tokio::test]
+async fn fifty_callers_at_once_share_one_call() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.latency(150).await;
+    for (query, calls) in [
+        (name_of(ADA), json!({CUSTOMER: 1})),
+        (format!("{{ customer(id: \"{REX}\") {{ name review {{ identity {{ decision }} }} }} }}"), json!({REVIEW: 1})),
+        ("{ customers(first: 9) { nodes { id } } }".to_owned(), json!({LIST: 1})),
+    ] {
+        let answers = join_all((0..50).map(|_| gateway.data(&query))).await;
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        assert_eq!(sandbox.calls().await, calls);
+        sandbox.forget_calls().await;
+    }
+}
+
+#[tokio::test]
+async fn one_callers_hang_up_does_not_cost_another_its_answer() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.latency(200).await;
+    let query = name_of(ADA);
+    let first = tokio::time::timeout(Duration::from_millis(80), gateway.data(&query));
+    let second = async {
+        sandbox.until_calls(|calls| count(calls, CUSTOMER) == 1).await;
+        gateway.data(&query).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.is_err(), "the first caller left");
+    assert_eq!(second["customer"]["name"], "Ada Example");
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
+}
+
+#[tokio::test]
+async fn with_the_cache_off_nothing_is_kept() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.cache.enabled = false;
+        settings.cache.stale_while_refresh = Duration::from_secs(60);
+    })
+    .await;
+    for _ in 0..50 {
+        gateway.data(&name_of(ADA)).await;
+        gateway.data(&name_of(UNKNOWN)).await;
+        gateway.data("{ customers { totalCount } }").await;
+        gateway.data(&format!("{{ customerReview(customerId: \"{ADA}\") {{ identity {{ decision }} }} }}")).await;
+    }
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 100, LIST: 50, REVIEW: 50}));
+    // Within one request nothing is asked twice all the same.
+    sandbox.forget_calls().await;
+    gateway.data(&format!("{{ a: customer(id: \"{ADA}\") {{ name }} b: customer(id: \"{ADA}\") {{ email }} }}")).await;
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
+}
+
+#[tokio::test]
+async fn an_old_answer_is_given_while_a_new_one_is_read_where_the_setting_says_so() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.cache.customer_ttl = Duration::from_millis(100);
+        settings.cache.stale_while_refresh = Duration::from_secs(60);
+    })
+    .await;
+    gateway.data(&name_of(ADA)).await;
+    rename_behind(&sandbox, "sandbox", ADA, "Ada Renamed").await;
+    sandbox.fault(json!({"route": CUSTOMER, "times": 1, "fault": {"hang": true}})).await;
+    // Whoever asks while the upstream hangs gets the old answer, past its time as well.
+    until("a refresh", async || {
+        assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+        count(&sandbox.calls().await, CUSTOMER) == 2
+    })
+    .await;
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 2);
+}
+
+#[tokio::test]
+async fn an_old_answer_is_followed_by_the_new_one() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.cache.customer_ttl = Duration::from_millis(100);
+        settings.cache.stale_while_refresh = Duration::from_secs(60);
+    })
+    .await;
+    gateway.data(&name_of(ADA)).await;
+    rename_behind(&sandbox, "sandbox", ADA, "Ada Renamed").await;
+    until("the new name", async || gateway.data(&name_of(ADA)).await["customer"]["name"] == "Ada Renamed").await;
+}
+
+/// The name of Ada as two keys see it, whoever asks when.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_never_share_what_they_see() {
+    let (gateway, sandbox) = Gateway::passthrough().await;
+    for key in ["key-a", "key-b"] {
+        rename_behind(&sandbox, key, ADA, &format!("Ada of {key}")).await;
+    }
+    sandbox.forget_calls().await;
+    let queries = [
+        name_of(ADA),
+        format!("{{ customerReview(customerId: \"{ADA}\") {{ customer {{ name }} }} }}"),
+        "{ customers(first: 100) { nodes { name } } }".to_owned(),
+    ];
+    let (gateway, queries) = (&gateway, &queries);
+    let asked = (0..300).map(|i| async move {
+        let (mine, other) = if i % 2 == 0 { ("key-a", "key-b") } else { ("key-b", "key-a") };
+        let seen = without_errors(gateway.ask_as(mine, &queries[i % 3], json!({})).await).to_string();
+        assert!(seen.contains(&format!("Ada of {mine}")) && !seen.contains(&format!("Ada of {other}")), "{seen}");
+    });
+    join_all(asked).await;
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 2, REVIEW: 2, LIST: 2}));
+}
+
+#[tokio::test]
+async fn scopes_that_ask_at_once_each_make_their_own_call() {
+    // Nobody is answered before all three have called: a shared call would hang.
+    let stub = Stub::holding(3, |seen| {
+        let name =
+            format!("{} {}", seen.header("authorization").unwrap(), seen.header("straddle-account-id").unwrap_or("-"));
+        Reply::object(&with(person(id_in(&seen.path)), json!({"name": name})))
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = Mode::Passthrough).await;
+    let query = json!({"query": name_of(ADA)});
+    let account = Uuid::from_u128(7).to_string();
+    let plain = |key: &str| gateway.post(&query).bearer_auth(key);
+    let (a, b, c) =
+        tokio::join!(send(plain("a")), send(plain("b")), send(plain("a").header("straddle-account-id", &account)));
+    let names = [a, b, c].map(|answer| answer["data"]["customer"]["name"].as_str().unwrap().to_owned());
+    assert_eq!(names, ["Bearer a -".to_owned(), "Bearer b -".to_owned(), format!("Bearer a {account}")]);
+}
+
+#[tokio::test]
+async fn one_scopes_write_leaves_anothers_entries_alone() {
+    let (gateway, sandbox) = Gateway::passthrough().await;
+    for key in ["key-a", "key-b"] {
+        gateway.ask_as(key, &name_of(ADA), json!({})).await;
+    }
+    let rename =
+        format!("mutation {{ updateCustomer(input: {{id: \"{ADA}\", name: \"Of A\"}}) {{ customer {{ name }} }} }}");
+    without_errors(gateway.ask_as("key-a", &rename, json!({})).await);
+    sandbox.forget_calls().await;
+    let name = async |key| gateway.ask_as(key, &name_of(ADA), json!({})).await["data"]["customer"]["name"].clone();
+    assert_eq!((name("key-a").await, name("key-b").await), (json!("Of A"), json!("Ada Example")));
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
+}
+
+/// The `Cache-Control` of a read by GET.
+async fn cache_control_of(gateway: &Gateway, query: &str) -> String {
+    let request = gateway.request(Method::GET, "/graphql").query(&[("query", query)]);
+    Got::from(request.send().await.unwrap()).await.header("cache-control").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn answers_are_not_to_be_stored() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    assert_eq!(cache_control_of(&gateway, &name_of(ADA)).await, "no-store");
+    for body in [json!({"query": name_of(ADA)}), json!({"query": "{"}), json!([])] {
+        let got = Got::from(gateway.post(&body).send().await.unwrap()).await;
+        assert_eq!(got.header("cache-control"), Some("no-store"));
+    }
+    for path in ["/", "/livez", "/nowhere"] {
+        let got = Got::from(gateway.request(Method::GET, path).send().await.unwrap()).await;
+        assert_eq!(got.header("cache-control"), Some("no-store"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_pure_read_by_get_may_be_stored_for_as_long_as_its_shortest_part_where_the_setting_says_so() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.graphql.private_max_age = true;
+        settings.cache.customer_ttl = Duration::from_secs(1000);
+        settings.cache.page_ttl = Duration::from_secs(100);
+    })
+    .await;
+    let seconds = async |query: &str| {
+        let value = cache_control_of(&gateway, query).await;
+        value.strip_prefix("private, max-age=").unwrap_or_else(|| panic!("{value}")).parse::<u64>().unwrap()
+    };
+    // Kept or not, it is what is left; generous for slow machines.
+    for _ in 0..2 {
+        assert!((900..1000).contains(&seconds(&name_of(ADA)).await));
+        assert!((50..100).contains(&seconds("{ customers(first: 2) { nodes { address { city } } } }").await));
+    }
+    sandbox.fault(json!({"customer_id": RHEA, "fault": {"status": 500}})).await;
+    for query in [name_of(RHEA), "{ viewer { permissions } }".to_owned(), "{ nothing }".to_owned()] {
+        assert_eq!(cache_control_of(&gateway, &query).await, "no-store", "{query}");
+    }
+    let post = Got::from(gateway.post(&json!({"query": name_of(ADA)})).send().await.unwrap()).await;
+    assert_eq!(post.header("cache-control"), Some("no-store"));
+}

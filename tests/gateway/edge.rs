@@ -1,0 +1,340 @@
+//! GraphQL over HTTP: media types, statuses, methods, parameters, bounds, and how a server ends.
+
+use std::time::Duration;
+
+use customers_gateway::auth::Mode;
+use customers_gateway::sandbox::seed::{ADA, REX};
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::gateway::Got;
+use crate::support::{Gateway, codes, count, only_error};
+
+const GRAPHQL: &str = "application/graphql-response+json";
+const QUERY: &str = "{ viewer { subject } }";
+
+/// A POST with these headers and this body.
+async fn post(gateway: &Gateway, headers: &[(&str, &str)], body: impl Into<String>) -> Got {
+    let mut request = gateway.request(Method::POST, "/graphql").body(body.into());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Got::from(request.send().await.unwrap()).await
+}
+
+async fn get(gateway: &Gateway, parameters: &[(&str, &str)]) -> Got {
+    Got::from(gateway.request(Method::GET, "/graphql").query(parameters).send().await.unwrap()).await
+}
+
+/// Every refusal is JSON, with one error, no data, and the id of its header.
+fn refused(got: &Got, status: u16, code: &str) {
+    assert_eq!(got.status, status, "{}", got.text);
+    let answer = got.json();
+    assert_eq!((codes(&answer), answer.get("data")), (vec![code], None), "{answer}");
+    assert_eq!(only_error(&answer)["extensions"]["requestId"], got.header("request-id").unwrap());
+    assert!(got.header("content-type").unwrap().ends_with("json; charset=utf-8"));
+    assert_eq!(got.header("cache-control"), Some("no-store"));
+}
+
+#[rstest]
+#[case("*/*", "application/json")]
+#[case("application/json", "application/json")]
+#[case("application/graphql-response+json", GRAPHQL)]
+#[case("application/graphql-response+json, application/json;q=0.9", GRAPHQL)]
+#[case("application/graphql-response+json;q=0.5, application/json;q=0.9", "application/json")]
+#[case("text/html, application/json;q=0.1", "application/json")]
+#[tokio::test]
+async fn the_answers_media_type_is_what_the_caller_likes_best(#[case] accept: &str, #[case] media: &str) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let body = json!({"query": QUERY}).to_string();
+    let got = post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await;
+    assert_eq!((got.status, got.header("content-type")), (200, Some(format!("{media}; charset=utf-8").as_str())));
+    assert_eq!((got.header("vary"), got.header("x-content-type-options")), (Some("accept"), Some("nosniff")));
+}
+
+#[rstest]
+#[case("text/html")]
+#[case("application/json;q=0")]
+#[case("application/xml, image/*")]
+#[tokio::test]
+async fn a_caller_that_takes_no_json_is_refused(#[case] accept: &str) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let body = json!({"query": QUERY}).to_string();
+    refused(
+        &post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await,
+        406,
+        "BAD_REQUEST",
+    );
+}
+
+#[rstest]
+#[case(Some("text/plain"))]
+#[case(Some("application/x-www-form-urlencoded"))]
+#[case(Some("multipart/form-data; boundary=x"))]
+#[case(Some("application/graphql"))]
+#[case(Some("application/json; charset=utf-16"))]
+#[case(None)]
+#[tokio::test]
+async fn only_json_is_read(#[case] content_type: Option<&str>) {
+    let (gateway, sandbox) = Gateway::start().await;
+    let headers: Vec<_> = content_type.map(|value| ("content-type", value)).into_iter().collect();
+    let mutation = format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
+    refused(&post(&gateway, &headers, json!({"query": mutation}).to_string()).await, 415, "BAD_REQUEST");
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[rstest]
+#[case(Method::PUT)]
+#[case(Method::DELETE)]
+#[case(Method::PATCH)]
+#[case(Method::OPTIONS)]
+#[tokio::test]
+async fn other_methods_are_refused(#[case] method: Method) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let request = gateway.request(method, "/graphql").json(&json!({"query": QUERY}));
+    let got = Got::from(request.send().await.unwrap()).await;
+    refused(&got, 405, "BAD_REQUEST");
+    assert_eq!(got.header("allow"), Some("GET, POST"));
+}
+
+#[tokio::test]
+async fn a_query_comes_by_get() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let query = "query A($id: ID!) { customer(id: $id) { name } } query B { viewer { subject } }";
+    let variables = json!({"id": REX}).to_string();
+    let got =
+        get(&gateway, &[("query", query), ("operationName", "A"), ("variables", &variables), ("extensions", "{}")])
+            .await;
+    assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
+}
+
+#[tokio::test]
+async fn a_mutation_by_get_is_refused_and_not_run() {
+    let (gateway, sandbox) = Gateway::start().await;
+    let mutation = format!("mutation M {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
+    for parameters in [
+        vec![("query", mutation.clone())],
+        vec![("query", format!("{mutation} query Q {{ viewer {{ subject }} }}")), ("operationName", "M".to_owned())],
+    ] {
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let got = get(&gateway, &parameters).await;
+        refused(&got, 405, "BAD_REQUEST");
+        assert!(got.header("allow").unwrap().contains("POST"));
+    }
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[rstest]
+#[case::no_json("{\"query\": planted")]
+#[case::nothing("")]
+#[case::no_query("{}")]
+#[case::null_query("{\"query\": null}")]
+#[case::a_query_that_is_no_text("{\"query\": [\"planted\"]}")]
+#[case::a_name_that_is_no_text("{\"query\": \"{ viewer { subject } }\", \"operationName\": 1}")]
+#[case::variables_that_are_a_text("{\"query\": \"{ viewer { subject } }\", \"variables\": \"planted\"}")]
+#[case::variables_that_are_a_list("{\"query\": \"{ viewer { subject } }\", \"variables\": [\"planted\"]}")]
+#[case::extensions_that_are_a_text("{\"query\": \"{ viewer { subject } }\", \"extensions\": \"planted\"}")]
+#[case::a_text("\"planted\"")]
+#[case::a_batch("[{\"query\": \"{ viewer { subject } }\"}]")]
+#[tokio::test]
+async fn a_body_that_is_no_request_is_refused_under_either_media_type(#[case] body: &str) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for accept in ["application/json", GRAPHQL] {
+        let got = post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await;
+        refused(&got, 400, "BAD_REQUEST");
+        assert!(!got.text.contains("planted"));
+    }
+}
+
+#[tokio::test]
+async fn null_parameters_count_as_not_given() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let body = json!({"query": QUERY, "operationName": null, "variables": null, "extensions": null, "other": 1});
+    let got = post(&gateway, &[("content-type", "application/json; charset=UTF-8")], body.to_string()).await;
+    assert_eq!(got.json(), json!({"data": {"viewer": {"subject": null}}}));
+}
+
+#[tokio::test]
+async fn a_get_without_its_parameters_is_refused() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for parameters in [
+        vec![],
+        vec![("query", "")],
+        vec![("query", QUERY), ("variables", "planted")],
+        vec![("query", QUERY), ("query", QUERY)],
+    ] {
+        let got = get(&gateway, &parameters).await;
+        refused(&got, 400, "BAD_REQUEST");
+        assert!(!got.text.contains("planted"));
+    }
+}
+
+#[rstest]
+#[case("{ viewer {", "GRAPHQL_PARSE_FAILED")]
+#[case("{ nothing }", "GRAPHQL_VALIDATION_FAILED")]
+#[case("query ($a: Int!) { customers(first: $a) { totalCount } }", "BAD_USER_INPUT")]
+#[tokio::test]
+async fn under_plain_json_a_refused_document_is_a_200_and_under_the_newer_type_a_400(
+    #[case] query: &str,
+    #[case] code: &str,
+) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for (accept, status) in [("application/json", 200), (GRAPHQL, 400)] {
+        let got = post(
+            &gateway,
+            &[("accept", accept), ("content-type", "application/json")],
+            json!({"query": query}).to_string(),
+        )
+        .await;
+        refused(&got, status, code);
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_bound_is_refused_and_one_below_is_not() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.server.max_body_bytes = 1000).await;
+    let sized = |length: usize| {
+        let body = json!({"query": QUERY, "variables": {"a": ""}}).to_string();
+        body.replace("\"\"", &format!("\"{}\"", "a".repeat(length - body.len())))
+    };
+    let json = [("content-type", "application/json")];
+    assert_eq!(post(&gateway, &json, sized(1000)).await.status, 200);
+    let got = post(&gateway, &json, sized(1001)).await;
+    refused(&got, 413, "OPERATION_TOO_LARGE");
+    assert!(got.text.contains("max_body_bytes") && got.text.contains("1000"));
+}
+
+#[tokio::test]
+async fn what_is_nowhere_is_told_as_json() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for path in ["/nowhere", "/graphql/", "/.env"] {
+        refused(&Got::from(gateway.request(Method::GET, path).send().await.unwrap()).await, 404, "BAD_REQUEST");
+    }
+    refused(&Got::from(gateway.request(Method::POST, "/livez").send().await.unwrap()).await, 405, "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn probes_are_answered_on_both_listeners_and_graphql_on_one() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for base in [&gateway.base, &gateway.admin] {
+        for probe in ["/livez", "/readyz"] {
+            let got = Got::from(gateway.client.get(format!("{base}{probe}")).send().await.unwrap()).await;
+            assert_eq!((got.status, got.json()), (200, json!({"status": "ok"})));
+        }
+    }
+    let got = Got::from(gateway.client.get(format!("{}/graphql", gateway.admin)).send().await.unwrap()).await;
+    assert_eq!(got.status, 404);
+}
+
+#[tokio::test]
+async fn a_request_id_is_always_the_gateways_own_and_stands_in_every_error() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.fault(json!({"fault": {"status": 500}})).await;
+    let query = format!("{{ a: customer(id: \"{ADA}\") {{ name }} b: customer(id: \"{REX}\") {{ name }} }}");
+    let request =
+        gateway.post(&json!({"query": query})).header("request-id", "planted").header("x-request-id", "planted");
+    let got = Got::from(request.send().await.unwrap()).await;
+    let id = got.header("request-id").unwrap();
+    assert!(Uuid::parse_str(id).is_ok());
+    let answer = got.json();
+    let errors = answer["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2);
+    assert!(errors.iter().all(|error| error["extensions"]["requestId"] == id));
+}
+
+#[tokio::test]
+async fn a_caller_without_a_key_is_told_to_bring_one() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.auth.mode = Mode::Passthrough).await;
+    for accept in ["application/json", GRAPHQL] {
+        for key in [None, Some("Basic cGxhbnRlZA=="), Some("Bearer ")] {
+            let mut headers = vec![("accept", accept), ("content-type", "application/json")];
+            headers.extend(key.map(|key| ("authorization", key)));
+            let got = post(&gateway, &headers, json!({"query": QUERY}).to_string()).await;
+            refused(&got, 401, "UNAUTHENTICATED");
+            assert_eq!(got.header("www-authenticate"), Some("Bearer"));
+        }
+    }
+    let request = gateway.post(&json!({"query": QUERY})).bearer_auth("key").header("straddle-account-id", "planted");
+    refused(&Got::from(request.send().await.unwrap()).await, 400, "BAD_REQUEST");
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[tokio::test]
+async fn the_viewer_is_who_asks() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.auth.mode = Mode::Passthrough).await;
+    let query = json!({"query": "{ viewer { subject accountId permissions } }"});
+    let account = Uuid::from_u128(7).to_string();
+    let request = gateway.post(&query).bearer_auth("key").header("straddle-account-id", &account);
+    let viewer = Got::from(request.send().await.unwrap()).await.json()["data"]["viewer"].clone();
+    let all =
+        ["CUSTOMERS_READ", "CUSTOMERS_WRITE", "CUSTOMERS_DELETE", "CUSTOMERS_UNMASK", "REVIEWS_READ", "REVIEWS_DECIDE"];
+    assert_eq!(viewer, json!({"subject": null, "accountId": account, "permissions": all}));
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_answers_what_is_running_and_takes_nothing_new() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.latency(1000).await;
+    let running =
+        tokio::spawn(gateway.post(&json!({"query": format!("{{ customer(id: \"{ADA}\") {{ name }} }}")})).send());
+    sandbox.until_calls(|calls| count(calls, crate::support::CUSTOMER) == 1).await;
+    gateway.shutdown.cancel();
+    // The platform is told first, on the listener that stays open for it.
+    let mut not_ready = false;
+    for _ in 0..400 {
+        let refused = gateway.request(Method::GET, "/livez").send().await.is_err();
+        if let Ok(response) = gateway.client.get(format!("{}/readyz", gateway.admin)).send().await {
+            not_ready |= response.status() == 503;
+        }
+        if refused && not_ready {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(not_ready, "the admin listener said so while a request was running");
+    assert!(gateway.request(Method::GET, "/livez").send().await.is_err(), "new connections are refused");
+    let got = Got::from(running.await.unwrap().unwrap()).await;
+    assert_eq!(got.json(), json!({"data": {"customer": {"name": "Ada Example"}}}));
+    let ended = tokio::time::timeout(Duration::from_secs(10), gateway.served).await;
+    ended.expect("the server ends with its last request").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_waits_for_a_write_whose_caller_left() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.latency(600).await;
+    let mutation = format!("mutation {{ deleteCustomer(input: {{id: \"{REX}\"}}) {{ deletedCustomerId }} }}");
+    let caller = tokio::spawn(gateway.post(&json!({"query": mutation})).send());
+    sandbox.until_calls(|calls| count(calls, "DELETE /v1/customers/{id}") == 1).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    gateway.shutdown.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(10), gateway.served).await;
+    ended.expect("the server ends").unwrap().unwrap();
+    assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let (gateway, _sandbox) =
+        Gateway::with(|settings| settings.server.header_timeout = Duration::from_millis(200)).await;
+    for said in ["", "GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        let mut connection = tokio::net::TcpStream::connect(gateway.base.trim_start_matches("http://")).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut connection, said.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut connection, &mut rest);
+        tokio::time::timeout(Duration::from_secs(10), read).await.expect("it is closed").ok();
+    }
+}
+
+#[tokio::test]
+async fn what_the_front_door_says_to_try_can_be_tried() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let got = Got::from(gateway.request(Method::GET, "/").send().await.unwrap()).await;
+    assert_eq!(got.json()["graphql"], "/graphql");
+    let told = got.json()["try"].as_str().unwrap().to_owned();
+    let body: Value = serde_json::from_str(told.strip_prefix("POST /graphql ").unwrap()).unwrap();
+    gateway.data(body["query"].as_str().unwrap()).await;
+}
