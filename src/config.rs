@@ -219,7 +219,7 @@ impl Settings {
             .add_source(environment)
             .build()
             .and_then(Config::try_deserialize)
-            .map_err(|error| Error::Unreadable(error.to_string()))?;
+            .map_err(|error| Error::Unreadable(without_the_source(&error.to_string())))?;
         settings.check()?;
         Ok(settings)
     }
@@ -376,6 +376,13 @@ impl Upstream {
         }
         Uuid::try_parse(text).map(Some).map_err(|_| unusable("upstream.account_id", "not a UUID"))
     }
+}
+
+/// A parser's message in one line, and without the line of the file that it quotes: that line can hold a key.
+fn without_the_source(message: &str) -> String {
+    let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    let told: Vec<&str> = message.lines().filter(|line| !quoted(line)).map(str::trim).collect();
+    told.join(" ").trim().to_owned()
 }
 
 fn is_loopback(url: &Url) -> bool {

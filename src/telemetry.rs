@@ -11,8 +11,19 @@ use tracing_subscriber::filter::ParseError;
 use crate::config::{Log, LogFormat};
 
 /// Libraries whose lower levels print headers, bodies or addresses.
-const HELD_AT_WARN: [&str; 9] =
-    ["async_graphql", "axum", "h2", "hickory_proto", "hickory_resolver", "hyper", "hyper_util", "reqwest", "rustls"];
+const HELD_AT_WARN: [&str; 11] = [
+    "async_graphql",
+    "axum",
+    "h2",
+    "hickory_proto",
+    "hickory_resolver",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tower",
+    "tower_http",
+];
 
 /// Starts the log, on standard error.
 ///

@@ -10,8 +10,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("main", &["cli"]),
     ("cli", &["app", "auth", "config", "graphql", "sandbox", "server", "telemetry"]),
     ("server", &["app", "http"]),
-    ("app", &["auth", "cache", "config", "customers", "error", "graphql", "operation", "upstream"]),
-    ("config", &["auth", "graphql::schema::ENGINE_DEPTH", "operation", "upstream"]),
+    ("app", &["auth", "cache", "config", "customers", "error", "graphql", "http::browser", "operation", "upstream"]),
+    ("config", &["auth", "graphql::schema::ENGINE_DEPTH", "http::browser", "operation", "upstream"]),
     ("http", &["app", "auth", "error", "operation"]),
     (
         "operation",

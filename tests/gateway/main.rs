@@ -11,6 +11,7 @@ mod layout;
 mod sandbox;
 mod support;
 
+mod binary;
 mod caching;
 mod edge;
 mod errors;
@@ -18,4 +19,6 @@ mod language;
 mod paging;
 mod partial_failure;
 mod reading;
+mod schema;
+mod wire;
 mod writing;

@@ -4,8 +4,8 @@
 pub mod gateway;
 pub mod stub;
 
-pub use gateway::{Gateway, Got, Sandbox};
-pub use stub::{Reply, Seen, Stub};
+pub use gateway::{Gateway, Sandbox};
+pub use stub::{Reply, Stub};
 
 use serde_json::Value;
 
@@ -14,7 +14,6 @@ pub const LIST: &str = "GET /v1/customers";
 pub const CUSTOMER: &str = "GET /v1/customers/{id}";
 pub const REVIEW: &str = "GET /v1/customers/{id}/review";
 pub const UNMASKED: &str = "GET /v1/customers/{id}/unmasked";
-pub const UPDATE: &str = "PUT /v1/customers/{id}";
 
 /// The codes of an answer's errors, in their order.
 pub fn codes(answer: &Value) -> Vec<&str> {

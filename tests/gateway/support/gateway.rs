@@ -8,7 +8,7 @@ use customers_gateway::app::App;
 use customers_gateway::auth::Mode;
 use customers_gateway::config::Settings;
 use customers_gateway::sandbox;
-use customers_gateway::server::{self, Listeners, Timing};
+use customers_gateway::server::{self, Keeping, Listeners};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -90,9 +90,13 @@ impl Gateway {
         let listeners = Listeners { public: listener(), admin: listener() };
         let base = format!("http://{}", listeners.public.local_addr().unwrap());
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
-        let timing = Timing { headers: settings.server.header_timeout, drain: settings.server.drain };
+        let keeping = Keeping {
+            max_connections: settings.server.max_connections,
+            headers: settings.server.header_timeout,
+            drain: settings.server.drain,
+        };
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(server::serve(Arc::new(app), listeners, timing, shutdown.clone()));
+        let served = tokio::spawn(server::serve(Arc::new(app), listeners, keeping, None, shutdown.clone()));
         Self { base, admin, client: client(), _stop: shutdown.clone().drop_guard(), shutdown, served }
     }
 

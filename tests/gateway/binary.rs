@@ -1,0 +1,221 @@
+//! The program itself: how it starts, what it says, how it ends.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use customers_gateway::sandbox::seed::ADA;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::gateway::client;
+
+/// The program with nothing of this process's environment that could be a setting.
+fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_customers-gateway"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY")) {
+        command.env_remove(name);
+    }
+    for setting in ["SERVER__LISTEN", "SERVER__ADMIN_LISTEN", "SANDBOX__LISTEN"] {
+        command.env(format!("GATEWAY__{setting}"), "127.0.0.1:0");
+    }
+    command.envs(variables.iter().copied());
+    command
+}
+
+/// Waits until a child ends; one that does not is killed, and the test fails.
+fn ended(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if started.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("the program did not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut child = program(arguments, variables).spawn().unwrap();
+    ended(&mut child);
+    child.wait_with_output().unwrap()
+}
+
+/// The one line on standard error of a program that would not start.
+fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(arguments, variables);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{told}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told
+}
+
+/// A program that serves, stopped by the test.
+struct Serving {
+    child: Child,
+    greeting: String,
+    graphql: String,
+}
+
+impl Serving {
+    fn start(variables: &[(&str, &str)]) -> Self {
+        let mut child = program(&["serve"], variables).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        while !greeting.contains("try ") {
+            assert!(lines.read_line(&mut greeting).unwrap() > 0, "it ended after: {greeting}");
+        }
+        let graphql = greeting.split_whitespace().find(|word| word.ends_with("/graphql")).unwrap().to_owned();
+        Self { child, greeting, graphql }
+    }
+
+    /// Stops it as a platform does; how it ended, and all that it logged.
+    fn stop(mut self) -> (ExitStatus, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut stderr = self.child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).map(|_| log)
+        });
+        (ended(&mut self.child), log.join().unwrap().unwrap())
+    }
+}
+
+#[rstest]
+#[case::an_unknown_setting(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:0")], &["listn"])]
+#[case::no_address(&[("GATEWAY__SERVER__LISTEN", "here")], &["server.listen"])]
+#[case::no_duration(&[("GATEWAY__SERVER__DEADLINE", "soon")], &["deadline"])]
+#[case::nothing_at_once(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")], &["upstream.max_in_flight", "GATEWAY__UPSTREAM__MAX_IN_FLIGHT"])]
+#[case::an_upstream_in_clear(&[("GATEWAY__UPSTREAM__BASE_URL", "http://api.example.com")], &["upstream.base_url", "https"])]
+#[case::a_real_upstream_for_anybody(&[("GATEWAY__UPSTREAM__BASE_URL", "https://api.example.com")], &["auth.mode", "GATEWAY__AUTH__MODE"])]
+#[case::an_unknown_mode(&[("GATEWAY__AUTH__MODE", "open")], &["open"])]
+#[case::a_log_level(&[("GATEWAY__LOG__LEVEL", "loud=loud=loud")], &["log.level"])]
+#[case::a_file_that_is_not_there(&[("GATEWAY_CONFIG", "/nowhere/gateway.toml")], &["/nowhere/gateway.toml"])]
+#[test]
+fn what_cannot_be_used_is_named_in_one_line(#[case] variables: &[(&str, &str)], #[case] named: &[&str]) {
+    let told = complaint(&["serve"], variables);
+    for word in named {
+        assert!(told.contains(word), "{told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_without_its_secrets() {
+    let file = std::env::temp_dir().join(format!("gateway-test-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::write(&file, "[upstream]\napi_key = \"sk_live_planted\n").unwrap();
+    let arguments = ["serve", "--config", file.to_str().unwrap()];
+    let told = complaint(&arguments, &[]);
+    assert!(told.contains("line 2") && !told.contains("planted"), "{told}");
+    std::fs::write(&file, "[upstream]\napi_key = { planted = \"sk_live_planted\" }\n").unwrap();
+    let told = complaint(&arguments, &[]);
+    assert!(told.contains("upstream.api_key") && !told.contains("sk_live"), "{told}");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[rstest]
+#[case("SERVER__LISTEN", "server.listen")]
+#[case("SERVER__ADMIN_LISTEN", "server.admin_listen")]
+#[case("SANDBOX__LISTEN", "sandbox.listen")]
+#[test]
+fn a_port_that_is_taken_is_named_with_its_setting(#[case] variable: &str, #[case] setting: &str) {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, variable) = (taken.local_addr().unwrap().to_string(), format!("GATEWAY__{variable}"));
+    let told = complaint(&["serve"], &[(variable.as_str(), address.as_str())]);
+    for word in [address.as_str(), variable.as_str(), setting] {
+        assert!(told.contains(word), "{told}");
+    }
+}
+
+#[test]
+fn the_schema_is_printed() {
+    let output = run(&["schema"], &[("GATEWAY__AUTH__MODE", "nonsense")]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), customers_gateway::graphql::sdl().trim_end());
+}
+
+#[test]
+fn the_settings_can_be_looked_at_and_show_no_key() {
+    let output = run(&["check-config"], &[("GATEWAY__UPSTREAM__API_KEY", "sk_live_planted")]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && told.contains("embedded sandbox") && !told.contains("planted"), "{told}");
+}
+
+#[test]
+fn a_health_check_without_a_gateway_fails() {
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    complaint(&["health"], &[("GATEWAY__SERVER__ADMIN_LISTEN", &nowhere)]);
+}
+
+async fn ask(serving: &Serving, query: &str, variables: Value) -> Value {
+    let body = json!({"query": query, "variables": variables});
+    let request =
+        client().post(&serving.graphql).json(&body).bearer_auth("planted-token").header("cookie", "planted-cookie");
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn it_greets_with_made_up_data_serves_and_ends_well() {
+    let serving = Serving::start(&[]);
+    assert!(serving.greeting.contains("made up"), "{}", serving.greeting);
+    let tried = serving.greeting.split("-d '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    let request = client().post(&serving.graphql).header("content-type", "application/json").body(tried);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"]["customers"]["totalCount"], 250);
+    let (status, log) = serving.stop();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[rstest]
+#[case("text")]
+#[case("json")]
+#[tokio::test]
+async fn the_log_holds_nothing_personal_at_its_most_talkative(#[case] format: &str) {
+    let serving = Serving::start(&[
+        ("GATEWAY__LOG__LEVEL", "trace"),
+        ("GATEWAY__LOG__FORMAT", format),
+        ("GATEWAY__UPSTREAM__API_KEY", "sk_live_planted"),
+    ]);
+    let create = "mutation ($i: CreateCustomerInput!) { createCustomer(input: $i) { customer { id email } userErrors { code } } }";
+    let input = json!({"name": "Planted Person", "type": "INDIVIDUAL", "email": "planted@example.test", "phone": "+12025550177",
+        "device": {"ipAddress": "203.0.113.77"}, "complianceProfile": {"individual": {"dob": "1977-07-07", "ssn": "977-77-7777"}},
+        "address": {"address1": "77 Planted St", "city": "Plantedville", "state": "NV", "zip": "89577"},
+        "metadata": [{"key": "planted-key", "value": "planted-value"}], "externalId": "planted-external"});
+    let created = ask(&serving, create, json!({"i": input})).await;
+    let id = created["data"]["createCustomer"]["customer"]["id"].clone();
+    assert!(id.is_string(), "{created}");
+    // Taken, wrong, not there, not understood, not GraphQL.
+    ask(&serving, create, json!({"i": input})).await;
+    ask(&serving, create, json!({"i": {"name": "planted"}})).await;
+    let unmasked = ask(&serving, "mutation ($i: UnmaskCustomerInput!) { unmaskCustomer(input: $i) { unmaskedCustomer { email device { ipAddress } } } }", json!({"i": {"id": id, "reason": "planted-reason"}})).await;
+    assert_eq!(unmasked["data"]["unmaskCustomer"]["unmaskedCustomer"]["device"]["ipAddress"], "203.0.113.77");
+    let update =
+        "mutation ($i: UpdateCustomerInput!) { updateCustomer(input: $i) { customer { name } userErrors { code } } }";
+    ask(&serving, update, json!({"i": {"id": id, "name": "Planted Renamed"}})).await;
+    for filter in
+        [json!({"name": "Planted Person"}), json!({"email": "planted@example.test"}), json!({"search": "planted"})]
+    {
+        let found = ask(&serving, "query ($f: CustomerFilter) { customers(filter: $f) { nodes { name email phone address { city } review { identity { decision } } } } }", json!({"f": filter})).await;
+        assert_eq!(found["errors"], Value::Null);
+    }
+    ask(&serving, "{ customerByExternalId(externalId: \"planted-external\") { name } }", json!({})).await;
+    ask(&serving, "{ planted(planted: \"planted\") }", json!({})).await;
+    ask(&serving, "{ planted: customer(id: \"planted\" {", json!({})).await;
+    let url = format!("{}?query=%7Bplanted%7D&planted=planted", serving.graphql);
+    client().get(url).send().await.unwrap();
+    client().get(serving.graphql.replace("/graphql", "/planted/977-77-7777")).send().await.unwrap();
+    let (status, log) = serving.stop();
+    assert!(status.success());
+    assert!(log.matches("request").count() > 10, "there is a log: {log}");
+    let planted = ["lanted", "977-77-7777", "1977-07-07", "203.0.113.77", "2025550177", "89577", "LANTED"];
+    for line in log.lines() {
+        assert!(!planted.iter().any(|word| line.contains(word)), "{line}");
+    }
+    assert!(!log.contains(&ADA.to_string()));
+}
