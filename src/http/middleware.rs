@@ -52,6 +52,8 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
+    // What is answered where the request cannot be seen any more has made an id of its own.
+    let id = response.extensions().get::<RequestId>().cloned().unwrap_or(id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
