@@ -12,12 +12,17 @@ mod sandbox;
 mod support;
 
 mod binary;
+mod browser;
 mod caching;
+mod connections;
+mod documents;
 mod edge;
 mod errors;
 mod language;
+mod limits;
 mod paging;
 mod partial_failure;
+mod rate_limit;
 mod reading;
 mod schema;
 mod wire;
