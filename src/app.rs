@@ -4,20 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{Authenticator, Principal};
+use crate::auth::{Access, Authenticator, Credential, Mode, Principal, jwt};
 use crate::cache::{self, Cache};
-use crate::config::Settings;
+use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
+use crate::error::Failure;
 use crate::graphql;
 use crate::http::browser::Origins;
+use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::RateLimit;
+use crate::operation::unmask_limit::UnmaskLimit;
+use crate::privacy::audit::{Actor, Audit};
 use crate::upstream::client::{self, Caller, Client};
 
 /// The parts of a running gateway.
@@ -25,7 +30,8 @@ pub struct App {
     pub authenticator: Authenticator,
     pub executor: Executor,
     pub services: Arc<Services>,
-    pub rate_limit: Option<RateLimit>,
+    rate_limit: Option<RateLimit>,
+    unmask_limit: UnmaskLimit,
     pub origins: Origins,
     pub limits: Limits,
     /// Set when the process is going down: no longer ready.
@@ -43,6 +49,8 @@ pub struct Limits {
 
 impl App {
     /// A gateway before the upstream at `base_url`.
+    ///
+    /// It is to be called within the runtime: the keys for tokens are kept up to date by a task.
     ///
     /// # Errors
     /// Where a part cannot be built on this machine.
@@ -85,18 +93,32 @@ impl App {
                 documents_max_bytes: settings.graphql.documents_max_bytes,
                 introspection: settings.introspection(),
                 max_upstream_calls: settings.graphql.max_upstream_calls,
+                max_unmask_per_operation: settings.privacy.max_unmask_per_operation,
                 errors: ErrorBounds {
                     errors: settings.graphql.max_errors,
                     validation_errors: settings.graphql.max_validation_errors,
                 },
             },
         )?;
+        let access = match settings.auth.mode {
+            Mode::Sandbox => Access::Sandbox,
+            Mode::Passthrough => Access::Passthrough,
+            Mode::Jwt => Access::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?)?),
+        };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
-            authenticator: Authenticator::new(settings.auth.mode, key, settings.upstream.account()?),
+            authenticator: Authenticator::new(access, key, settings.upstream.account()?),
             executor,
-            services: Arc::new(Services { upstream, cache, turns: Turns::default(), writes: TaskTracker::new() }),
+            services: Arc::new(Services {
+                upstream,
+                cache,
+                turns: Turns::default(),
+                writes: TaskTracker::new(),
+                audit: Audit::open(&settings.audit()?)?,
+                unmask_needs_reason: settings.privacy.unmask_reason == UnmaskReason::Required,
+            }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
+            unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
@@ -123,7 +145,33 @@ impl App {
             correlation_id: request_id.to_owned(),
             calls,
         };
-        Session::new(Arc::clone(&self.services), caller, deadline, past_the_cache)
+        let key = match &principal.credential {
+            Credential::Callers(key) => Some(key.expose_secret()),
+            Credential::Gateways(_) => None,
+        };
+        let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
+        Session::new(Arc::clone(&self.services), caller, actor, deadline, past_the_cache)
+    }
+
+    /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time to wait.
+    pub fn admit(&self, caller: u128, prepared: &Prepared) -> Result<(), Failure> {
+        self.take(caller, 1 + prepared.planned_calls())?;
+        self.unmask_limit.take(caller, prepared.unmaskings(), std::time::Instant::now())
+    }
+
+    /// Takes a unit for a request that shows no caller: guessing has a rate too.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time to wait.
+    pub fn admit_refused(&self, address: u128) -> Result<(), Failure> {
+        self.take(address, 1)
+    }
+
+    fn take(&self, caller: u128, units: usize) -> Result<(), Failure> {
+        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(caller, units))
     }
 
     /// Says that the process is going down.

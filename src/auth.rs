@@ -1,19 +1,25 @@
 //! Who asks: turns what a request shows of its caller into a [`Principal`], or refuses it.
 
+pub mod jwt;
 pub mod permission;
 pub mod principal;
 
 use std::fmt;
 
-use http::{HeaderMap, header};
-use secrecy::SecretString;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::debug;
 use uuid::Uuid;
 
 use crate::error::{Code, Failure};
 
 pub use permission::Permission;
 pub use principal::{Credential, Principal};
+
+const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 
 /// How callers are told apart; `auth.mode` in the settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,6 +29,8 @@ pub enum Mode {
     Sandbox,
     /// The caller's own upstream key is sent on: the upstream decides what it may do.
     Passthrough,
+    /// Callers bring a token of the company's identity provider; the upstream is asked with the gateway's key.
+    Jwt,
 }
 
 impl fmt::Display for Mode {
@@ -30,37 +38,47 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Sandbox => "sandbox",
             Self::Passthrough => "passthrough",
+            Self::Jwt => "jwt",
         })
     }
+}
+
+/// A mode with what it needs.
+#[derive(Debug)]
+pub enum Access {
+    Sandbox,
+    Passthrough,
+    Jwt(jwt::Verifier),
 }
 
 /// Tells who a request comes from.
 #[derive(Debug)]
 pub struct Authenticator {
-    mode: Mode,
+    access: Access,
     gateway_key: SecretString,
     gateway_account: Option<Uuid>,
 }
 
 impl Authenticator {
     /// By the mode; the gateway's own key and account serve the callers that bring none.
-    pub fn new(mode: Mode, gateway_key: SecretString, gateway_account: Option<Uuid>) -> Self {
-        Self { mode, gateway_key, gateway_account }
+    pub fn new(access: Access, gateway_key: SecretString, gateway_account: Option<Uuid>) -> Self {
+        Self { access, gateway_key, gateway_account }
     }
 
-    /// The caller of a request.
+    /// The caller of a request. It may wait for the identity provider's keys, until the deadline at most.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` where a credential is needed and none is there that could be one.
-    pub fn principal(&self, headers: &HeaderMap) -> Result<Principal, Failure> {
-        match self.mode {
-            Mode::Sandbox => Ok(Principal {
+    /// `UNAUTHENTICATED` where a credential is needed and none is there that is good; `FORBIDDEN` and `BAD_REQUEST`
+    /// for an account that the caller may not, or did not, choose.
+    pub async fn principal(&self, headers: &HeaderMap, deadline: Instant) -> Result<Principal, Failure> {
+        match &self.access {
+            Access::Sandbox => Ok(Principal {
                 subject: None,
                 account: self.gateway_account,
                 permissions: Permission::ALL.to_vec(),
                 credential: Credential::Gateways(self.gateway_key.clone()),
             }),
-            Mode::Passthrough => {
+            Access::Passthrough => {
                 let missing = "Send your key of the Customers API as `Authorization: Bearer …`.";
                 let key = bearer(headers).ok_or_else(|| Failure::new(Code::Unauthenticated, missing))?;
                 Ok(Principal {
@@ -70,13 +88,45 @@ impl Authenticator {
                     credential: Credential::Callers(key),
                 })
             }
+            Access::Jwt(verifier) => {
+                let verified = match bearer(headers) {
+                    Some(token) => verifier.verify(token.expose_secret(), deadline).await,
+                    None => Err(jwt::Refusal::Missing),
+                };
+                let verified = verified.map_err(|refusal| refused(refusal, verifier))?;
+                let (names, claims) = (verifier.names(), verified.claims());
+                Ok(Principal {
+                    subject: verified.subject().map(str::to_owned),
+                    account: jwt::claims::account(names, claims, account(headers)?, self.gateway_account)?,
+                    permissions: jwt::claims::permissions(names, claims),
+                    credential: Credential::Gateways(self.gateway_key.clone()),
+                })
+            }
+        }
+    }
+}
+
+/// What the caller is told: the same for every token that is not good, so that nobody learns from it how to make one.
+fn refused(refusal: jwt::Refusal, verifier: &jwt::Verifier) -> Failure {
+    // At `debug`: anybody can send bad tokens, as many as they like.
+    debug!(reason = %refusal, "a bearer token was refused");
+    match refusal {
+        jwt::Refusal::NoKeys => {
+            let message = "Tokens cannot be checked yet, since the identity provider does not answer. Try again.";
+            let failure = Failure::new(Code::UpstreamUnavailable, message).with_status(StatusCode::SERVICE_UNAVAILABLE);
+            Failure { retry_after: Some(verifier.pause()), ..failure }
+        }
+        _ => {
+            let message = "Send a good access token as `Authorization: Bearer …`. There is none, or it has expired, or it \
+                is not one for this gateway: get a new one from your identity provider.";
+            Failure::new(Code::Unauthenticated, message)
         }
     }
 }
 
 /// The token of a bearer credential; none where there is no such header, or an empty one.
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let value = only(headers, &header::AUTHORIZATION)?.ok()?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| SecretString::from(token))
@@ -84,40 +134,61 @@ fn bearer(headers: &HeaderMap) -> Option<SecretString> {
 
 /// The account that the caller names. With its own key it may name any: the upstream says whether it is allowed to.
 fn account(headers: &HeaderMap) -> Result<Option<Uuid>, Failure> {
-    let Some(value) = headers.get("straddle-account-id") else { return Ok(None) };
-    let account = value.to_str().ok().and_then(|text| Uuid::try_parse(text.trim()).ok());
+    let Some(value) = only(headers, &ACCOUNT) else { return Ok(None) };
+    let account = value.ok().and_then(|value| value.to_str().ok()).and_then(|text| Uuid::try_parse(text.trim()).ok());
     account.map(Some).ok_or_else(|| Failure::new(Code::BadRequest, "The header `Straddle-Account-Id` is not a UUID."))
 }
 
+/// A header's only value. One that comes twice is an error: what stands before us may go by the other.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a HeaderValue, SentTwice>> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    Some(if values.next().is_some() { Err(SentTwice) } else { Ok(value) })
+}
+
+/// A header that a request may have once came again.
+struct SentTwice;
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect()
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    #[test]
-    fn a_callers_key_is_sent_on_and_a_caller_without_one_is_refused() {
-        let passthrough = Authenticator::new(Mode::Passthrough, "ours".into(), None);
-        let principal = passthrough.principal(&headers(&[("authorization", "bearer theirs")])).expect("a key");
+    async fn ask(access: Access, pairs: &[(&'static str, &'static str)]) -> Result<Principal, Failure> {
+        Authenticator::new(access, "ours".into(), None).principal(&headers(pairs), Instant::now()).await
+    }
+
+    #[tokio::test]
+    async fn a_callers_key_is_sent_on_and_a_caller_without_one_is_refused() {
+        let principal = ask(Access::Passthrough, &[("authorization", "bearer theirs")]).await.expect("a key");
         assert!(matches!(principal.credential, Credential::Callers(key) if key.expose_secret() == "theirs"));
         for wrong in [&[][..], &[("authorization", "Bearer ")], &[("authorization", "Basic abc")]] {
-            let refused = passthrough.principal(&headers(wrong)).expect_err("no key");
+            let refused = ask(Access::Passthrough, wrong).await.expect_err("no key");
             assert_eq!(refused.code, Code::Unauthenticated);
         }
     }
 
-    #[test]
-    fn a_sandbox_caller_is_served_with_the_gateways_key_whatever_it_sends() {
-        let sandbox = Authenticator::new(Mode::Sandbox, "ours".into(), None);
-        let principal = sandbox.principal(&headers(&[("authorization", "Bearer theirs")])).expect("anybody");
+    #[tokio::test]
+    async fn a_sandbox_caller_is_served_with_the_gateways_key_whatever_it_sends() {
+        let principal = ask(Access::Sandbox, &[("authorization", "Bearer theirs")]).await.expect("anybody");
         assert!(matches!(principal.credential, Credential::Gateways(key) if key.expose_secret() == "ours"));
+    }
+
+    #[tokio::test]
+    async fn a_header_that_comes_twice_is_not_chosen_from() {
+        let (first, second) = (HeaderValue::from_static("Bearer a"), HeaderValue::from_static("Bearer b"));
+        let mut twice = HeaderMap::new();
+        twice.append(header::AUTHORIZATION, first);
+        twice.append(header::AUTHORIZATION, second);
+        assert!(bearer(&twice).is_none());
+        let id = HeaderValue::from_static("0a000000-0000-4000-8000-00000000000a");
+        let mut twice = HeaderMap::new();
+        twice.append(ACCOUNT, id.clone());
+        assert!(account(&twice).is_ok_and(|account| account.is_some()));
+        twice.append(ACCOUNT, id);
+        assert_eq!(account(&twice).expect_err("two").code, Code::BadRequest);
     }
 }

@@ -1,8 +1,9 @@
-//! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`.
+//! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`, `audit verify`.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use url::Url;
 use crate::app::App;
 use crate::auth::Mode;
 use crate::config::Settings;
+use crate::privacy::audit::Destination;
+use crate::privacy::audit::verify::verify;
 use crate::server::{self, Keeping, Listeners, listen};
 use crate::{graphql, sandbox, telemetry};
 
@@ -31,7 +34,7 @@ pub struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Subcommand, Clone, Copy, Debug)]
+#[derive(Subcommand, Clone, Debug)]
 enum Command {
     /// Serve GraphQL; with no upstream set, over the embedded sandbox. The default.
     Serve,
@@ -43,6 +46,20 @@ enum Command {
     CheckConfig,
     /// Ask a running gateway whether it lives; for container platforms.
     Health,
+    /// Work with audit records.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum AuditCommand {
+    /// Say whether an audit file is whole: that no record was changed, moved or taken out.
+    Verify {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// Runs what the arguments ask for.
@@ -50,9 +67,11 @@ enum Command {
 /// # Errors
 /// One line that names what is wrong.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let command = arguments.command.unwrap_or(Command::Serve);
-    if matches!(command, Command::Schema) {
-        return say(graphql::sdl().trim_end());
+    let command = arguments.command.as_ref().unwrap_or(&Command::Serve);
+    match command {
+        Command::Schema => return say(graphql::sdl().trim_end()),
+        Command::Audit { command: AuditCommand::Verify { file } } => return verify_audit(file),
+        Command::Serve | Command::Sandbox | Command::CheckConfig | Command::Health => {}
     }
     let settings = Settings::read(arguments.config.as_deref())?;
     match command {
@@ -60,8 +79,23 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Sandbox => runtime()?.block_on(serve_sandbox(settings)),
         Command::CheckConfig => check_config(&settings),
         Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
-        Command::Schema => Ok(()),
+        Command::Schema | Command::Audit { .. } => Ok(()),
     }
+}
+
+/// Reads an audit file from its first line to its last.
+fn verify_audit(path: &Path) -> anyhow::Result<()> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
+    let whole = verify(BufReader::new(file)).with_context(|| format!("{name} is not whole"))?;
+    let Some((first, last)) = whole.times else { return say(&format!("{name} holds no record.")) };
+    say(&format!(
+        "{name} is whole: {records} records, from {first} to {last}.\n\
+         The last hash is {hash}. Records that were taken off the end leave a file that is whole: compare this hash \
+         with the one that you keep elsewhere.",
+        records = whole.records,
+        hash = whole.last_hash,
+    ))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -97,7 +131,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
     };
     let app = Arc::new(App::new(&settings, base_url.clone())?);
-    say(&greeting(&settings, address, tls.is_some(), &base_url, sandbox.is_some()))?;
+    let greeting = greeting(&settings, address, tls.is_some(), &base_url, sandbox.is_some());
+    match settings.audit()?.destination {
+        // Where records go to standard output, nothing else does.
+        Destination::Stdout => writeln!(io::stderr(), "{greeting}").context("standard error cannot be written")?,
+        Destination::Off | Destination::File(_) => say(&greeting)?,
+    }
     let keeping = Keeping {
         max_connections: settings.server.max_connections,
         headers: settings.server.header_timeout,
@@ -117,6 +156,7 @@ fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url,
     let who = match settings.auth.mode {
         Mode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
         Mode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
+        Mode::Jwt => "whoever brings a token of your identity provider (auth.mode = \"jwt\")",
     };
     let data = if embedded {
         format!("{upstream} — the embedded sandbox; all people in it are made up, and changes are gone at the end")

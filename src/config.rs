@@ -1,7 +1,10 @@
 //! Settings: `config/default.toml`, then a file, then the environment. Read once, checked as a whole, and handed down
 //! as plain structs; nothing else in the program reads files or variables.
 
+mod audit;
+mod jwt;
 mod list;
+mod privacy;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -14,11 +17,15 @@ use serde::Deserialize;
 use url::{Host, Url};
 use uuid::Uuid;
 
+pub use privacy::{Privacy, UnmaskReason};
+
 use crate::auth::Mode;
 use crate::http::browser::Origins;
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
+
+pub use jwt::Jwt;
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const PREFIX: &str = "GATEWAY";
@@ -36,6 +43,8 @@ pub struct Settings {
     pub upstream: Upstream,
     pub sandbox: Sandbox,
     pub cache: Cache,
+    audit: audit::Audit,
+    pub privacy: Privacy,
     pub log: Log,
 }
 
@@ -130,6 +139,7 @@ impl Switch {
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     pub mode: Mode,
+    pub jwt: Jwt,
 }
 
 /// `[upstream]`
@@ -241,18 +251,40 @@ impl Settings {
         enabled.is_on(self.is_real_upstream()).then_some(rate_limit::Settings { units_per_second, burst })
     }
 
+    /// How it is recorded who saw or changed whom.
+    ///
+    /// # Errors
+    /// Where real people's data would be seen and changed without a record, or a bound is zero.
+    pub fn audit(&self) -> Result<crate::privacy::audit::Settings, Error> {
+        self.audit.settings(self.is_real_upstream())
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.upstream.base_url()?;
         self.upstream.account()?;
         if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
-                set it to `passthrough`, so that callers bring their own key";
+                set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
+                your identity provider";
             return Err(unusable("auth.mode", problem));
         }
-        if self.upstream.api_key.expose_secret().trim().is_empty() && self.auth.mode != Mode::Passthrough {
+        let key = self.upstream.api_key.expose_secret().trim();
+        // The key that is there by default is one for the sandbox only.
+        if self.auth.mode != Mode::Passthrough && (key.is_empty() || (self.is_real_upstream() && key == "sandbox")) {
             return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
+        if self.auth.mode == Mode::Jwt {
+            self.auth.jwt.checked()?;
+        }
         self.documents.trusted()?;
+        self.audit()?;
+        let each_minute = usize::try_from(self.privacy.max_unmask_per_minute.get()).unwrap_or(usize::MAX);
+        if self.privacy.max_unmask_per_operation > each_minute {
+            return Err(unusable(
+                "privacy.max_unmask_per_minute",
+                "must not be below privacy.max_unmask_per_operation",
+            ));
+        }
         self.server.tls()?;
         self.http.origins()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
@@ -287,6 +319,7 @@ impl Settings {
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
             ("upstream.max_in_flight", self.upstream.max_in_flight),
             ("upstream.max_response_bytes", self.upstream.max_response_bytes),
+            ("privacy.max_unmask_per_operation", self.privacy.max_unmask_per_operation),
         ];
         for (name, count) in counts {
             if count == 0 {
@@ -402,70 +435,4 @@ fn unusable(name: &'static str, problem: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
-        let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(source));
-        Settings::from_sources(None, environment)
-    }
-
-    fn problem(variables: &[(&str, &str)]) -> String {
-        with(variables).expect_err("settings that cannot be used").to_string()
-    }
-
-    #[test]
-    fn the_defaults_can_be_used() {
-        let settings = with(&[]).expect("the defaults");
-        assert_eq!(settings.upstream.base_url().expect("empty"), None);
-        assert_eq!(settings.server.deadline, Duration::from_secs(10));
-    }
-
-    #[test]
-    fn the_environment_wins() {
-        let settings = with(&[
-            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
-            ("GATEWAY__CACHE__ENABLED", "false"),
-            ("GATEWAY__CACHE__PAGE_TTL", "250ms"),
-            ("GATEWAY__UPSTREAM__API_KEY", "12345"),
-        ])
-        .expect("usable settings");
-        assert_eq!(settings.server.listen.port(), 0);
-        assert!(!settings.cache.enabled);
-        assert_eq!(settings.cache.page_ttl, Duration::from_millis(250));
-        assert_eq!(settings.upstream.api_key.expose_secret(), "12345");
-    }
-
-    #[test]
-    fn a_real_upstream_is_not_served_to_anybody() {
-        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
-        assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
-        assert!(with(&[url, ("GATEWAY__AUTH__MODE", "passthrough")]).is_ok());
-    }
-
-    #[test]
-    fn an_upstream_in_clear_over_a_network_is_refused() {
-        for url in ["http://sandbox.straddle.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "nonsense"] {
-            assert!(problem(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).contains("upstream.base_url"), "{url}");
-        }
-        for url in ["http://127.0.0.1:4010", "http://localhost:4010/", "http://[::1]:4010"] {
-            assert!(with(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).is_ok(), "{url}");
-        }
-    }
-
-    #[test]
-    fn what_is_misspelt_or_out_of_range_is_named() {
-        assert!(problem(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:1")]).contains("listn"));
-        assert!(problem(&[("GATEWAY__AUTH__MODE", "open")]).contains("open"));
-        assert!(problem(&[("GATEWAY__SERVER__DEADLINE", "soon")]).contains("deadline"));
-        assert!(problem(&[("GATEWAY__UPSTREAM__ACCOUNT_ID", "acct_1")]).contains("upstream.account_id"));
-        assert!(problem(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")]).contains("upstream.max_in_flight"));
-    }
-
-    #[test]
-    fn the_key_is_never_shown() {
-        let settings = with(&[("GATEWAY__UPSTREAM__API_KEY", "sk_live_123")]).expect("usable settings");
-        assert!(!format!("{settings:?}").contains("sk_live"));
-    }
-}
+mod tests;

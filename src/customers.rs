@@ -3,6 +3,7 @@
 //! [`Services`] lives as long as the process. A [`Session`] is one request of one caller: it knows whose data it may
 //! touch, until when an answer is wanted, and what this request has asked already.
 
+pub mod act;
 pub mod error;
 pub mod listing;
 pub mod loaders;
@@ -22,8 +23,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{Cache, Scope};
+use crate::privacy::audit::{Actor, Audit};
 use crate::upstream::{Caller, Client};
 
+pub use act::Act;
 pub use error::Error;
 pub use listing::Listing;
 pub use loaders::Loaders;
@@ -39,6 +42,10 @@ pub struct Services {
     pub turns: Turns,
     /// Writes that are under way; shutting down waits for them.
     pub writes: TaskTracker,
+    /// Where it is recorded who saw or changed whom.
+    pub audit: Audit,
+    /// Whether somebody who wants to see a customer in clear has to say why.
+    pub unmask_needs_reason: bool,
 }
 
 /// One request of one caller.
@@ -53,6 +60,8 @@ pub struct Session {
 pub struct SessionContext {
     pub services: Arc<Services>,
     pub caller: Caller,
+    /// The caller as it stands in the records.
+    pub actor: Actor,
     pub scope: Scope,
     /// When the caller gets an answer at the latest.
     pub deadline: Instant,
@@ -78,11 +87,12 @@ pub struct Usage {
 
 impl Session {
     /// A session for `caller`, whose answer is wanted by `deadline`.
-    pub fn new(services: Arc<Services>, caller: Caller, deadline: Instant, past_the_cache: bool) -> Self {
+    pub fn new(services: Arc<Services>, caller: Caller, actor: Actor, deadline: Instant, past_the_cache: bool) -> Self {
         let scope = services.cache.digests.scope(&caller.credential, caller.account);
         let context = Arc::new(SessionContext {
             services,
             caller,
+            actor,
             scope,
             deadline,
             past_the_cache,

@@ -14,6 +14,7 @@ pub mod rewrite;
 pub mod scan;
 pub mod trusted;
 pub mod types;
+pub mod unmask_limit;
 pub mod variables;
 
 pub use executor::{Executor, Operation, Prepared};

@@ -1,6 +1,9 @@
-//! What keeps personal data where it belongs: types that never print, and texts that are cut before they leave.
+//! What keeps personal data where it belongs: types that never print, texts that are cut before they leave, fields that
+//! are marked in the schema, and a record of who saw or changed whom.
 
+pub mod audit;
 pub mod personal;
+pub mod pii;
 pub mod redact;
 
 pub use personal::Personal;

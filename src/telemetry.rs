@@ -40,10 +40,50 @@ pub fn start(log: &Log) -> Result<(), ParseError> {
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
         LogFormat::Text => subscriber.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
     };
-    std::panic::set_hook(Box::new(|panic| {
-        // Only the place: the text of a panic can hold any value.
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a task panicked");
-    }));
+    std::panic::set_hook(Box::new(report));
     Ok(())
+}
+
+/// Says where a task panicked, and nothing else: the text of a panic can hold any value.
+fn report(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "a task panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("one thread").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_a_panic_only_its_place_is_logged() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(report));
+        tracing::subscriber::with_default(subscriber, || {
+            let panicked = std::panic::catch_unwind(|| panic!("ssn {}", "987-65-4321"));
+            assert!(panicked.is_err());
+        });
+        std::panic::set_hook(before);
+        let logged = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("text");
+        assert!(logged.contains("a task panicked") && logged.contains("telemetry.rs"), "{logged}");
+        assert!(!logged.contains("987"), "{logged}");
+    }
 }

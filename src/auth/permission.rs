@@ -41,4 +41,11 @@ impl Permission {
             Self::ReviewsDecide => "REVIEWS_DECIDE",
         }
     }
+
+    /// The permission that a word of a token means: its name in the schema in any case, also as identity providers
+    /// spell such words: `customers:read`, `customers.read`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let name = word.replace([':', '.'], "_");
+        Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(&name))
+    }
 }

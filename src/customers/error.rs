@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::upstream;
+use crate::error::Code;
+use crate::upstream::{self, Kind};
 
 /// No result, and why.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,6 +26,36 @@ pub enum Error {
     /// A task was lost: it panicked, or the process is going down.
     #[error("a task was lost")]
     Lost,
+    /// It could not be recorded who was about to see what, so it is not shown.
+    #[error("the audit record could not be written")]
+    NotRecorded,
+}
+
+impl Error {
+    /// The code that callers and records know it by. `callers_key` says whether the upstream was asked with the
+    /// caller's own key: only the caller can do something about that one.
+    pub fn code(&self, callers_key: bool) -> Code {
+        match self {
+            Self::Upstream(error) | Self::OutcomeUnknown(error) => upstream_code(&error.kind, callers_key),
+            Self::Deadline | Self::DeadlineInWrite => Code::UpstreamTimeout,
+            Self::BadInput(_) => Code::BadUserInput,
+            Self::Lost | Self::NotRecorded => Code::InternalServerError,
+        }
+    }
+}
+
+fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
+    match kind {
+        Kind::Unauthenticated if callers_key => Code::Unauthenticated,
+        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted => Code::UpstreamUnavailable,
+        Kind::Forbidden => Code::Forbidden,
+        Kind::NotFound | Kind::Failed { .. } => Code::UpstreamError,
+        Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
+        Kind::RateLimited { .. } => Code::UpstreamRateLimited,
+        Kind::TimedOut => Code::UpstreamTimeout,
+        Kind::Busy => Code::Overloaded,
+        Kind::Invalid(_) => Code::UpstreamInvalidResponse,
+    }
 }
 
 impl From<upstream::Error> for Error {

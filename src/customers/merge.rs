@@ -131,7 +131,7 @@ impl From<Known> for Base {
                 device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
                 address: customer.address.map(AddressInput::from),
                 profile: Some(customer.compliance_profile.map(ProfileBody::from)),
-                external_id: customer.external_id.map(Personal::new),
+                external_id: customer.external_id,
                 metadata: customer.metadata.map(map),
             },
             Known::Masked(customer) => {
@@ -147,7 +147,7 @@ impl From<Known> for Base {
                     address: detail.address.map(AddressInput::from),
                     // No profile in the masked record is no profile: there is nothing to keep.
                     profile: if detail.compliance_profile.is_none() { Some(None) } else { None },
-                    external_id: external_id.map(Personal::new),
+                    external_id,
                     metadata: detail.metadata.map(map),
                 }
             }

@@ -63,7 +63,11 @@ impl Session {
         }
         let listing = Listing::with_external_id(external_id.to_owned());
         let page = self.page(&listing, 1, EXTERNAL_ID_ROWS).await?;
-        Ok(page.rows.iter().find(|row| row.external_id.as_deref() == Some(external_id)).cloned())
+        Ok(page
+            .rows
+            .iter()
+            .find(|row| row.external_id.as_ref().is_some_and(|known| known.reveal() == external_id))
+            .cloned())
     }
 
     /// A numbered page of a list.

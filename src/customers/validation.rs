@@ -136,6 +136,14 @@ pub fn of_key(key: Option<&Text>) -> Vec<UserError> {
     complaints.found
 }
 
+/// What is wrong with a reason: where there has to be one, a blank one is none.
+pub fn of_reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
+    if !needed || reason.is_some_and(|reason| !reason.reveal().trim().is_empty()) {
+        return Vec::new();
+    }
+    vec![UserError::at(UserErrorCode::Required, ["reason"], "Say why: it is recorded who sees a customer, and why.")]
+}
+
 /// Says so where a profile is for another type of customer.
 pub fn profile_of_another_type(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
     let (place, fits) = match given {

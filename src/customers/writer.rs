@@ -1,10 +1,14 @@
-//! Writing: check → wait for one's turn → send → forget what was kept.
+//! Writing: check → wait for one's turn → send → forget what was kept → record.
 //!
-//! A write runs in a task of its own: once sent it is carried through, also where the caller hangs up or its deadline
-//! passes. It is sent once, with an idempotency key: the caller's, or one made for it.
+//! A write runs in a task of its own: once sent it is carried through and recorded, also where the caller hangs up or its
+//! deadline passes. It is sent once, with an idempotency key: the caller's, or one made for it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -12,7 +16,7 @@ use uuid::Uuid;
 use super::merge::{self, Known};
 use super::refusal::{Write, mend};
 use super::validation;
-use super::{Error, Session, SessionContext};
+use super::{Act, Error, Session, SessionContext};
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput, UpdateCustomerInput,
@@ -20,6 +24,9 @@ use crate::model::input::{
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError, UserErrorCode};
 use crate::privacy::Personal;
 use crate::upstream::{self, Kind, NewCustomer};
+
+/// The shortest text that can be a real credential.
+const SHORTEST_SECRET: usize = 16;
 
 /// What a write gives: its result, or what the caller has to mend.
 pub type Written<T> = Result<T, Vec<UserError>>;
@@ -30,14 +37,15 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn create(&self, input: CreateCustomerInput) -> Result<Written<Arc<Customer>>, Error> {
+        let act = Act::from(&input);
         let complaints = validation::of_new(&input, today());
         if !complaints.is_empty() {
-            return Ok(Err(complaints));
+            return self.refused(&act, complaints).await;
         }
-        let (key, callers) = key(input.idempotency_key.as_ref());
+        let key = Key::of(input.idempotency_key.as_ref());
         let body = NewCustomer::from(input);
-        self.write(None, Write::Create, callers, move |context| async move {
-            let sent = context.services.upstream.create(&context.caller, &body, &key).await;
+        self.write(act, key.clone(), move |context| async move {
+            let sent = context.services.upstream.create(&context.caller, &body, &key.text).await;
             sent.map(Arc::new).map_err(|error| Unwritten::Refused(error, values_of(&body)))
         })
         .await
@@ -48,15 +56,16 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn update(&self, input: UpdateCustomerInput) -> Result<Written<Arc<Customer>>, Error> {
-        let Ok(id) = input.id.parse::<CustomerId>() else {
-            return Ok(Err(vec![Write::Update.not_found()]));
+        let act = Act::from(&input);
+        let Some(id) = act.customer else {
+            return self.refused(&act, vec![Write::Update.not_found()]).await;
         };
         let complaints = validation::of_update(&input, today());
         if !complaints.is_empty() {
-            return Ok(Err(complaints));
+            return self.refused(&act, complaints).await;
         }
-        let (key, callers) = key(input.idempotency_key.as_ref());
-        self.write(Some(id), Write::Update, callers, move |context| async move {
+        let key = Key::of(input.idempotency_key.as_ref());
+        self.write(act, key.clone(), move |context| async move {
             let known = context.known(id).await?;
             if let Some(expected) = input.expected_updated_at
                 && merge::has_changed_since(known.updated_at(), expected)
@@ -67,7 +76,7 @@ impl Session {
             }
             let body = merge::replacement(known, input).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
-            let sent = context.services.upstream.replace(&context.caller, id, &body, &key).await;
+            let sent = context.services.upstream.replace(&context.caller, id, &body, &key.text).await;
             sent.map(Arc::new).map_err(|error| Unwritten::Refused(error, values_of(&body)))
         })
         .await
@@ -78,15 +87,16 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<Written<CustomerId>, Error> {
-        let (id, key, callers) = match target(&input.id, input.idempotency_key.as_ref(), Write::Delete) {
+        let act = Act::from(&input);
+        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
             Ok(target) => target,
-            Err(complaints) => return Ok(Err(complaints)),
+            Err(complaints) => return self.refused(&act, complaints).await,
         };
-        self.write(Some(id), Write::Delete, callers, move |context| async move {
-            let sent = context.services.upstream.delete(&context.caller, id, &key).await;
-            sent.map(|_| id).map_err(Unwritten::from)
-        })
-        .await
+        let written = self.write(act, key.clone(), move |context| async move {
+            let sent = context.services.upstream.delete(&context.caller, id, &key.text).await;
+            sent.map(Arc::new).map_err(Unwritten::from)
+        });
+        written.await.map(|written| written.map(|_as_it_was| id))
     }
 
     /// Settles a customer that waits in review.
@@ -94,12 +104,13 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
-        let (id, key, callers) = match target(&input.customer_id, input.idempotency_key.as_ref(), Write::Decide) {
+        let act = Act::from(&input);
+        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
             Ok(target) => target,
-            Err(complaints) => return Ok(Err(complaints)),
+            Err(complaints) => return self.refused(&act, complaints).await,
         };
-        self.write(Some(id), Write::Decide, callers, move |context| async move {
-            let sent = context.services.upstream.decide(&context.caller, id, input.decision, &key).await;
+        self.write(act, key.clone(), move |context| async move {
+            let sent = context.services.upstream.decide(&context.caller, id, input.decision, &key.text).await;
             sent.map(Arc::new).map_err(Unwritten::from)
         })
         .await
@@ -110,76 +121,122 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
-        let (id, key, callers) = match target(&input.customer_id, input.idempotency_key.as_ref(), Write::Refresh) {
+        let act = Act::from(&input);
+        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
             Ok(target) => target,
-            Err(complaints) => return Ok(Err(complaints)),
+            Err(complaints) => return self.refused(&act, complaints).await,
         };
-        self.write(Some(id), Write::Refresh, callers, move |context| async move {
-            let sent = context.services.upstream.refresh(&context.caller, id, &key).await;
+        self.write(act, key.clone(), move |context| async move {
+            let sent = context.services.upstream.refresh(&context.caller, id, &key.text).await;
             sent.map(Arc::new).map_err(Unwritten::from)
         })
         .await
     }
 
-    /// Shows a customer in clear. It changes nothing and is kept nowhere.
+    /// Shows a customer in clear, once that is recorded. It changes nothing and is kept nowhere. `fields` are the names
+    /// of those that are asked for.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn unmask(&self, input: UnmaskCustomerInput) -> Result<Written<UnmaskedCustomer>, Error> {
-        let Ok(id) = input.id.parse::<CustomerId>() else {
-            return Ok(Err(vec![Write::Unmask.not_found()]));
+    /// Where there is no usable answer, or no record of it; what the caller can mend is in [`Written`].
+    pub async fn unmask(
+        &self,
+        input: UnmaskCustomerInput,
+        fields: Vec<String>,
+    ) -> Result<Written<UnmaskedCustomer>, Error> {
+        let act = Act::from(&input).asking(fields);
+        let needs_reason = self.context.services.unmask_needs_reason;
+        let complaints = validation::of_reason(input.reason.as_ref(), needs_reason);
+        let id = match act.customer {
+            Some(id) if complaints.is_empty() => id,
+            Some(_) => return self.refused(&act, complaints).await,
+            None => {
+                let complaints = std::iter::once(Write::Unmask.not_found()).chain(complaints).collect();
+                return self.refused(&act, complaints).await;
+            }
         };
         let read = self.context.services.upstream.unmasked(&self.context.caller, id);
-        match timeout_at(self.context.deadline, read).await {
-            Err(_elapsed) => Err(Error::Deadline),
-            Ok(Ok(customer)) => Ok(Ok(customer)),
-            Ok(Err(error)) => mend(error, Write::Unmask, &[], false).map(Err),
-        }
+        let (outcome, upstream_id) = match timeout_at(self.context.deadline, read).await {
+            Err(_elapsed) => (Err(Error::Deadline), None),
+            Ok(Ok(customer)) => (Ok(Ok(customer)), None),
+            Ok(Err(error)) => {
+                let upstream_id = error.api_request_id;
+                let known: Vec<String> = self.context.secrets().collect();
+                (mend(error, Write::Unmask, &known, false).map(Err), upstream_id)
+            }
+        };
+        self.context.record_unmask(&act, &outcome, upstream_id).await?;
+        outcome
     }
 
-    /// Carries a write out in its own task, in its turn, and forgets what was kept of what it touched.
-    async fn write<T, W>(
+    /// Refuses what the caller has to mend first; nothing was sent.
+    async fn refused<T>(&self, act: &Act, complaints: Vec<UserError>) -> Result<Written<T>, Error> {
+        self.context.record_refused(act, &complaints).await;
+        Ok(Err(complaints))
+    }
+
+    /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
+    async fn write<W>(
         &self,
-        id: Option<CustomerId>,
-        write: Write,
-        callers_key: bool,
+        act: Act,
+        key: Key,
         work: impl FnOnce(Arc<SessionContext>) -> W + Send + 'static,
-    ) -> Result<Written<T>, Error>
+    ) -> Result<Written<Arc<Customer>>, Error>
     where
-        T: Send + 'static,
-        W: Future<Output = Result<T, Unwritten>> + Send,
+        W: Future<Output = Result<Arc<Customer>, Unwritten>> + Send,
     {
         let context = Arc::clone(&self.context);
         let task = self.context.services.writes.spawn(async move {
-            let _turn = match id {
-                Some(id) => Some(context.services.turns.wait_for(context.scope, id).await),
-                None => None,
+            // What panics may have been sent, so it is recorded as well.
+            let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, work)).catch_unwind().await;
+            let upstream_id = carried_out.as_ref().map_or(None, |outcome| upstream_id(outcome.as_ref().err()));
+            let outcome = match carried_out {
+                Ok(outcome) => context.told(outcome, act.write, &key),
+                Err(_panic) => Err(Error::Lost),
             };
-            context.still_in_time()?;
-            let outcome = work(Arc::clone(&context)).await;
-            if !matches!(outcome, Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate)) {
-                // Also where it failed: a write without an answer may have been carried out.
-                context.services.cache.forget_pages(context.scope);
-                if let Some(id) = id {
-                    context.services.cache.forget_customer(context.scope, id);
-                }
-            }
+            context.record_write(&act, &outcome, upstream_id).await;
             outcome
         });
-        let outcome = match timeout_at(self.context.deadline, task).await {
-            Err(_elapsed) => return Err(Error::DeadlineInWrite),
-            Ok(Err(_lost)) => return Err(Error::Lost),
-            Ok(Ok(outcome)) => outcome,
-        };
-        self.loaders.forget();
-        match outcome {
-            Ok(result) => Ok(Ok(result)),
-            Err(Unwritten::Unfit(complaints)) => Ok(Err(complaints)),
-            Err(Unwritten::Unread(error)) if matches!(error.kind, Kind::NotFound) => Ok(Err(vec![write.not_found()])),
-            Err(Unwritten::Unread(error)) => Err(error.into()),
-            Err(Unwritten::TooLate) => Err(Error::Deadline),
-            Err(Unwritten::Refused(error, sent)) => mend(error, write, &sent, callers_key).map(Err),
+        match timeout_at(self.context.deadline, task).await {
+            Err(_elapsed) => Err(Error::DeadlineInWrite),
+            Ok(Err(_lost)) => Err(Error::Lost),
+            Ok(Ok(outcome)) => {
+                self.loaders.forget();
+                outcome
+            }
         }
+    }
+}
+
+/// Does the work of a write in its turn, and forgets what was kept of what it touched.
+async fn carry_out<W>(
+    context: &Arc<SessionContext>,
+    id: Option<CustomerId>,
+    work: impl FnOnce(Arc<SessionContext>) -> W,
+) -> Result<Arc<Customer>, Unwritten>
+where
+    W: Future<Output = Result<Arc<Customer>, Unwritten>>,
+{
+    let _turn = match id {
+        Some(id) => Some(context.services.turns.wait_for(context.scope, id).await),
+        None => None,
+    };
+    context.still_in_time()?;
+    let outcome = work(Arc::clone(context)).await;
+    if !matches!(outcome, Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate)) {
+        // Also where it failed: a write without an answer may have been carried out.
+        context.services.cache.forget_pages(context.scope);
+        if let Some(id) = id {
+            context.services.cache.forget_customer(context.scope, id);
+        }
+    }
+    outcome
+}
+
+/// The upstream's id of the call that failed, where it gave one.
+fn upstream_id(unwritten: Option<&Unwritten>) -> Option<Uuid> {
+    match unwritten? {
+        Unwritten::Unread(error) | Unwritten::Refused(error, _) => error.api_request_id,
+        Unwritten::Unfit(_) | Unwritten::TooLate => None,
     }
 }
 
@@ -217,34 +274,58 @@ impl SessionContext {
         }
     }
 
+    /// What the caller is told of a write.
+    fn told<T>(&self, outcome: Result<T, Unwritten>, write: Write, key: &Key) -> Result<Written<T>, Error> {
+        match outcome {
+            Ok(result) => Ok(Ok(result)),
+            Err(Unwritten::Unfit(complaints)) => Ok(Err(complaints)),
+            Err(Unwritten::Unread(error)) if matches!(error.kind, Kind::NotFound) => Ok(Err(vec![write.not_found()])),
+            Err(Unwritten::Unread(error)) => Err(error.into()),
+            Err(Unwritten::TooLate) => Err(Error::Deadline),
+            Err(Unwritten::Refused(error, sent)) => {
+                // An upstream that repeats what it was sent can repeat the headers as well.
+                let known: Vec<String> = self.secrets().chain([key.text.clone()]).chain(sent).collect();
+                mend(error, write, &known, key.is_callers).map(Err)
+            }
+        }
+    }
+
+    /// The credential, where it is one: the word that is the sandbox's key must not be cut from every sentence.
+    fn secrets(&self) -> impl Iterator<Item = String> + use<> {
+        let credential = self.caller.credential.expose_secret();
+        (credential.len() >= SHORTEST_SECRET).then(|| credential.to_owned()).into_iter()
+    }
+
     /// Nothing is sent for a caller that has been told that time is up.
     fn still_in_time(&self) -> Result<(), Unwritten> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(Unwritten::TooLate) }
     }
 }
 
-/// Whom a write is about, with which key and whether that is the caller's; or all that is wrong with it.
-fn target(
-    id: &str,
-    given_key: Option<&Personal<String>>,
-    write: Write,
-) -> Result<(CustomerId, String, bool), Vec<UserError>> {
+/// Whom a write is about and with which key; or all that is wrong with it.
+fn target(act: &Act, given_key: Option<&Personal<String>>) -> Result<(CustomerId, Key), Vec<UserError>> {
     let complaints = validation::of_key(given_key);
-    match id.parse() {
-        Ok(id) if complaints.is_empty() => {
-            let (key, callers) = key(given_key);
-            Ok((id, key, callers))
-        }
-        Ok(_) => Err(complaints),
-        Err(_) => Err(std::iter::once(write.not_found()).chain(complaints).collect()),
+    match act.customer {
+        Some(id) if complaints.is_empty() => Ok((id, Key::of(given_key))),
+        Some(_) => Err(complaints),
+        None => Err(std::iter::once(act.write.not_found()).chain(complaints).collect()),
     }
 }
 
-/// The caller's idempotency key or a new one, and whether it is the caller's.
-fn key(given: Option<&Personal<String>>) -> (String, bool) {
-    match given {
-        Some(key) => (key.reveal().clone(), true),
-        None => (Uuid::new_v4().to_string(), false),
+/// An idempotency key.
+#[derive(Clone)]
+struct Key {
+    text: String,
+    is_callers: bool,
+}
+
+impl Key {
+    /// The caller's or a new one.
+    fn of(given: Option<&Personal<String>>) -> Self {
+        match given {
+            Some(key) => Self { text: key.reveal().clone(), is_callers: true },
+            None => Self { text: Uuid::new_v4().to_string(), is_callers: false },
+        }
     }
 }
 
@@ -252,23 +333,25 @@ fn today() -> Date {
     Date(chrono::Utc::now().date_naive())
 }
 
-/// Every text of a body that could be a person's: what must not come back in a message. Words of enums stay, since
-/// rules are about them.
+/// What of a body is no person's: words of enums stay in a message, since rules are about them. A test holds this to
+/// what the schema does not mark with `@pii`.
+pub const NOT_PERSONAL: [&str; 3] = ["type", "status", "config"];
+
+/// Every text of a body that could be a person's: what must not come back in a message.
 fn values_of(body: &impl Serialize) -> Vec<String> {
     fn collect(value: serde_json::Value, values: &mut Vec<String>) {
         match value {
             serde_json::Value::String(text) => values.push(text),
             serde_json::Value::Array(items) => items.into_iter().for_each(|item| collect(item, values)),
-            serde_json::Value::Object(fields) => fields
-                .into_iter()
-                .filter(|(name, _)| !matches!(name.as_str(), "type" | "status" | "config"))
-                .for_each(|(_, field)| collect(field, values)),
+            serde_json::Value::Object(fields) => fields.into_iter().for_each(|(_, field)| collect(field, values)),
             _ => {}
         }
     }
     let mut values = Vec::new();
-    if let Ok(body) = serde_json::to_value(body) {
-        collect(body, &mut values);
+    if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(body) {
+        // At the top alone: a key of the caller's own pairs can have any name.
+        body.retain(|name, _| !NOT_PERSONAL.contains(&name.as_str()));
+        collect(body.into(), &mut values);
     }
     // Longest first: a name inside an e-mail must not break the e-mail up before it is found.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));

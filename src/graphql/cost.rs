@@ -37,6 +37,17 @@ pub fn planned_calls(
     others.saturating_add(customers.len())
 }
 
+/// How many customers an operation is going to show in clear.
+pub fn unmaskings(
+    operation: &OperationDefinition,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    variables: &Variables,
+) -> usize {
+    let document = Document { fragments, variables };
+    let fields = document.fields(&operation.selection_set.node);
+    fields.iter().filter(|field| field.name.node == "unmaskCustomer").count()
+}
+
 struct Document<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     variables: &'a Variables,

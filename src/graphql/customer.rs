@@ -17,6 +17,7 @@ use crate::model::{
     CustomerSummary, CustomerType, DateTime, Device, MetadataEntry,
 };
 use crate::privacy::Personal;
+use crate::privacy::pii::{Class::Contact, pii};
 
 /// A customer of the schema, as far as it is known.
 #[derive(Clone, Debug)]
@@ -108,6 +109,7 @@ impl Customer {
     }
 
     /// Full name of the person, or name of the company. Not masked.
+    #[graphql(directive = pii::apply(Contact))]
     async fn name(&self) -> &Personal<String> {
         &self.summary().name
     }
@@ -124,18 +126,21 @@ impl Customer {
     }
 
     /// E-mail address; no two customers of an account share one. Not masked.
+    #[graphql(directive = pii::apply(Contact))]
     async fn email(&self) -> &Personal<String> {
         &self.summary().email
     }
 
     /// Phone number in E.164, such as `+12025550123`. Not masked.
+    #[graphql(directive = pii::apply(Contact))]
     async fn phone(&self) -> &Personal<String> {
         &self.summary().phone
     }
 
     /// The customer's id in your own system.
-    async fn external_id(&self) -> Option<&str> {
-        self.summary().external_id.as_deref()
+    #[graphql(directive = pii::apply(Contact))]
+    async fn external_id(&self) -> Option<&Personal<String>> {
+        self.summary().external_id.as_ref()
     }
 
     /// When the customer was created.

@@ -47,45 +47,45 @@ pub fn explain(ctx: &Context<'_>, error: customers::Error) -> Failure {
 
 fn failure(error: &customers::Error, callers_key: bool) -> Failure {
     use customers::Error;
+    let code = error.code(callers_key);
     match error {
-        Error::Upstream(error) => upstream_failure(error, callers_key),
+        Error::Upstream(error) => upstream_failure(error, code, callers_key),
         Error::OutcomeUnknown(error) => {
-            let failure = upstream_failure(error, callers_key);
+            let failure = upstream_failure(error, code, callers_key);
             let message = format!("{} {CHECK_BEFORE_REPEATING}", failure.message);
             Failure { message: message.into(), safe_to_repeat: false, ..failure }
         }
-        Error::Deadline => Failure::new(Code::UpstreamTimeout, "The Customers API did not answer in time. Try again."),
+        Error::Deadline => Failure::new(code, "The Customers API did not answer in time. Try again."),
         Error::DeadlineInWrite => {
             let message = format!("The Customers API did not answer in time. {CHECK_BEFORE_REPEATING}");
-            Failure { safe_to_repeat: false, ..Failure::new(Code::UpstreamTimeout, message) }
+            Failure { safe_to_repeat: false, ..Failure::new(code, message) }
         }
-        Error::BadInput(message) => Failure::new(Code::BadUserInput, message.clone()),
-        Error::Lost => Failure::new(Code::InternalServerError, "Something went wrong in the gateway."),
+        Error::BadInput(message) => Failure::new(code, message.clone()),
+        Error::Lost => Failure::new(code, "Something went wrong in the gateway."),
+        Error::NotRecorded => {
+            let message = "The gateway cannot record who sees the customer just now, so it does not show it.";
+            Failure::new(code, message)
+        }
     }
 }
 
-fn upstream_failure(error: &crate::upstream::Error, callers_key: bool) -> Failure {
-    let (code, message) = match &error.kind {
-        Kind::Unauthenticated if callers_key => (
-            Code::Unauthenticated,
-            "The Customers API does not accept your key: send a valid one as `Authorization: Bearer …`.",
-        ),
+fn upstream_failure(error: &crate::upstream::Error, code: Code, callers_key: bool) -> Failure {
+    let message = match &error.kind {
+        Kind::Unauthenticated if callers_key => {
+            "The Customers API does not accept your key: send a valid one as `Authorization: Bearer …`."
+        }
         // The caller can do nothing about the gateway's key; the log says what it is.
         Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted => {
-            (Code::UpstreamUnavailable, "The Customers API cannot be reached just now. Try again later.")
+            "The Customers API cannot be reached just now. Try again later."
         }
-        Kind::Forbidden => (Code::Forbidden, "The Customers API does not allow this to your account."),
-        Kind::NotFound => (Code::UpstreamError, "The Customers API does not know what was asked for."),
-        Kind::Refused(_) | Kind::Conflict(_) => {
-            (Code::BadUserInput, "The Customers API refused the request: check the arguments' values.")
-        }
-        Kind::RateLimited { .. } => {
-            (Code::UpstreamRateLimited, "The Customers API limits the rate of calls. Wait, then try again.")
-        }
-        Kind::Failed { .. } => (Code::UpstreamError, "The Customers API failed. Try again later."),
-        Kind::TimedOut => (Code::UpstreamTimeout, "The Customers API did not answer in time. Try again."),
-        Kind::Busy => (Code::Overloaded, "Too many calls to the Customers API are under way. Try again shortly."),
-        Kind::Invalid(_) => (Code::UpstreamInvalidResponse, "The answer of the Customers API was not understood."),
+        Kind::Forbidden => "The Customers API does not allow this to your account.",
+        Kind::NotFound => "The Customers API does not know what was asked for.",
+        Kind::Refused(_) | Kind::Conflict(_) => "The Customers API refused the request: check the arguments' values.",
+        Kind::RateLimited { .. } => "The Customers API limits the rate of calls. Wait, then try again.",
+        Kind::Failed { .. } => "The Customers API failed. Try again later.",
+        Kind::TimedOut => "The Customers API did not answer in time. Try again.",
+        Kind::Busy => "Too many calls to the Customers API are under way. Try again shortly.",
+        Kind::Invalid(_) => "The answer of the Customers API was not understood.",
     };
     let retry_after = match error.kind {
         Kind::RateLimited { retry_after } | Kind::Failed { retry_after, .. } => retry_after,
@@ -119,13 +119,13 @@ mod tests {
     #[case(Kind::Busy, Code::Overloaded)]
     #[case(Kind::Invalid("x"), Code::UpstreamInvalidResponse)]
     fn each_kind_of_upstream_failure_has_its_code(#[case] kind: Kind, #[case] code: Code) {
-        assert_eq!(upstream_failure(&kind.into(), false).code, code);
+        assert_eq!(failure(&upstream::Error::bare(kind).into(), false).code, code);
     }
 
     #[test]
     fn only_a_callers_own_key_is_the_callers_to_mend() {
         let refused = upstream::Error::bare(Kind::Unauthenticated);
-        assert_eq!(upstream_failure(&refused, true).code, Code::Unauthenticated);
+        assert_eq!(failure(&refused.into(), true).code, Code::Unauthenticated);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The mutation root.
 
-use async_graphql::{Context, Object};
+use std::collections::BTreeSet;
+
+use async_graphql::{Context, Lookahead, Object, SelectionField};
 
 use super::access::require;
 use super::customer::session;
@@ -10,6 +12,7 @@ use super::payload::{
     UnmaskCustomerPayload, UpdateCustomerPayload,
 };
 use crate::auth::Permission;
+use crate::customers::Act;
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput, UpdateCustomerInput,
@@ -29,7 +32,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new customer.")] input: CreateCustomerInput,
     ) -> Answer<CreateCustomerPayload> {
-        require(ctx, Permission::CustomersWrite)?;
+        require_recorded(ctx, Permission::CustomersWrite, Act::from(&input)).await?;
         session(ctx).create(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -41,7 +44,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change, and of whom.")] input: UpdateCustomerInput,
     ) -> Answer<UpdateCustomerPayload> {
-        require(ctx, Permission::CustomersWrite)?;
+        require_recorded(ctx, Permission::CustomersWrite, Act::from(&input)).await?;
         session(ctx).update(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -52,19 +55,21 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to erase, and why.")] input: DeleteCustomerInput,
     ) -> Answer<DeleteCustomerPayload> {
-        require(ctx, Permission::CustomersDelete)?;
+        require_recorded(ctx, Permission::CustomersDelete, Act::from(&input)).await?;
         session(ctx).delete(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
-    /// Shows a customer's personal data in clear. It is a mutation since a look at clear data is an act to be recorded;
-    /// the answer is never kept. It costs one call. Needs CUSTOMERS_UNMASK.
+    /// Shows a customer's personal data in clear. It is a mutation since a look at clear data is an act: it is recorded
+    /// who sees which fields of whom, and why, before it is answered, and the answer is never kept. It costs one call.
+    /// Needs CUSTOMERS_UNMASK.
     async fn unmask_customer(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to show, and why.")] input: UnmaskCustomerInput,
     ) -> Answer<UnmaskCustomerPayload> {
-        require(ctx, Permission::CustomersUnmask)?;
-        session(ctx).unmask(input).await.map(Into::into).map_err(|error| explain(ctx, error))
+        let fields = leaves(&ctx.look_ahead().field("unmaskedCustomer"));
+        require_recorded(ctx, Permission::CustomersUnmask, Act::from(&input).asking(fields.clone())).await?;
+        session(ctx).unmask(input, fields).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
     /// Settles a customer that waits in `REVIEW`. It costs one call, and one more where the payload's `review` is asked
@@ -74,7 +79,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is decided, about whom, and why.")] input: DecideCustomerReviewInput,
     ) -> Answer<DecideCustomerReviewPayload> {
-        require(ctx, Permission::ReviewsDecide)?;
+        require_recorded(ctx, Permission::ReviewsDecide, Act::from(&input)).await?;
         session(ctx).decide(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -85,7 +90,37 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose screening to run again.")] input: RefreshCustomerReviewInput,
     ) -> Answer<RefreshCustomerReviewPayload> {
-        require(ctx, Permission::ReviewsDecide)?;
+        require_recorded(ctx, Permission::ReviewsDecide, Act::from(&input)).await?;
         session(ctx).refresh(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
+}
+
+/// Goes on only for a caller that has the permission; that one has not is recorded.
+async fn require_recorded(ctx: &Context<'_>, permission: Permission, act: Act) -> Answer<()> {
+    let allowed = require(ctx, permission);
+    if allowed.is_err() {
+        session(ctx).record_denied(&act).await;
+    }
+    allowed
+}
+
+/// The fields without fields of their own that a selection asks for, by their names in the schema and where they stand,
+/// as in `device.ipAddress`; each once, whatever the aliases. How many there can be was bounded before.
+fn leaves(selection: &Lookahead<'_>) -> Vec<String> {
+    fn collect(field: &SelectionField<'_>, place: &str, leaves: &mut BTreeSet<String>) {
+        let mut is_leaf = true;
+        for inside in field.selection_set() {
+            is_leaf = false;
+            let place = if place.is_empty() { inside.name().to_owned() } else { format!("{place}.{}", inside.name()) };
+            collect(&inside, &place, leaves);
+        }
+        if is_leaf && !place.is_empty() && !place.ends_with("__typename") {
+            leaves.insert(place.to_owned());
+        }
+    }
+    let mut leaves = BTreeSet::new();
+    for field in selection.selection_fields() {
+        collect(&field, "", &mut leaves);
+    }
+    leaves.into_iter().collect()
 }

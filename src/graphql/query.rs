@@ -14,6 +14,7 @@ use crate::auth::{Permission, Principal};
 use crate::customers::Listing;
 use crate::customers::window::Window;
 use crate::model::{CustomerFilter, CustomerSort};
+use crate::privacy::pii::{Class::Contact, pii};
 
 /// The most ids that `nodes` takes.
 const MOST_IDS: usize = 100;
@@ -67,7 +68,8 @@ impl Query {
     async fn customer_by_external_id(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The customer's id in your own system, to the letter.")] external_id: String,
+        #[graphql(desc = "The customer's id in your own system, to the letter.", directive = pii::apply(Contact))]
+        external_id: String,
     ) -> Option<Answer<Customer>> {
         if let Err(refused) = require(ctx, Permission::CustomersRead) {
             return Some(Err(refused));

@@ -61,11 +61,14 @@ pub async fn serve(
             refused(&failure, media, &id)
         }
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response.headers_mut().insert(header::VARY, VARY);
     summary.upstream_calls = calls.load(Ordering::Relaxed);
     response.extensions_mut().insert(summary);
     response
 }
+
+/// What an answer depends on besides the address: its form, and whose it is.
+const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, straddle-account-id");
 
 /// One exchange, as far as its head is known.
 struct Exchange<'a> {
@@ -93,7 +96,7 @@ impl Exchange<'_> {
             Method::POST => false,
             _ => return Err(wrong_method("Send a GET or a POST.")),
         };
-        let principal = self.app.authenticator.principal(self.headers)?;
+        let principal = self.principal(deadline).await?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -115,9 +118,7 @@ impl Exchange<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        if let Some(limit) = &self.app.rate_limit {
-            limit.take(self.caller(&principal), 1 + planned)?;
-        }
+        self.app.admit(self.caller(&principal), &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
         let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
         let session = Arc::new(session);
@@ -142,13 +143,26 @@ impl Exchange<'_> {
     /// Who a rate is counted for: the caller's credential and name, or its address where it has neither.
     fn caller(&self, principal: &Principal) -> u128 {
         let account = principal.account.map(|account| account.to_string()).unwrap_or_default();
-        let address = self.peer.ip().to_string();
         let digests = &self.app.services.cache.digests;
         match (&principal.credential, &principal.subject) {
             (Credential::Callers(key), _) => digests.of(["key", key.expose_secret(), &account]),
             (Credential::Gateways(_), Some(subject)) => digests.of(["subject", subject, &account]),
-            (Credential::Gateways(_), None) => digests.of(["address", &address]),
+            (Credential::Gateways(_), None) => self.address(),
         }
+    }
+
+    /// The address that a request comes from, as a rate's caller.
+    fn address(&self) -> u128 {
+        self.app.services.cache.digests.of(["address", &self.peer.ip().to_string()])
+    }
+
+    /// The caller. One that is refused has used up a unit of its address, so that guessing has a rate too.
+    async fn principal(&self, deadline: Instant) -> Result<Principal, Failure> {
+        let principal = self.app.authenticator.principal(self.headers, deadline).await;
+        if principal.is_err() {
+            self.app.admit_refused(self.address())?;
+        }
+        principal
     }
 
     /// The body, up to its bound and the deadline.

@@ -5,6 +5,10 @@ use serde::Deserialize;
 
 use super::Date;
 use crate::privacy::Personal;
+use crate::privacy::pii::{
+    Class::{Contact, Identity},
+    pii,
+};
 
 /// What the screening knows of a customer, masked: of a person or of a company.
 #[derive(Union, Clone, Debug)]
@@ -17,8 +21,10 @@ pub enum ComplianceProfile {
 #[derive(SimpleObject, Clone, Debug, Default)]
 pub struct IndividualComplianceProfile {
     /// Date of birth, masked: `****-**-**`. null where none is known.
+    #[graphql(directive = pii::apply(Identity))]
     pub dob: Option<Personal<String>>,
     /// Social security number, masked: `***-**-****`. null where none is known.
+    #[graphql(directive = pii::apply(Identity))]
     pub ssn: Option<Personal<String>>,
 }
 
@@ -26,12 +32,15 @@ pub struct IndividualComplianceProfile {
 #[derive(SimpleObject, Clone, Debug, Default)]
 pub struct BusinessComplianceProfile {
     /// Employer identification number, masked: `**-*******`. null where none is known.
+    #[graphql(directive = pii::apply(Identity))]
     pub ein: Option<Personal<String>>,
     /// The name that the company is registered under.
+    #[graphql(directive = pii::apply(Identity))]
     pub legal_business_name: Option<Personal<String>>,
     /// The people who act for the company.
     pub representatives: Option<Vec<Representative>>,
     /// The company's web site.
+    #[graphql(directive = pii::apply(Contact))]
     pub website: Option<Personal<String>>,
 }
 
@@ -39,11 +48,14 @@ pub struct BusinessComplianceProfile {
 #[derive(SimpleObject, Clone, Debug, Deserialize)]
 pub struct Representative {
     /// Full name.
+    #[graphql(directive = pii::apply(Contact))]
     pub name: Personal<String>,
     /// E-mail address.
+    #[graphql(directive = pii::apply(Contact))]
     #[serde(default)]
     pub email: Option<Personal<String>>,
     /// Phone number in E.164, such as `+12025550123`.
+    #[graphql(directive = pii::apply(Contact))]
     #[serde(default)]
     pub phone: Option<Personal<String>>,
 }
@@ -59,8 +71,10 @@ pub enum UnmaskedComplianceProfile {
 #[derive(SimpleObject, Clone, Debug, Default)]
 pub struct UnmaskedIndividualComplianceProfile {
     /// Date of birth.
+    #[graphql(directive = pii::apply(Identity))]
     pub dob: Option<Personal<Date>>,
     /// Social security number, `123-45-6789`.
+    #[graphql(directive = pii::apply(Identity))]
     pub ssn: Option<Personal<String>>,
 }
 
@@ -68,11 +82,14 @@ pub struct UnmaskedIndividualComplianceProfile {
 #[derive(SimpleObject, Clone, Debug, Default)]
 pub struct UnmaskedBusinessComplianceProfile {
     /// Employer identification number, `12-3456789`.
+    #[graphql(directive = pii::apply(Identity))]
     pub ein: Option<Personal<String>>,
     /// The name that the company is registered under.
+    #[graphql(directive = pii::apply(Identity))]
     pub legal_business_name: Option<Personal<String>>,
     /// The people who act for the company.
     pub representatives: Option<Vec<Representative>>,
     /// The company's web site.
+    #[graphql(directive = pii::apply(Contact))]
     pub website: Option<Personal<String>>,
 }

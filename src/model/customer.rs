@@ -10,6 +10,10 @@ use uuid::Uuid;
 use super::lenient;
 use super::{ComplianceProfile, DateTime};
 use crate::privacy::Personal;
+use crate::privacy::pii::{
+    Class::{Contact, Network},
+    pii,
+};
 
 /// A customer's id: the upstream's UUID as it is. No other text can be one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -57,7 +61,7 @@ pub struct CustomerSummary {
     pub email: Personal<String>,
     pub phone: Personal<String>,
     #[serde(default)]
-    pub external_id: Option<String>,
+    pub external_id: Option<Personal<String>>,
     #[serde(deserialize_with = "lenient::word")]
     pub status: CustomerStatus,
     pub created_at: DateTime,
@@ -111,15 +115,20 @@ pub enum CustomerStatus {
 #[derive(SimpleObject, Clone, Debug, Deserialize)]
 pub struct Address {
     /// Street and number.
+    #[graphql(directive = pii::apply(Contact))]
     pub address1: Personal<String>,
     /// Apartment, suite or the like.
+    #[graphql(directive = pii::apply(Contact))]
     #[serde(default)]
     pub address2: Option<Personal<String>>,
     /// City.
+    #[graphql(directive = pii::apply(Contact))]
     pub city: Personal<String>,
     /// State as two capital letters, such as `NV`.
+    #[graphql(directive = pii::apply(Contact))]
     pub state: Personal<String>,
     /// ZIP code, `89501` or `89501-1234`.
+    #[graphql(directive = pii::apply(Contact))]
     pub zip: Personal<String>,
 }
 
@@ -127,6 +136,7 @@ pub struct Address {
 #[derive(SimpleObject, Clone, Debug, Deserialize)]
 pub struct Device {
     /// The IP address at sign-up, masked: `**.**.**.**`. For the clear one see `unmaskCustomer`.
+    #[graphql(directive = pii::apply(Network))]
     pub ip_address: Personal<String>,
 }
 
@@ -134,8 +144,10 @@ pub struct Device {
 #[derive(SimpleObject, Clone, Debug)]
 pub struct MetadataEntry {
     /// The key, at most 40 characters; once per customer.
+    #[graphql(directive = pii::apply(Contact))]
     pub key: Personal<String>,
     /// The value, at most 40 characters.
+    #[graphql(directive = pii::apply(Contact))]
     pub value: Personal<String>,
 }
 

@@ -4,17 +4,22 @@ use async_graphql::{Enum, InputObject};
 
 use super::{CustomerStatus, CustomerType, DateTime};
 use crate::privacy::Personal;
+use crate::privacy::pii::{Class::Contact, pii};
 
 /// Narrows a list of customers. All that is given must hold; a list of values means any of them.
 #[derive(InputObject, Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomerFilter {
     /// Part of the name.
+    #[graphql(directive = pii::apply(Contact))]
     pub name: Option<Personal<String>>,
     /// The e-mail address.
+    #[graphql(directive = pii::apply(Contact))]
     pub email: Option<Personal<String>>,
     /// The customer's id in your own system.
+    #[graphql(directive = pii::apply(Contact))]
     pub external_id: Option<Personal<String>>,
     /// Free text; the upstream does not say which fields it looks in.
+    #[graphql(directive = pii::apply(Contact))]
     pub search: Option<Personal<String>>,
     /// Any of these statuses. An empty list is as if it were not given. `UNRECOGNIZED` is refused.
     pub statuses: Option<Vec<CustomerStatus>>,

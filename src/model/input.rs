@@ -5,19 +5,28 @@ use serde::Serialize;
 
 use super::{CustomerStatus, CustomerType, DateTime, ProcessingMethod, ReviewDecision, SandboxOutcome};
 use crate::privacy::Personal;
+use crate::privacy::pii::{
+    Class::{Contact, Identity, Network},
+    pii,
+};
 
 /// A postal address in the United States; all of it or none.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct AddressInput {
     /// Street and number, at most 100 characters.
+    #[graphql(directive = pii::apply(Contact))]
     pub address1: Personal<String>,
     /// Apartment, suite or the like, at most 100 characters.
+    #[graphql(directive = pii::apply(Contact))]
     pub address2: Option<Personal<String>>,
     /// City, at most 100 characters.
+    #[graphql(directive = pii::apply(Contact))]
     pub city: Personal<String>,
     /// State as two capital letters, such as `NV`.
+    #[graphql(directive = pii::apply(Contact))]
     pub state: Personal<String>,
     /// ZIP code, `89501` or `89501-1234`.
+    #[graphql(directive = pii::apply(Contact))]
     pub zip: Personal<String>,
 }
 
@@ -25,6 +34,7 @@ pub struct AddressInput {
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct DeviceInput {
     /// IPv4 address at sign-up; `0.0.0.0` for a sign-up offline.
+    #[graphql(directive = pii::apply(Network))]
     pub ip_address: Personal<String>,
 }
 
@@ -32,8 +42,10 @@ pub struct DeviceInput {
 #[derive(InputObject, Clone, Debug)]
 pub struct MetadataEntryInput {
     /// The key, 1 to 40 characters, once per customer.
+    #[graphql(directive = pii::apply(Contact))]
     pub key: Personal<String>,
     /// The value, at most 40 characters.
+    #[graphql(directive = pii::apply(Contact))]
     pub value: Personal<String>,
 }
 
@@ -50,8 +62,10 @@ pub enum ComplianceProfileInput {
 #[derive(InputObject, Clone, Debug)]
 pub struct IndividualComplianceProfileInput {
     /// Date of birth as `YYYY-MM-DD`; a real date, not in the future.
+    #[graphql(directive = pii::apply(Identity))]
     pub dob: MaybeUndefined<Personal<String>>,
     /// Social security number as `123-45-6789`.
+    #[graphql(directive = pii::apply(Identity))]
     pub ssn: MaybeUndefined<Personal<String>>,
 }
 
@@ -59,12 +73,15 @@ pub struct IndividualComplianceProfileInput {
 #[derive(InputObject, Clone, Debug)]
 pub struct BusinessComplianceProfileInput {
     /// Employer identification number as `12-3456789`.
+    #[graphql(directive = pii::apply(Identity))]
     pub ein: MaybeUndefined<Personal<String>>,
     /// The name that the company is registered under.
+    #[graphql(directive = pii::apply(Identity))]
     pub legal_business_name: MaybeUndefined<Personal<String>>,
     /// The people who act for the company; in an update they replace those known.
     pub representatives: MaybeUndefined<Vec<RepresentativeInput>>,
     /// The company's web site, with `https://` or `http://`.
+    #[graphql(directive = pii::apply(Contact))]
     pub website: MaybeUndefined<Personal<String>>,
 }
 
@@ -72,10 +89,13 @@ pub struct BusinessComplianceProfileInput {
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct RepresentativeInput {
     /// Full name.
+    #[graphql(directive = pii::apply(Contact))]
     pub name: Personal<String>,
     /// E-mail address.
+    #[graphql(directive = pii::apply(Contact))]
     pub email: Option<Personal<String>>,
     /// Phone number in E.164, such as `+12025550123`.
+    #[graphql(directive = pii::apply(Contact))]
     pub phone: Option<Personal<String>>,
 }
 
@@ -92,13 +112,16 @@ pub struct CustomerConfigInput {
 #[derive(InputObject, Clone, Debug)]
 pub struct CreateCustomerInput {
     /// Full name of the person, or name of the company.
+    #[graphql(directive = pii::apply(Contact))]
     pub name: Personal<String>,
     /// Person or company.
     #[graphql(name = "type")]
     pub kind: CustomerType,
     /// E-mail address; no two customers of an account share one.
+    #[graphql(directive = pii::apply(Contact))]
     pub email: Personal<String>,
     /// Phone number in E.164, such as `+12025550123`.
+    #[graphql(directive = pii::apply(Contact))]
     pub phone: Personal<String>,
     /// The device that the customer signed up with.
     pub device: DeviceInput,
@@ -107,6 +130,7 @@ pub struct CreateCustomerInput {
     /// What the screening needs to know; of the customer's type.
     pub compliance_profile: Option<ComplianceProfileInput>,
     /// The customer's id in your own system.
+    #[graphql(directive = pii::apply(Contact))]
     pub external_id: Option<Personal<String>>,
     /// Your own data: at most 20 entries, keys and values of at most 40 characters.
     pub metadata: Option<Vec<MetadataEntryInput>>,
@@ -123,10 +147,13 @@ pub struct UpdateCustomerInput {
     /// Whom to change.
     pub id: ID,
     /// Full name of the person, or name of the company. Cannot be cleared.
+    #[graphql(directive = pii::apply(Contact))]
     pub name: MaybeUndefined<Personal<String>>,
     /// E-mail address; no two customers of an account share one. Cannot be cleared.
+    #[graphql(directive = pii::apply(Contact))]
     pub email: MaybeUndefined<Personal<String>>,
     /// Phone number in E.164, such as `+12025550123`. Cannot be cleared.
+    #[graphql(directive = pii::apply(Contact))]
     pub phone: MaybeUndefined<Personal<String>>,
     /// New status. Which changes are allowed is the upstream's rule. Cannot be cleared.
     pub status: MaybeUndefined<CustomerStatus>,
@@ -137,6 +164,7 @@ pub struct UpdateCustomerInput {
     /// What the screening needs to know; of the customer's type. What is left out in it stays.
     pub compliance_profile: MaybeUndefined<ComplianceProfileInput>,
     /// The customer's id in your own system.
+    #[graphql(directive = pii::apply(Contact))]
     pub external_id: MaybeUndefined<Personal<String>>,
     /// Your own data: replaces all of it. At most 20 entries, keys and values of at most 40 characters.
     pub metadata: MaybeUndefined<Vec<MetadataEntryInput>>,
@@ -152,6 +180,7 @@ pub struct DeleteCustomerInput {
     /// Whom to erase. It cannot be undone.
     pub id: ID,
     /// Why; for the audit record.
+    #[graphql(directive = pii::apply(Contact))]
     pub reason: Option<Personal<String>>,
     /// 10 to 40 characters. Left out, the gateway makes one.
     pub idempotency_key: Option<Personal<String>>,
@@ -163,6 +192,7 @@ pub struct UnmaskCustomerInput {
     /// Whom to show.
     pub id: ID,
     /// Why; for the audit record.
+    #[graphql(directive = pii::apply(Contact))]
     pub reason: Option<Personal<String>>,
 }
 
@@ -174,6 +204,7 @@ pub struct DecideCustomerReviewInput {
     /// What is decided.
     pub decision: ReviewDecision,
     /// Why; for the audit record: the upstream keeps no reason.
+    #[graphql(directive = pii::apply(Contact))]
     pub reason: Option<Personal<String>>,
     /// 10 to 40 characters. Left out, the gateway makes one.
     pub idempotency_key: Option<Personal<String>>,

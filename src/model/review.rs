@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lenient;
 use super::{Customer, DateTime, ReputationCheck};
+use crate::privacy::Personal;
+use crate::privacy::pii::{Class::Identity, pii};
 
 /// The upstream's review answer: the whole masked customer, and its screening where one has run.
 #[derive(Clone, Debug)]
@@ -182,8 +184,9 @@ pub struct NetworkAlertsCheck {
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
     pub codes: Vec<String>,
     /// The alerts, in the network's words.
+    #[graphql(directive = pii::apply(Identity))]
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub alerts: Vec<String>,
+    pub alerts: Vec<Personal<String>>,
 }
 
 /// Sanction and watch lists. It decides on its own, apart from the breakdown.
@@ -215,8 +218,9 @@ pub struct WatchlistMatch {
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
     pub match_fields: Vec<String>,
     /// Where to read about the entry.
+    #[graphql(directive = pii::apply(Identity))]
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub urls: Vec<String>,
+    pub urls: Vec<Personal<String>>,
 }
 
 /// A code with its text.

@@ -6,6 +6,10 @@ use super::{
     Address, CustomerConfig, CustomerStatus, CustomerType, DateTime, MetadataEntry, UnmaskedComplianceProfile,
 };
 use crate::privacy::Personal;
+use crate::privacy::pii::{
+    Class::{Contact, Network},
+    pii,
+};
 
 /// A customer with its personal data in clear.
 ///
@@ -15,6 +19,7 @@ pub struct UnmaskedCustomer {
     /// The id of the customer; look it up as `customer(id:)`.
     pub customer_id: ID,
     /// Full name of the person, or name of the company.
+    #[graphql(directive = pii::apply(Contact))]
     pub name: Personal<String>,
     /// Person or company.
     #[graphql(name = "type")]
@@ -22,11 +27,14 @@ pub struct UnmaskedCustomer {
     /// Where the customer stands.
     pub status: CustomerStatus,
     /// E-mail address; no two customers of an account share one.
+    #[graphql(directive = pii::apply(Contact))]
     pub email: Personal<String>,
     /// Phone number in E.164, such as `+12025550123`.
+    #[graphql(directive = pii::apply(Contact))]
     pub phone: Personal<String>,
     /// The customer's id in the caller's own system.
-    pub external_id: Option<String>,
+    #[graphql(directive = pii::apply(Contact))]
+    pub external_id: Option<Personal<String>>,
     /// Postal address.
     pub address: Option<Address>,
     /// Date of birth and tax numbers, in clear.
@@ -47,5 +55,6 @@ pub struct UnmaskedCustomer {
 #[derive(SimpleObject, Clone, Debug)]
 pub struct UnmaskedDevice {
     /// The IPv4 address at sign-up; `0.0.0.0` stands for a sign-up offline.
+    #[graphql(directive = pii::apply(Network))]
     pub ip_address: Personal<String>,
 }

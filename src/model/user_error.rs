@@ -35,6 +35,22 @@ pub enum UserErrorCode {
     Refused,
 }
 
+impl UserErrorCode {
+    /// Its name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "INVALID",
+            Self::Required => "REQUIRED",
+            Self::Taken => "TAKEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::NotInReview => "NOT_IN_REVIEW",
+            Self::Conflict => "CONFLICT",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::Refused => "REFUSED",
+        }
+    }
+}
+
 impl UserError {
     /// An error at a place of the input: `at` are the names below `input`, in the schema's spelling.
     pub fn at<S: Into<String>>(

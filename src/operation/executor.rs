@@ -32,6 +32,7 @@ pub struct Prepared {
     request: Request,
     kind: OperationType,
     planned_calls: usize,
+    unmaskings: usize,
 }
 
 impl Prepared {
@@ -43,6 +44,11 @@ impl Prepared {
     /// How many upstream calls it is going to make where nothing is kept.
     pub fn planned_calls(&self) -> usize {
         self.planned_calls
+    }
+
+    /// How many customers it is going to show in clear.
+    pub fn unmaskings(&self) -> usize {
+        self.unmaskings
     }
 }
 
@@ -58,6 +64,8 @@ pub struct Settings {
     pub introspection: bool,
     /// How many upstream calls an operation may plan.
     pub max_upstream_calls: usize,
+    /// How many customers an operation may show in clear.
+    pub max_unmask_per_operation: usize,
 }
 
 /// Prepares and runs operations.
@@ -106,6 +114,11 @@ impl Executor {
         if planned_calls > self.settings.max_upstream_calls {
             return Err(bounds::over("max_upstream_calls", self.settings.max_upstream_calls, planned_calls));
         }
+        let unmaskings = cost::unmaskings(&chosen.node, &document.fragments, &variables);
+        if unmaskings > self.settings.max_unmask_per_operation {
+            let limit = self.settings.max_unmask_per_operation;
+            return Err(bounds::over("max_unmask_per_operation", limit, unmaskings));
+        }
         let mut request = Request::new("").variables(variables);
         if !self.settings.introspection {
             request = request.disable_introspection();
@@ -117,7 +130,7 @@ impl Executor {
             DocumentOperations::Multiple(_) => operation.name,
         };
         request.set_parsed_query(document);
-        Ok(Prepared { request, kind, planned_calls })
+        Ok(Prepared { request, kind, planned_calls, unmaskings })
     }
 
     /// Runs a prepared operation for a caller.

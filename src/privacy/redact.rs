@@ -1,7 +1,8 @@
 //! Cuts personal data out of a sentence that somebody else wrote, such as an upstream's reason for a refusal.
 //!
-//! Three nets, one behind the other: values that are known to be personal (those that were just sent), words that
-//! look like an address or a number of a person (an `@`, three digits or more), and anything in quotation marks.
+//! Four nets, one behind the other: values that are known to be personal (those that were just sent), anything in
+//! quotation marks, words that look like an address or a number of a person (an `@`, three digits or more), and words
+//! that look like a name, since of a customer that is only named by its id no name is known.
 //! It would rather cut too much than too little; what stays is the rule, which is what a caller needs.
 
 /// What stands where something was cut.
@@ -37,9 +38,32 @@ pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> Stri
         text = text.chars().take(kept).collect();
     }
     let text = without_quotations(&text);
-    let words = text.split_whitespace().map(|word| if looks_personal(word) { CUT } else { word });
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_cut = |at: usize| words.get(at).is_some_and(|word| looks_personal(word) || is_name(&words, at));
+    let kept = words.iter().enumerate().map(|(at, word)| if is_cut(at) { CUT } else { word });
     // Shortened last: half a value is not found any more.
-    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+    kept.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+}
+
+/// Whether the word at a place could be part of a name: written like one inside a sentence; at its start only where
+/// the next one is written like one too, and it is not a word with which rules begin.
+fn is_name(words: &[&str], at: usize) -> bool {
+    let like_a_name = |at: usize| words.get(at).is_some_and(|word| looks_like_a_name(word));
+    let begins = match at.checked_sub(1).and_then(|before| words.get(before)) {
+        Some(before) => before.ends_with(['.', '!', '?', ':']),
+        None => true,
+    };
+    let begins_a_rule = || {
+        let word = words.get(at).copied().unwrap_or_default();
+        ["A", "An", "The", "This", "Account", "Customer"].contains(&word)
+    };
+    like_a_name(at) && (!begins || (like_a_name(at + 1) && !begins_a_rule()))
+}
+
+/// A capital and small letters after it. Words in capitals alone are abbreviations of rules, such as SSN.
+fn looks_like_a_name(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    word.chars().next().is_some_and(char::is_uppercase) && word.chars().skip(1).any(char::is_lowercase)
 }
 
 /// The words of a text with one space between them; control characters count as space.
@@ -171,6 +195,18 @@ mod tests {
             if value.chars().count() > SHORTEST_KNOWN {
                 prop_assert!(told.split(CUT).all(|part| !part.contains(&value)));
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_cut_and_the_words_of_a_rule_stay() {
+        for (sentence, told) in [
+            ("Customer Zoe Quill cannot be deleted.", "Customer […] […] cannot be deleted."),
+            ("Zoe Quill cannot be deleted.", "[…] […] cannot be deleted."),
+            ("Emails must be unique. Statuses must not change.", "Emails must be unique. Statuses must not change."),
+            ("The SSN of (Zoe) is wrong.", "The SSN of […] is wrong."),
+        ] {
+            assert_eq!(cut(sentence, []), told);
         }
     }
 

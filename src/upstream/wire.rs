@@ -28,7 +28,7 @@ pub struct WireCustomer {
     email: Text,
     phone: Text,
     #[serde(default)]
-    external_id: Option<String>,
+    external_id: Option<Text>,
     #[serde(deserialize_with = "lenient::word")]
     status: CustomerStatus,
     created_at: DateTime,

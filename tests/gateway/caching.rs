@@ -210,7 +210,10 @@ async fn keys_never_share_what_they_see() {
         assert!(seen.contains(&format!("Ada of {mine}")) && !seen.contains(&format!("Ada of {other}")), "{seen}");
     });
     join_all(asked).await;
-    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 2, REVIEW: 2, LIST: 2}));
+    // Each key has its own; where its review came first, that served the customer too.
+    let calls = sandbox.calls().await;
+    assert_eq!((count(&calls, REVIEW), count(&calls, LIST)), (2, 2));
+    assert!(count(&calls, CUSTOMER) <= 2, "{calls}");
 }
 
 #[tokio::test]

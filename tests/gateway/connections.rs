@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::binary::{Serving, complaint};
+use crate::process::Directory;
 use crate::support::{Gateway, Sandbox};
 
 /// Short, so that tests are; and long enough for a machine that is busy.
@@ -182,14 +183,12 @@ async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
 
 /// A certificate for 127.0.0.1 and its key, made for one test and gone with it.
 struct Certified {
-    folder: PathBuf,
+    directory: Directory,
 }
 
 impl Certified {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("gateway-test-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).unwrap();
-        let certified = Self { folder };
+        let certified = Self { directory: Directory::new() };
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
             .args(["-subj", "/CN=gateway test", "-addext", "subjectAltName=IP:127.0.0.1"])
@@ -205,11 +204,11 @@ impl Certified {
     }
 
     fn certificate(&self) -> PathBuf {
-        self.folder.join("certificate.pem")
+        self.directory.path("certificate.pem")
     }
 
     fn key(&self) -> PathBuf {
-        self.folder.join("key.pem")
+        self.directory.path("key.pem")
     }
 
     fn serving(&self) -> Serving {
@@ -225,12 +224,6 @@ impl Certified {
         let certificate = Certificate::from_pem(&std::fs::read(self.certificate()).unwrap()).unwrap();
         let builder = Client::builder().no_proxy().tls_certs_only([certificate]);
         builder.min_tls_version(version).max_tls_version(version).build().unwrap()
-    }
-}
-
-impl Drop for Certified {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -301,9 +294,9 @@ fn certificates_that_cannot_be_used_are_named_in_one_line() {
     let certified = Certified::new();
     let other = Certified::new();
     let (certificate, key) = (certified.certificate(), certified.key());
-    let broken = certified.folder.join("broken.pem");
+    let broken = certified.directory.path("broken.pem");
     std::fs::write(&broken, "-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n").unwrap();
-    let missing = certified.folder.join("missing.pem");
+    let missing = certified.directory.path("missing.pem");
     for (certificate, key) in [
         (text(&certificate), text(&missing)),
         (text(&missing), text(&key)),

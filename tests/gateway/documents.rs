@@ -1,6 +1,5 @@
 //! Documents that are known by their ids: those of a manifest, and those that callers register.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use customers_gateway::config::Settings;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::binary::complaint;
+use crate::process::Directory;
 use crate::support::gateway::Got;
 use crate::support::{Gateway, Sandbox, codes, only_error};
 
@@ -23,23 +23,17 @@ fn sha256(text: &str) -> String {
 }
 
 /// A file that is gone with its test.
-struct File(PathBuf);
+struct File(Directory);
 
 impl File {
     fn of(text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("gateway-test-{}.json", uuid::Uuid::new_v4()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
+        let directory = Directory::new();
+        std::fs::write(directory.path("file"), text).unwrap();
+        Self(directory)
     }
 
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_file(&self.0);
+    fn path(&self) -> String {
+        self.0.path("file").to_str().unwrap().to_owned()
     }
 }
 
@@ -62,13 +56,13 @@ fn settings(mode: &str, manifest: &str, automatic: u64) -> Settings {
     let toml =
         format!("[documents]\nmode = \"{mode}\"\nmanifest = \"{manifest}\"\nautomatic_max_bytes = {automatic}\n");
     let file = File::of(&toml);
-    Settings::read(Some(&file.0)).unwrap()
+    Settings::read(Some(file.path().as_ref())).unwrap()
 }
 
 /// A gateway that knows these documents.
 async fn knowing(mode: &str, manifest: &Value, automatic: u64) -> (Gateway, Sandbox) {
     let (sandbox, file) = (Sandbox::start().await, File::of(&manifest.to_string()));
-    (Gateway::serve(&sandbox.base, &settings(mode, file.path(), automatic)), sandbox)
+    (Gateway::serve(&sandbox.base, &settings(mode, &file.path(), automatic)), sandbox)
 }
 
 /// A gateway that knows none, and takes so many bytes of what callers register.
@@ -241,8 +235,8 @@ async fn a_registered_text_is_bounded_like_any_other() {
 fn a_manifest_that_is_none_is_named_in_one_line(#[case] manifest: &str) {
     let file = File::of(manifest);
     for command in ["serve", "check-config"] {
-        let told = complaint(&[command], &[("GATEWAY__DOCUMENTS__MANIFEST", file.path())]);
-        assert!(told.contains("documents.manifest") && told.contains(file.path()), "{told}");
+        let told = complaint(&[command], &[("GATEWAY__DOCUMENTS__MANIFEST", &file.path())]);
+        assert!(told.contains("documents.manifest") && told.contains(&file.path()), "{told}");
         assert!(!told.contains("planted"), "a manifest is not quoted: {told}");
     }
 }

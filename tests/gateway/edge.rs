@@ -51,7 +51,10 @@ async fn the_answers_media_type_is_what_the_caller_likes_best(#[case] accept: &s
     let body = json!({"query": QUERY}).to_string();
     let got = post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await;
     assert_eq!((got.status, got.header("content-type")), (200, Some(format!("{media}; charset=utf-8").as_str())));
-    assert_eq!((got.header("vary"), got.header("x-content-type-options")), (Some("accept"), Some("nosniff")));
+    assert_eq!(
+        (got.header("vary"), got.header("x-content-type-options")),
+        (Some("accept, authorization, straddle-account-id"), Some("nosniff"))
+    );
 }
 
 #[rstest]

@@ -8,12 +8,17 @@
 )]
 
 mod layout;
+mod process;
 mod sandbox;
 mod support;
 
+mod access;
+mod audit;
 mod binary;
 mod browser;
 mod caching;
+mod canary;
+mod classification;
 mod connections;
 mod documents;
 mod edge;

@@ -1,0 +1,168 @@
+//! What a verified token says of its caller: what it may do, and for which account.
+//!
+//! Providers name these claims as they like, so the settings say which. Words that mean nothing here are passed over,
+//! since such a claim often lists rights in other services too. An account that cannot be read is refused, never
+//! passed over: the gateway's own account would take its place.
+
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::auth::Permission;
+use crate::error::{Code, Failure};
+
+/// The names of the claims that are read. Each is a claim's name, or a path with dots: `realm_access.roles`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Names {
+    pub permissions: String,
+    /// None where no claim names accounts, and all callers act for the gateway's own.
+    pub account: Option<String>,
+}
+
+/// What the caller may do, in the schema's order.
+pub fn permissions(names: &Names, claims: &Map<String, Json>) -> Vec<Permission> {
+    let words: Vec<&str> = match find(claims, &names.permissions) {
+        Some(Json::String(list)) => list.split_whitespace().collect(),
+        Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let granted: Vec<Permission> = words.into_iter().filter_map(Permission::from_word).collect();
+    Permission::ALL.into_iter().filter(|permission| granted.contains(permission)).collect()
+}
+
+/// The account that the caller acts for: the token says which it may, the caller chooses where there are several.
+///
+/// `chosen` is the account that the request names, `own` the gateway's.
+///
+/// # Errors
+/// `FORBIDDEN` for an account that is not the caller's, `BAD_REQUEST` where it has to choose and did not.
+pub fn account(
+    names: &Names,
+    claims: &Map<String, Json>,
+    chosen: Option<Uuid>,
+    own: Option<Uuid>,
+) -> Result<Option<Uuid>, Failure> {
+    let Some(claim) = names.account.as_deref().and_then(|name| find(claims, name)) else {
+        // Equal or nothing: with no account of its own, the gateway's key would be sent with whichever is asked for.
+        return if chosen.is_none_or(|chosen| own == Some(chosen)) { Ok(own) } else { Err(not_yours()) };
+    };
+    let listed = listed(claim).filter(|listed| !listed.is_empty());
+    let Some(listed) = listed else {
+        let message = "Your token's account is not one that can be acted for; ask whoever issues your tokens.";
+        return Err(Failure::new(Code::Forbidden, message));
+    };
+    match (chosen, listed.as_slice()) {
+        (Some(chosen), listed) if listed.contains(&chosen) => Ok(Some(chosen)),
+        (Some(_), _) => Err(not_yours()),
+        (None, [only]) => Ok(Some(*only)),
+        (None, _) => {
+            let message = "Your token lists several accounts: name one of them in the header `Straddle-Account-Id`.";
+            Err(Failure::new(Code::BadRequest, message))
+        }
+    }
+}
+
+fn not_yours() -> Failure {
+    let message = "Your token does not list the account that `Straddle-Account-Id` names.";
+    Failure::new(Code::Forbidden, message)
+}
+
+/// The accounts in a claim, each once; none where any of it is no UUID.
+fn listed(claim: &Json) -> Option<Vec<Uuid>> {
+    let one = |value: &Json| value.as_str().and_then(|text| Uuid::try_parse(text.trim()).ok());
+    let mut listed = match claim {
+        Json::Array(list) => list.iter().map(one).collect::<Option<Vec<_>>>()?,
+        value => vec![one(value)?],
+    };
+    listed.sort_unstable();
+    listed.dedup();
+    Some(listed)
+}
+
+/// A claim by its name or path. Names can have dots of their own (`https://example.com/roles`, a client's name in
+/// `resource_access`), so at each level the longest name that is there is taken.
+fn find<'a>(claims: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
+    let mut splits: Vec<usize> = path.match_indices('.').map(|(at, _)| at).collect();
+    splits.reverse();
+    claims.get(path).or_else(|| {
+        splits.into_iter().find_map(|at| {
+            let (name, rest) = path.split_at(at);
+            find(claims.get(name)?.as_object()?, rest.trim_start_matches('.'))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const A: &str = "0a000000-0000-4000-8000-00000000000a";
+    const B: &str = "0b000000-0000-4000-8000-00000000000b";
+    const C: &str = "0c000000-0000-4000-8000-00000000000c";
+
+    fn names(permissions: &str) -> Names {
+        Names { permissions: permissions.to_owned(), account: Some("account_id".to_owned()) }
+    }
+
+    fn claims(value: Json) -> Map<String, Json> {
+        value.as_object().expect("an object").clone()
+    }
+
+    #[rstest]
+    #[case::names("permissions", json!({"permissions": ["REVIEWS_READ", "CUSTOMERS_READ"]}))]
+    #[case::any_case_and_separator("permissions", json!({"permissions": ["reviews:read", "Customers.Read", "customers_read"]}))]
+    #[case::one_string("scope", json!({"scope": "openid  customers:read reviews:read profile"}))]
+    #[case::path("realm_access.roles", json!({"realm_access": {"roles": ["customers_read", "reviews_read"]}}))]
+    #[case::name_with_dots("https://example.com/roles", json!({"https://example.com/roles": ["customers:read", "reviews:read"]}))]
+    #[case::client_with_dots("resource_access.api.example.roles",
+        json!({"resource_access": {"api.example": {"roles": ["customers:read", "reviews:read"]}}}))]
+    #[case::unknown_words("permissions", json!({"permissions": ["customers:read", "admin", "", 7, null, "reviews:read", "customers"]}))]
+    fn permissions_are_read_in_every_shape(#[case] name: &str, #[case] token: Json) {
+        let expected = vec![Permission::CustomersRead, Permission::ReviewsRead];
+        assert_eq!(permissions(&names(name), &claims(token)), expected);
+    }
+
+    #[rstest]
+    #[case::missing(json!({}))]
+    #[case::null(json!({"permissions": null}))]
+    #[case::object(json!({"permissions": {"CUSTOMERS_READ": true}}))]
+    #[case::number(json!({"permissions": 1}))]
+    #[case::nothing_known(json!({"permissions": ["*", "all", "customers:*"]}))]
+    fn without_a_permission_that_is_known_there_is_none(#[case] token: Json) {
+        assert_eq!(permissions(&names("permissions"), &claims(token)), []);
+    }
+
+    #[rstest]
+    #[case::one(json!({"account_id": A}), None, Ok(Some(A)))]
+    #[case::one_in_a_list(json!({"account_id": [A, A]}), None, Ok(Some(A)))]
+    #[case::one_and_named(json!({"account_id": A}), Some(A), Ok(Some(A)))]
+    #[case::another_is_named(json!({"account_id": A}), Some(B), Err(Code::Forbidden))]
+    #[case::several_and_one_named(json!({"account_id": [A, B]}), Some(B), Ok(Some(B)))]
+    #[case::several_and_none_named(json!({"account_id": [A, B]}), None, Err(Code::BadRequest))]
+    #[case::several_and_another_named(json!({"account_id": [A, B]}), Some(C), Err(Code::Forbidden))]
+    #[case::none(json!({}), None, Ok(Some(C)))]
+    #[case::none_and_the_gateways_named(json!({}), Some(C), Ok(Some(C)))]
+    #[case::none_and_another_named(json!({}), Some(A), Err(Code::Forbidden))]
+    #[case::not_a_uuid(json!({"account_id": "acct_1"}), None, Err(Code::Forbidden))]
+    #[case::one_of_them_not_a_uuid(json!({"account_id": [A, "acct_1"]}), Some(A), Err(Code::Forbidden))]
+    #[case::empty_list(json!({"account_id": []}), None, Err(Code::Forbidden))]
+    #[case::null(json!({"account_id": null}), None, Err(Code::Forbidden))]
+    fn the_account_is_one_that_the_token_lists(
+        #[case] token: Json,
+        #[case] named: Option<&str>,
+        #[case] expected: Result<Option<&str>, Code>,
+    ) {
+        let id = |text: &str| Uuid::try_parse(text).expect("a UUID");
+        let got = account(&names("permissions"), &claims(token), named.map(id), Some(id(C)));
+        assert_eq!(got.map_err(|failure| failure.code), expected.map(|account| account.map(id)));
+    }
+
+    #[test]
+    fn without_an_account_anywhere_a_caller_can_name_none() {
+        let got = account(&names("permissions"), &Map::new(), Some(Uuid::from_u128(1)), None);
+        assert_eq!(got.expect_err("not the caller's to choose").code, Code::Forbidden);
+        assert_eq!(account(&names("permissions"), &Map::new(), None, None), Ok(None));
+    }
+}

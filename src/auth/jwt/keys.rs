@@ -1,0 +1,239 @@
+//! Keys that tokens can be signed by, and which of them may verify what.
+//!
+//! A key is taken only where its `kty`, `crv`, `use`, `key_ops` and `alg` all fit an algorithm that the settings allow;
+//! keys for anything else are passed over. A symmetric key never comes out of a key set or a file: whatever is public
+//! must not be able to sign.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
+};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+/// Providers publish two to ten keys. A token that names none is tried against all that fit, so this bounds its cost.
+const MOST_KEYS: usize = 32;
+
+/// RSA moduli in bytes: below 2048 bits they are too weak (RFC 7518, section 3.3), above 8192 they only cost time.
+const RSA_MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+
+const RSA: [Algorithm; 6] =
+    [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
+
+/// Keys with what each may verify.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    decoding: DecodingKey,
+}
+
+/// The keys that a token can have been signed by.
+#[derive(Debug)]
+pub struct Candidates<'a> {
+    pub keys: Vec<&'a DecodingKey>,
+    /// Whether one of them has the very name that the token gives.
+    pub named: bool,
+}
+
+/// A text that holds no keys that can be used; what to do about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("is not a JSON Web Key Set: an object with `keys`")]
+    NotAKeySet,
+    #[error("holds no public key: it must have `-----BEGIN PUBLIC KEY-----` blocks")]
+    NoPublicKey,
+    #[error("holds a private key: give the public one, which `openssl pkey -pubout` makes of it")]
+    PrivateKey,
+    #[error("holds a certificate: give its public key, which `openssl x509 -pubkey -noout` makes of it")]
+    Certificate,
+    #[error("holds a key that cannot be read")]
+    Damaged,
+    #[error("holds a key that fits none of auth.jwt.algorithms, or one of RSA with fewer than 2048 bits")]
+    Unfit,
+    #[error("holds more than 32 keys")]
+    TooMany,
+}
+
+impl KeySet {
+    /// The one key that a shared secret is.
+    pub fn of_secret(secret: &[u8], allowed: &[Algorithm]) -> Self {
+        let algorithms = allowed.to_vec();
+        Self { keys: vec![Key { id: None, algorithms, decoding: DecodingKey::from_secret(secret) }] }
+    }
+
+    /// The keys of a published set that fit. What else is in it is for others, and passed over.
+    ///
+    /// # Errors
+    /// Where it is no key set.
+    pub fn of_jwks(json: &[u8], allowed: &[Algorithm]) -> Result<Self, Unusable> {
+        #[derive(Deserialize)]
+        struct Published {
+            keys: Vec<Json>,
+        }
+        let published: Published = serde_json::from_slice(json).map_err(|_| Unusable::NotAKeySet)?;
+        let keys = published.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+        Ok(Self { keys: keys.filter_map(|key| Key::fitting(&key, allowed)).take(MOST_KEYS).collect() })
+    }
+
+    /// The public keys of a PEM file, all of which must fit.
+    ///
+    /// # Errors
+    /// What else is in it, and how to make a public key of it.
+    pub fn of_pem(text: &str, allowed: &[Algorithm]) -> Result<Self, Unusable> {
+        let mut keys = Vec::new();
+        for block in text.split("-----BEGIN ").skip(1) {
+            let (label, _) = block.split_once("-----").ok_or(Unusable::Damaged)?;
+            match label {
+                "PUBLIC KEY" | "RSA PUBLIC KEY" => {}
+                "CERTIFICATE" => return Err(Unusable::Certificate),
+                label if label.ends_with("PRIVATE KEY") => return Err(Unusable::PrivateKey),
+                _ => return Err(Unusable::NoPublicKey),
+            }
+            let block = format!("-----BEGIN {block}");
+            let block = block.as_bytes();
+            let key = DecodingKey::from_rsa_pem(block)
+                .or_else(|_| DecodingKey::from_ec_pem(block))
+                .or_else(|_| DecodingKey::from_ed_pem(block))
+                .and_then(|key| Jwk::from_decoding_key(&key, None))
+                .map_err(|_| Unusable::Damaged)?;
+            keys.push(Key::fitting(&key, allowed).ok_or(Unusable::Unfit)?);
+            if keys.len() > MOST_KEYS {
+                return Err(Unusable::TooMany);
+            }
+        }
+        if keys.is_empty() { Err(Unusable::NoPublicKey) } else { Ok(Self { keys }) }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The keys that a token with this algorithm and this `kid` can have been signed by: the one of that name; else,
+    /// where the token or the key has none, those that may use the algorithm.
+    pub fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Candidates<'_> {
+        let fit = || self.keys.iter().filter(|key| key.algorithms.contains(&algorithm));
+        let named: Vec<_> = fit().filter(|key| kid.is_some() && key.id.as_deref() == kid).collect();
+        let is_named = !named.is_empty();
+        let chosen = if is_named { named } else { fit().filter(|key| kid.is_none() || key.id.is_none()).collect() };
+        Candidates { keys: chosen.into_iter().map(|key| &key.decoding).collect(), named: is_named }
+    }
+}
+
+impl Key {
+    /// The key, where it may verify anything that is allowed.
+    fn fitting(key: &Jwk, allowed: &[Algorithm]) -> Option<Self> {
+        let CommonParameters { public_key_use, key_operations, key_algorithm, key_id, .. } = &key.common;
+        let for_signatures = public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
+            && key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+        let algorithms: Vec<Algorithm> = able(&key.algorithm)
+            .iter()
+            .copied()
+            .filter(|algorithm| allowed.contains(algorithm))
+            .filter(|algorithm| key_algorithm.is_none_or(|own| own == KeyAlgorithm::from(*algorithm)))
+            .collect();
+        if !for_signatures || algorithms.is_empty() {
+            return None;
+        }
+        let decoding = DecodingKey::from_jwk(key).ok()?;
+        Some(Self { id: key_id.clone(), algorithms, decoding })
+    }
+}
+
+/// What a key of these parameters can verify. The lengths are looked at here: the library puts coordinates together as
+/// they come, and finds out at the first token that they are no point.
+fn able(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
+    match parameters {
+        AlgorithmParameters::RSA(key) => {
+            let modulus = URL_SAFE_NO_PAD.decode(&key.n).unwrap_or_default();
+            let length = modulus.iter().skip_while(|byte| **byte == 0).count();
+            if RSA_MODULUS.contains(&length) { &RSA } else { &[] }
+        }
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 if length(&key.x) == 32 && length(&key.y) == 32 => &[Algorithm::ES256],
+            EllipticCurve::P384 if length(&key.x) == 48 && length(&key.y) == 48 => &[Algorithm::ES384],
+            _ => &[],
+        },
+        AlgorithmParameters::OctetKeyPair(key) => match key.curve {
+            EllipticCurve::Ed25519 if length(&key.x) == 32 => &[Algorithm::EdDSA],
+            _ => &[],
+        },
+        // A symmetric key that is published is nobody's secret.
+        _ => &[],
+    }
+}
+
+fn length(coordinate: &str) -> usize {
+    URL_SAFE_NO_PAD.decode(coordinate).map_or(0, |bytes| bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Public keys whose private halves were thrown away.
+    const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnS3Fz1OG+L5uaJEQhSTwoe22fyIE\n\
+        RCRcSXwrqbfoBfnpyZzoHpVUEgfxKto6UgtbZfgbSf8Fs2nOb6HgIOZefQ==\n\
+        -----END PUBLIC KEY-----";
+    const ED25519: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VwAyEASfNnc4J/WYin/A7r/0E5XMgPGsK7MKCtBv6lX0AnWzE=\n\
+        -----END PUBLIC KEY-----";
+    const RSA_OF_1024_BITS: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDCUxCjUb7mXIC2YOPYOe+/Ei+j\n\
+        wirPo4GUEEnTpuYGUxVrNB9+3+6wjbRdwsk3Cp+9B67Dm4EN1H2tRRaJtOCWUP3R\n\
+        thfqa8qs0JEZYyYY+wP/z6QOw1TWDCBbtaf6UbDNSCVndNsivSYP1fpxT2a7KZqL\n\
+        TojkKQ5aAEXPS715cwIDAQAB\n\
+        -----END PUBLIC KEY-----";
+
+    const ALL: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+
+    #[test]
+    fn a_pem_file_holds_public_keys_that_fit_and_nothing_else() {
+        let both = KeySet::of_pem(&format!("for the tests\n{P256}\n{ED25519}"), &ALL).expect("two keys");
+        assert_eq!(both.len(), 2);
+        assert_eq!(both.candidates(Algorithm::ES256, Some("any")).keys.len(), 1);
+        assert_eq!(both.candidates(Algorithm::EdDSA, None).keys.len(), 1);
+        assert!(both.candidates(Algorithm::RS256, None).keys.is_empty());
+        let refused = |text: &str, allowed: &[Algorithm]| KeySet::of_pem(text, allowed).expect_err("unusable");
+        assert_eq!(refused("", &ALL), Unusable::NoPublicKey);
+        assert_eq!(refused(P256, &[Algorithm::ES384]), Unusable::Unfit);
+        assert_eq!(refused(RSA_OF_1024_BITS, &ALL), Unusable::Unfit);
+        assert_eq!(refused(&P256.replace("MFkw", "AAAA"), &ALL), Unusable::Damaged);
+        assert_eq!(refused("-----BEGIN EC", &ALL), Unusable::Damaged);
+        for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
+            assert_eq!(refused(&format!("{P256}\n-----BEGIN {label}-----"), &ALL), Unusable::PrivateKey);
+        }
+        assert_eq!(refused("-----BEGIN CERTIFICATE-----", &ALL), Unusable::Certificate);
+        assert_eq!(refused("-----BEGIN EC PARAMETERS-----", &ALL), Unusable::NoPublicKey);
+        assert_eq!(refused(&format!("{P256}\n").repeat(MOST_KEYS + 1), &ALL), Unusable::TooMany);
+    }
+
+    #[test]
+    fn a_key_set_gives_at_most_so_many_keys_and_never_symmetric_ones() {
+        let key = DecodingKey::from_ec_pem(P256.as_bytes()).expect("a key");
+        let key = serde_json::to_value(Jwk::from_decoding_key(&key, None).expect("a key")).expect("JSON");
+        let published = |keys: Vec<Json>| serde_json::json!({ "keys": keys }).to_string();
+        let many = KeySet::of_jwks(published(vec![key; 100]).as_bytes(), &ALL).expect("a set");
+        assert_eq!(many.len(), MOST_KEYS);
+        let symmetric = serde_json::json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"});
+        let none = KeySet::of_jwks(published(vec![symmetric]).as_bytes(), &[Algorithm::HS256]).expect("a set");
+        assert!(none.is_empty());
+        for text in ["", "[]", "{}", "{\"keys\": 7}", "<html>"] {
+            assert_eq!(KeySet::of_jwks(text.as_bytes(), &ALL).expect_err("no set"), Unusable::NotAKeySet, "{text}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Keeps keys up to date: from the provider's key set by URL, or from a file.
+//!
+//! One task does all the loading, so there is never more than one load under way, and a caller that gives up stops
+//! nothing. It loads at the start, again after the refresh time, and earlier where a token asks for a key that is not
+//! there; but never sooner after the last time than the minimum interval, so that tokens with made-up key names cannot
+//! have the provider hammered. While the provider is down the old keys go on, for a day at most.
+
+mod load;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
+
+use super::keys::KeySet;
+pub use load::{CannotStart, Source, check_file};
+use load::{Failed, Loaded};
+
+/// Past this a key that the provider took back could still be in use, only because the provider cannot be reached.
+/// Tokens live for minutes or hours: a provider that is down for so long has no callers with good tokens any more.
+const LONGEST_WITHOUT_PROVIDER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often keys are loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How old keys get before they are loaded again.
+    pub refresh: Duration,
+    /// The least time between two loads.
+    pub min_interval: Duration,
+}
+
+/// The keys at a moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// None where none could be had yet, or not for too long.
+    pub keys: Option<Arc<KeySet>>,
+    /// How many loads have ended, well or not.
+    loads: u64,
+    /// From when on another load may begin.
+    next: Option<Instant>,
+    loaded_at: Instant,
+}
+
+/// Keys that are kept up to date for as long as this lives.
+#[derive(Debug)]
+pub struct Supply {
+    snapshot: watch::Receiver<Snapshot>,
+    /// The number of loads that somebody waits for.
+    wanted: watch::Sender<u64>,
+    pause: Duration,
+    _task: Option<AbortOnDropHandle<()>>,
+}
+
+impl Supply {
+    /// Keys that never change.
+    pub fn fixed(keys: KeySet) -> Self {
+        let snapshot = Snapshot { keys: Some(Arc::new(keys)), loads: 0, next: None, loaded_at: Instant::now() };
+        let (_, snapshot) = watch::channel(snapshot);
+        Self { snapshot, wanted: watch::Sender::new(0), pause: Duration::ZERO, _task: None }
+    }
+
+    /// Keys from a source. The first load begins at once.
+    pub fn start(source: Source, pace: Pace) -> Self {
+        let now = Instant::now();
+        let keys = source.first().map(Arc::new);
+        let (publish, snapshot) = watch::channel(Snapshot { keys, loads: 0, next: Some(now), loaded_at: now });
+        let wanted = watch::Sender::new(0);
+        let task = tokio::spawn(keep(source, pace, publish, wanted.subscribe()));
+        Self { snapshot, wanted, pause: pace.min_interval, _task: Some(AbortOnDropHandle::new(task)) }
+    }
+
+    /// The keys as they are.
+    pub fn now(&self) -> Snapshot {
+        self.snapshot.borrow().clone()
+    }
+
+    /// The least time between two loads.
+    pub fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    /// The keys after a later load than the one seen. None where no load may begin yet, or none ends in time.
+    pub async fn newer_than(&self, seen: &Snapshot, deadline: Instant) -> Option<Snapshot> {
+        let current = self.now();
+        if current.loads > seen.loads {
+            return Some(current);
+        }
+        if current.next.is_none_or(|next| Instant::now() < next) {
+            return None;
+        }
+        let goal = seen.loads + 1;
+        self.wanted.send_if_modified(|wanted| {
+            let further = *wanted < goal;
+            *wanted = goal.max(*wanted);
+            further
+        });
+        let mut snapshots = self.snapshot.clone();
+        let newer = timeout_at(deadline, snapshots.wait_for(|snapshot| snapshot.loads >= goal)).await;
+        newer.ok()?.ok().map(|snapshot| snapshot.clone())
+    }
+}
+
+/// Loads for as long as somebody wants keys.
+async fn keep(mut source: Source, pace: Pace, publish: watch::Sender<Snapshot>, mut wanted: watch::Receiver<u64>) {
+    let mut loads = 0;
+    loop {
+        let loaded = source.load().await;
+        let now = Instant::now();
+        let next = now + pace.min_interval;
+        // A failed load is tried again as soon as it may be; by then callers are being served with old keys, or none.
+        let due = if loaded.is_ok() { next.max(now + pace.refresh) } else { next };
+        loads += 1;
+        publish.send_modify(|snapshot| {
+            tell(&loaded, snapshot);
+            match loaded {
+                Ok(Loaded::Keys(keys)) => (snapshot.keys, snapshot.loaded_at) = (Some(Arc::new(keys)), now),
+                Ok(Loaded::Unchanged) => snapshot.loaded_at = now,
+                Err(_) if now.duration_since(snapshot.loaded_at) > LONGEST_WITHOUT_PROVIDER => snapshot.keys = None,
+                Err(_) => {}
+            }
+            (snapshot.loads, snapshot.next) = (loads, Some(next));
+        });
+        sleep_until(next).await;
+        tokio::select! {
+            () = sleep_until(due) => {}
+            asked = wanted.wait_for(|wanted| *wanted > loads) => if asked.is_err() { return },
+        }
+    }
+}
+
+/// Says what a load brought, where somebody who runs the gateway would want to know.
+fn tell(loaded: &Result<Loaded, Failed>, before: &Snapshot) {
+    match loaded {
+        Ok(Loaded::Keys(keys)) if keys.is_empty() => {
+            warn!("the identity provider publishes no key that fits auth.jwt.algorithms: every token is refused");
+        }
+        Ok(Loaded::Keys(keys)) if before.loads == 0 => info!(keys = keys.len(), "the keys for tokens are there"),
+        Ok(Loaded::Keys(_) | Loaded::Unchanged) => {}
+        Err(reason) => {
+            let old_keys = before.keys.is_some();
+            warn!(%reason, old_keys, "the keys for tokens could not be loaded; it will be tried again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use jsonwebtoken::Algorithm;
+
+    use super::*;
+
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnS3Fz1OG+L5uaJEQhSTwoe22fyIE\n\
+        RCRcSXwrqbfoBfnpyZzoHpVUEgfxKto6UgtbZfgbSf8Fs2nOb6HgIOZefQ==\n\
+        -----END PUBLIC KEY-----";
+
+    const PACE: Pace = Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) };
+
+    fn key_file(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("customers-gateway-{}-{name}.pem", std::process::id()));
+        std::fs::write(&path, KEY).expect("a temporary file");
+        path
+    }
+
+    /// Waits until so many loads have ended.
+    async fn loads(supply: &Supply, loads: u64) {
+        let mut snapshots = supply.snapshot.clone();
+        snapshots.wait_for(|snapshot| snapshot.loads >= loads).await.expect("the task runs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loads_are_as_far_apart_as_the_pace_says() {
+        let path = key_file("pace");
+        let supply = Supply::start(Source::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
+        let started = Instant::now();
+        loads(&supply, 1).await;
+        let soon = started + Duration::from_secs(5);
+        assert!(supply.newer_than(&supply.now(), soon).await.is_none(), "too early");
+        assert_eq!(Instant::now(), started, "and nobody waits for it");
+        loads(&supply, 2).await;
+        assert_eq!(started.elapsed(), PACE.refresh, "nobody asked");
+        tokio::time::sleep(PACE.min_interval).await;
+        let far = Instant::now() + PACE.refresh;
+        let (now, asked) = (supply.now(), Instant::now());
+        let (one, other) = tokio::join!(supply.newer_than(&now, far), supply.newer_than(&now, far));
+        assert_eq!((one.expect("newer").loads, other.expect("newer").loads), (3, 3), "one load for both");
+        assert!(asked.elapsed() < Duration::from_secs(1));
+        std::fs::remove_file(path).expect("the file is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_keys_go_on_for_a_day_and_come_back_with_their_source() {
+        let path = key_file("day");
+        let supply = Supply::start(Source::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
+        loads(&supply, 1).await;
+        let elsewhere = path.with_extension("elsewhere");
+        std::fs::rename(&path, &elsewhere).expect("the file is there");
+        let gone = Instant::now();
+        while supply.now().keys.is_some() {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert!(gone.elapsed() < LONGEST_WITHOUT_PROVIDER + PACE.refresh, "for ever");
+        }
+        assert!(gone.elapsed() > LONGEST_WITHOUT_PROVIDER);
+        std::fs::rename(&elsewhere, &path).expect("the file is there");
+        tokio::time::sleep(PACE.min_interval * 2).await;
+        assert!(supply.now().keys.is_some(), "the same file as before");
+        std::fs::remove_file(path).expect("the file is there");
+    }
+}

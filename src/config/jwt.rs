@@ -1,0 +1,284 @@
+//! `[auth.jwt]`: which tokens are good. Checked as a whole where the mode asks for it, and refused where any part is
+//! missing, doubtful or would weaken another: a gateway that would take a forged token does not start.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Error, is_loopback, list, unusable};
+use crate::auth::jwt::claims::Names;
+use crate::auth::jwt::source::{Pace, check_file};
+use crate::auth::jwt::{KeySource, Settings};
+
+/// What RFC 7519 calls "a few minutes, at most", taken strictly: a token that has expired is good for so much longer.
+const MOST_LEEWAY: Duration = Duration::from_secs(60);
+
+const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512";
+
+/// `[auth.jwt]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    issuer: String,
+    audience: String,
+    #[serde(deserialize_with = "list::words")]
+    algorithms: Vec<String>,
+    jwks_url: String,
+    public_key_file: PathBuf,
+    secret: SecretString,
+    permissions_claim: String,
+    account_claim: String,
+    #[serde(with = "humantime_serde")]
+    leeway: Duration,
+    #[serde(with = "humantime_serde")]
+    jwks_refresh: Duration,
+    #[serde(with = "humantime_serde")]
+    jwks_min_interval: Duration,
+}
+
+impl Jwt {
+    /// The settings as what they mean. The key file is looked into.
+    ///
+    /// # Errors
+    /// Names the setting that cannot be used, and says what to set.
+    pub fn checked(&self) -> Result<Settings, Error> {
+        let needed = |name, value: &str, what: &str| match value.trim() {
+            "" => Err(unusable(name, what)),
+            value => Ok(value.to_owned()),
+        };
+        let issuer = "needed with auth.mode = \"jwt\": set it to the `iss` of your provider's tokens, to the letter";
+        let audience =
+            "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have";
+        let claim =
+            "set it to the claim that lists what a caller may do, such as permissions, scope or realm_access.roles";
+        let algorithms = self.algorithms()?;
+        let settings = Settings {
+            issuer: needed("auth.jwt.issuer", &self.issuer, issuer)?,
+            audience: needed("auth.jwt.audience", &self.audience, audience)?,
+            keys: self.keys(&algorithms)?,
+            algorithms,
+            names: Names {
+                permissions: needed("auth.jwt.permissions_claim", &self.permissions_claim, claim)?,
+                account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
+            },
+            leeway: self.leeway,
+            pace: Pace { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval },
+        };
+        if self.leeway > MOST_LEEWAY {
+            return Err(unusable(
+                "auth.jwt.leeway",
+                "set it to 60s at most; clocks that are further apart need mending",
+            ));
+        }
+        let periods =
+            [("auth.jwt.jwks_refresh", self.jwks_refresh), ("auth.jwt.jwks_min_interval", self.jwks_min_interval)];
+        for (name, period) in periods {
+            if period.is_zero() {
+                return Err(unusable(name, "must be longer than nothing"));
+            }
+        }
+        Ok(settings)
+    }
+
+    fn algorithms(&self) -> Result<Vec<Algorithm>, Error> {
+        let name = "auth.jwt.algorithms";
+        let mut algorithms = Vec::new();
+        for text in &self.algorithms {
+            let algorithm = Algorithm::from_str(text);
+            let algorithm = algorithm.map_err(|_| unusable(name, &format!("`{text}` is none of {ALGORITHMS}")))?;
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
+        if algorithms.is_empty() {
+            let problem =
+                "needed with auth.mode = \"jwt\": list how your provider signs, such as RS256; never more than it uses";
+            return Err(unusable(name, problem));
+        }
+        let symmetric = algorithms.iter().filter(|algorithm| is_symmetric(**algorithm)).count();
+        if symmetric > 0 && symmetric < algorithms.len() {
+            let problem = "lists algorithms with a shared secret (HS…) beside ones with public keys: a public key could be \
+                taken for the secret; keep one kind";
+            return Err(unusable(name, problem));
+        }
+        Ok(algorithms)
+    }
+
+    fn keys(&self, algorithms: &[Algorithm]) -> Result<KeySource, Error> {
+        let url = ("auth.jwt.jwks_url", self.jwks_url.trim());
+        let file = ("auth.jwt.public_key_file", &self.public_key_file);
+        let secret = ("auth.jwt.secret", self.secret.expose_secret());
+        let is_set = [!url.1.is_empty(), !file.1.as_os_str().is_empty(), !secret.1.is_empty()];
+        let symmetric = algorithms.iter().any(|algorithm| is_symmetric(*algorithm));
+        match is_set {
+            [true, false, false] => {
+                only_with(
+                    url.0,
+                    !symmetric,
+                    "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
+                )?;
+                Ok(KeySource::Jwks(key_set_url(url.0, url.1)?))
+            }
+            [false, true, false] => {
+                only_with(
+                    file.0,
+                    !symmetric,
+                    "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
+                )?;
+                check_file(file.1, algorithms)
+                    .map_err(|reason| unusable(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                Ok(KeySource::File(file.1.clone()))
+            }
+            [false, false, true] => {
+                only_with(
+                    secret.0,
+                    symmetric,
+                    "belongs to HS256, HS384 and HS512, and auth.jwt.algorithms lists others: set auth.jwt.jwks_url or auth.jwt.public_key_file instead",
+                )?;
+                let least = algorithms.iter().map(|algorithm| hash_bytes(*algorithm)).max().unwrap_or_default();
+                if secret.1.len() < least {
+                    let problem = format!(
+                        "is shorter than the hash: set {least} random bytes or more, such as `openssl rand -base64 {least}` makes"
+                    );
+                    return Err(unusable(secret.0, &problem));
+                }
+                Ok(KeySource::Secret(self.secret.clone()))
+            }
+            [false, false, false] => {
+                let problem = "auth.mode = \"jwt\" needs keys: set it to your provider's key set (`jwks_uri` in its \
+                    .well-known/openid-configuration), or set auth.jwt.public_key_file or auth.jwt.secret";
+                Err(unusable(url.0, problem))
+            }
+            _ => {
+                let set = [url.0, file.0, secret.0].into_iter().zip(is_set).filter(|(_, is_set)| *is_set);
+                let set: Vec<_> = set.map(|(name, _)| name).collect();
+                let (first, _) = set.split_first().map_or((url.0, &[][..]), |(first, rest)| (*first, rest));
+                Err(unusable(
+                    first,
+                    &format!("keys come from one place only, and several are set: {}; keep one", set.join(", ")),
+                ))
+            }
+        }
+    }
+}
+
+fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error> {
+    if fits { Ok(()) } else { Err(unusable(name, problem)) }
+}
+
+fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| unusable(name, &format!("not a URL: {error}")))?;
+    match url.scheme() {
+        "https" if url.has_host() => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err(unusable(
+            name,
+            "must be https, or http on a loopback address: whoever changes the keys on their way can make tokens",
+        )),
+    }
+}
+
+fn is_symmetric(algorithm: Algorithm) -> bool {
+    algorithm.family() == AlgorithmFamily::Hmac
+}
+
+/// How long a secret must be at least (RFC 7518, section 3.2).
+fn hash_bytes(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS384 => 48,
+        Algorithm::HS512 => 64,
+        _ => 32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::Environment;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::config::{PREFIX, Settings as All};
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    /// The settings with mode `jwt` and these of `[auth.jwt]`; a good key set, unless told otherwise.
+    fn with(others: &[(&str, &str)]) -> Result<All, Error> {
+        let mut variables = vec![("MODE", "jwt"), ("JWT__ISSUER", "https://id.example.com/"), ("JWT__AUDIENCE", "api")];
+        variables.extend([("JWT__ALGORITHMS", "RS256"), ("JWT__JWKS_URL", "https://id.example.com/jwks.json")]);
+        variables.extend(others);
+        let source = variables.iter().map(|(name, value)| (format!("GATEWAY__AUTH__{name}"), (*value).to_owned()));
+        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
+        All::from_sources(None, environment.source(Some(source.collect())))
+    }
+
+    #[test]
+    fn what_is_right_can_be_used() {
+        let others = [("JWT__ALGORITHMS", " RS256, ES256 ,RS256,"), ("JWT__ACCOUNT_CLAIM", "")];
+        let settings = with(&others).expect("usable").auth.jwt.checked().expect("usable");
+        assert_eq!(settings.algorithms, [Algorithm::RS256, Algorithm::ES256]);
+        assert_eq!(settings.names, Names { permissions: "permissions".to_owned(), account: None });
+        assert_eq!(settings.leeway, Duration::from_secs(30));
+        let secret = [("JWT__ALGORITHMS", "HS256"), ("JWT__JWKS_URL", ""), ("JWT__SECRET", SECRET)];
+        let settings = with(&secret).expect("usable");
+        assert!(!format!("{settings:?}{:?}", settings.auth.jwt.checked()).contains(SECRET));
+    }
+
+    #[rstest]
+    #[case::no_issuer("ISSUER", &[("ISSUER", " ")])]
+    #[case::no_audience("AUDIENCE", &[("AUDIENCE", "")])]
+    #[case::no_algorithms("ALGORITHMS", &[("ALGORITHMS", "")])]
+    #[case::only_commas("ALGORITHMS", &[("ALGORITHMS", ", ,")])]
+    #[case::none("ALGORITHMS", &[("ALGORITHMS", "RS256,none")])]
+    #[case::unknown("ALGORITHMS", &[("ALGORITHMS", "RS255")])]
+    #[case::both_kinds("ALGORITHMS", &[("ALGORITHMS", "RS256,HS256")])]
+    #[case::no_keys("JWKS_URL", &[("JWKS_URL", "")])]
+    #[case::two_sources("JWKS_URL", &[("SECRET", SECRET)])]
+    #[case::two_other_sources("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "a.pem"), ("SECRET", SECRET)])]
+    #[case::symmetric_with_a_key_set("JWKS_URL", &[("ALGORITHMS", "HS256")])]
+    #[case::symmetric_with_a_file("PUBLIC_KEY_FILE", &[("ALGORITHMS", "HS256"), ("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "a.pem")])]
+    #[case::asymmetric_with_a_secret("SECRET", &[("JWKS_URL", ""), ("SECRET", SECRET)])]
+    #[case::short_secret("SECRET", &[("ALGORITHMS", "HS256"), ("JWKS_URL", ""), ("SECRET", "0123456789abcdef0123456789abcde")])]
+    #[case::short_for_the_longest("SECRET", &[("ALGORITHMS", "HS256,HS512"), ("JWKS_URL", ""), ("SECRET", SECRET)])]
+    #[case::no_url("JWKS_URL", &[("JWKS_URL", "id.example.com/jwks.json")])]
+    #[case::in_clear("JWKS_URL", &[("JWKS_URL", "http://id.example.com/jwks.json")])]
+    #[case::another_scheme("JWKS_URL", &[("JWKS_URL", "file:///etc/passwd")])]
+    #[case::no_file("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "/there/is/none.pem")])]
+    #[case::no_key_in_the_file("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "Cargo.toml")])]
+    #[case::no_claim("PERMISSIONS_CLAIM", &[("PERMISSIONS_CLAIM", "")])]
+    #[case::too_much_leeway("LEEWAY", &[("LEEWAY", "61s")])]
+    #[case::no_interval("JWKS_MIN_INTERVAL", &[("JWKS_MIN_INTERVAL", "0s")])]
+    #[case::no_refresh("JWKS_REFRESH", &[("JWKS_REFRESH", "0s")])]
+    fn what_is_missing_or_dangerous_does_not_start(#[case] named: &str, #[case] others: &[(&str, &str)]) {
+        let others: Vec<_> = others.iter().map(|(name, value)| (format!("JWT__{name}"), *value)).collect();
+        let others: Vec<_> = others.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let problem = with(&others).expect_err("not usable").to_string();
+        let expected = format!("auth.jwt.{} (GATEWAY__AUTH__JWT__{named}): ", named.to_ascii_lowercase());
+        assert!(problem.contains(&expected), "{problem}");
+        assert!(!problem.contains(SECRET) && !problem.contains('\n'), "{problem}");
+    }
+
+    #[test]
+    fn an_upstream_without_a_key_of_its_own_does_not_start() {
+        let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+        for key in ["", "sandbox"] {
+            let variables = [
+                url,
+                ("GATEWAY__UPSTREAM__API_KEY", key),
+                ("GATEWAY__AUTH__MODE", "jwt"),
+                ("GATEWAY__AUTH__JWT__ISSUER", "i"),
+                ("GATEWAY__AUTH__JWT__AUDIENCE", "a"),
+                ("GATEWAY__AUTH__JWT__ALGORITHMS", "RS256"),
+                ("GATEWAY__AUTH__JWT__JWKS_URL", "https://id.example.com/"),
+            ];
+            let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
+            let problem = All::from_sources(None, environment.source(Some(source))).expect_err("no key").to_string();
+            assert!(problem.contains("upstream.api_key (GATEWAY__UPSTREAM__API_KEY)"), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The settings' rules, over the embedded defaults and made-up environments.
+
+use super::*;
+
+fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+    let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(source));
+    Settings::from_sources(None, environment)
+}
+
+fn problem(variables: &[(&str, &str)]) -> String {
+    with(variables).expect_err("settings that cannot be used").to_string()
+}
+
+#[test]
+fn the_defaults_can_be_used() {
+    let settings = with(&[]).expect("the defaults");
+    assert_eq!(settings.upstream.base_url().expect("empty"), None);
+    assert_eq!(settings.server.deadline, Duration::from_secs(10));
+}
+
+#[test]
+fn the_environment_wins() {
+    let settings = with(&[
+        ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+        ("GATEWAY__CACHE__ENABLED", "false"),
+        ("GATEWAY__CACHE__PAGE_TTL", "250ms"),
+        ("GATEWAY__UPSTREAM__API_KEY", "12345"),
+    ])
+    .expect("usable settings");
+    assert_eq!(settings.server.listen.port(), 0);
+    assert!(!settings.cache.enabled);
+    assert_eq!(settings.cache.page_ttl, Duration::from_millis(250));
+    assert_eq!(settings.upstream.api_key.expose_secret(), "12345");
+}
+
+#[test]
+fn a_real_upstream_is_not_served_to_anybody() {
+    let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+    assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
+    assert!(with(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "stdout")]).is_ok());
+}
+
+const PASSTHROUGH: (&str, &str) = ("GATEWAY__AUTH__MODE", "passthrough");
+
+#[test]
+fn real_people_are_not_shown_or_changed_without_a_record() {
+    let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
+    assert!(problem(&[url, PASSTHROUGH]).contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));
+    assert!(problem(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "off")]).contains("audit.destination"));
+    assert!(with(&[("GATEWAY__AUDIT__DESTINATION", "off")]).is_ok(), "the sandbox's people are made up");
+}
+
+#[test]
+fn an_upstream_in_clear_over_a_network_is_refused() {
+    for url in ["http://sandbox.straddle.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "nonsense"] {
+        assert!(problem(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).contains("upstream.base_url"), "{url}");
+    }
+    for url in ["http://127.0.0.1:4010", "http://localhost:4010/", "http://[::1]:4010"] {
+        assert!(with(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn what_is_misspelt_or_out_of_range_is_named() {
+    assert!(problem(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:1")]).contains("listn"));
+    assert!(problem(&[("GATEWAY__AUTH__MODE", "open")]).contains("open"));
+    assert!(problem(&[("GATEWAY__SERVER__DEADLINE", "soon")]).contains("deadline"));
+    assert!(problem(&[("GATEWAY__UPSTREAM__ACCOUNT_ID", "acct_1")]).contains("upstream.account_id"));
+    assert!(problem(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")]).contains("upstream.max_in_flight"));
+}
+
+#[test]
+fn the_key_is_never_shown() {
+    let settings = with(&[("GATEWAY__UPSTREAM__API_KEY", "sk_live_123")]).expect("usable settings");
+    assert!(!format!("{settings:?}").contains("sk_live"));
+}

@@ -1,0 +1,217 @@
+//! What is recorded of a write or an unmasking, and when: before its answer is released, also where the caller has hung
+//! up, also where it was refused.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::refusal::Write;
+use super::writer::Written;
+use super::{Error, Session, SessionContext};
+use crate::error::Code;
+use crate::model::input::{
+    CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
+    UnmaskCustomerInput, UpdateCustomerInput,
+};
+use crate::model::{Customer, CustomerId, UnmaskedComplianceProfile, UnmaskedCustomer, UserError};
+use crate::privacy::Personal;
+use crate::privacy::audit::{Action, Ending, Record};
+
+/// What somebody is about to do, as far as it is recorded.
+#[derive(Clone, Debug)]
+pub struct Act {
+    pub write: Write,
+    /// About whom; `None` for somebody new, and where what was given can be nobody's id.
+    pub customer: Option<CustomerId>,
+    reason: Option<Personal<String>>,
+    fields: Vec<String>,
+}
+
+impl Act {
+    fn new(write: Write, id: Option<&str>, reason: Option<&Personal<String>>) -> Self {
+        let customer = id.and_then(|id| id.parse().ok());
+        Self { write, customer, reason: reason.cloned(), fields: Vec::new() }
+    }
+
+    /// Which fields are asked for, by their names in the schema.
+    #[must_use]
+    pub fn asking(self, fields: Vec<String>) -> Self {
+        Self { fields, ..self }
+    }
+}
+
+impl From<&CreateCustomerInput> for Act {
+    fn from(_input: &CreateCustomerInput) -> Self {
+        Self::new(Write::Create, None, None)
+    }
+}
+
+impl From<&UpdateCustomerInput> for Act {
+    fn from(input: &UpdateCustomerInput) -> Self {
+        Self::new(Write::Update, Some(&input.id), None)
+    }
+}
+
+impl From<&DeleteCustomerInput> for Act {
+    fn from(input: &DeleteCustomerInput) -> Self {
+        Self::new(Write::Delete, Some(&input.id), input.reason.as_ref())
+    }
+}
+
+impl From<&UnmaskCustomerInput> for Act {
+    fn from(input: &UnmaskCustomerInput) -> Self {
+        Self::new(Write::Unmask, Some(&input.id), input.reason.as_ref())
+    }
+}
+
+impl From<&DecideCustomerReviewInput> for Act {
+    fn from(input: &DecideCustomerReviewInput) -> Self {
+        Self::new(Write::Decide, Some(&input.customer_id), input.reason.as_ref())
+    }
+}
+
+impl From<&RefreshCustomerReviewInput> for Act {
+    fn from(input: &RefreshCustomerReviewInput) -> Self {
+        Self::new(Write::Refresh, Some(&input.customer_id), None)
+    }
+}
+
+impl From<Write> for Action {
+    fn from(write: Write) -> Self {
+        match write {
+            Write::Create => Self::Create,
+            Write::Update => Self::Update,
+            Write::Delete => Self::Delete,
+            Write::Decide => Self::Decide,
+            Write::Refresh => Self::Refresh,
+            Write::Unmask => Self::Unmask,
+        }
+    }
+}
+
+impl Session {
+    /// Records what the caller has no permission for.
+    pub async fn record_denied(&self, act: &Act) {
+        let ending = Ending::Failed(Code::Forbidden.name().to_owned());
+        let record = self.context.record(act, ending, act.customer, &[]);
+        // Nothing was done or shown: the answer says no all the same.
+        let _missing_is_logged = self.context.services.audit.write(record, None).await;
+    }
+}
+
+impl SessionContext {
+    /// Records what was refused before anything was sent.
+    pub async fn record_refused(&self, act: &Act, complaints: &[UserError]) {
+        let record = self.record(act, Ending::Refused(codes(complaints)), act.customer, &[]);
+        let _missing_is_logged = self.services.audit.write(record, None).await;
+    }
+
+    /// Records how a write ended. Where that fails the write is done all the same: the log says what is missing.
+    pub async fn record_write(
+        &self,
+        act: &Act,
+        outcome: &Result<Written<impl Told>, Error>,
+        upstream_id: Option<Uuid>,
+    ) {
+        let told = match outcome {
+            Ok(Ok(told)) => Some(told),
+            _ => None,
+        };
+        let known = told.map(Told::values).unwrap_or_default();
+        let customer = told.and_then(Told::id).or(act.customer);
+        let record = self.record(act, self.ending(outcome), customer, &known).answered_under(upstream_id);
+        let _missing_is_logged = self.services.audit.write(record, None).await;
+    }
+
+    /// Records how an unmasking ended. Where the customer is about to be shown, it has to be written by the deadline.
+    ///
+    /// # Errors
+    /// Where the customer must not be shown, since that is not recorded.
+    pub async fn record_unmask(
+        &self,
+        act: &Act,
+        outcome: &Result<Written<UnmaskedCustomer>, Error>,
+        upstream_id: Option<Uuid>,
+    ) -> Result<(), Error> {
+        let Ok(Ok(customer)) = outcome else {
+            self.record_write(act, outcome, upstream_id).await;
+            return Ok(());
+        };
+        let record = self.record(act, Ending::Done, act.customer, &customer.values());
+        self.services.audit.write(record, Some(self.deadline)).await.map_err(|_missing_is_logged| Error::NotRecorded)
+    }
+
+    fn record(&self, act: &Act, ending: Ending, customer: Option<CustomerId>, known: &[&str]) -> Record {
+        let reason = act.reason.as_ref().map(|reason| reason.reveal().as_str());
+        Record::new(act.write.into(), self.actor.clone(), self.caller.correlation_id.clone(), ending)
+            .about(customer.map(|id| id.0))
+            .asking(act.fields.iter().cloned())
+            .because(reason, known.iter().copied())
+    }
+
+    fn ending<T>(&self, outcome: &Result<Written<T>, Error>) -> Ending {
+        let code = |error: &Error| error.code(self.actor.key.is_some()).name().to_owned();
+        match outcome {
+            Ok(Ok(_)) => Ending::Done,
+            Ok(Err(complaints)) => Ending::Refused(codes(complaints)),
+            Err(error @ (Error::OutcomeUnknown(_) | Error::DeadlineInWrite | Error::Lost)) => {
+                Ending::Unknown(code(error))
+            }
+            Err(error) => Ending::Failed(code(error)),
+        }
+    }
+}
+
+/// The codes, each once.
+fn codes(complaints: &[UserError]) -> Vec<String> {
+    let mut codes: Vec<&str> = complaints.iter().map(|complaint| complaint.code.name()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes.into_iter().map(str::to_owned).collect()
+}
+
+/// The customer that an act was about, as it was told.
+pub trait Told {
+    /// Its id, where the act itself does not say it.
+    fn id(&self) -> Option<CustomerId>;
+
+    /// What must not stand in a reason.
+    fn values(&self) -> Vec<&str>;
+}
+
+impl Told for Arc<Customer> {
+    fn id(&self) -> Option<CustomerId> {
+        Some(self.summary.id)
+    }
+
+    fn values(&self) -> Vec<&str> {
+        let known = &self.summary;
+        let texts = [Some(&known.name), Some(&known.email), Some(&known.phone), known.external_id.as_ref()];
+        texts.into_iter().flatten().map(|text| text.reveal().as_str()).collect()
+    }
+}
+
+impl Told for UnmaskedCustomer {
+    fn id(&self) -> Option<CustomerId> {
+        self.customer_id.parse().ok()
+    }
+
+    fn values(&self) -> Vec<&str> {
+        let mut texts = vec![&self.name, &self.email, &self.phone];
+        texts.extend(&self.external_id);
+        texts.extend(self.device.iter().map(|device| &device.ip_address));
+        if let Some(address) = &self.address {
+            texts.extend([&address.address1, &address.city, &address.zip]);
+            texts.extend(&address.address2);
+        }
+        match &self.compliance_profile {
+            Some(UnmaskedComplianceProfile::Individual(person)) => texts.extend(&person.ssn),
+            Some(UnmaskedComplianceProfile::Business(company)) => {
+                texts.extend([&company.ein, &company.legal_business_name, &company.website].into_iter().flatten());
+                texts.extend(company.representatives.iter().flatten().map(|person| &person.name));
+            }
+            None => {}
+        }
+        texts.into_iter().map(|text| text.reveal().as_str()).collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Who saw or changed whom: one record for each act, written before its answer is released.
+//!
+//! A record says who, what, about whom, why and how it ended, and never a value of the customer's. Records form a chain
+//! (see [`chain`]), so that a change or a cut shows. One thread of its own writes them (see [`sink`]); whoever makes a
+//! record waits for the word that its line is written, within a bound, and decides what it means where it is not: what
+//! is to be shown is not shown then, what was done already is told, and the log says that a record is missing.
+
+pub mod chain;
+pub mod record;
+pub mod sink;
+pub mod verify;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tracing::error;
+
+pub use record::{Action, Actor, Ending, Record};
+pub use sink::{Destination, Unusable};
+
+use sink::Order;
+
+/// How records are written; see `[audit]` in `config/default.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub destination: Destination,
+    /// Whether a line counts as written only once it is on the disk.
+    pub fsync: bool,
+    /// How many records may wait to be written.
+    pub queue: usize,
+    /// How long one may take to be written.
+    pub timeout: Duration,
+}
+
+/// The way to the audit file.
+#[derive(Debug)]
+pub struct Audit {
+    /// `None` where no records are kept.
+    orders: Option<mpsc::Sender<Order>>,
+    timeout: Duration,
+    missing: AtomicU64,
+}
+
+/// A record is not known to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotRecorded {
+    #[error("it was not written in time")]
+    TooSlow,
+    #[error("it could not be written")]
+    Failed,
+}
+
+impl Audit {
+    /// No records at all: for the sandbox, whose people are made up.
+    pub fn off() -> Self {
+        Self { orders: None, timeout: Duration::ZERO, missing: AtomicU64::new(0) }
+    }
+
+    /// Opens the destination and goes on with the chain that is there.
+    ///
+    /// # Errors
+    /// Where the destination cannot be written, is another gateway's, or ends in something that is no record.
+    pub fn open(settings: &Settings) -> Result<Self, Unusable> {
+        let orders = sink::start(&settings.destination, settings.fsync, settings.queue)?;
+        Ok(Self { orders, timeout: settings.timeout, missing: AtomicU64::new(0) })
+    }
+
+    /// Writes a record, and comes back when it is written: by `deadline`, and within the setting's time, at the latest.
+    ///
+    /// # Errors
+    /// Where it is not known to be written. That is logged and counted here.
+    pub async fn write(&self, record: Record, deadline: Option<Instant>) -> Result<(), NotRecorded> {
+        let Some(orders) = &self.orders else { return Ok(()) };
+        let (action, request_id) = (record.action.name(), record.request_id.clone());
+        let patience = Instant::now() + self.timeout;
+        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+        let (written, told) = oneshot::channel();
+        let exchange = async {
+            orders.send(Order { record, written }).await.map_err(|_| NotRecorded::Failed)?;
+            told.await.map_err(|_| NotRecorded::Failed)?.map_err(|_| NotRecorded::Failed)
+        };
+        let outcome = timeout_at(until, exchange).await.unwrap_or(Err(NotRecorded::TooSlow));
+        if let Err(problem) = outcome {
+            let missing_total = self.missing.fetch_add(1, Ordering::Relaxed) + 1;
+            error!(action, request_id, %problem, missing_total, "an audit record is missing");
+        }
+        outcome
+    }
+
+    /// How many records are not known to be written since the start.
+    pub fn missing(&self) -> u64 {
+        self.missing.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,150 @@
+//! The chain: each line holds the hash of the line before, and the hash of itself.
+//!
+//! A line is a JSON object whose last two members are `previous` and `hash`. `hash` is the SHA-256, as 64 hexadecimal
+//! digits, of the line's own bytes without the member `hash` and with the closing brace. So a line can be checked with
+//! nothing but a hash function, and whatever is changed in it, even a space, shows. The first line's `previous` is 64
+//! zeros and its `sequence` is 1.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Record;
+
+/// The longest line, in bytes. Records are bounded far below it.
+pub const LONGEST_LINE: usize = 64 * 1024;
+
+/// What stands before the hash at the end of a line, and after it.
+const BEFORE_HASH: &str = ",\"hash\":\"";
+const AFTER_HASH: &str = "\"}";
+const HASH_LENGTH: usize = 64;
+
+/// A place in the chain: of the last line that is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub sequence: u64,
+    pub hash: String,
+}
+
+impl Link {
+    /// The place before the first line.
+    pub fn genesis() -> Self {
+        Self { sequence: 0, hash: "0".repeat(HASH_LENGTH) }
+    }
+
+    /// The line of a record after this place, with its line break, and its own place.
+    ///
+    /// # Errors
+    /// Where the record cannot be written as JSON, which no record does.
+    pub fn next(&self, record: &Record, time: &str) -> Result<(String, Self), serde_json::Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            sequence: u64,
+            time: &'a str,
+            #[serde(flatten)]
+            record: &'a Record,
+            previous: &'a str,
+        }
+        let sequence = self.sequence.saturating_add(1);
+        let mut line = serde_json::to_string(&Body { sequence, time, record, previous: &self.hash })?;
+        let hash = sha256(line.as_bytes());
+        line.pop();
+        line.push_str(BEFORE_HASH);
+        line.push_str(&hash);
+        line.push_str(AFTER_HASH);
+        line.push('\n');
+        Ok((line, Self { sequence, hash }))
+    }
+}
+
+/// A line that is what it says it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sealed {
+    pub link: Link,
+    pub previous: String,
+    pub time: String,
+}
+
+/// Why a line is no record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    #[error("it is no audit record")]
+    NotARecord,
+    #[error("it was changed: its hash is not the hash of its text")]
+    Changed,
+}
+
+/// Reads a line, without its line break, and checks it against its own hash.
+///
+/// # Errors
+/// Where it is no record, or not the one that was written.
+pub fn read(line: &str) -> Result<Sealed, Broken> {
+    #[derive(Deserialize)]
+    struct Body {
+        sequence: u64,
+        time: String,
+        previous: String,
+    }
+    let rest = line.strip_suffix(AFTER_HASH).ok_or(Broken::NotARecord)?;
+    let (text, hash) = rest.rsplit_once(BEFORE_HASH).ok_or(Broken::NotARecord)?;
+    if hash.len() != HASH_LENGTH {
+        return Err(Broken::NotARecord);
+    }
+    let text = format!("{text}}}");
+    let body: Body = serde_json::from_str(&text).map_err(|_| Broken::NotARecord)?;
+    if sha256(text.as_bytes()) != hash {
+        return Err(Broken::Changed);
+    }
+    let link = Link { sequence: body.sequence, hash: hash.to_owned() };
+    Ok(Sealed { link, previous: body.previous, time: body.time })
+}
+
+/// A SHA-256 in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(HASH_LENGTH);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string does not fail.
+        let _written = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Action, Actor, Ending};
+    use super::*;
+
+    fn line(after: &Link) -> (String, Link) {
+        let record = Record::new(Action::Delete, Actor::default(), "r".into(), Ending::Done);
+        let (line, link) = after.next(&record, "2026-07-07T06:21:44.000Z").expect("a line");
+        (line.trim_end().to_owned(), link)
+    }
+
+    #[test]
+    fn a_line_says_where_it_stands() {
+        let (first, link) = line(&Link::genesis());
+        let sealed = read(&first).expect("a line as it was written");
+        assert_eq!((sealed.link, sealed.previous), (link.clone(), "0".repeat(64)));
+        let (second, _) = line(&link);
+        assert_eq!(read(&second).expect("a line").previous, link.hash);
+    }
+
+    #[test]
+    fn any_changed_byte_shows() {
+        let (line, _) = line(&Link::genesis());
+        for at in 0..line.len() {
+            let mut bytes = line.clone().into_bytes();
+            bytes[at] ^= 1;
+            let Ok(changed) = String::from_utf8(bytes) else { continue };
+            assert!(read(&changed).is_err(), "{changed}");
+        }
+        assert_eq!(read(&line.replace("delete", "create")), Err(Broken::Changed));
+        assert_eq!(read(&line.replace("{\"sequence\"", "{ \"sequence\"")), Err(Broken::Changed));
+    }
+
+    #[test]
+    fn a_hash_is_the_one_that_everybody_else_computes() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

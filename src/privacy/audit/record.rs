@@ -1,0 +1,174 @@
+//! One record: who did what to whom, why, and how it ended. Names of fields and codes, never a value.
+//!
+//! The reason is the one free text, written by a person: it is cut like an upstream's sentence, and bounded.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::privacy::redact;
+
+/// The longest reason, and the longest name of a subject, in characters.
+const LONGEST_TEXT: usize = 200;
+/// The most names of fields; the schema has half as many.
+const MOST_FIELDS: usize = 64;
+/// The most codes; past it they say the same once more.
+const MOST_CODES: usize = 16;
+
+/// What was done. The words are the file's format: they are never renamed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Create,
+    Update,
+    Delete,
+    Unmask,
+    Decide,
+    Refresh,
+}
+
+impl Action {
+    /// The word in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Unmask => "unmask",
+            Self::Decide => "decide",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
+pub struct Actor {
+    /// The name in the caller's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The upstream account that it acted for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Uuid>,
+    /// Which key of its own it brought, where it has no other name: the start of the key's SHA-256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl Actor {
+    /// A caller by its token's subject, its account, and the key that it brought.
+    pub fn new(subject: Option<&str>, account: Option<Uuid>, key: Option<&str>) -> Self {
+        Self {
+            subject: subject.map(|subject| subject.chars().take(LONGEST_TEXT).collect()),
+            account,
+            // 64 bits: enough to find the key again for whoever has it, and nothing to whoever has not.
+            key: key.map(|key| super::chain::sha256(key.as_bytes()).chars().take(16).collect()),
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// It was carried out.
+    Done,
+    /// The caller was told what to mend, with these codes of `userErrors`; nothing was changed or shown.
+    Refused(Vec<String>),
+    /// There was no answer for this `extensions.code`; nothing was changed or shown.
+    Failed(String),
+    /// It was sent, and no answer says whether it was carried out.
+    Unknown(String),
+}
+
+/// What goes into the audit file, but for its place in the chain.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    pub action: Action,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    codes: Vec<String>,
+    #[serde(flatten)]
+    actor: Actor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<Uuid>,
+    /// Which fields were asked for, of an unmasking.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    pub request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_request_id: Option<Uuid>,
+}
+
+impl Record {
+    /// Who did what, in which request, and how it ended.
+    pub fn new(action: Action, actor: Actor, request_id: String, ending: Ending) -> Self {
+        let (outcome, codes) = match ending {
+            Ending::Done => ("done", Vec::new()),
+            Ending::Refused(codes) => ("refused", codes),
+            Ending::Failed(code) => ("failed", vec![code]),
+            Ending::Unknown(code) => ("unknown", vec![code]),
+        };
+        let codes = codes.into_iter().take(MOST_CODES).collect();
+        let (customer_id, fields, reason, upstream_request_id) = (None, Vec::new(), None, None);
+        Self { action, outcome, codes, actor, customer_id, fields, reason, request_id, upstream_request_id }
+    }
+
+    /// About whom.
+    #[must_use]
+    pub fn about(self, customer_id: Option<Uuid>) -> Self {
+        Self { customer_id, ..self }
+    }
+
+    /// Which fields were asked for, by their names.
+    #[must_use]
+    pub fn asking(self, fields: impl IntoIterator<Item = String>) -> Self {
+        Self { fields: fields.into_iter().take(MOST_FIELDS).collect(), ..self }
+    }
+
+    /// Why, in the caller's words, with what looks personal and the `known` values cut out.
+    #[must_use]
+    pub fn because<'a>(self, reason: Option<&str>, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let reason = reason.map(|reason| redact::cut(reason, known).chars().take(LONGEST_TEXT).collect::<String>());
+        Self { reason: reason.filter(|reason| !reason.is_empty()), ..self }
+    }
+
+    /// The upstream's id of the call, where it gave one.
+    #[must_use]
+    pub fn answered_under(self, upstream_request_id: Option<Uuid>) -> Self {
+        Self { upstream_request_id, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(ending: Ending) -> Record {
+        Record::new(Action::Unmask, Actor::new(Some("u-1"), None, None), "r-1".into(), ending)
+    }
+
+    #[test]
+    fn a_reason_is_cut_and_bounded() {
+        let reason = format!("Ada Example, ada@example.test, 123-45-6789 called {}", "again ".repeat(100));
+        let record = record(Ending::Done).because(Some(&reason), ["Ada Example"]);
+        let reason = record.reason.expect("a reason");
+        assert!(reason.starts_with("[…], […] […] called again"), "{reason}");
+        assert!(reason.chars().count() <= LONGEST_TEXT);
+    }
+
+    #[test]
+    fn a_record_names_fields_and_codes_and_leaves_out_what_it_does_not_know() {
+        let record = record(Ending::Refused(vec!["NOT_FOUND".into()])).asking(["name".to_owned()]);
+        assert_eq!(
+            serde_json::to_string(&record).expect("JSON"),
+            r#"{"action":"unmask","outcome":"refused","codes":["NOT_FOUND"],"subject":"u-1","fields":["name"],"request_id":"r-1"}"#
+        );
+    }
+
+    #[test]
+    fn a_key_is_named_by_the_start_of_its_hash() {
+        let key = Actor::new(None, None, Some("sk_live_planted")).key.expect("a name");
+        assert!(key.len() == 16 && !"sk_live_planted".contains(&key));
+    }
+}

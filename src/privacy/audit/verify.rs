@@ -1,0 +1,170 @@
+//! Reads an audit file from its first line to its last and says whether it is whole.
+//!
+//! It finds lines that were changed, put in another order, taken out of the middle or off the start. Lines that were
+//! taken off the end leave a shorter file that is whole: only the last hash, kept somewhere else, shows that. Nor does a
+//! chain without a secret show a file that was written anew from some line on: there the same comparison helps.
+
+use std::io::{self, BufRead, Read};
+
+use super::chain::{self, Broken, LONGEST_LINE, Link, Sealed};
+
+/// What a whole file holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Whole {
+    /// How many records there are.
+    pub records: u64,
+    /// When the first and the last were written; none in an empty file.
+    pub times: Option<(String, String)>,
+    /// The hash of the last line, to compare with one that was kept elsewhere.
+    pub last_hash: String,
+}
+
+/// Why a file is not whole, and from which line on.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWhole {
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("line {line}: {problem}")]
+    Line { line: u64, problem: Problem },
+}
+
+/// What is wrong with a line.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Problem {
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error("it is longer than any record")]
+    TooLong,
+    #[error("it is cut: it has no end")]
+    Torn,
+    #[error("it is record {found} where record {expected} belongs: what was between is cut out")]
+    Missing { expected: u64, found: u64 },
+    #[error("it is record {found} where record {expected} belongs: lines were repeated or put in another order")]
+    OutOfOrder { expected: u64, found: u64 },
+    #[error("it does not follow from the line before: that one, or this one, was written anew")]
+    Unchained,
+}
+
+/// Reads a file to its end.
+///
+/// # Errors
+/// The first line that is not as it was written, or not where it was.
+pub fn verify(mut file: impl BufRead) -> Result<Whole, NotWhole> {
+    let mut last = Link::genesis();
+    let (mut first_time, mut last_time) = (None, None);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        // One byte more than a line may have, so that one that is too long is told from one that just fits.
+        let longest = LONGEST_LINE as u64 + 1;
+        if file.by_ref().take(longest).read_until(b'\n', &mut bytes)? == 0 {
+            break;
+        }
+        let line = last.sequence + 1;
+        let sealed = follows(&last, &bytes).map_err(|problem| NotWhole::Line { line, problem })?;
+        first_time.get_or_insert_with(|| sealed.time.clone());
+        last_time = Some(sealed.time);
+        last = sealed.link;
+    }
+    Ok(Whole { records: last.sequence, times: first_time.zip(last_time), last_hash: last.hash })
+}
+
+fn follows(last: &Link, bytes: &[u8]) -> Result<Sealed, Problem> {
+    let Some(text) = bytes.strip_suffix(b"\n") else {
+        return Err(if bytes.len() > LONGEST_LINE { Problem::TooLong } else { Problem::Torn });
+    };
+    let sealed = chain::read(std::str::from_utf8(text).map_err(|_| Broken::NotARecord)?)?;
+    let (expected, found) = (last.sequence + 1, sealed.link.sequence);
+    match found.cmp(&expected) {
+        std::cmp::Ordering::Greater => Err(Problem::Missing { expected, found }),
+        std::cmp::Ordering::Less => Err(Problem::OutOfOrder { expected, found }),
+        std::cmp::Ordering::Equal if sealed.previous != last.hash => Err(Problem::Unchained),
+        std::cmp::Ordering::Equal => Ok(sealed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::{Action, Actor, Ending, Record};
+    use super::*;
+
+    fn lines(count: usize, subject: &str) -> Vec<String> {
+        let mut last = Link::genesis();
+        (0..count)
+            .map(|_| {
+                let actor = Actor::new(Some(subject), None, None);
+                let record = Record::new(Action::Unmask, actor, "r".into(), Ending::Done);
+                let (line, link) = last.next(&record, "2026-07-07T06:21:44.000Z").expect("a line");
+                last = link;
+                line
+            })
+            .collect()
+    }
+
+    fn problem(lines: &[String]) -> (u64, Problem) {
+        match verify(lines.concat().as_bytes()) {
+            Err(NotWhole::Line { line, problem }) => (line, problem),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_as_it_was_written_is_whole() {
+        let lines = lines(5, "u");
+        let whole = verify(lines.concat().as_bytes()).expect("a whole file");
+        assert_eq!(whole.records, 5);
+        assert!(lines[4].contains(&whole.last_hash));
+        assert_eq!(verify(&b""[..]).expect("an empty file").times, None);
+    }
+
+    #[rstest]
+    #[case(0, "record 2 where record 1 belongs")]
+    #[case(2, "record 4 where record 3 belongs")]
+    fn a_line_taken_out_shows(#[case] at: usize, #[case] told: &str) {
+        let mut lines = lines(5, "u");
+        lines.remove(at);
+        let (line, problem) = problem(&lines);
+        assert_eq!(line, at as u64 + 1);
+        assert!(problem.to_string().contains(told), "{problem}");
+    }
+
+    #[test]
+    fn another_order_a_change_a_torn_end_and_other_text_show() {
+        let whole = lines(5, "u");
+        let mut swapped = whole.clone();
+        swapped.swap(1, 2);
+        assert_eq!(problem(&swapped), (2, Problem::Missing { expected: 2, found: 3 }));
+        let mut repeated = whole.clone();
+        repeated.insert(3, whole[2].clone());
+        assert_eq!(problem(&repeated), (4, Problem::OutOfOrder { expected: 4, found: 3 }));
+        let mut changed = whole.clone();
+        changed[3] = changed[3].replace("\"u\"", "\"v\"");
+        assert_eq!(problem(&changed), (4, Problem::Broken(Broken::Changed)));
+        let mut torn = whole.clone();
+        torn[4].truncate(20);
+        assert_eq!(problem(&torn), (5, Problem::Torn));
+        let mut other = whole.clone();
+        other[2] = "hello\n".to_owned();
+        assert_eq!(problem(&other), (3, Problem::Broken(Broken::NotARecord)));
+        let mut long = whole;
+        long[0] = "x".repeat(LONGEST_LINE + 9);
+        assert_eq!(problem(&long), (1, Problem::TooLong));
+    }
+
+    #[test]
+    fn a_line_of_another_chain_shows() {
+        let (mut ours, theirs) = (lines(5, "u"), lines(5, "v"));
+        ours[2] = theirs[2].clone();
+        assert_eq!(problem(&ours), (3, Problem::Unchained));
+    }
+
+    #[test]
+    fn a_cut_at_the_end_is_told_by_the_last_hash_alone() {
+        let lines = lines(5, "u");
+        let whole = verify(lines.concat().as_bytes()).expect("a whole file");
+        let shorter = verify(lines[..3].concat().as_bytes()).expect("a shorter file that is whole");
+        assert_ne!(whole.last_hash, shorter.last_hash);
+    }
+}

@@ -1,0 +1,203 @@
+//! The real binary as a process of its own, with all that it says: for what only a whole process can show.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The path of the binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_customers-gateway");
+
+/// A running gateway with a directory of its own, both gone when it goes out of scope.
+pub struct Process {
+    child: Child,
+    pub directory: Directory,
+    base: String,
+    client: reqwest::Client,
+}
+
+/// A directory that is removed when it goes out of scope.
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("gateway-test-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What came back, as it was on the wire.
+pub struct Got {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub fn code(&self) -> Value {
+        self.json()["errors"][0]["extensions"]["code"].clone()
+    }
+
+    /// Everything that a caller gets to see.
+    pub fn whole(&self) -> String {
+        format!("{:?}\n{}", self.headers, self.text)
+    }
+}
+
+/// A command with nothing of this process's own settings.
+pub fn command() -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_clear();
+    command
+}
+
+impl Process {
+    /// Starts a gateway with these settings; its audit file is `audit.jsonl` in its directory unless they say otherwise.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_in(Directory::new(), settings).await
+    }
+
+    pub async fn start_in(directory: Directory, settings: &[(&str, &str)]) -> Self {
+        let (stdout, stderr) = (directory.path("stdout"), directory.path("stderr"));
+        let child = command()
+            .env("GATEWAY__SERVER__LISTEN", "127.0.0.1:0")
+            .env("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0")
+            .env("GATEWAY__SANDBOX__LISTEN", "127.0.0.1:0")
+            .env("GATEWAY__AUDIT__DESTINATION", directory.path("audit.jsonl"))
+            .env("GATEWAY__LOG__LEVEL", "debug")
+            .envs(settings.iter().copied())
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut process = Self { child, directory, base: String::new(), client: client() };
+        process.base = process.address().await;
+        process
+    }
+
+    /// Where it listens, as its greeting says.
+    async fn address(&mut self) -> String {
+        let started = Instant::now();
+        loop {
+            let said = self.said();
+            if let Some(at) = said.find("GraphQL   http://")
+                && let Some(line) = said[at..].lines().next()
+                && line.ends_with("/graphql")
+            {
+                return line.trim_start_matches("GraphQL").trim().trim_end_matches("/graphql").to_owned();
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "it did not start: {said}");
+            assert!(started.elapsed() < Duration::from_secs(30), "it did not greet: {said}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// All that it wrote to its standard output and its standard error so far.
+    pub fn said(&self) -> String {
+        self.directory.read("stdout") + &self.directory.read("stderr")
+    }
+
+    pub fn audit(&self) -> String {
+        self.directory.read("audit.jsonl")
+    }
+
+    /// The records so far.
+    pub fn records(&self) -> Vec<Value> {
+        self.audit().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub fn audit_file(&self) -> PathBuf {
+        self.directory.path("audit.jsonl")
+    }
+
+    /// Sends a body as it is.
+    pub async fn post(&self, body: impl Into<reqwest::Body>) -> Got {
+        let request = self.client.post(format!("{}/graphql", self.base)).body(body);
+        let request = request.header("content-type", "application/json").header("accept-encoding", "gzip, br, zstd");
+        got(request.bearer_auth(self.key()).send().await.unwrap()).await
+    }
+
+    /// Asks by GET.
+    pub async fn get(&self, query: &str) -> Got {
+        let request = self.client.get(format!("{}/graphql", self.base)).query(&[("query", query)]);
+        got(request.bearer_auth(self.key()).send().await.unwrap()).await
+    }
+
+    pub async fn ask(&self, query: &str, variables: Value) -> Got {
+        self.post(json!({"query": query, "variables": variables}).to_string()).await
+    }
+
+    /// The id of a customer that is there.
+    pub async fn somebody(&self) -> String {
+        let got = self.ask("{ customers(first: 1, filter: {types: [INDIVIDUAL]}) { nodes { id } } }", json!({})).await;
+        got.json()["data"]["customers"]["nodes"][0]["id"].as_str().unwrap_or_else(|| panic!("{}", got.text)).to_owned()
+    }
+
+    /// The caller's key, which counts in passthrough mode alone.
+    fn key(&self) -> &'static str {
+        "sk_planted_key_7f3a"
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub async fn stop(&mut self) {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let started = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_secs(30), "it did not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Stops it and gives its directory for another one.
+    pub async fn into_directory(mut self) -> Directory {
+        self.stop().await;
+        std::mem::replace(&mut self.directory, Directory(PathBuf::new()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn got(response: reqwest::Response) -> Got {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Got { status, headers, text: response.text().await.unwrap() }
+}
+
+fn client() -> reqwest::Client {
+    // Nothing is decompressed: a compressed answer would not be text.
+    reqwest::Client::builder().no_proxy().no_gzip().no_brotli().build().unwrap()
+}
+
+/// What `audit verify` says, and whether it is content.
+pub fn verify(file: &Path) -> (bool, String) {
+    let output = command().args(["audit", "verify"]).arg(file).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
