@@ -88,6 +88,7 @@ impl App {
                     max_root_fields: settings.graphql.max_root_fields,
                     max_directives: settings.graphql.max_directives,
                     max_introspection_depth: settings.graphql.max_introspection_depth,
+                    max_operations: settings.graphql.max_operations,
                 },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
                 introspection: settings.introspection(),

@@ -56,6 +56,8 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
     // broke but what is whole at any time: atomics, caches, locks that are not held across code of ours.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_panic| answer::failure(&broken(), &id));
+    // What is answered where the request cannot be seen any more has made an id of its own.
+    let id = response.extensions().get::<RequestId>().cloned().unwrap_or(id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);

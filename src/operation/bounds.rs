@@ -20,6 +20,7 @@ pub struct Bounds {
     pub max_root_fields: usize,
     pub max_directives: usize,
     pub max_introspection_depth: usize,
+    pub max_operations: usize,
 }
 
 /// What a selection measures with its fragments put in. Sums stay where they are once they are too large to add to.
@@ -55,17 +56,24 @@ impl Measure {
 /// `OPERATION_TOO_LARGE` with the bound's name, limit and value; a fragment that contains itself is no valid document.
 pub fn check(document: &ExecutableDocument, bounds: &Bounds) -> Result<(), Failure> {
     let mut walk = Walk { fragments: &document.fragments, known: HashMap::new(), most_levels: bounds.max_depth };
+    let operations = document.operations.iter().count();
+    if operations > bounds.max_operations {
+        return Err(over("max_operations", bounds.max_operations, operations));
+    }
     for (name, fragment) in &document.fragments {
         walk.fragment(name, fragment, 0)?;
     }
+    // One is run, and validation goes through all of them, fragments put in.
+    let mut fields = 0_usize;
     for (_, operation) in document.operations.iter() {
         let measure = walk.selection(&operation.node.selection_set.node, 0)?;
         let directives = measure.directives.saturating_add(operation.node.directives.len());
+        fields = fields.saturating_add(measure.fields);
         for (bound, limit, value) in [
             ("max_root_fields", bounds.max_root_fields, measure.root_fields),
             ("max_aliases", bounds.max_aliases, measure.aliases),
             ("max_directives", bounds.max_directives, directives),
-            ("max_fields", bounds.max_fields, measure.fields),
+            ("max_fields", bounds.max_fields, fields),
             ("max_introspection_depth", bounds.max_introspection_depth, measure.introspection_depth),
         ] {
             if value > limit {
@@ -73,7 +81,12 @@ pub fn check(document: &ExecutableDocument, bounds: &Bounds) -> Result<(), Failu
             }
         }
     }
-    Ok(())
+    // Fragments that no operation spreads are validated as well.
+    let largest = walk.known.values().flatten().map(|measure| measure.fields).max();
+    match largest.filter(|fields| *fields > bounds.max_fields) {
+        Some(fields) => Err(over("max_fields", bounds.max_fields, fields)),
+        None => Ok(()),
+    }
 }
 
 /// The refusal of what is over a bound.
@@ -120,8 +133,9 @@ impl<'a> Walk<'a> {
                     let name = &spread.node.fragment_name.node;
                     match self.fragments.get_key_value(name) {
                         Some((name, fragment)) => self.fragment(name, fragment, level)?,
-                        // One that is not there is for validation to name.
-                        None => Measure::default(),
+                        // One that is not there is for validation to name. It counts as a field: spread without end,
+                        // nothing is still something to go through.
+                        None => Measure { fields: 1, root_fields: 1, ..Measure::default() },
                     }
                 }
             };
@@ -182,6 +196,7 @@ mod tests {
         max_root_fields: 50,
         max_directives: 50,
         max_introspection_depth: 4,
+        max_operations: 50,
     };
 
     fn refused(document: &str) -> String {
@@ -229,6 +244,27 @@ mod tests {
         let document =
             if bound == "max_root_fields" { format!("{{ {items} }}") } else { format!("{{ r {{ {items} }} }}") };
         assert!(refused(&document).contains(&format!("`{bound}`: {count}")), "{bound}");
+    }
+
+    #[test]
+    fn fragments_that_multiply_nothing_are_refused() {
+        assert!(refused(&chain(20, 2).replace("{ a }", "{ ...Nowhere }")).contains(": 1048576,"));
+    }
+
+    #[test]
+    fn fragments_that_multiply_and_are_never_spread_are_refused() {
+        assert!(refused(&chain(20, 2).replace("{ ...F0 }", "{ a }")).contains("`max_fields`: 1048576"));
+    }
+
+    #[test]
+    fn operations_are_measured_together() {
+        let fields = "a ".repeat(20);
+        let operations =
+            |count: usize| -> String { (0..count).map(|i| format!("query A{i} {{ r {{ {fields} }} }} ")).collect() };
+        assert!(refused(&operations(48)).contains("`max_fields`: 1008"));
+        assert!(refused(&operations(51)).contains("`max_operations`: 51"));
+        let few = parse_query(operations(47)).expect("a document");
+        assert!(check(&few, &BOUNDS).is_ok());
     }
 
     #[test]

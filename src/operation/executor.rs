@@ -12,7 +12,7 @@ use super::documents::Documents;
 use super::outcome::{ErrorBounds, Outcome};
 use super::trusted::{Named, TrustedDocuments};
 use super::types::InputTypes;
-use super::{rewrite, scan, variables};
+use super::{conflicts, rewrite, scan, variables};
 use crate::auth::Principal;
 use crate::customers::Session;
 use crate::error::{Code, Failure};
@@ -88,8 +88,8 @@ impl Executor {
         Ok(Self { schema, types, trusted, documents, settings })
     }
 
-    /// Takes every step before running: trusted document, scan, parse, bounds, choose the operation, coerce variables, mend the engine's
-    /// gaps.
+    /// Takes every step before running: trusted document, scan, parse, bounds, conflicts, choose the operation, coerce
+    /// variables, mend the engine's gaps.
     /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
     ///
     /// # Errors
@@ -106,6 +106,7 @@ impl Executor {
         }
         let document = self.documents.parse(&text).await.map_err(|error| not_graphql(&error))?;
         bounds::check(&document, &self.settings.bounds)?;
+        conflicts::check(&document)?;
         let chosen = choose(&document, operation.name.as_deref())?;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables)?;
         let kind = chosen.node.ty;

@@ -20,11 +20,22 @@ const SHORTEST_KNOWN: usize = 3;
 
 /// The sentence with everything personal cut out, on one line and of bounded length.
 ///
-/// `known` are values that must not appear, whatever they look like; letter case does not matter.
+/// `known` are values that must not appear, whatever they look like; letter case and the kind and number of spaces do
+/// not matter.
 pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let mut text: String = sentence.chars().take(MOST_READ).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    for value in known {
-        text = without(&text, value.trim());
+    let line = on_one_line(sentence);
+    let mut text: String = line.chars().take(MOST_READ).collect();
+    let mut known: Vec<String> = known.into_iter().map(on_one_line).collect();
+    // The longest first: once a given name is cut, the whole name is not found any more.
+    known.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    for value in &known {
+        text = without(&text, value);
+    }
+    if line.chars().nth(MOST_READ).is_some() {
+        // The last of what was read can be half a value, and what is cut in front of it would bring it into sight.
+        let longest = known.iter().map(|value| value.chars().count()).max().unwrap_or_default();
+        let kept = text.chars().count().saturating_sub(longest);
+        text = text.chars().take(kept).collect();
     }
     let text = without_quotations(&text);
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -55,20 +66,41 @@ fn looks_like_a_name(word: &str) -> bool {
     word.chars().next().is_some_and(char::is_uppercase) && word.chars().skip(1).any(char::is_lowercase)
 }
 
-/// `text` with each occurrence of `value` cut, compared without letter case (ASCII, which keeps byte offsets).
+/// The words of a text with one space between them; control characters count as space.
+fn on_one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// `text` with each occurrence of `value` cut, compared without letter case.
 fn without(text: &str, value: &str) -> String {
+    let needle: Vec<char> = value.chars().flat_map(char::to_lowercase).collect();
     if value.chars().count() < SHORTEST_KNOWN {
         return text.to_owned();
     }
-    let (haystack, needle) = (text.to_ascii_lowercase(), value.to_ascii_lowercase());
-    let mut kept = String::with_capacity(text.len());
-    let mut from = 0;
-    while let Some(at) = haystack.get(from..).and_then(|rest| rest.find(&needle)) {
-        kept.push_str(text.get(from..from + at).unwrap_or_default());
-        kept.push_str(CUT);
-        from += at + needle.len();
+    // Lower case can have more letters than upper case: each keeps the place of the one that it comes from.
+    let mut haystack = Vec::with_capacity(text.len());
+    let mut places = Vec::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        for lower in c.to_lowercase() {
+            haystack.push(lower);
+            places.push((at, at + c.len_utf8()));
+        }
     }
-    kept.push_str(text.get(from..).unwrap_or_default());
+    let mut kept = String::with_capacity(text.len());
+    let (mut from, mut kept_to) = (0, 0);
+    while let Some(window) = haystack.get(from..from + needle.len()) {
+        if window != needle {
+            from += 1;
+            continue;
+        }
+        let (start, end) = (places.get(from), places.get(from + needle.len() - 1));
+        let (start, end) = (start.map_or(text.len(), |place| place.0), end.map_or(text.len(), |place| place.1));
+        kept.push_str(text.get(kept_to..start).unwrap_or_default());
+        kept.push_str(CUT);
+        (from, kept_to) = (from + needle.len(), end);
+    }
+    kept.push_str(text.get(kept_to..).unwrap_or_default());
     kept
 }
 
@@ -107,6 +139,9 @@ fn looks_personal(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -123,6 +158,44 @@ mod tests {
     #[test]
     fn known_values_are_found_in_any_case_and_beside_other_scripts() {
         assert_eq!(cut("Größe: BLUE KETTLE ist da", ["Blue Kettle"]), "Größe: […] ist da");
+    }
+
+    #[rstest]
+    #[case::spaces("Ada  Example and Ada\u{a0}Example", "Ada Example", "[…] and […]")]
+    #[case::spaces_of_its_own("Ada Example", " Ada\n Example ", "[…]")]
+    #[case::a_control_character("Ada\u{0}Example", "Ada Example", "[…]")]
+    #[case::case_of_other_letters("JOSÉ GARCÍA", "José García", "[…]")]
+    #[case::letters_that_grow("İzel is here", "İZEL", "[…] is here")]
+    fn a_known_value_is_found_however_it_is_written(#[case] sentence: &str, #[case] known: &str, #[case] told: &str) {
+        assert_eq!(cut(sentence, [known]), told);
+    }
+
+    #[test]
+    fn half_a_known_value_at_the_end_of_what_is_read_does_not_come_into_sight() {
+        let quotation = format!("'{}'", "x".repeat(MOST_READ - 10));
+        for sentence in [format!("{quotation} Ada Example"), format!("{}Ada Example", " ".repeat(MOST_READ - 5))] {
+            assert!(!cut(&sentence, ["Ada Example"]).contains("Ada"));
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_known_value_does_not_hide_the_rest_of_it() {
+        assert_eq!(cut("Ada Example exists", ["Ada", "Ada Example"]), "[…] exists");
+    }
+
+    proptest! {
+        #[test]
+        fn no_known_value_comes_through(
+            before in "[A-Za-zÉéß'\"«\u{0}\u{a0} ]{0,12}",
+            value in "[A-Za-zÉéİß'\"» \n]{3,12}",
+            after in ".{0,12}",
+        ) {
+            let told = cut(&format!("{before}{value}{after}"), [value.as_str()]).to_lowercase();
+            let value = on_one_line(&value).to_lowercase();
+            if value.chars().count() > SHORTEST_KNOWN {
+                prop_assert!(told.split(CUT).all(|part| !part.contains(&value)));
+            }
+        }
     }
 
     #[test]

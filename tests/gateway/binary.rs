@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::gateway::client;
 
 /// The program with nothing of this process's environment that could be a setting.
-fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_customers-gateway"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY")) {
@@ -26,7 +26,7 @@ fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 }
 
 /// Waits until a child ends; one that does not is killed, and the test fails.
-fn ended(child: &mut Child) -> ExitStatus {
+pub fn ended(child: &mut Child) -> ExitStatus {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -40,14 +40,14 @@ fn ended(child: &mut Child) -> ExitStatus {
     }
 }
 
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut child = program(arguments, variables).spawn().unwrap();
     ended(&mut child);
     child.wait_with_output().unwrap()
 }
 
 /// The one line on standard error of a program that would not start.
-fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+pub fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = run(arguments, variables);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{told}");
@@ -57,14 +57,14 @@ fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 /// A program that serves, stopped by the test.
-struct Serving {
-    child: Child,
-    greeting: String,
-    graphql: String,
+pub struct Serving {
+    pub child: Child,
+    pub greeting: String,
+    pub graphql: String,
 }
 
 impl Serving {
-    fn start(variables: &[(&str, &str)]) -> Self {
+    pub fn start(variables: &[(&str, &str)]) -> Self {
         let mut child = program(&["serve"], variables).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
@@ -76,7 +76,7 @@ impl Serving {
     }
 
     /// Stops it as a platform does; how it ended, and all that it logged.
-    fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let mut stderr = self.child.stderr.take().unwrap();

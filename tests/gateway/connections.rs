@@ -1,0 +1,316 @@
+//! Connections that say nothing, too little or too much: they are ended, and everybody else is served. And TLS.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use reqwest::tls::Version;
+use reqwest::{Certificate, Client};
+use rstest::rstest;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::binary::{Serving, complaint};
+use crate::process::Directory;
+use crate::support::{Gateway, Sandbox};
+
+/// Short, so that tests are; and long enough for a machine that is busy.
+const SHORT: Duration = Duration::from_millis(400);
+/// What would take for ever is given up after this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n";
+
+/// A gateway that waits for nobody long.
+async fn impatient() -> (Gateway, Sandbox) {
+    Gateway::with(|settings| {
+        settings.server.header_timeout = SHORT;
+        settings.server.deadline = SHORT;
+    })
+    .await
+}
+
+async fn connect(gateway: &Gateway) -> TcpStream {
+    TcpStream::connect(gateway.base.trim_start_matches("http://")).await.unwrap()
+}
+
+/// All that still comes on a connection until the other side ends it.
+async fn until_closed(stream: &mut TcpStream) -> String {
+    let mut told = Vec::new();
+    // A reset is an end as well.
+    let _ended = timeout(PATIENCE, stream.read_to_end(&mut told)).await.expect("the other side ends it");
+    String::from_utf8(told).unwrap()
+}
+
+/// One request and its answer, on a connection that is kept.
+async fn served_on(stream: &mut TcpStream) {
+    let body = json!({"query": "{ __typename }"}).to_string();
+    stream.write_all(format!("{HEAD}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+    let mut told = Vec::new();
+    while !told.ends_with(br#"{"data":{"__typename":"Query"}}"#) {
+        let read = timeout(PATIENCE, stream.read_buf(&mut told)).await.expect("an answer in time").unwrap();
+        assert!(read > 0, "closed after: {}", String::from_utf8_lossy(&told));
+    }
+}
+
+#[rstest]
+#[case::nothing("")]
+#[case::half_a_line("POST /gra")]
+#[case::half_of_the_headers(HEAD)]
+#[case::half_the_preface_of_http_2("PRI * HTTP/2.0\r\n\r\nS")]
+#[tokio::test]
+async fn a_connection_that_does_not_get_to_a_request_is_ended(#[case] said: &str) {
+    let (gateway, _sandbox) = impatient().await;
+    let mut stream = connect(&gateway).await;
+    stream.write_all(said.as_bytes()).await.unwrap();
+    let told = until_closed(&mut stream).await;
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{told}");
+    gateway.data("{ __typename }").await;
+}
+
+#[tokio::test]
+async fn headers_that_drip_are_cut_off() {
+    let (gateway, _sandbox) = impatient().await;
+    let (mut reading, mut writing) = connect(&gateway).await.into_split();
+    let drip = tokio::spawn(async move {
+        writing.write_all(HEAD.as_bytes()).await.unwrap();
+        // Each one comes well within the time; it is the whole that does not.
+        while writing.write_all(b"x-planted: 1\r\n").await.is_ok() {
+            sleep(SHORT / 10).await;
+        }
+    });
+    let mut told = Vec::new();
+    let _ended = timeout(PATIENCE, reading.read_to_end(&mut told)).await.expect("the gateway ends it");
+    timeout(PATIENCE, drip).await.expect("nothing more is taken").unwrap();
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_ended_when_it_is_idle() {
+    let (gateway, _sandbox) = impatient().await;
+    let mut stream = connect(&gateway).await;
+    served_on(&mut stream).await;
+    served_on(&mut stream).await;
+    assert_eq!(until_closed(&mut stream).await, "");
+}
+
+#[rstest]
+#[case::never("content-length: 1000", "")]
+#[case::in_part("content-length: 1000", "{\"query\": \"planted")]
+#[case::in_chunks("transfer-encoding: chunked", "5\r\n{\"que\r\n")]
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_at_the_deadline(#[case] header: &str, #[case] part: &str) {
+    let (gateway, _sandbox) = impatient().await;
+    let mut stream = connect(&gateway).await;
+    stream.write_all(format!("{HEAD}{header}\r\n\r\n{part}").as_bytes()).await.unwrap();
+    let told = until_closed(&mut stream).await;
+    assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+    assert!(told.contains("\"BAD_REQUEST\"") && !told.contains("planted"), "{told}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_cut_off_at_the_deadline() {
+    let (gateway, sandbox) = impatient().await;
+    let (mut reading, mut writing) = connect(&gateway).await.into_split();
+    let drip = tokio::spawn(async move {
+        writing.write_all(format!("{HEAD}content-length: 100000\r\n\r\n").as_bytes()).await.unwrap();
+        while writing.write_all(b" ").await.is_ok() {
+            sleep(SHORT / 20).await;
+        }
+    });
+    let mut told = Vec::new();
+    let _ended = timeout(PATIENCE, reading.read_to_end(&mut told)).await.expect("the gateway ends it");
+    assert!(told.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&told));
+    timeout(PATIENCE, drip).await.expect("nothing more is taken").unwrap();
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[rstest]
+#[case::two_lengths("content-length: 5\r\ncontent-length: 6\r\n\r\n", "HTTP/1.1 400")]
+#[case::a_length_below_nothing("content-length: -1\r\n\r\n", "HTTP/1.1 400")]
+#[case::a_chunk_of_no_size("transfer-encoding: chunked\r\n\r\nplanted\r\n", "HTTP/1.1 400")]
+#[case::a_name_with_a_space("x planted: 1\r\n\r\n", "HTTP/1.1 400")]
+#[case::a_nul_in_a_header("x-planted: \0\r\n\r\n", "HTTP/1.1 400")]
+#[tokio::test]
+async fn what_is_no_http_is_refused(#[case] rest: &str, #[case] status: &str) {
+    let (gateway, sandbox) = impatient().await;
+    let mut stream = connect(&gateway).await;
+    stream.write_all(format!("{HEAD}{rest}").as_bytes()).await.unwrap();
+    let told = until_closed(&mut stream).await;
+    assert!(told.starts_with(status) && !told.contains("planted"), "{told}");
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[rstest]
+#[case::many(&"x-planted: 1\r\n".repeat(1_000))]
+#[case::long(&format!("x-planted: {}\r\n", "x".repeat(900_000)))]
+#[tokio::test]
+async fn headers_are_bounded(#[case] headers: &str) {
+    let (gateway, _sandbox) = impatient().await;
+    let mut stream = connect(&gateway).await;
+    // It may be closed while it is still being written to.
+    let _written = stream.write_all(format!("{HEAD}{headers}\r\n").as_bytes()).await;
+    let told = until_closed(&mut stream).await;
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 431"), "{told}");
+    gateway.data("{ __typename }").await;
+}
+
+#[tokio::test]
+async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.server.max_connections = 3).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(&gateway).await;
+        served_on(&mut stream).await;
+        held.push(stream);
+    }
+    for _ in 0..20 {
+        assert_eq!(until_closed(&mut connect(&gateway).await).await, "");
+    }
+    for stream in &mut held {
+        served_on(stream).await;
+    }
+    // The platform's own door has places of its own.
+    assert_eq!(gateway.client.get(format!("{}/livez", gateway.admin)).send().await.unwrap().status(), 200);
+    drop(held.pop());
+    let started = Instant::now();
+    while gateway.client.get(format!("{}/livez", gateway.base)).send().await.is_err() {
+        assert!(started.elapsed() < PATIENCE, "a place that is free again");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A certificate for 127.0.0.1 and its key, made for one test and gone with it.
+struct Certified {
+    directory: Directory,
+}
+
+impl Certified {
+    fn new() -> Self {
+        let certified = Self { directory: Directory::new() };
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=gateway test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-out")
+            .arg(certified.certificate())
+            .arg("-keyout")
+            .arg(certified.key())
+            .output()
+            .expect("openssl makes the certificate of this test");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        certified
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.directory.path("certificate.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.directory.path("key.pem")
+    }
+
+    fn serving(&self) -> Serving {
+        Serving::start(&[
+            ("GATEWAY__SERVER__TLS_CERTIFICATE", text(&self.certificate())),
+            ("GATEWAY__SERVER__TLS_KEY", text(&self.key())),
+            ("GATEWAY__SERVER__HEADER_TIMEOUT", "400ms"),
+        ])
+    }
+
+    /// A client that trusts this certificate alone and speaks one version.
+    fn client(&self, version: Version) -> Client {
+        let certificate = Certificate::from_pem(&std::fs::read(self.certificate()).unwrap()).unwrap();
+        let builder = Client::builder().no_proxy().tls_certs_only([certificate]);
+        builder.min_tls_version(version).max_tls_version(version).build().unwrap()
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn address(serving: &Serving) -> &str {
+    serving.graphql.trim_start_matches("https://").trim_end_matches("/graphql")
+}
+
+#[tokio::test]
+async fn tls_is_served_in_its_two_versions_that_are_safe() {
+    let certified = Certified::new();
+    let serving = certified.serving();
+    assert!(serving.graphql.starts_with("https://"), "{}", serving.greeting);
+    for version in [Version::TLS_1_2, Version::TLS_1_3] {
+        let request = certified.client(version).post(&serving.graphql).json(&json!({"query": "{ __typename }"}));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.text().await.unwrap(), r#"{"data":{"__typename":"Query"}}"#);
+    }
+    // The same message, which a server that takes its version answers with one of its own (22), is refused with an alert
+    // (21) of the fatal kind (2): protocol_version (70), RFC 5246, section 7.2.
+    for (minor, answer) in [(3, [22, 2]), (2, [21, 70]), (1, [21, 70])] {
+        let mut stream = TcpStream::connect(address(&serving)).await.unwrap();
+        stream.write_all(&client_hello(minor)).await.unwrap();
+        let mut told = [0; 7];
+        timeout(PATIENCE, stream.read_exact(&mut told)).await.expect("an answer in time").unwrap();
+        let kind = if told[0] == 22 { told[5] } else { told[6] };
+        assert_eq!([told[0], kind], answer, "TLS 1.{}: {told:?}", minor - 1);
+    }
+    serving.stop();
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_cut_off_and_what_is_no_tls_is_not_served() {
+    let certified = Certified::new();
+    let serving = certified.serving();
+    for said in ["", "POST /graphql HTTP/1.1\r\n\r\n"] {
+        let mut stream = TcpStream::connect(address(&serving)).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut told = Vec::new();
+        let _ended = timeout(PATIENCE, stream.read_to_end(&mut told)).await.expect("the gateway ends it");
+        assert!(!told.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&told));
+    }
+    serving.stop();
+}
+
+/// The first message of a client that knows nothing newer than TLS 1.`minor - 1` (RFC 5246, section 7.4.1.2).
+fn client_hello(minor: u8) -> Vec<u8> {
+    let mut hello = vec![3, minor];
+    hello.extend([7; 32]);
+    hello.push(0);
+    // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, no compression.
+    hello.extend([0, 2, 0xc0, 0x2b, 1, 0]);
+    // supported_groups: P-256; ec_point_formats: uncompressed; signature_algorithms: ECDSA with SHA-256;
+    // extended_master_secret.
+    hello.extend([0, 26, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 3, 0, 23, 0, 0]);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
+    record.extend(hello);
+    record
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_named_in_one_line() {
+    let certified = Certified::new();
+    let other = Certified::new();
+    let (certificate, key) = (certified.certificate(), certified.key());
+    let broken = certified.directory.path("broken.pem");
+    std::fs::write(&broken, "-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n").unwrap();
+    let missing = certified.directory.path("missing.pem");
+    for (certificate, key) in [
+        (text(&certificate), text(&missing)),
+        (text(&missing), text(&key)),
+        (text(&certificate), text(&broken)),
+        (text(&certificate), text(&certificate)),
+        (text(&certificate), text(&other.key())),
+        (text(&certificate), ""),
+        ("", text(&key)),
+    ] {
+        let told = complaint(
+            &["serve"],
+            &[("GATEWAY__SERVER__TLS_CERTIFICATE", certificate), ("GATEWAY__SERVER__TLS_KEY", key)],
+        );
+        assert!(told.contains("server.tls_key") || told.contains("server.tls_certificate"), "{told}");
+        assert!(!told.contains("planted") && !told.contains("PRIVATE"), "{told}");
+    }
+}

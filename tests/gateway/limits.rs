@@ -1,0 +1,99 @@
+//! Requests that are small and mean harm: each is refused by name, in time, without a call to the upstream and without
+//! repeating what was sent; and the next caller is served as if nothing had been.
+
+mod bodies;
+mod documents;
+mod settings;
+mod upstream_calls;
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::gateway::Got;
+use crate::support::{Gateway, Sandbox};
+
+/// Stands in what attacks send, and must stand in no answer.
+const PLANTED: &str = "planted";
+
+/// Long enough for a debug build beside others; what these requests are about takes minutes, or the process.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The largest answer to a request that was refused, in bytes.
+const MOST_TOLD: usize = 16 * 1024;
+
+/// A gateway that is attacked, and what it asked of its upstream.
+struct Attacked {
+    gateway: Gateway,
+    sandbox: Sandbox,
+}
+
+impl Attacked {
+    async fn start() -> Self {
+        let (gateway, sandbox) = Gateway::start().await;
+        Self { gateway, sandbox }
+    }
+
+    /// The answer to a body, which came in time, is small, repeats nothing, cost no call, and did no harm.
+    async fn body(&self, body: impl Into<reqwest::Body>) -> Got {
+        let request = self.gateway.request(Method::POST, "/graphql").header("content-type", "application/json");
+        let request = request.header("accept", "application/graphql-response+json").timeout(PATIENCE);
+        let got = Got::from(request.body(body).send().await.expect("an answer in time")).await;
+        self.unharmed(&got).await;
+        got
+    }
+
+    async fn unharmed(&self, got: &Got) {
+        assert!(got.text.len() <= MOST_TOLD, "{} bytes: {}…", got.text.len(), &got.text[..1000]);
+        assert!(!got.text.to_lowercase().contains(PLANTED), "{}", got.text);
+        let next = tokio::time::timeout(PATIENCE, self.gateway.ask("{ __typename }")).await.expect("the next answer");
+        assert_eq!(next, json!({"data": {"__typename": "Query"}}));
+        assert_eq!(self.sandbox.calls().await, json!({}), "{}", got.text);
+    }
+
+    /// The same for a document with variables.
+    async fn document(&self, query: impl Into<String>, variables: Value) -> Got {
+        self.body(json!({"query": query.into(), "variables": variables}).to_string()).await
+    }
+
+    /// That a document is refused as over a bound, with the limit and the value.
+    async fn over(&self, query: impl Into<String>, bound: &str, limit: usize, value: impl Display) {
+        let got = self.document(query, json!({})).await;
+        over(&got, bound, limit, value);
+    }
+}
+
+/// That an answer refuses what is over a bound, and names it, the limit and the value.
+fn over(got: &Got, bound: &str, limit: usize, value: impl Display) {
+    let error = refused(got, 400, "OPERATION_TOO_LARGE");
+    let told = format!("The operation is over the bound `{bound}`: {value}, where {limit} is the limit.");
+    assert_eq!(error["message"], told);
+}
+
+/// The only error of a request that was not run.
+fn refused(got: &Got, status: u16, code: &str) -> Value {
+    let answer = got.json();
+    assert_eq!(got.status, status, "{answer}");
+    assert_eq!(answer.get("data"), None, "{answer}");
+    let error = crate::support::only_error(&answer).clone();
+    assert_eq!(error["extensions"]["code"], code, "{answer}");
+    error
+}
+
+/// Fragments of which each spreads the next so many times; the last holds `end`.
+fn fragments(levels: usize, spreads: usize, on: &str, end: &str) -> String {
+    let mut text = String::new();
+    for level in 0..levels {
+        let next = format!("...F{}", level + 1).repeat(spreads);
+        write!(text, "fragment F{level} on {on}{{{next}}}").unwrap();
+    }
+    write!(text, "fragment F{levels} on {on}{{{end}}}").unwrap();
+    text
+}
+
+/// So many items, each with its number.
+fn items(count: usize, item: impl Fn(usize) -> String) -> String {
+    (0..count).map(item).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,121 @@
+//! What an operation costs upstream: known before the first call, bounded, and told to who asks.
+
+use customers_gateway::sandbox::seed::{ADA, REX};
+use futures_util::future::join_all;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{Attacked, over, refused};
+use crate::support::gateway::{Gateway, send, without_errors};
+use crate::support::{CUSTOMER, LIST, REVIEW, codes, count};
+
+#[rstest]
+#[case::rows_with_details(&items("customers(first: 100) { nodes { device { ipAddress } } }", 3), json!({}), 303)]
+#[case::rows_in_edges(&items("customers(last: 100) { edges { node { ...F } } }", 3), json!({}), 303)]
+#[case::pages_with_reviews(&items("customerPage(size: 100) { nodes { ...F } }", 3), json!({}), 303)]
+#[case::by_a_variable(&items("customers(first: $n) { nodes { ...F } }", 5), json!({"n": 60}), 305)]
+#[case::by_the_default_of_a_variable(&items("customers(first: $m) { nodes { ...F } }", 5), json!({}), 405)]
+#[case::more_rows_than_there_can_be(&items("customers(first: 1000000) { nodes { ...F } }", 3), json!({}), 303)]
+#[tokio::test]
+async fn a_plan_over_the_bound_is_refused_before_the_first_call(
+    #[case] fields: &str,
+    #[case] variables: Value,
+    #[case] planned: usize,
+) {
+    let attacked = Attacked::start().await;
+    let mut document = format!("query ($n: Int, $m: Int = 80) {{ {fields} }}");
+    if fields.contains("...F") {
+        document.push_str(" fragment F on Customer { review { identity { decision } } }");
+    }
+    over(&attacked.document(document, variables).await, "max_upstream_calls", 250, planned);
+}
+
+fn items(field: &str, times: usize) -> String {
+    (0..times).map(|i| format!("a{i}: {field} ")).collect()
+}
+
+#[rstest]
+#[case("customers(first: 1000000) { totalCount nodes { id } }")]
+#[case("customers(first: 2147483647) { nodes { id } }")]
+#[case("customers(first: 0) { nodes { id } }")]
+#[case("customers(first: -1) { nodes { id } }")]
+#[case("customers(first: 101) { nodes { id } }")]
+#[case("customers(first: 10, last: 10) { nodes { id } }")]
+#[case("customerPage(size: 1000000) { nodes { id } }")]
+#[case("customerPage(number: -5) { nodes { id } }")]
+#[tokio::test]
+async fn rows_without_end_are_refused_without_a_call(#[case] field: &str) {
+    let attacked = Attacked::start().await;
+    let got = attacked.document(format!("{{ {field} }}"), json!({})).await;
+    assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"], "{}", got.text);
+}
+
+#[tokio::test]
+async fn numbers_past_32_bits_are_refused() {
+    let attacked = Attacked::start().await;
+    for number in ["2147483648", "99999999999999999999999999", "1e400", "-2147483649"] {
+        let document = format!("{{ customers(first: {number}) {{ nodes {{ id }} }} }}");
+        let got = attacked.document(document, json!({})).await;
+        assert!(!codes(&got.json()).is_empty() && !got.text.contains("INTERNAL"), "{}", got.text);
+    }
+    let query = "query ($n: Int) { customers(first: $n) { nodes { id } } }";
+    for number in [json!(2_147_483_648_u64), json!(1e300), json!(u64::MAX), json!(2.5)] {
+        refused(&attacked.document(query, json!({"n": number})).await, 400, "BAD_USER_INPUT");
+    }
+}
+
+async fn reported(gateway: &Gateway, query: &str) -> Value {
+    send(gateway.post(&json!({"query": query})).header("gateway-report-upstream", "1")).await
+}
+
+fn report(planned: u64, actual: u64, cached: u64, shared: u64) -> Value {
+    json!({"upstream": {"planned": planned, "actual": actual, "cached": cached, "shared": shared}})
+}
+
+#[tokio::test]
+async fn a_report_tells_what_was_planned_made_kept_and_shared() {
+    let (gateway, sandbox) = Gateway::start().await;
+    let query = format!("{{ customer(id: \"{ADA}\") {{ name device {{ ipAddress }} }} }}");
+    assert_eq!(reported(&gateway, &query).await["extensions"], report(1, 1, 0, 0));
+    assert_eq!(reported(&gateway, &query).await["extensions"], report(1, 0, 1, 0));
+    assert_eq!(gateway.ask(&query).await.get("extensions"), None, "only who asks is told");
+    assert_eq!(reported(&gateway, "{ viewer { subject } }").await["extensions"], report(0, 0, 0, 0));
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 1);
+}
+
+#[tokio::test]
+async fn the_plan_of_a_list_with_details_is_what_it_costs_with_nothing_kept() {
+    let (gateway, sandbox) = Gateway::start().await;
+    let query = "{ customers(first: 5) { nodes { name review { identity { decision } } } } }";
+    assert_eq!(reported(&gateway, query).await["extensions"], report(6, 6, 0, 0));
+    let calls = sandbox.calls().await;
+    assert_eq!((count(&calls, LIST), count(&calls, REVIEW) + count(&calls, CUSTOMER)), (1, 5), "{calls}");
+    assert_eq!(reported(&gateway, query).await["extensions"], report(6, 0, 6, 0));
+}
+
+#[tokio::test]
+async fn calls_that_many_callers_share_are_counted_once() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.latency(400).await;
+    let query = format!("{{ customer(id: \"{REX}\") {{ name }} }}");
+    let answers = join_all((0..20).map(|_| reported(&gateway, &query))).await;
+    let mut sums = [0, 0, 0, 0];
+    for answer in answers {
+        let upstream = &answer["extensions"]["upstream"];
+        for (sum, name) in sums.iter_mut().zip(["planned", "actual", "cached", "shared"]) {
+            *sum += upstream[name].as_u64().unwrap();
+        }
+        without_errors(answer);
+    }
+    let [planned, actual, cached, shared] = sums;
+    assert_eq!((planned, actual, cached + shared), (20, 1, 19));
+    assert!(shared > 0, "they came while the one call was under way");
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 1);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_report_where_the_setting_says_so() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.report_upstream = true).await;
+    let answer = gateway.ask("{ customers(first: 1) { totalCount } }").await;
+    assert_eq!(answer["extensions"], report(1, 1, 0, 0));
+}

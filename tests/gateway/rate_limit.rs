@@ -1,0 +1,158 @@
+//! How much one caller may ask: what it costs, who it is counted for, and what one over it is told.
+
+use customers_gateway::auth::Mode;
+use customers_gateway::config::{Settings, Switch};
+use customers_gateway::sandbox::seed::ADA;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::gateway::Got;
+use crate::support::{CUSTOMER, Gateway, Sandbox, count, only_error};
+
+/// A unit comes back each second, so that none does while a test runs its few requests.
+async fn limited(burst: u32) -> (Gateway, Sandbox) {
+    Gateway::with(|settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.graphql.max_upstream_calls = 5;
+        limit(settings, burst);
+    })
+    .await
+}
+
+fn limit(settings: &mut Settings, burst: u32) {
+    settings.rate_limit.enabled = Switch::On;
+    settings.rate_limit.units_per_second = 1.try_into().unwrap();
+    settings.rate_limit.burst = burst.try_into().unwrap();
+}
+
+async fn ask(gateway: &Gateway, key: &str, query: &str) -> Got {
+    Got::from(gateway.post(&json!({"query": query})).bearer_auth(key).send().await.unwrap()).await
+}
+
+/// That an answer says that the caller is over its rate, and when to come back.
+fn over_its_rate(got: &Got) -> u64 {
+    assert_eq!(got.status, 429, "{}", got.text);
+    let answer = got.json();
+    let error = only_error(&answer);
+    assert_eq!(
+        (&error["extensions"]["code"], &error["extensions"]["retryable"]),
+        (&json!("RATE_LIMITED"), &json!(true))
+    );
+    assert_eq!(answer.get("data"), None);
+    let seconds = got.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(error["extensions"]["retryAfterSeconds"], seconds);
+    seconds
+}
+
+#[tokio::test]
+async fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_served() {
+    let (gateway, sandbox) = limited(100).await;
+    let mut served = 0;
+    let refused = loop {
+        let got = ask(&gateway, "one", "{ __typename }").await;
+        if got.status != 200 {
+            break got;
+        }
+        served += 1;
+        assert!(served < 200, "nothing is counted");
+    };
+    assert!(served >= 100, "{served} were served");
+    assert!((1..=2).contains(&over_its_rate(&refused)));
+    assert_eq!(ask(&gateway, "two", "{ __typename }").await.status, 200);
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_asked_of_the_upstream_and_costs_nothing() {
+    let (gateway, sandbox) = limited(8).await;
+    // One for the operation, and one for each of four calls.
+    let four = format!(
+        "{{ a: customer(id: \"{ADA}\") {{ id }} b: customers(first: 1) {{ totalCount }} c: customerPage {{ meta {{ pageNumber }} }} d: customers(first: 2) {{ totalCount }} }}"
+    );
+    assert_eq!(ask(&gateway, "one", &four).await.status, 200);
+    let before = sandbox.calls().await;
+    let pause = over_its_rate(&ask(&gateway, "one", &four).await);
+    assert!((1..=2).contains(&pause), "five units of which three are there: {pause}");
+    assert_eq!(sandbox.calls().await, before);
+    // What is kept costs as much: the plan is what counts. Three units are left, since the refused took none.
+    let one = format!("{{ customer(id: \"{ADA}\") {{ id }} }}");
+    assert_eq!(ask(&gateway, "one", &one).await.status, 200);
+    over_its_rate(&ask(&gateway, "one", &four).await);
+}
+
+#[tokio::test]
+async fn under_plain_json_it_is_a_429_as_well() {
+    let (gateway, _sandbox) = limited(6).await;
+    for accept in ["application/json", "application/graphql-response+json"] {
+        for _ in 0..20 {
+            ask(&gateway, accept, "{ __typename }").await;
+        }
+        let request = gateway.post(&json!({"query": "{ __typename }"})).bearer_auth(accept);
+        let got = Got::from(request.header("accept", accept).send().await.unwrap()).await;
+        over_its_rate(&got);
+        assert!(got.header("content-type").unwrap().starts_with(accept));
+    }
+}
+
+#[rstest]
+#[case::one_key("one", "one", None, 429)]
+#[case::two_keys("one", "two", None, 200)]
+#[case::one_key_for_another_account("one", "one", Some("0190b2de-7c11-7c3a-8f10-00000000000a"), 200)]
+#[tokio::test]
+async fn callers_are_told_apart_by_key_and_account(
+    #[case] first: &str,
+    #[case] second: &str,
+    #[case] account: Option<&str>,
+    #[case] status: u16,
+) {
+    let (gateway, _sandbox) = limited(6).await;
+    while ask(&gateway, first, "{ __typename }").await.status == 200 {}
+    let mut request = gateway.post(&json!({"query": "{ __typename }"})).bearer_auth(second);
+    if let Some(account) = account {
+        request = request.header("straddle-account-id", account);
+    }
+    assert_eq!(request.send().await.unwrap().status(), status);
+}
+
+#[tokio::test]
+async fn callers_without_a_key_of_their_own_are_told_apart_by_their_address() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.graphql.max_upstream_calls = 5;
+        limit(settings, 6);
+    })
+    .await;
+    // What a caller says of itself makes it nobody else.
+    let mut statuses = Vec::new();
+    for i in 0..20 {
+        let request = gateway.post(&json!({"query": "{ __typename }"}));
+        let request = request.bearer_auth(i).header("x-forwarded-for", format!("203.0.113.{i}"));
+        statuses.push(request.send().await.unwrap().status().as_u16());
+    }
+    assert!(statuses.ends_with(&[429, 429]), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn an_operation_that_no_budget_holds_is_refused_for_good() {
+    // Such settings do not start; a program that is built of them still has an answer.
+    let (gateway, sandbox) = Gateway::with(|settings| limit(settings, 3)).await;
+    let got = ask(&gateway, "one", "{ customers(first: 10) { nodes { device { ipAddress } } } }").await;
+    let answer: Value = got.json();
+    let error = only_error(&answer);
+    assert_eq!(
+        (&error["extensions"]["code"], &error["extensions"]["retryable"]),
+        (&json!("OPERATION_TOO_LARGE"), &json!(false))
+    );
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 0);
+}
+
+#[tokio::test]
+async fn before_the_sandbox_nobody_is_counted() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.rate_limit.units_per_second = 1.try_into().unwrap();
+        settings.rate_limit.burst = 1.try_into().unwrap();
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(ask(&gateway, "one", "{ __typename }").await.status, 200);
+    }
+}
