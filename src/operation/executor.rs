@@ -94,7 +94,7 @@ impl Executor {
     ///
     /// # Errors
     /// Why the operation may not run.
-    pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Failure> {
+    pub async fn prepare(&self, operation: Operation, may_introspect: bool) -> Result<Prepared, Failure> {
         let text = self.trusted.text(operation.document).await?;
         let extent = scan::extent(&text);
         let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
@@ -108,7 +108,8 @@ impl Executor {
         bounds::check(&document, &self.settings.bounds)?;
         conflicts::check(&document)?;
         let chosen = choose(&document, operation.name.as_deref())?;
-        let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables)?;
+        let names = self.settings.introspection || may_introspect;
+        let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables, names)?;
         let kind = chosen.node.ty;
         let planned_calls = cost::planned_calls(&chosen.node, &document.fragments, &variables);
         if planned_calls > self.settings.max_upstream_calls {
