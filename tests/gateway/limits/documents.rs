@@ -36,6 +36,34 @@ async fn brackets_in_brackets_are_refused_before_a_parser_sees_them(
     attacked.over(never_closed, bound, limit, levels + around).await;
 }
 
+/// A block string without an end is an empty string and another string to the parser, and what follows is seen.
+#[tokio::test]
+async fn a_block_string_without_an_end_hides_no_brackets() {
+    let attacked = Attacked::start().await;
+    let (bound, limit) = NESTING;
+    let hidden = format!("{{customers(filter:[\"\"\"planted\" {}1{}])}}", "[".repeat(2_000), "]".repeat(2_000));
+    attacked.over(hidden, bound, limit, 2_003).await;
+}
+
+/// What the parser takes apart without anything in between.
+#[rstest]
+#[case::spreads("{__typename a", "...F", "} fragment F on Query{__typename}")]
+#[case::zeroes("{nowhere(b:[", "0", "])}")]
+#[case::numbers("{nowhere(b:[", "-1", "])}")]
+#[case::constants("{nowhere(b:[", "true", "])}")]
+#[case::byte_order_marks("{a", "\u{feff}a", "}")]
+#[tokio::test]
+async fn tokens_without_a_space_between_them_are_counted(
+    #[case] before: &str,
+    #[case] token: &str,
+    #[case] after: &str,
+) {
+    let attacked = Attacked::start().await;
+    let got = attacked.document(format!("{before}{}{after}", token.repeat(180_000)), json!({})).await;
+    let error = refused(&got, 400, "OPERATION_TOO_LARGE");
+    assert!(error["message"].as_str().unwrap().contains("`max_tokens`"), "{error}");
+}
+
 #[rstest]
 #[case::two_hundred_levels(200, 2, "Query", "__typename", "max_depth", 24, "25".to_owned())]
 #[case::four_million_fields(22, 2, "Query", "__typename", "max_root_fields", 100, 2_usize.pow(22).to_string())]
