@@ -43,8 +43,10 @@ impl<'a> Outputs<'a> {
             match &item.node {
                 Selection::Field(field) => {
                     let field = &field.node;
-                    let known = *self.fields.entry((on, field.response_key().node.as_str())).or_insert(field);
-                    if !same(known, field) {
+                    let key = (on, field.response_key().node.as_str());
+                    if let Some(known) = self.fields.insert(key, field)
+                        && !same(known, field)
+                    {
                         let message = "Two fields conflict: they have one name in the answer, and differ in their \
                             field or its arguments. Give one of them an alias.";
                         return Err(Failure::new(Code::GraphqlValidationFailed, message));
