@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{Access, Authenticator, Credential, Mode, Principal, jwt};
+use crate::auth::{Access, Authenticator, Credential, Mode, Permission, Principal, jwt};
 use crate::cache::{self, Cache};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
@@ -157,8 +157,12 @@ impl App {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn admit(&self, caller: u128, prepared: &Prepared) -> Result<(), Failure> {
+    pub fn admit(&self, caller: u128, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
         self.take(caller, 1 + prepared.planned_calls())?;
+        if !principal.permissions.contains(&Permission::CustomersUnmask) {
+            // It is going to be refused, and must not take a place of those who may.
+            return Ok(());
+        }
         self.unmask_limit.take(caller, prepared.unmaskings(), std::time::Instant::now())
     }
 

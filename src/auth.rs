@@ -76,6 +76,7 @@ impl Authenticator {
                 subject: None,
                 account: self.gateway_account,
                 permissions: Permission::ALL.to_vec(),
+                may_introspect: false,
                 credential: Credential::Gateways(self.gateway_key.clone()),
             }),
             Access::Passthrough => {
@@ -85,6 +86,7 @@ impl Authenticator {
                     subject: None,
                     account: account(headers)?,
                     permissions: Permission::ALL.to_vec(),
+                    may_introspect: false,
                     credential: Credential::Callers(key),
                 })
             }
@@ -99,6 +101,7 @@ impl Authenticator {
                     subject: verified.subject().map(str::to_owned),
                     account: jwt::claims::account(names, claims, account(headers)?, self.gateway_account)?,
                     permissions: jwt::claims::permissions(names, claims),
+                    may_introspect: jwt::claims::may_introspect(names, claims),
                     credential: Credential::Gateways(self.gateway_key.clone()),
                 })
             }

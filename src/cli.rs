@@ -180,7 +180,7 @@ async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
     say(&format!(
         "Sandbox of the Customers API\n  \
            API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
-           control  http://{address}/_sandbox/calls, faults, latency, customers, reset (docs/sandbox.md)\n  \
+           control  http://{address}/_sandbox/calls, writes, faults, latency, customers, webhook, reset (docs/sandbox.md)\n  \
            All people in it are made up, and changes are gone at the end.",
         address = listener.local_addr()?,
     ))?;

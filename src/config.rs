@@ -393,6 +393,9 @@ impl Upstream {
             return Ok(None);
         }
         let url = Url::parse(text).map_err(|error| unusable("upstream.base_url", &format!("not a URL: {error}")))?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(unusable("upstream.base_url", "must have no user, password, query or fragment"));
+        }
         match url.scheme() {
             "https" if url.has_host() => Ok(Some(url)),
             "http" if is_loopback(&url) => Ok(Some(url)),

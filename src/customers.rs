@@ -16,7 +16,7 @@ pub mod validation;
 pub mod window;
 pub mod writer;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
@@ -67,6 +67,8 @@ pub struct SessionContext {
     pub deadline: Instant,
     /// The caller wants nothing out of the cache.
     pub past_the_cache: bool,
+    /// The scope's pages were forgotten for such a caller.
+    pages_forgotten: AtomicBool,
     /// How many answers were kept and fresh, and how many came of calls that others made.
     cached: AtomicU64,
     shared: AtomicU64,
@@ -96,6 +98,7 @@ impl Session {
             scope,
             deadline,
             past_the_cache,
+            pages_forgotten: AtomicBool::new(false),
             cached: AtomicU64::new(0),
             shared: AtomicU64::new(0),
             fresh_until: Mutex::new(None),

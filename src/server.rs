@@ -81,13 +81,13 @@ pub async fn serve(
             app.begin_draining();
             let until = Instant::now() + keeping.drain;
             public.graceful_shutdown(Some(keeping.drain));
+            // First the requests, since one that still runs can begin another write; the platform can look until then.
+            while public.connection_count() > 0 && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
             app.services.writes.close();
             if timeout_at(until, app.services.writes.wait()).await.is_err() {
                 warn!(writes = app.services.writes.len(), "writes were still under way when the drain's time was up");
-            }
-            // The platform can look until the last request has ended.
-            while public.connection_count() > 0 && Instant::now() < until {
-                tokio::time::sleep(Duration::from_millis(10)).await;
             }
             admin.graceful_shutdown(Some(Duration::ZERO));
             Ok(())

@@ -5,43 +5,34 @@
 
 use std::io;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{Log, LogFormat};
-
-/// Libraries whose lower levels print headers, bodies or addresses.
-const HELD_AT_WARN: [&str; 11] = [
-    "async_graphql",
-    "axum",
-    "h2",
-    "hickory_proto",
-    "hickory_resolver",
-    "hyper",
-    "hyper_util",
-    "reqwest",
-    "rustls",
-    "tower",
-    "tower_http",
-];
 
 /// Starts the log, on standard error.
 ///
 /// # Errors
 /// Where the level cannot be read.
 pub fn start(log: &Log) -> Result<(), ParseError> {
-    let mut filter = EnvFilter::try_new(&log.level)?;
-    for library in HELD_AT_WARN {
-        filter = filter.add_directive(format!("{library}=warn").parse()?);
-    }
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    // It fails where a log was started before, as by several gateways in one test process: that one goes on.
-    let _started_before = match log.format {
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
-        LogFormat::Text => subscriber.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+    let filter = EnvFilter::try_new(&log.level)?.and(filter_fn(is_ours_or_a_warning));
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_filter(filter).boxed(),
     };
+    // It fails where a log was started before, as by several gateways in one test process: that one goes on.
+    let _started_before = tracing_subscriber::registry().with(lines).try_init();
     std::panic::set_hook(Box::new(report));
     Ok(())
+}
+
+/// Libraries print headers, bodies and addresses at their lower levels, so no setting gets those out of them.
+fn is_ours_or_a_warning(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::WARN || line.target().starts_with(env!("CARGO_CRATE_NAME"))
 }
 
 /// Says where a task panicked, and nothing else: the text of a panic can hold any value.

@@ -12,6 +12,8 @@ on_exit() {
   if [ "$outcome" -ne 0 ]; then echo "FAILED at: $current"; else echo "everything passed"; fi
 }
 trap on_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 step() {
   current="$1"

@@ -4,10 +4,12 @@
 //! up would stop the load that others wait for: so each load runs in its own task. A write while a load is under way
 //! would not stop the old value from being kept: so the key carries a generation, see `super::generations`.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use moka::Expiry;
 use moka::future::Cache as Store;
 use tokio::time::Instant;
@@ -135,7 +137,8 @@ impl<V: Send + Sync + 'static> ReadThrough<V> {
         let (store, policy) = (self.store.clone(), self.policy);
         tokio::spawn(async move {
             // The outcome is taken apart before the next await: an error need not be `Send` across it.
-            let kept = load.await.ok().map(|load| policy.keep(load));
+            let kept = AssertUnwindSafe(load).catch_unwind().await.ok().and_then(Result::ok);
+            let kept = kept.map(|load| policy.keep(load));
             match kept {
                 Some(kept) => store.insert(key, kept).await,
                 None => refreshing.store(false, Ordering::SeqCst),

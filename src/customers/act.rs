@@ -95,7 +95,8 @@ impl Session {
         let ending = Ending::Failed(Code::Forbidden.name().to_owned());
         let record = self.context.record(act, ending, act.customer, &[]);
         // Nothing was done or shown: the answer says no all the same.
-        let _missing_is_logged = self.context.services.audit.write(record, None).await;
+        let deadline = Some(self.context.deadline);
+        let _missing_is_logged = self.context.services.audit.write(record, deadline).await;
     }
 }
 
@@ -103,7 +104,7 @@ impl SessionContext {
     /// Records what was refused before anything was sent.
     pub async fn record_refused(&self, act: &Act, complaints: &[UserError]) {
         let record = self.record(act, Ending::Refused(codes(complaints)), act.customer, &[]);
-        let _missing_is_logged = self.services.audit.write(record, None).await;
+        let _missing_is_logged = self.services.audit.write(record, Some(self.deadline)).await;
     }
 
     /// Records how a write ended. Where that fails the write is done all the same: the log says what is missing.

@@ -67,7 +67,8 @@ impl Listing {
     }
 
     /// A short fingerprint for cursors, the same in every process. It is 32 bits only: enough to notice a cursor of
-    /// another list, too little to find out from a cursor what was searched for.
+    /// another list. Who guesses what was searched for can check a guess against it, so a cursor is as private as its
+    /// list.
     pub fn fingerprint(&self) -> u32 {
         let mut hash = Sha256::new();
         for text in self.texts() {

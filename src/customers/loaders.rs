@@ -193,7 +193,8 @@ impl SessionContext {
     }
 
     async fn read_page(self: &Arc<Self>, look: &PageLook) -> Result<Arc<Page>, Error> {
-        if self.past_the_cache {
+        // Once in a request: the pages that it reads itself are to be found by the next one.
+        if self.past_the_cache && !self.pages_forgotten.swap(true, Ordering::Relaxed) {
             self.services.cache.forget_pages(self.scope);
         }
         let key = self.services.cache.page_key(self.scope, look.digest);

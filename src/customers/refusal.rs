@@ -68,7 +68,7 @@ fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserErro
     }
     let items = refusal.items.iter().map(|item| {
         let detail = item.detail.reveal();
-        let path = item.reference.as_deref().and_then(input_path);
+        let path = item.reference.as_deref().and_then(|reference| input_path(reference, write));
         let about_email = path.as_deref().is_some_and(|path| path == ["email"]);
         if about_email && says_taken(detail) {
             return taken();
@@ -88,7 +88,7 @@ fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserErro
 fn rule(detail: &str, write: Write, sentence: String) -> UserError {
     let said = detail.to_ascii_lowercase();
     let about_email = said.contains("email") || said.contains("e-mail");
-    if about_email && says_taken(detail) {
+    if about_email && says_taken(detail) && matches!(write, Write::Create | Write::Update) {
         return taken();
     }
     if write == Write::Decide && (said.contains("review") || said.contains("status")) {
@@ -108,7 +108,7 @@ fn taken() -> UserError {
 }
 
 /// The names below `input` for a place in the upstream's spelling; none where it names nothing that an input has.
-fn input_path(reference: &str) -> Option<Vec<String>> {
+fn input_path(reference: &str, write: Write) -> Option<Vec<String>> {
     let reference = reference.strip_prefix("$.").unwrap_or(reference);
     let segments: Vec<String> = reference
         .split(['.', '[', ']', '/'])
@@ -120,6 +120,12 @@ fn input_path(reference: &str) -> Option<Vec<String>> {
     let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
     let path: Vec<&str> = match (head.as_str(), tail.as_slice()) {
         ("idempotencyKey", _) => vec!["idempotencyKey"],
+        ("id", _) if write != Write::Create => vec![write.id_field()],
+        ("status", _) if write == Write::Decide => vec!["decision"],
+        // The other inputs have none of what follows.
+        _ if !matches!(write, Write::Create | Write::Update) => return None,
+        ("type" | "config", _) if write == Write::Update => return None,
+        ("status", _) if write == Write::Create => return None,
         (field @ ("name" | "type" | "email" | "phone" | "status" | "externalId" | "metadata"), _) => vec![field],
         ("device", _) => vec!["device", "ipAddress"],
         ("address", [field @ ("address1" | "address2" | "city" | "state" | "zip"), ..]) => vec!["address", field],
@@ -180,7 +186,7 @@ mod tests {
     #[case("Idempotency-Key", "idempotencyKey")]
     #[case("Config.SandboxOutcome", "config.sandboxOutcome")]
     fn places_are_named_as_the_input_names_them(#[case] reference: &str, #[case] path: &str) {
-        assert_eq!(input_path(reference).map(|path| path.join(".")).as_deref(), Some(path));
+        assert_eq!(input_path(reference, Write::Create).map(|path| path.join(".")).as_deref(), Some(path));
     }
 
     #[rstest]
@@ -188,7 +194,18 @@ mod tests {
     #[case("Something.Else")]
     #[case("...")]
     fn a_place_that_no_input_has_is_none(#[case] reference: &str) {
-        assert_eq!(input_path(reference), None);
+        assert_eq!(input_path(reference, Write::Create), None);
+    }
+
+    #[rstest]
+    #[case(Write::Decide, "Status", Some("decision"))]
+    #[case(Write::Decide, "Id", Some("customerId"))]
+    #[case(Write::Update, "status", Some("status"))]
+    #[case(Write::Update, "Type", None)]
+    #[case(Write::Create, "status", None)]
+    #[case(Write::Delete, "email", None)]
+    fn a_place_is_one_of_the_inputs_own(#[case] write: Write, #[case] reference: &str, #[case] path: Option<&str>) {
+        assert_eq!(input_path(reference, write).map(|path| path.join(".")).as_deref(), path);
     }
 
     fn refused(detail: &str, items: &[(Option<&str>, &str)]) -> upstream::Error {

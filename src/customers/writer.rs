@@ -57,13 +57,15 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn update(&self, input: UpdateCustomerInput) -> Result<Written<Arc<Customer>>, Error> {
         let act = Act::from(&input);
-        let Some(id) = act.customer else {
-            return self.refused(&act, vec![Write::Update.not_found()]).await;
-        };
         let complaints = validation::of_update(&input, today());
-        if !complaints.is_empty() {
-            return self.refused(&act, complaints).await;
-        }
+        let id = match act.customer {
+            Some(id) if complaints.is_empty() => id,
+            Some(_) => return self.refused(&act, complaints).await,
+            None => {
+                let complaints = std::iter::once(Write::Update.not_found()).chain(complaints).collect();
+                return self.refused(&act, complaints).await;
+            }
+        };
         let key = Key::of(input.idempotency_key.as_ref());
         self.write(act, key.clone(), move |context| async move {
             let known = context.known(id).await?;
@@ -191,7 +193,10 @@ impl Session {
             let upstream_id = carried_out.as_ref().map_or(None, |outcome| upstream_id(outcome.as_ref().err()));
             let outcome = match carried_out {
                 Ok(outcome) => context.told(outcome, act.write, &key),
-                Err(_panic) => Err(Error::Lost),
+                Err(_panic) => {
+                    context.forget(act.customer);
+                    Err(Error::Lost)
+                }
             };
             context.record_write(&act, &outcome, upstream_id).await;
             outcome
@@ -217,17 +222,17 @@ where
     W: Future<Output = Result<Arc<Customer>, Unwritten>>,
 {
     let _turn = match id {
-        Some(id) => Some(context.services.turns.wait_for(context.scope, id).await),
+        Some(id) => {
+            let turn = timeout_at(context.deadline, context.services.turns.wait_for(context.scope, id)).await;
+            Some(turn.map_err(|_elapsed| Unwritten::TooLate)?)
+        }
         None => None,
     };
     context.still_in_time()?;
     let outcome = work(Arc::clone(context)).await;
     if !matches!(outcome, Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate)) {
         // Also where it failed: a write without an answer may have been carried out.
-        context.services.cache.forget_pages(context.scope);
-        if let Some(id) = id {
-            context.services.cache.forget_customer(context.scope, id);
-        }
+        context.forget(id);
     }
     outcome
 }
@@ -294,6 +299,14 @@ impl SessionContext {
     fn secrets(&self) -> impl Iterator<Item = String> + use<> {
         let credential = self.caller.credential.expose_secret();
         (credential.len() >= SHORTEST_SECRET).then(|| credential.to_owned()).into_iter()
+    }
+
+    /// Forgets what is kept of a customer, and every page of the scope.
+    fn forget(&self, id: Option<CustomerId>) {
+        self.services.cache.forget_pages(self.scope);
+        if let Some(id) = id {
+            self.services.cache.forget_customer(self.scope, id);
+        }
     }
 
     /// Nothing is sent for a caller that has been told that time is up.

@@ -1,8 +1,8 @@
 //! How many upstream calls an operation plans to make, known before it makes the first one.
 //!
 //! It stands beside the resolvers since it says of each root field what `customer.rs` says of each field: which costs
-//! which call. The plan is for an empty cache; what is kept or shared costs less. It is an upper bound but for windows
-//! that need two pages.
+//! which call. The plan is for an empty cache and an upstream that answers; what is kept or shared costs less. A window
+//! that needs two pages, and what a failed call has to be made up for with another, cost one call more than planned.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,7 @@
 //! Errors of the layers below as failures that a caller gets to see, and failures as the engine's errors.
 
+use std::time::Duration;
+
 use async_graphql::{Context, ErrorExtensionValues, Value};
 
 use crate::auth::{Credential, Principal};
@@ -89,6 +91,8 @@ fn upstream_failure(error: &crate::upstream::Error, code: Code, callers_key: boo
     };
     let retry_after = match error.kind {
         Kind::RateLimited { retry_after } | Kind::Failed { retry_after, .. } => retry_after,
+        // A place is free as soon as one call ends.
+        Kind::Busy => Some(Duration::from_secs(1)),
         _ => None,
     };
     Failure {

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
@@ -41,6 +41,16 @@ impl Origins {
     }
 }
 
+impl Origins {
+    /// Whether a read comes from a page of another site that is not listed. The layer around the routes lets reads pass,
+    /// since they change nothing; here a read costs upstream calls and somebody's rate.
+    pub fn refuses(&self, headers: &HeaderMap) -> bool {
+        let foreign = |site: &HeaderValue| site == "cross-site" || site == "same-site";
+        let listed = headers.get(header::ORIGIN).is_some_and(|origin| self.allowed.contains(origin));
+        headers.get("sec-fetch-site").is_some_and(foreign) && !listed
+    }
+}
+
 /// Routes with what protects browsers around them.
 pub fn protected(routes: Router, origins: &Origins) -> Router {
     let refuse = origins.trusted.clone().with_rejection_response(|_: ProtectionError| refusal());
@@ -64,10 +74,14 @@ pub fn protected(routes: Router, origins: &Origins) -> Router {
     routes.layer(cors)
 }
 
-fn refusal() -> Response<Body> {
+/// What a request of another site is told.
+pub fn foreign() -> Failure {
     let message = "Requests from another site are refused: list its origin in `http.allowed_origins`.";
-    let failure = Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN);
-    answer::failure(&failure, &RequestId::new())
+    Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN)
+}
+
+fn refusal() -> Response<Body> {
+    answer::failure(&foreign(), &RequestId::new())
 }
 
 /// Headers that every answer has: it is not sniffed, framed, or told to the next site.

@@ -19,6 +19,7 @@ use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, with_failure_headers};
+use super::browser;
 use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
 use crate::app::App;
@@ -92,6 +93,7 @@ impl Exchange<'_> {
     async fn run(self, uri: &Uri, body: Body, summary: &mut Summary) -> Result<Answered, Failure> {
         let deadline = Instant::now() + self.app.limits.deadline;
         let by_get = match *self.method {
+            Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
             Method::GET => true,
             Method::POST => false,
             _ => return Err(wrong_method("Send a GET or a POST.")),
@@ -106,19 +108,19 @@ impl Exchange<'_> {
             }
             from_body(&self.read(body, deadline).await?)?
         };
-        let prepared = self.app.executor.prepare(operation).await?;
+        let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         summary.operation = Some(match prepared.kind() {
             OperationType::Query => "query",
             OperationType::Mutation => "mutation",
             OperationType::Subscription => "subscription",
         });
         match prepared.kind() {
-            OperationType::Mutation if by_get => return Err(wrong_method("A mutation goes by POST.")),
+            OperationType::Mutation if by_get => return Err(wrong_method(MUTATION_BY_GET)),
             OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        self.app.admit(self.caller(&principal), &prepared)?;
+        self.app.admit(self.caller(&principal), &principal, &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
         let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
         let session = Arc::new(session);
@@ -142,11 +144,10 @@ impl Exchange<'_> {
 
     /// Who a rate is counted for: the caller's credential and name, or its address where it has neither.
     fn caller(&self, principal: &Principal) -> u128 {
-        let account = principal.account.map(|account| account.to_string()).unwrap_or_default();
         let digests = &self.app.services.cache.digests;
         match (&principal.credential, &principal.subject) {
-            (Credential::Callers(key), _) => digests.of(["key", key.expose_secret(), &account]),
-            (Credential::Gateways(_), Some(subject)) => digests.of(["subject", subject, &account]),
+            (Credential::Callers(key), _) => digests.of(["key", key.expose_secret()]),
+            (Credential::Gateways(_), Some(subject)) => digests.of(["subject", subject]),
             (Credential::Gateways(_), None) => self.address(),
         }
     }
@@ -191,6 +192,8 @@ fn wrong_method(message: &'static str) -> Failure {
     bad(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
+const MUTATION_BY_GET: &str = "A mutation goes by POST.";
+
 /// The answer to a request that was not run.
 fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
     // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
@@ -209,7 +212,8 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
     let outcome = Outcome::refused(failure, id.as_str());
     let mut response = with_failure_headers(answer::with_type(status, media.content_type(), &outcome), failure);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        let allowed = if failure.message == MUTATION_BY_GET { "POST" } else { "GET, POST" };
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     response
 }

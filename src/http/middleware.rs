@@ -1,11 +1,12 @@
 //! What frames every request: an id, headers that are always there, one line in the log.
 
-use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, header};
 use tracing::info;
 use uuid::Uuid;
@@ -51,7 +52,10 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
     // The route and not the path: a path or query can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    // A panic is answered here, so that it has its request's id and its line in the log. Nothing is shared with what
+    // broke but what is whole at any time: atomics, caches, locks that are not held across code of ours.
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_panic| answer::failure(&broken(), &id));
     // What is answered where the request cannot be seen any more has made an id of its own.
     let id = response.extensions().get::<RequestId>().cloned().unwrap_or(id);
     let headers = response.headers_mut();
@@ -82,8 +86,7 @@ fn known(method: &http::Method) -> &str {
     }
 }
 
-/// The answer to a request whose handling broke. The panic's own text is not looked at: it could hold anything.
-pub fn answer_panic(_panic: Box<dyn Any + Send>) -> Response {
-    let failure = Failure::new(Code::InternalServerError, "Something went wrong in the gateway.");
-    answer::failure(&failure, &RequestId::new())
+/// What is told where handling a request broke. The panic's own text is not looked at: it could hold anything.
+fn broken() -> Failure {
+    Failure::new(Code::InternalServerError, "Something went wrong in the gateway.")
 }

@@ -8,7 +8,6 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::middleware::RequestId;
 use super::{answer, browser, graphql, middleware, probes};
@@ -36,11 +35,7 @@ fn answering_everything(routes: Router<Arc<App>>) -> Router<Arc<App>> {
 }
 
 fn framed(routes: Router) -> Router {
-    routes
-        .layer(from_fn(browser::headers))
-        // Inside the request's frame, so that a panic is answered with its request id and its line in the log.
-        .layer(CatchPanicLayer::custom(middleware::answer_panic))
-        .layer(from_fn(middleware::frame))
+    routes.layer(from_fn(browser::headers)).layer(from_fn(middleware::frame))
 }
 
 /// Says where things are.

@@ -94,7 +94,7 @@ impl Executor {
     ///
     /// # Errors
     /// Why the operation may not run.
-    pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Failure> {
+    pub async fn prepare(&self, operation: Operation, may_introspect: bool) -> Result<Prepared, Failure> {
         let text = self.trusted.text(operation.document).await?;
         let extent = scan::extent(&text);
         let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
@@ -108,7 +108,8 @@ impl Executor {
         bounds::check(&document, &self.settings.bounds)?;
         conflicts::check(&document)?;
         let chosen = choose(&document, operation.name.as_deref())?;
-        let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables)?;
+        let names = self.settings.introspection || may_introspect;
+        let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables, names)?;
         let kind = chosen.node.ty;
         let planned_calls = cost::planned_calls(&chosen.node, &document.fragments, &variables);
         if planned_calls > self.settings.max_upstream_calls {
@@ -120,9 +121,6 @@ impl Executor {
             return Err(bounds::over("max_unmask_per_operation", limit, unmaskings));
         }
         let mut request = Request::new("").variables(variables);
-        if !self.settings.introspection {
-            request = request.disable_introspection();
-        }
         let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
         request.operation_name = match &document.operations {
             // The engine looks for a name among named operations only.
@@ -141,7 +139,9 @@ impl Executor {
         session: Arc<Session>,
         request_id: &str,
     ) -> Outcome {
-        let request = prepared.request.data(principal).data(session);
+        let open = self.settings.introspection || principal.may_introspect;
+        let request = if open { prepared.request } else { prepared.request.disable_introspection() };
+        let request = request.data(principal).data(session);
         let response = self.schema.execute(request).await;
         Outcome::of(response, self.settings.errors, request_id)
     }

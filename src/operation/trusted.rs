@@ -105,7 +105,8 @@ impl TrustedDocuments {
     /// Where the id is not known, the text is not trusted and has to be, or a hash is not that of its text.
     pub async fn text(&self, named: Named) -> Result<Arc<str>, Failure> {
         let Named { text, id, sha256 } = named;
-        let id = id.or_else(|| sha256.clone().map(|hash| hash.to_ascii_lowercase()));
+        let sha256 = sha256.map(|hash| hash.to_ascii_lowercase());
+        let id = id.or_else(|| sha256.clone());
         match (text, id) {
             (None, None) => Err(Failure::new(Code::BadRequest, "The parameter `query` is missing.")),
             (None, Some(id)) => {
@@ -119,14 +120,15 @@ impl TrustedDocuments {
                 // By its name: Apollo's clients look for it.
                 registered.ok_or_else(|| Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound"))
             }
-            (Some(text), id) => {
+            (Some(text), _) => {
                 let text: Arc<str> = text.into();
                 self.check_trust(&text)?;
-                if let (Some(registered), Some(hash), true) = (&self.registered, id, sha256.is_some()) {
-                    if hex(&digest(&text)) != hash {
-                        let message = "The hash in `extensions.persistedQuery` is not that of the document.";
-                        return Err(Failure::new(Code::BadRequest, message));
-                    }
+                let Some(hash) = sha256 else { return Ok(text) };
+                if hex(&digest(&text)) != hash {
+                    let message = "The hash in `extensions.persistedQuery` is not that of the document.";
+                    return Err(Failure::new(Code::BadRequest, message));
+                }
+                if let Some(registered) = &self.registered {
                     registered.insert(hash, Arc::clone(&text)).await;
                 }
                 Ok(text)

@@ -16,14 +16,17 @@ const MOST_MISTAKES: usize = 10;
 
 /// The values of all variables that are given or have a default.
 ///
+/// `names` says whether messages may name what a type has: not where introspection is off, of which that would be a part.
+///
 /// # Errors
 /// `BAD_USER_INPUT` with all that is wrong, up to a bound.
 pub fn coerce(
     types: &InputTypes,
     definitions: &[Positioned<VariableDefinition>],
     mut given: serde_json::Map<String, Json>,
+    names: bool,
 ) -> Result<Variables, Failure> {
-    let mut coercion = Coercion { types, mistakes: Vec::new() };
+    let mut coercion = Coercion { types, names, mistakes: Vec::new() };
     let mut variables = Variables::default();
     for definition in definitions {
         let definition = &definition.node;
@@ -48,6 +51,7 @@ pub fn coerce(
 
 struct Coercion<'a> {
     types: &'a InputTypes,
+    names: bool,
     mistakes: Vec<String>,
 }
 
@@ -56,6 +60,14 @@ impl Coercion<'_> {
         if self.mistakes.len() < MOST_MISTAKES {
             self.mistakes.push(format!("Variable `{place}` {problem}."));
         }
+    }
+
+    /// The names that a type has, for a message.
+    fn list<'n>(&self, names: impl Iterator<Item = &'n Name>) -> String {
+        if !self.names {
+            return "those that the type has".to_owned();
+        }
+        names.map(Name::as_str).collect::<Vec<_>>().join(", ")
     }
 
     fn expected(&mut self, place: &str, ty: &Type, json: &Json) -> Value {
@@ -99,34 +111,36 @@ impl Coercion<'_> {
                 Value::Enum(Name::new(word))
             }
             (Some(InputType::Enum(words)), Json::String(_)) => {
-                let words: Vec<&str> = words.iter().map(Name::as_str).collect();
-                self.mistake(place, &format!("must be one of {}", words.join(", ")));
+                let known = self.list(words.iter());
+                self.mistake(place, &format!("must be one of {known}"));
                 Value::Null
             }
             (Some(InputType::Object { fields, one_of }), Json::Object(mut given)) => {
                 if *one_of && (given.len() != 1 || given.values().any(Json::is_null)) {
-                    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-                    self.mistake(place, &format!("must have exactly one of {}, and not null", names.join(", ")));
+                    let known = self.list(fields.iter().map(|field| &field.name));
+                    self.mistake(place, &format!("must have exactly one of {known}, and not null"));
                     return Value::Null;
                 }
                 let mut object = async_graphql::indexmap::IndexMap::new();
+                let parent = place;
                 for field in fields {
-                    let place = format!("{place}.{}", field.name);
+                    let place = format!("{parent}.{}", field.name);
                     match (given.remove(field.name.as_str()), &field.default) {
                         (Some(json), _) => {
                             object.insert(field.name.clone(), self.value(json, &field.ty, &place));
                         }
                         (None, Some(_)) => {}
                         (None, None) if field.ty.nullable => {}
-                        (None, None) => self.mistake(&place, &format!("is required and has the type `{}`", field.ty)),
+                        (None, None) if self.names => {
+                            self.mistake(&place, &format!("is required and has the type `{}`", field.ty));
+                        }
+                        // Without names the place says only where something is missing, not what.
+                        (None, None) => self.mistake(parent, "lacks a field that is required"),
                     }
                 }
                 if !given.is_empty() {
-                    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-                    self.mistake(
-                        place,
-                        &format!("has a field that `{name}` does not have; it has {}", names.join(", ")),
-                    );
+                    let known = self.list(fields.iter().map(|field| &field.name));
+                    self.mistake(place, &format!("has a field that `{name}` does not have; it has {known}"));
                 }
                 Value::Object(object)
             }
@@ -179,7 +193,7 @@ mod tests {
         let document = parse_query(format!("query ({declared}) {{ a }}")).expect("the query of this test");
         let (_, operation) = document.operations.iter().next().expect("one operation");
         let given = serde_json::from_str(given).expect("the variables of this test");
-        let variables = coerce(&types, &operation.node.variable_definitions, given);
+        let variables = coerce(&types, &operation.node.variable_definitions, given, true);
         variables
             .map(|variables| serde_json::to_value(&variables).expect("JSON"))
             .map_err(|failure| failure.message.into_owned())

@@ -274,6 +274,7 @@ impl Client {
         request_id: Uuid,
     ) -> Result<Answer<T>, Error> {
         let request = self.request(caller, call, request_id)?;
+        // The time for a place is apart from the call's own: a call that waited must not be sent only to be cut short.
         let waited = tokio::time::timeout(self.settings.timeout, self.places.acquire()).await;
         let _place = waited.map_err(|_| Kind::Busy)?.map_err(|_| Kind::Busy)?;
         caller.calls.fetch_add(1, Ordering::Relaxed);

@@ -84,6 +84,7 @@ fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
         StatusCode::NOT_FOUND if is_html(headers, body) => Kind::Invalid("no such route: is the base URL right?"),
         StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
         StatusCode::CONFLICT => Kind::Conflict(refusal(content)),
+        StatusCode::REQUEST_TIMEOUT => Kind::TimedOut,
         StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited { retry_after: retry_after(headers) },
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Kind::Refused(refusal(content)),
         status if status.is_server_error() => {

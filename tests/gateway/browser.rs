@@ -200,10 +200,12 @@ async fn a_mutation_by_get_is_refused_and_writes_nothing() {
     let mutation = "mutation { deleteCustomer(input: {id: \"0190b2de-7c11-7c3a-8f10-000000000001\"}) { deletedCustomerId userErrors { code } } }";
     let both = format!("query Q {{ __typename }} {}", mutation.replacen("mutation", "mutation M", 1));
     for parameters in [vec![("query", mutation)], vec![("query", &both), ("operationName", "M")]] {
-        for site in ["same-origin", "none", "cross-site"] {
+        for (site, status, allowed) in
+            [("same-origin", 405, Some("POST")), ("none", 405, Some("POST")), ("cross-site", 403, None)]
+        {
             let request = gateway.request(Method::GET, "/graphql").query(&parameters).header("sec-fetch-site", site);
             let got = sent(request, &[]).await;
-            assert_eq!((got.status, got.header("allow")), (405, Some("GET, POST")), "{}", got.text);
+            assert_eq!((got.status, got.header("allow")), (status, allowed), "{}", got.text);
         }
     }
     assert_eq!((sandbox.calls().await, sandbox.writes().await), (json!({}), vec![]));
@@ -219,4 +221,17 @@ async fn an_address_cannot_change_what_is_done() {
     let overridden = [("x-http-method-override", "POST"), ("x-method-override", "POST")];
     let request = gateway.request(Method::GET, "/graphql").query(&[("query", "mutation { __typename }")]);
     assert_eq!(sent(request, &overridden).await.status, 405);
+}
+
+#[tokio::test]
+async fn a_read_by_get_from_another_site_is_refused_before_it_costs_a_call() {
+    let (gateway, sandbox) = Gateway::start().await;
+    let read = |site: &'static str| {
+        let query = [("query", "{ customers { totalCount } }")];
+        gateway.request(Method::GET, "/graphql").query(&query).header("sec-fetch-site", site)
+    };
+    assert_eq!(sent(read("cross-site"), &[]).await.status, 403);
+    assert_eq!(sent(read("same-site"), &[]).await.status, 403);
+    assert_eq!(sandbox.calls().await, json!({}));
+    assert_eq!(sent(read("same-origin"), &[]).await.status, 200);
 }

@@ -97,9 +97,9 @@ async fn under_plain_json_it_is_a_429_as_well() {
 #[rstest]
 #[case::one_key("one", "one", None, 429)]
 #[case::two_keys("one", "two", None, 200)]
-#[case::one_key_for_another_account("one", "one", Some("0190b2de-7c11-7c3a-8f10-00000000000a"), 200)]
+#[case::one_key_for_another_account("one", "one", Some("0190b2de-7c11-7c3a-8f10-00000000000a"), 429)]
 #[tokio::test]
-async fn callers_are_told_apart_by_key_and_account(
+async fn callers_are_told_apart_by_key_and_not_by_account(
     #[case] first: &str,
     #[case] second: &str,
     #[case] account: Option<&str>,

@@ -20,13 +20,24 @@ pub struct Names {
 
 /// What the caller may do, in the schema's order.
 pub fn permissions(names: &Names, claims: &Map<String, Json>) -> Vec<Permission> {
-    let words: Vec<&str> = match find(claims, &names.permissions) {
+    let granted: Vec<Permission> = words(names, claims).into_iter().filter_map(Permission::from_word).collect();
+    Permission::ALL.into_iter().filter(|permission| granted.contains(permission)).collect()
+}
+
+/// Whether the same claim has the word that opens introspection. It is no permission of the schema: it says nothing
+/// about customers, and callers that have it need not be told.
+pub fn may_introspect(names: &Names, claims: &Map<String, Json>) -> bool {
+    let is_it = |word: &str| word.replace([':', '.'], "_").eq_ignore_ascii_case("SCHEMA_INTROSPECT");
+    words(names, claims).into_iter().any(is_it)
+}
+
+/// The words of the claim: a list, or one text with spaces between them.
+fn words<'a>(names: &Names, claims: &'a Map<String, Json>) -> Vec<&'a str> {
+    match find(claims, &names.permissions) {
         Some(Json::String(list)) => list.split_whitespace().collect(),
         Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
-    };
-    let granted: Vec<Permission> = words.into_iter().filter_map(Permission::from_word).collect();
-    Permission::ALL.into_iter().filter(|permission| granted.contains(permission)).collect()
+    }
 }
 
 /// The account that the caller acts for: the token says which it may, the caller chooses where there are several.
@@ -108,6 +119,13 @@ mod tests {
 
     fn claims(value: Json) -> Map<String, Json> {
         value.as_object().expect("an object").clone()
+    }
+
+    #[rstest]
+    #[case::with_it(json!({"permissions": ["customers:read", "schema:introspect"]}), true)]
+    #[case::without(json!({"permissions": "CUSTOMERS_READ INTROSPECT"}), false)]
+    fn a_word_of_the_token_opens_introspection(#[case] token: Json, #[case] opened: bool) {
+        assert_eq!(may_introspect(&names("permissions"), &claims(token)), opened);
     }
 
     #[rstest]

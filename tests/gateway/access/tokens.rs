@@ -50,6 +50,24 @@ async fn what_the_token_does_not_permit_is_forbidden() {
 }
 
 #[tokio::test]
+async fn introspection_that_is_off_is_open_to_whom_a_word_of_its_token_opens_it() {
+    let rsa = Signer::rsa();
+    let provider = Provider::start(&[&rsa]).await;
+    let gateway =
+        gateway(&format!("algorithms = 'RS256'\njwks_url = '{}'\n[graphql]\nintrospection = 'off'", provider.url))
+            .await;
+    let query = json!({"query": "{ __schema { queryType { name } } }"});
+    let closed = gateway.ask(&rsa.token(&claims(json!({}))), None, query.clone()).await;
+    assert_eq!(closed.json()["data"]["__schema"], Value::Null, "{}", closed.text);
+    let guess = json!({"query": "query ($a: CreateCustomerInput) { __typename }", "variables": {"a": {"x": 1}}});
+    let told = gateway.ask(&rsa.token(&claims(json!({}))), None, guess).await;
+    assert!(!told.text.contains("phone") && told.text.contains("BAD_USER_INPUT"), "{}", told.text);
+    let open = rsa.token(&claims(json!({"permissions": ["customers:read", "schema:introspect"]})));
+    let open = gateway.ask(&open, None, query).await;
+    assert_eq!(open.json()["data"]["__schema"]["queryType"]["name"], "Query", "{}", open.text);
+}
+
+#[tokio::test]
 async fn claims_are_found_under_the_names_that_the_settings_give() {
     let rsa = Signer::rsa();
     let provider = Provider::start(&[&rsa]).await;
