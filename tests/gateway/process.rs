@@ -192,7 +192,7 @@ async fn got(response: reqwest::Response) -> Got {
 
 fn client() -> reqwest::Client {
     // Nothing is decompressed: a compressed answer would not be text.
-    reqwest::Client::builder().no_proxy().no_gzip().no_brotli().build().unwrap()
+    reqwest::Client::builder().no_proxy().no_gzip().no_brotli().pool_max_idle_per_host(0).build().unwrap()
 }
 
 /// What `audit verify` says, and whether it is content.
