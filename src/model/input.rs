@@ -137,7 +137,7 @@ pub struct CreateCustomerInput {
     /// How the screening runs.
     pub config: Option<CustomerConfigInput>,
     /// 10 to 40 characters, new for each customer. With the same key the same request can be sent again and creates
-    /// nothing twice. Left out, the gateway makes one, so that its own retries are safe; yours are not.
+    /// nothing twice. Left out, the gateway makes one for this request alone, so sending it again is not safe.
     pub idempotency_key: Option<Personal<String>>,
 }
 
