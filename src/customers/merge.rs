@@ -80,9 +80,9 @@ pub fn replacement(known: Known, input: UpdateCustomerInput) -> Result<Replaceme
     };
     match (device, status) {
         (Some(device), Some(status)) if missing.is_empty() => Ok(Replacement {
-            name: kept(input.name, Some(base.name.clone())).unwrap_or(base.name),
-            email: kept(input.email, Some(base.email.clone())).unwrap_or(base.email),
-            phone: kept(input.phone, Some(base.phone.clone())).unwrap_or(base.phone),
+            name: required(input.name, base.name),
+            email: required(input.email, base.email),
+            phone: required(input.phone, base.phone),
             device,
             status,
             address: kept(input.address, base.address),
@@ -101,6 +101,11 @@ fn kept<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
         MaybeUndefined::Null => None,
         MaybeUndefined::Value(value) => Some(value),
     }
+}
+
+/// The given value, else the known one: for what cannot be cleared, which validation has refused before.
+fn required<T>(given: MaybeUndefined<T>, known: T) -> T {
+    given.take().unwrap_or(known)
 }
 
 /// What is known, in the form in which it can be sent.
