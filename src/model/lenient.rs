@@ -11,21 +11,18 @@ use serde::{Deserialize, Deserializer};
 
 /// An enum word in any letter case. The enum itself takes unknown words by `#[serde(other)]`.
 pub fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
-    let word = String::deserialize(deserializer)?.to_ascii_lowercase();
-    let word: StrDeserializer<'_, D::Error> = word.as_str().into_deserializer();
-    T::deserialize(word)
+    in_lower_case(&String::deserialize(deserializer)?)
 }
 
 /// As [`word`], where `null` and absence mean none. Use together with `#[serde(default)]`.
 pub fn optional_word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    match Option::<String>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(word) => {
-            let word = word.to_ascii_lowercase();
-            let word: StrDeserializer<'_, D::Error> = word.as_str().into_deserializer();
-            T::deserialize(word).map(Some)
-        }
-    }
+    Option::<String>::deserialize(deserializer)?.map(|word| in_lower_case(&word)).transpose()
+}
+
+fn in_lower_case<E: Error, T: DeserializeOwned>(word: &str) -> Result<T, E> {
+    let word = word.to_ascii_lowercase();
+    let word: StrDeserializer<'_, E> = word.as_str().into_deserializer();
+    T::deserialize(word)
 }
 
 /// `null` as the empty value. Use together with `#[serde(default)]`, which covers absence.
