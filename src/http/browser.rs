@@ -39,9 +39,7 @@ impl Origins {
         }
         Ok(read)
     }
-}
 
-impl Origins {
     /// Whether a read comes from a page of another site that is not listed. The layer around the routes lets reads pass,
     /// since they change nothing; here a read costs upstream calls and somebody's rate.
     pub fn refuses(&self, headers: &HeaderMap) -> bool {

@@ -89,7 +89,8 @@ impl Executor {
     }
 
     /// Takes every step before running: trusted document, scan, parse, bounds, conflicts, choose the operation, coerce
-    /// variables, mend the engine's gaps.
+    /// variables, cost, mend the engine's gaps.
+    ///
     /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
     ///
     /// # Errors
