@@ -5,11 +5,14 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # The dependencies over an empty program: this layer is built again only when a manifest changes.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 RUN mkdir -p src tests/gateway \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs tests/gateway/main.rs \
     && cargo build --release --locked
+# Which commit this is, for `gateway_build_info`:  docker build --build-arg GATEWAY_COMMIT=$(git rev-parse --short HEAD) .
+ARG GATEWAY_COMMIT=unknown
+ENV GATEWAY_COMMIT=$GATEWAY_COMMIT
 # The default settings are embedded in the binary.
 COPY config config
 COPY src src

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::auth::{Access, Authenticator, Credential, Mode, Permission, Principal, jwt};
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, Digests, short};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::graphql;
 use crate::http::browser::Origins;
 use crate::operation::Prepared;
@@ -23,6 +24,9 @@ use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::RateLimit;
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, Audit};
+use crate::telemetry::metrics::{BoundedNames, Metrics, size};
+use crate::telemetry::names;
+use crate::telemetry::waiting::Waiting;
 use crate::upstream::client::{self, Caller, Client};
 
 /// The parts of a running gateway.
@@ -34,6 +38,12 @@ pub struct App {
     unmask_limit: UnmaskLimit,
     pub origins: Origins,
     pub limits: Limits,
+    /// What the admin server shows; none where no recorder was installed.
+    pub metrics: Option<Metrics>,
+    /// The operations that metrics name.
+    pub operation_names: BoundedNames,
+    /// For what the log tells apart and must not name.
+    digests: Digests,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
 }
@@ -45,6 +55,10 @@ pub struct Limits {
     pub max_body_bytes: usize,
     pub private_max_age: bool,
     pub report_upstream: bool,
+    /// Whether answers say where the time went.
+    pub server_timing: bool,
+    /// Whether a caller's trace goes on here.
+    pub trust_traceparent: bool,
 }
 
 impl App {
@@ -75,9 +89,11 @@ impl App {
             reviews_max_bytes: kept.reviews_max_bytes,
             pages_max_bytes: kept.pages_max_bytes,
         });
+        let digests = Digests::under(&settings.log.digest_key);
         let executor = Executor::new(
             graphql::build(settings.introspection()),
             settings.documents.trusted()?,
+            digests.clone(),
             executor::Settings {
                 max_tokens: settings.graphql.max_tokens,
                 max_nesting: settings.graphql.max_nesting,
@@ -125,9 +141,41 @@ impl App {
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
                 report_upstream: settings.graphql.report_upstream,
+                server_timing: settings.http.server_timing,
+                trust_traceparent: settings.traces.trust_incoming,
             },
+            metrics: None,
+            operation_names: BoundedNames::default(),
+            digests,
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// The same, showing these metrics to whoever reaches the admin server.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Tells the metrics how things stand.
+    pub async fn observe(&self) {
+        self.services.cache.observe().await;
+        self.services.upstream.health.observe();
+        metrics::gauge!(names::WRITES_IN_FLIGHT).set(size(self.services.writes.len() as u64));
+        metrics::gauge!(names::TASKS).set(size(Handle::current().metrics().num_alive_tasks() as u64));
+        if let Some(age) = self.authenticator.key_age() {
+            metrics::gauge!(names::KEY_AGE).set(age.as_secs_f64());
+        }
+    }
+
+    /// What stands for a caller in the log: of its own key, or of the name in its token; none for an anonymous one.
+    pub fn caller_digest(&self, principal: &Principal) -> Option<String> {
+        let digest = match (&principal.credential, &principal.subject) {
+            (Credential::Callers(key), _) => self.digests.of(["key", key.expose_secret()]),
+            (Credential::Gateways(_), Some(subject)) => self.digests.of(["subject", subject]),
+            (Credential::Gateways(_), None) => return None,
+        };
+        Some(short(digest))
     }
 
     /// A session for one request; `calls` counts what it asks of the upstream.
@@ -138,12 +186,14 @@ impl App {
         deadline: Instant,
         past_the_cache: bool,
         calls: Arc<AtomicU64>,
+        waiting: Arc<Waiting>,
     ) -> Session {
         let caller = Caller {
             credential: principal.credential.key().clone(),
             account: principal.account,
             correlation_id: request_id.to_owned(),
             calls,
+            waiting,
         };
         let key = match &principal.credential {
             Credential::Callers(key) => Some(key.expose_secret()),
@@ -158,12 +208,13 @@ impl App {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn admit(&self, caller: u128, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
-        self.take(caller, 1 + prepared.planned_calls())?;
+        self.take(caller, 1 + prepared.planned_calls()).inspect_err(|failure| count_limited("operations", failure))?;
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             // It is going to be refused, and must not take a place of those who may.
             return Ok(());
         }
-        self.unmask_limit.take(caller, prepared.unmaskings(), std::time::Instant::now())
+        let taken = self.unmask_limit.take(caller, prepared.unmaskings(), std::time::Instant::now());
+        taken.inspect_err(|failure| count_limited("unmask", failure))
     }
 
     /// Takes a unit for a request that shows no caller: guessing has a rate too.
@@ -171,7 +222,7 @@ impl App {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn admit_refused(&self, address: u128) -> Result<(), Failure> {
-        self.take(address, 1)
+        self.take(address, 1).inspect_err(|failure| count_limited("refused_callers", failure))
     }
 
     fn take(&self, caller: u128, units: usize) -> Result<(), Failure> {
@@ -181,10 +232,18 @@ impl App {
     /// Says that the process is going down.
     pub fn begin_draining(&self) {
         self.draining.store(true, Ordering::SeqCst);
+        metrics::gauge!(names::DRAINING).set(1.0);
     }
 
     /// Whether the process is going down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts a request that is over a rate; one that no rate ever lets through is counted as over its bound.
+fn count_limited(limit: &'static str, failure: &Failure) {
+    if failure.code == Code::RateLimited {
+        metrics::counter!(names::RATE_LIMITED, "limit" => limit).increment(1);
     }
 }

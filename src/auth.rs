@@ -5,6 +5,7 @@ pub mod permission;
 pub mod principal;
 
 use std::fmt;
+use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -15,6 +16,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::error::{Code, Failure};
+use crate::telemetry::names;
 
 pub use permission::Permission;
 pub use principal::{Credential, Principal};
@@ -65,6 +67,14 @@ impl Authenticator {
         Self { access, gateway_key, gateway_account }
     }
 
+    /// How old the identity provider's keys are, where there is one.
+    pub fn key_age(&self) -> Option<Duration> {
+        match &self.access {
+            Access::Jwt(verifier) => verifier.key_age(),
+            Access::Sandbox | Access::Passthrough => None,
+        }
+    }
+
     /// The caller of a request. It may wait for the identity provider's keys, until the deadline at most.
     ///
     /// # Errors
@@ -111,6 +121,7 @@ impl Authenticator {
 
 /// What the caller is told: the same for every token that is not good, so that nobody learns from it how to make one.
 fn refused(refusal: jwt::Refusal, verifier: &jwt::Verifier) -> Failure {
+    metrics::counter!(names::TOKENS_REFUSED, "reason" => refusal.name()).increment(1);
     // At `debug`: anybody can send bad tokens, as many as they like.
     debug!(reason = %refusal, "a bearer token was refused");
     match refusal {

@@ -17,10 +17,11 @@ pub mod read_through;
 use std::time::Duration;
 
 pub use generations::Generations;
-pub use key::{Digests, Key, Scope};
+pub use key::{Digests, Key, Scope, short};
 pub use read_through::{Kept, Load, Policy, ReadThrough};
 
 use crate::model::{Customer, CustomerId, Page, Review};
+use crate::telemetry::names;
 
 /// How long and how much is kept; see `[cache]` in `config/default.toml`.
 #[derive(Clone, Debug)]
@@ -57,9 +58,9 @@ impl Cache {
             }
         };
         Self {
-            customers: ReadThrough::new(policy(settings.customer_ttl), settings.customers_max_bytes),
-            reviews: ReadThrough::new(policy(settings.review_ttl), settings.reviews_max_bytes),
-            pages: ReadThrough::new(policy(settings.page_ttl), settings.pages_max_bytes),
+            customers: ReadThrough::new("customers", policy(settings.customer_ttl), settings.customers_max_bytes),
+            reviews: ReadThrough::new("reviews", policy(settings.review_ttl), settings.reviews_max_bytes),
+            pages: ReadThrough::new("pages", policy(settings.page_ttl), settings.pages_max_bytes),
             digests: Digests::new(),
             generations: Generations::new(),
         }
@@ -76,13 +77,22 @@ impl Cache {
         Key { scope, subject: digest, generation: self.generations.current(scope, None) }
     }
 
+    /// Tells the metrics how much is kept.
+    pub async fn observe(&self) {
+        self.customers.observe().await;
+        self.reviews.observe().await;
+        self.pages.observe().await;
+    }
+
     /// Forgets a customer and its review.
     pub fn forget_customer(&self, scope: Scope, id: CustomerId) {
+        metrics::counter!(names::CACHE_FORGOTTEN, "what" => "customer").increment(1);
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
     /// Forgets every page of a scope.
     pub fn forget_pages(&self, scope: Scope) {
+        metrics::counter!(names::CACHE_FORGOTTEN, "what" => "pages").increment(1);
         self.generations.advance(scope, None);
     }
 }

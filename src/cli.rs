@@ -1,5 +1,7 @@
 //! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`, `audit verify`.
 
+mod reload;
+
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,6 +23,8 @@ use crate::config::Settings;
 use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
 use crate::server::{self, Keeping, Listeners, listen};
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::Metrics;
 use crate::{graphql, sandbox, telemetry};
 
 /// A GraphQL gateway over the Customers API, made for personal data.
@@ -42,7 +46,7 @@ enum Command {
     Sandbox,
     /// Print the GraphQL schema.
     Schema,
-    /// Read the settings and say what is in force.
+    /// Read the settings and say what is in force, and where each setting comes from; secrets are not shown.
     CheckConfig,
     /// Ask a running gateway whether it lives; for container platforms.
     Health,
@@ -73,11 +77,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Audit { command: AuditCommand::Verify { file } } => return verify_audit(file),
         Command::Serve | Command::Sandbox | Command::CheckConfig | Command::Health => {}
     }
-    let settings = Settings::read(arguments.config.as_deref())?;
+    let file = arguments.config.as_deref();
+    let settings = Settings::read(file)?;
     match command {
-        Command::Serve => runtime()?.block_on(serve(settings)),
-        Command::Sandbox => runtime()?.block_on(serve_sandbox(settings)),
-        Command::CheckConfig => check_config(&settings),
+        Command::Serve => {
+            // Before the runtime: the thread that sends spans must not be made within it.
+            let telemetry = telemetry::start(&settings.log.settings(), settings.traces.settings()?.as_ref())?;
+            let runtime = runtime()?;
+            let served = runtime.block_on(serve(settings, file, &telemetry));
+            // What runs on the threads for blocking calls is reads of small files; it is not waited for longer.
+            runtime.shutdown_timeout(LONGEST_END);
+            telemetry.end(LONGEST_END);
+            served
+        }
+        Command::Sandbox => {
+            telemetry::start(&settings.log.settings(), None)?;
+            runtime()?.block_on(serve_sandbox(settings))
+        }
+        Command::CheckConfig => check_config(file, &settings),
         Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
         Command::Schema | Command::Audit { .. } => Ok(()),
     }
@@ -98,6 +115,9 @@ fn verify_audit(path: &Path) -> anyhow::Result<()> {
     ))
 }
 
+/// How long each of the last steps of the end may take, after the drain: records, threads, spans.
+const LONGEST_END: Duration = Duration::from_secs(3);
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }
@@ -106,11 +126,13 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}").context("standard output cannot be written")
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
-    telemetry::start(&settings.log).context("setting log.level (GATEWAY__LOG__LEVEL)")?;
+async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let metrics = Metrics::install().context("the metrics cannot be recorded")?;
+    tokio::spawn(metrics.clone().keep_up());
     let public = listen(settings.server.listen, "server.listen", "GATEWAY__SERVER__LISTEN")?;
     let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN")?;
-    let (address, listeners) = (public.local_addr()?, Listeners { public, admin });
+    let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
+    let listeners = Listeners { public, admin };
     let tls = match settings.server.tls()? {
         None => None,
         Some((certificate, key)) => {
@@ -130,8 +152,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             (url, Some(task))
         }
     };
-    let app = Arc::new(App::new(&settings, base_url.clone())?);
-    let greeting = greeting(&settings, address, tls.is_some(), &base_url, sandbox.is_some());
+    let app = Arc::new(App::new(&settings, base_url.clone())?.with_metrics(metrics));
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    tokio::spawn(reload::on_each(hangup, Arc::clone(&app), telemetry.level.clone(), file.map(Path::to_owned)));
+    let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.
         Destination::Stdout => writeln!(io::stderr(), "{greeting}").context("standard error cannot be written")?,
@@ -140,9 +164,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let keeping = Keeping {
         max_connections: settings.server.max_connections,
         headers: settings.server.header_timeout,
+        drain_delay: settings.server.drain_delay,
         drain: settings.server.drain,
     };
-    server::serve(app, listeners, keeping, tls, stop).await?;
+    let served = server::serve(Arc::clone(&app), listeners, keeping, tls, stop).await;
+    app.services.audit.flush(LONGEST_END).await;
+    served?;
     sandbox_stop.cancel();
     if let Some(sandbox) = sandbox {
         sandbox.await.context("the sandbox broke")??;
@@ -151,7 +178,14 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// What somebody who starts the gateway wants to know first.
-fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url, embedded: bool) -> String {
+fn greeting(
+    settings: &Settings,
+    address: SocketAddr,
+    admin: SocketAddr,
+    tls: bool,
+    upstream: &Url,
+    embedded: bool,
+) -> String {
     let scheme = if tls { "https" } else { "http" };
     let who = match settings.auth.mode {
         Mode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
@@ -166,6 +200,7 @@ fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url,
     format!(
         "Customers Gateway {version}\n  \
            GraphQL   {scheme}://{address}/graphql\n  \
+           admin     http://{admin}/readyz and /metrics\n  \
            callers   {who}\n  \
            upstream  {data}\n  \
            try       curl {scheme}://{address}/graphql -H 'content-type: application/json' \
@@ -175,7 +210,6 @@ fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url,
 }
 
 async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
-    telemetry::start(&settings.log).context("setting log.level (GATEWAY__LOG__LEVEL)")?;
     let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
     say(&format!(
         "Sandbox of the Customers API\n  \
@@ -214,11 +248,20 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
     Ok(token)
 }
 
-fn check_config(settings: &Settings) -> anyhow::Result<()> {
+/// Says every setting and where it comes from, as a file that could be used; then the few that matter most.
+fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> {
+    let in_force = Settings::in_force(file)?;
+    let lines: Vec<(String, &str)> =
+        in_force.iter().map(|setting| (format!("{} = {}", setting.name, setting.value), &*setting.origin)).collect();
+    // What is not a default is what somebody looks for: its origin stands beside it.
+    let widest = lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width < 60).max().unwrap_or(0);
+    for (line, origin) in &lines {
+        say(&format!("{line:widest$}  # {origin}"))?;
+    }
     let upstream = settings.upstream.base_url()?;
     let upstream = upstream.map_or_else(|| "the embedded sandbox".to_owned(), |url| url.to_string());
     say(&format!(
-        "The settings can be used.\n  \
+        "\nThe settings can be used.\n  \
            GraphQL   {}\n  admin     {}\n  callers   {}\n  upstream  {upstream}",
         settings.server.listen, settings.server.admin_listen, settings.auth.mode,
     ))

@@ -5,30 +5,32 @@ mod audit;
 mod jwt;
 mod list;
 mod privacy;
+mod sources;
+mod telemetry;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use config::{Config, Environment, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
 use uuid::Uuid;
 
 pub use privacy::{Privacy, UnmaskReason};
+pub use sources::InForce;
+pub use telemetry::{Log, Traces};
+
+use sources::Sources;
 
 use crate::auth::Mode;
 use crate::http::browser::Origins;
 use crate::operation::rate_limit;
-use crate::operation::trusted::{self, TrustedDocuments};
+use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
 
 pub use jwt::Jwt;
-
-const DEFAULTS: &str = include_str!("../config/default.toml");
-const PREFIX: &str = "GATEWAY";
 
 /// All settings; see `config/default.toml` for each one's meaning.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,6 +48,7 @@ pub struct Settings {
     audit: audit::Audit,
     pub privacy: Privacy,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// `[server]`
@@ -56,6 +59,8 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
+    #[serde(with = "humantime_serde")]
+    pub drain_delay: Duration,
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
     #[serde(with = "humantime_serde")]
@@ -72,6 +77,7 @@ pub struct Server {
 pub struct Http {
     #[serde(deserialize_with = "list::words")]
     allowed_origins: Vec<String>,
+    pub server_timing: bool,
 }
 
 /// `[graphql]`
@@ -185,27 +191,13 @@ pub struct Cache {
     pub pages_max_bytes: u64,
 }
 
-/// `[log]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    pub level: String,
-    pub format: LogFormat,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 /// A setting that cannot be used. The text names it and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the settings cannot be read: {0}")]
     Unreadable(String),
+    #[error("unknown setting {name} ({origin}){suggestion}; config/default.toml has all there are")]
+    Unknown { name: String, origin: String, suggestion: String },
     #[error("setting {name} ({variable}): {problem}")]
     Unusable { name: &'static str, variable: String, problem: String },
 }
@@ -216,21 +208,21 @@ impl Settings {
     /// # Errors
     /// Names the setting, or the file, that cannot be used.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
-        Self::from_sources(file, Environment::with_prefix(PREFIX).prefix_separator("__").separator("__"))
+        Self::of(&Sources::read(file, sources::environment())?)
     }
 
-    fn from_sources(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
-        let mut sources = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Error::Unreadable(format!("{}: {error}", path.display())))?;
-            sources = sources.add_source(File::from_str(&text, FileFormat::Toml));
-        }
-        let settings: Self = sources
-            .add_source(environment)
-            .build()
-            .and_then(Config::try_deserialize)
-            .map_err(|error| Error::Unreadable(without_the_source(&error.to_string())))?;
+    /// Every setting that is in force as text, without secrets, and where it comes from.
+    ///
+    /// # Errors
+    /// As of [`Settings::read`].
+    pub fn in_force(file: Option<&Path>) -> Result<Vec<InForce>, Error> {
+        let sources = Sources::read(file, sources::environment())?;
+        Self::of(&sources)?;
+        Ok(sources.in_force())
+    }
+
+    fn of(sources: &Sources) -> Result<Self, Error> {
+        let settings: Self = sources.settings()?;
         settings.check()?;
         Ok(settings)
     }
@@ -286,6 +278,8 @@ impl Settings {
             ));
         }
         self.server.tls()?;
+        self.log.check()?;
+        self.traces.settings()?;
         self.http.origins()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
@@ -373,12 +367,20 @@ impl Documents {
     /// # Errors
     /// Where the manifest cannot be used, or is missing where it is needed.
     pub fn trusted(&self) -> Result<TrustedDocuments, Error> {
-        let path = Some(self.manifest.trim()).filter(|path| !path.is_empty()).map(Path::new);
-        if path.is_none() && self.mode != trusted::Mode::Off {
-            return Err(unusable("documents.manifest", "give the file that lists the trusted documents"));
+        Ok(TrustedDocuments::new(self.mode, self.manifest()?, self.automatic_max_bytes))
+    }
+
+    /// The manifest as it is now.
+    ///
+    /// # Errors
+    /// Where it cannot be used, or is missing where it is needed.
+    pub fn manifest(&self) -> Result<Manifest, Error> {
+        match self.manifest.trim() {
+            "" if self.mode == trusted::Mode::Off => Ok(Manifest::default()),
+            "" => Err(unusable("documents.manifest", "give the file that lists the trusted documents")),
+            path => Manifest::read(Path::new(path))
+                .map_err(|error| unusable("documents.manifest", &format!("{path} {error}"))),
         }
-        TrustedDocuments::new(self.mode, path, self.automatic_max_bytes)
-            .map_err(|error| unusable("documents.manifest", &format!("{} {error}", self.manifest)))
     }
 }
 
@@ -416,13 +418,6 @@ impl Upstream {
     }
 }
 
-/// A parser's message in one line, and without the line of the file that it quotes: that line can hold a key.
-fn without_the_source(message: &str) -> String {
-    let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
-    let told: Vec<&str> = message.lines().filter(|line| !quoted(line)).map(str::trim).collect();
-    told.join(" ").trim().to_owned()
-}
-
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -433,8 +428,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 fn unusable(name: &'static str, problem: &str) -> Error {
-    let variable = format!("{PREFIX}__{}", name.replace('.', "__").to_ascii_uppercase());
-    Error::Unusable { name, variable, problem: problem.to_owned() }
+    Error::Unusable { name, variable: sources::variable(name), problem: problem.to_owned() }
 }
 
 #[cfg(test)]

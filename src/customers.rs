@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use crate::cache::{Cache, Scope};
 use crate::privacy::audit::{Actor, Audit};
@@ -72,6 +73,8 @@ pub struct SessionContext {
     /// How many answers were kept and fresh, and how many came of calls that others made.
     cached: AtomicU64,
     shared: AtomicU64,
+    /// The request's span: its parts run in tasks of their own.
+    pub span: Span,
     /// Until when the oldest part of the answer is fresh.
     fresh_until: Mutex<Option<Instant>>,
 }
@@ -101,6 +104,7 @@ impl Session {
             pages_forgotten: AtomicBool::new(false),
             cached: AtomicU64::new(0),
             shared: AtomicU64::new(0),
+            span: Span::current(),
             fresh_until: Mutex::new(None),
         });
         Self { loaders: Loaders::new(&context), context }

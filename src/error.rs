@@ -30,6 +30,38 @@ pub enum Code {
     InternalServerError,
 }
 
+/// Whose doing it is that a request was not served in full; the gravest last.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Verdict {
+    /// Nobody's: it was served.
+    #[default]
+    Ok,
+    /// The caller's: what it sent cannot be served to it.
+    Refused,
+    /// The caller's: it asked too often.
+    Limited,
+    /// The upstream's.
+    Upstream,
+    /// The gateway's: it had no room.
+    Overloaded,
+    /// The gateway's: a defect, or something that wants a person.
+    Failed,
+}
+
+impl Verdict {
+    /// As metrics and the log call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Limited => "limited",
+            Self::Upstream => "upstream",
+            Self::Overloaded => "overloaded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What the table says of a code.
 struct Row {
     name: &'static str,
@@ -61,6 +93,53 @@ impl Code {
             Self::UpstreamError => row("UPSTREAM_ERROR", StatusCode::OK, true),
             Self::UpstreamInvalidResponse => row("UPSTREAM_INVALID_RESPONSE", StatusCode::OK, false),
             Self::InternalServerError => row("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR, false),
+        }
+    }
+
+    /// Every code.
+    pub const ALL: [Self; 16] = [
+        Self::GraphqlParseFailed,
+        Self::BadRequest,
+        Self::GraphqlValidationFailed,
+        Self::BadUserInput,
+        Self::OperationTooLarge,
+        Self::PersistedQueryNotFound,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::UpstreamRateLimited,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
+        Self::UpstreamError,
+        Self::UpstreamInvalidResponse,
+        Self::InternalServerError,
+    ];
+
+    /// The code of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+
+    /// Whose doing an answer with this code is.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::GraphqlParseFailed
+            | Self::BadRequest
+            | Self::GraphqlValidationFailed
+            | Self::BadUserInput
+            | Self::OperationTooLarge
+            | Self::PersistedQueryNotFound
+            | Self::Unauthenticated
+            | Self::Forbidden => Verdict::Refused,
+            Self::RateLimited => Verdict::Limited,
+            Self::Overloaded => Verdict::Overloaded,
+            Self::UpstreamRateLimited
+            | Self::UpstreamUnavailable
+            | Self::UpstreamTimeout
+            | Self::UpstreamError
+            | Self::UpstreamInvalidResponse => Verdict::Upstream,
+            Self::InternalServerError => Verdict::Failed,
         }
     }
 

@@ -7,8 +7,11 @@ pub mod answer;
 pub mod browser;
 pub mod graphql;
 pub mod media;
+pub mod metrics;
 pub mod middleware;
 pub mod probes;
 pub mod router;
+pub mod seen;
+pub mod timing;
 
 pub use router::{admin, public};

@@ -12,7 +12,7 @@
 //! - [`http`]: the edge; [`auth`]: who asks; [`operation`]: may it run; [`graphql`]: what it means
 //! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
-//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`telemetry`]: the log
+//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`telemetry`]: what is seen: log, metrics, traces
 //! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
 //!
 //! `docs/architecture.md` tells the reasons.

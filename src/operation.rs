@@ -17,5 +17,5 @@ pub mod types;
 pub mod unmask_limit;
 pub mod variables;
 
-pub use executor::{Executor, Operation, Prepared};
+pub use executor::{Executor, Label, Operation, Prepared};
 pub use outcome::Outcome;

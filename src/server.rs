@@ -1,7 +1,8 @@
 //! Listeners, and how they come to an end.
 //!
-//! On the way down: not ready first, then no new connections, then the requests that run get to end, then the writes
-//! that were sent are waited for. All of it within the drain's time.
+//! On the way down: not ready first, and a delay in which the platform notices; then no new connections, then the requests
+//! that run get to end, then the writes that were sent are waited for. All of it within the drain's time. A request on a
+//! kept connection is answered as a whole, or the connection is closed before it is read.
 
 pub mod connections;
 
@@ -30,7 +31,9 @@ pub struct Keeping {
     pub max_connections: usize,
     /// How long a client may take for a request's headers.
     pub headers: Duration,
-    /// How long going down may take.
+    /// How long requests are still taken after the process stopped being ready: until the platform has noticed.
+    pub drain_delay: Duration,
+    /// How long going down may take after that.
     pub drain: Duration,
 }
 
@@ -79,6 +82,7 @@ pub async fn serve(
             shutdown.cancelled().await;
             info!("going down: running requests get to end");
             app.begin_draining();
+            tokio::time::sleep(keeping.drain_delay).await;
             let until = Instant::now() + keeping.drain;
             public.graceful_shutdown(Some(keeping.drain));
             // First the requests, since one that still runs can begin another write; the platform can look until then.
@@ -94,14 +98,15 @@ pub async fn serve(
         }
     };
     tokio::try_join!(
-        run(listeners.public, http::public(Arc::clone(&app)), public, keeping, tls),
-        run(listeners.admin, http::admin(app), admin, keeping, None),
+        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, tls),
+        run("admin", listeners.admin, http::admin(app), admin, keeping, None),
         draining,
     )?;
     Ok(())
 }
 
 async fn run(
+    name: &'static str,
     listener: TcpListener,
     router: Router,
     handle: Handle<SocketAddr>,
@@ -119,7 +124,7 @@ async fn run(
         .keep_alive_timeout(keeping.headers)
         .max_concurrent_streams(MOST_STREAMS);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let bounded = Bounded::new(keeping.max_connections);
+    let bounded = Bounded::new(keeping.max_connections, name);
     match tls {
         None => server.acceptor(bounded).serve(service).await,
         Some(config) => {

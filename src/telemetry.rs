@@ -1,48 +1,90 @@
-//! What is seen of a running gateway: for now its log.
+//! What is seen of a running gateway: its log, its metrics, its traces.
 //!
-//! Only fields that the program names itself are logged. Libraries that would print headers and bodies at their lower
-//! levels are held at `warn`, whatever level is asked for.
+//! Everything here is by names of one table ([`names`]) and without personal data; `docs/operations.md` tells what each
+//! means and what to do about it.
 
-use std::io;
+pub mod log;
+pub mod metrics;
+pub mod names;
+pub mod traces;
+pub mod waiting;
+
+use std::time::Duration;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::{Log, LogFormat};
+use log::LevelHandle;
+use traces::{CannotTrace, Traces};
 
-/// Starts the log, on standard error.
-///
-/// # Errors
-/// Where the level cannot be read.
-pub fn start(log: &Log) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(&log.level)?.and(filter_fn(is_ours_or_a_warning));
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
-    let lines = match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_filter(filter).boxed(),
-    };
-    // It fails where a log was started before, as by several gateways in one test process: that one goes on.
-    let _started_before = tracing_subscriber::registry().with(lines).try_init();
-    std::panic::set_hook(Box::new(report));
-    Ok(())
+/// What was started, for as long as the process lives.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// The log's level.
+    pub level: LevelHandle,
+    traces: Option<Traces>,
 }
 
-/// Libraries print headers, bodies and addresses at their lower levels, so no setting gets those out of them.
-fn is_ours_or_a_warning(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::WARN || line.target().starts_with(env!("CARGO_CRATE_NAME"))
+/// What cannot be started, by the section of the settings that is to be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotStart {
+    #[error("setting log.level (GATEWAY__LOG__LEVEL): {0}")]
+    Level(#[from] ParseError),
+    #[error("settings of [traces]: {0}")]
+    Traces(#[from] CannotTrace),
+}
+
+/// Starts the log and, where there are settings for them, traces. It is to be called outside of the runtime.
+///
+/// # Errors
+/// Where the log's level cannot be read, or nothing could be sent to the collector.
+pub fn start(log: &log::Settings, traces: Option<&traces::Settings>) -> Result<Telemetry, CannotStart> {
+    let (lines, level) = log::layer(log)?;
+    let traces = traces.map(Traces::start).transpose()?;
+    let spans = traces.as_ref().map(|traces| {
+        let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
+        layer
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(is_of_a_trace))
+    });
+    // It fails where a log was started before, as by several gateways in one test process: that one goes on.
+    let _started_before = tracing_subscriber::registry().with(lines).with(spans).try_init();
+    std::panic::set_hook(Box::new(report));
+    Ok(Telemetry { level, traces })
+}
+
+impl Telemetry {
+    /// Sends what is left of the traces. It blocks, for about `most` at most.
+    pub fn end(&self, most: Duration) {
+        if let Some(traces) = &self.traces {
+            traces.end(most);
+        }
+    }
+}
+
+/// Our own spans, and the lines within them that somebody who runs the gateway would see too; of a call to the upstream
+/// also what becomes of each attempt.
+fn is_of_a_trace(what: &Metadata<'_>) -> bool {
+    let ours = what.target().starts_with(env!("CARGO_CRATE_NAME"));
+    let attempts = || what.target().starts_with(concat!(env!("CARGO_CRATE_NAME"), "::upstream"));
+    ours && (what.is_span() || *what.level() <= Level::INFO || (*what.level() <= Level::DEBUG && attempts()))
 }
 
 /// Says where a task panicked, and nothing else: the text of a panic can hold any value.
 fn report(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    ::metrics::counter!(names::PANICS).increment(1);
     tracing::error!(place, "a task panicked");
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::{Arc, Mutex};
 
     use super::*;

@@ -106,6 +106,26 @@ pub enum Refusal {
     NoKeys,
 }
 
+impl Refusal {
+    /// As the metrics call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::TooLong | Self::Malformed | Self::Critical => "malformed",
+            Self::Algorithm => "algorithm",
+            Self::Type => "type",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Claims => "claims",
+            Self::NoKeys => "no_keys",
+        }
+    }
+}
+
 /// Verifies tokens.
 #[derive(Debug)]
 pub struct Verifier {
@@ -131,6 +151,11 @@ impl Verifier {
             KeySource::Jwks(url) => Supply::start(Source::jwks(url, settings.algorithms)?, settings.pace),
         };
         Ok(Self { validations, supply, names: settings.names })
+    }
+
+    /// How old the keys are; none for a secret, which does not age.
+    pub fn key_age(&self) -> Option<Duration> {
+        self.supply.age()
     }
 
     /// The names of the claims that say what a caller may do, and for which account.

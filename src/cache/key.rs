@@ -26,7 +26,13 @@ pub struct Key {
     pub generation: u64,
 }
 
-/// Makes digests under this process's own secret.
+/// A digest as it stands in logs: half of it, which is enough to tell a few million apart.
+pub fn short(digest: u128) -> String {
+    format!("{:016x}", digest >> 64)
+}
+
+/// Makes digests under a secret: this process's own, or one of the settings.
+#[derive(Clone)]
 pub struct Digests {
     secret: [u8; 32],
 }
@@ -51,6 +57,14 @@ impl Digests {
         left.copy_from_slice(Uuid::new_v4().as_bytes());
         right.copy_from_slice(Uuid::new_v4().as_bytes());
         Self { secret }
+    }
+
+    /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
+    pub fn under(secret: &SecretString) -> Self {
+        if secret.expose_secret().is_empty() {
+            return Self::new();
+        }
+        Self { secret: Sha256::digest(secret.expose_secret()).into() }
     }
 
     /// The scope of a credential and an account.
@@ -84,6 +98,14 @@ mod tests {
         assert_eq!(digests.scope(&a, None), digests.scope(&a, None));
         assert_ne!(digests.scope(&a, None), digests.scope(&b, None));
         assert_ne!(digests.scope(&a, None), digests.scope(&a, account));
+    }
+
+    #[test]
+    fn a_secret_of_the_settings_outlives_the_process() {
+        let (one, other) = (SecretString::from("one"), SecretString::from("other"));
+        assert_eq!(Digests::under(&one).of(["a"]), Digests::under(&one).of(["a"]));
+        assert_ne!(Digests::under(&one).of(["a"]), Digests::under(&other).of(["a"]));
+        assert_ne!(Digests::under(&"".into()).of(["a"]), Digests::under(&"".into()).of(["a"]));
     }
 
     #[test]

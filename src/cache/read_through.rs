@@ -12,9 +12,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use moka::Expiry;
 use moka::future::Cache as Store;
+use moka::notification::RemovalCause;
 use tokio::time::Instant;
 
 use super::key::Key;
+use crate::telemetry::metrics::size;
+use crate::telemetry::names;
 
 /// An entry costs its own bookkeeping, and its value in memory is some twice its JSON (measured on reviews, which have
 /// many small strings).
@@ -60,6 +63,8 @@ impl<V> Clone for Kept<V> {
 /// One kind of value, kept.
 #[derive(Debug)]
 pub struct ReadThrough<V: Send + Sync + 'static> {
+    /// As the metrics call it.
+    name: &'static str,
     store: Store<Key, Kept<V>>,
     policy: Policy,
 }
@@ -84,18 +89,48 @@ impl<V> Expiry<Key, Kept<V>> for UntilItExpires {
 
 impl<V: Send + Sync + 'static> ReadThrough<V> {
     /// An empty store that holds about `max_bytes` of memory at most.
-    pub fn new(policy: Policy, max_bytes: u64) -> Self {
+    pub fn new(name: &'static str, policy: Policy, max_bytes: u64) -> Self {
+        let gone = move |_: Arc<Key>, _: Kept<V>, cause: RemovalCause| {
+            let cause = match cause {
+                RemovalCause::Size => "size",
+                RemovalCause::Expired => "expired",
+                RemovalCause::Explicit | RemovalCause::Replaced => return,
+            };
+            metrics::counter!(names::CACHE_EVICTIONS, "store" => name, "cause" => cause).increment(1);
+        };
         let store = Store::builder()
             .max_capacity(max_bytes)
             .weigher(|_: &Key, kept: &Kept<V>| kept.weight)
             .expire_after(UntilItExpires)
+            .eviction_listener(gone)
             .build();
-        Self { store, policy }
+        Self { name, store, policy }
+    }
+
+    /// As the metrics call it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Tells the metrics how much is kept.
+    pub async fn observe(&self) {
+        // The store's sums are those of what it has tidied up.
+        self.store.run_pending_tasks().await;
+        metrics::gauge!(names::CACHE_BYTES, "store" => self.name).set(size(self.store.weighted_size()));
+        metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(size(self.store.entry_count()));
+    }
+
+    fn count(&self, result: &'static str) {
+        metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "result" => result).increment(1);
     }
 
     /// What is kept and fresh; asks nobody.
     pub async fn fresh(&self, key: &Key) -> Option<Kept<V>> {
-        self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until)
+        let kept = self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until);
+        if kept.is_some() {
+            self.count("hit");
+        }
+        kept
     }
 
     /// What is kept, or what `load` brings. An error is shared among those who wait for it and is not kept.
@@ -111,8 +146,10 @@ impl<V: Send + Sync + 'static> ReadThrough<V> {
     {
         if let Some(kept) = self.store.get(&key).await {
             if Instant::now() < kept.fresh_until {
+                self.count("hit");
                 return Ok(kept);
             }
+            self.count("stale");
             // Past its time: here only where the policy allows old answers.
             if !kept.refreshing.swap(true, Ordering::SeqCst) {
                 self.refresh(key, Arc::clone(&kept.refreshing), load);
@@ -120,10 +157,18 @@ impl<V: Send + Sync + 'static> ReadThrough<V> {
             return Ok(kept);
         }
         let (store, policy) = (self.store.clone(), self.policy);
+        let began = Arc::new(AtomicBool::new(false));
+        let ours = Arc::clone(&began);
         let task = tokio::spawn(async move {
-            store.try_get_with(key, async move { load.await.map(|load| policy.keep(load)) }).await
+            let load = async move {
+                began.store(true, Ordering::Relaxed);
+                load.await.map(|load| policy.keep(load))
+            };
+            store.try_get_with(key, load).await
         });
-        match task.await {
+        let ended = task.await;
+        self.count(if ours.load(Ordering::Relaxed) { "miss" } else { "shared" });
+        match ended {
             Ok(outcome) => outcome.map_err(Some),
             Err(_lost) => Err(None),
         }
@@ -185,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn callers_that_miss_together_share_one_load() {
-        let store = Arc::new(ReadThrough::new(POLICY, 1 << 20));
+        let store = Arc::new(ReadThrough::new("test", POLICY, 1 << 20));
         let (loads, key) = (Arc::new(AtomicUsize::new(0)), key(1));
         let callers = (0..50).map(|_| {
             let (store, loads) = (Arc::clone(&store), Arc::clone(&loads));
@@ -208,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_abandoned_load_fills_the_store() {
-        let store = ReadThrough::new(POLICY, 1 << 20);
+        let store = ReadThrough::new("test", POLICY, 1 << 20);
         let key = key(1);
         let (release, released) = oneshot::channel::<()>();
         let load = async move {
@@ -223,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_is_shared_and_not_kept() {
-        let store = ReadThrough::new(POLICY, 1 << 20);
+        let store = ReadThrough::new("test", POLICY, 1 << 20);
         let key = key(1);
         let failed = store.get(key, async { Err::<Load<u32>, _>("down") }).await;
         assert_eq!(failed.err().flatten().as_deref(), Some(&"down"));
@@ -232,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_load_is_an_error_for_its_caller_alone() {
-        let store = ReadThrough::new(POLICY, 1 << 20);
+        let store = ReadThrough::new("test", POLICY, 1 << 20);
         let key = key(1);
         let lost = store
             .get(key, async {
@@ -249,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
         let policy = Policy { fresh: Duration::from_millis(20), stale: Duration::from_secs(60), ..POLICY };
-        let store = ReadThrough::new(policy, 1 << 20);
+        let store = ReadThrough::new("test", policy, 1 << 20);
         let key = key(1);
         store.get(key, async { found(1) }).await.expect("the first load");
         tokio::time::sleep(Duration::from_millis(30)).await;
@@ -268,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_kept_stays_within_its_bytes() {
-        let store = ReadThrough::new(POLICY, 100_000);
+        let store = ReadThrough::new("test", POLICY, 100_000);
         let scope = Digests::new().scope(&"key".into(), None);
         for subject in 0..1000 {
             let key = Key { scope, subject, generation: 0 };
@@ -292,7 +337,7 @@ mod tests {
             reviews_max_bytes: 1 << 20,
             pages_max_bytes: 1 << 20,
         });
-        let store = Arc::new(ReadThrough::new(POLICY, 1 << 20));
+        let store = Arc::new(ReadThrough::new("test", POLICY, 1 << 20));
         let scope = cache.digests.scope(&"key".into(), None);
         let id = CustomerId(uuid::Uuid::from_u128(1));
         let (release, released) = oneshot::channel::<()>();

@@ -198,11 +198,11 @@ fn hash_bytes(algorithm: Algorithm) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use config::Environment;
     use rstest::rstest;
 
     use super::*;
-    use crate::config::{PREFIX, Settings as All};
+    use crate::config::Settings as All;
+    use crate::config::sources::{Sources, environment};
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -212,8 +212,7 @@ mod tests {
         variables.extend([("JWT__ALGORITHMS", "RS256"), ("JWT__JWKS_URL", "https://id.example.com/jwks.json")]);
         variables.extend(others);
         let source = variables.iter().map(|(name, value)| (format!("GATEWAY__AUTH__{name}"), (*value).to_owned()));
-        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
-        All::from_sources(None, environment.source(Some(source.collect())))
+        All::of(&Sources::read(None, environment().source(Some(source.collect())))?)
     }
 
     #[test]
@@ -276,8 +275,8 @@ mod tests {
                 ("GATEWAY__AUTH__JWT__JWKS_URL", "https://id.example.com/"),
             ];
             let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
-            let problem = All::from_sources(None, environment.source(Some(source))).expect_err("no key").to_string();
+            let sources = Sources::read(None, environment().source(Some(source))).expect("known settings");
+            let problem = All::of(&sources).expect_err("no key").to_string();
             assert!(problem.contains("upstream.api_key (GATEWAY__UPSTREAM__API_KEY)"), "{problem}");
         }
     }

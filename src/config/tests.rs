@@ -4,8 +4,7 @@ use super::*;
 
 fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
     let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(source));
-    Settings::from_sources(None, environment)
+    Settings::of(&Sources::read(None, sources::environment().source(Some(source)))?)
 }
 
 fn problem(variables: &[(&str, &str)]) -> String {

@@ -17,10 +17,14 @@ use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::{Error, Listing, SessionContext};
 use crate::cache::{Kept, Load, ReadThrough};
 use crate::model::{Customer, CustomerId, Page, Review};
+use crate::telemetry::metrics::size;
+use crate::telemetry::names;
 use crate::upstream::{Answer, Kind};
 
 /// What is wanted of a customer.
@@ -126,6 +130,7 @@ impl Loader<Look> for Batch {
     type Error = Infallible;
 
     async fn load(&self, keys: &[Look]) -> Result<HashMap<Look, Self::Value>, Infallible> {
+        observe("customers", keys.len());
         let wanted: HashSet<Look> = keys.iter().copied().collect();
         let ids: HashSet<CustomerId> = keys.iter().map(|look| look.id()).collect();
         let found = join_all(ids.into_iter().map(|id| {
@@ -142,9 +147,15 @@ impl Loader<PageLook> for Batch {
     type Error = Infallible;
 
     async fn load(&self, keys: &[PageLook]) -> Result<HashMap<PageLook, Self::Value>, Infallible> {
+        observe("pages", keys.len());
         let pages = keys.iter().map(|look| async { (look.clone(), self.context.read_page(look).await) });
         Ok(join_all(pages).await.into_iter().collect())
     }
+}
+
+/// Tells the metrics of a batch.
+fn observe(loader: &'static str, batch: usize) {
+    metrics::histogram!(names::LOADER_BATCH_SIZE, "loader" => loader).record(size(batch as u64));
 }
 
 impl SessionContext {
@@ -212,6 +223,9 @@ impl SessionContext {
         key: crate::cache::Key,
         load: impl Future<Output = Result<Answer<V>, crate::upstream::Error>> + Send + 'static,
     ) -> Result<Kept<V>, Error> {
+        // The loaders run in tasks of their own: the request's span has to be named.
+        let span =
+            info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
         let ours = Arc::new(AtomicBool::new(false));
         let began = Arc::clone(&ours);
         let load = async move {
@@ -222,7 +236,9 @@ impl SessionContext {
                 Err(error) => Err(error),
             }
         };
-        match timeout_at(self.deadline, store.get(key, load)).await {
+        let waited = timeout_at(self.deadline, store.get(key, Box::pin(load.instrument(span.clone())))).await;
+        span.record("came", if ours.load(Ordering::Relaxed) { "loaded" } else { "shared" });
+        match waited {
             Ok(Ok(kept)) => {
                 if !ours.load(Ordering::Relaxed) {
                     self.shared.fetch_add(1, Ordering::Relaxed);

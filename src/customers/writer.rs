@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::merge::{self, Known};
@@ -187,7 +188,7 @@ impl Session {
         W: Future<Output = Result<Arc<Customer>, Unwritten>> + Send,
     {
         let context = Arc::clone(&self.context);
-        let task = self.context.services.writes.spawn(async move {
+        let task = async move {
             // What panics may have been sent, so it is recorded as well.
             let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, work)).catch_unwind().await;
             let upstream_id = carried_out.as_ref().map_or(None, |outcome| upstream_id(outcome.as_ref().err()));
@@ -200,7 +201,8 @@ impl Session {
             };
             context.record_write(&act, &outcome, upstream_id).await;
             outcome
-        });
+        };
+        let task = self.context.services.writes.spawn(task.instrument(self.context.span.clone()));
         match timeout_at(self.context.deadline, task).await {
             Err(_elapsed) => Err(Error::DeadlineInWrite),
             Ok(Err(_lost)) => Err(Error::Lost),

@@ -5,29 +5,34 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
 use super::browser;
 use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
+use super::seen::{self, Seen};
+use super::timing::Timing;
 use crate::app::App;
 use crate::auth::{Credential, Principal};
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::trusted::Named;
 use crate::operation::{Operation, Outcome};
+use crate::telemetry::metrics::Present;
+use crate::telemetry::{names, traces};
 
 /// `/graphql`, any method.
 pub async fn serve(
@@ -43,12 +48,18 @@ pub async fn serve(
         let message = "Accept `application/graphql-response+json` or `application/json`.";
         return answer::failure(&bad(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
     };
+    let started = std::time::Instant::now();
+    let _in_flight = Present::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
     let mut summary = Summary::default();
-    let calls = Arc::new(AtomicU64::new(0));
-    let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, calls: Arc::clone(&calls) };
-    let mut response = match exchange.run(&uri, body, &mut summary).await {
+    let seen = Seen::default();
+    let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, seen: &seen };
+    let span = seen::span(&id);
+    if app.limits.trust_traceparent {
+        traces::adopt(&span, &headers);
+    }
+    let mut response = match exchange.run(&uri, body, &mut summary).instrument(span.clone()).await {
         Ok(Answered { outcome, cache_control }) => {
-            summary.codes = outcome.codes().join(",");
+            summary.codes = outcome.codes();
             let status = match (media, outcome.is_refused()) {
                 (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
                 (Media::GraphqlResponse, false) | (Media::Json, _) => StatusCode::OK,
@@ -58,15 +69,30 @@ pub async fn serve(
             response
         }
         Err(failure) => {
-            summary.codes = failure.code.name().to_owned();
+            summary.codes = vec![failure.code];
             refused(&failure, media, &id)
         }
     };
     response.headers_mut().insert(header::VARY, VARY);
-    summary.upstream_calls = calls.load(Ordering::Relaxed);
+    summary.upstream_calls = seen.calls.load(Ordering::Relaxed);
+    summary.trace_id = traces::id(&span);
+    seen::tell(&span, &summary, response.status());
+    if app.limits.server_timing {
+        let timing = Timing {
+            total: started.elapsed(),
+            prepare: seen.prepared.get().map(|prepared| prepared.duration_since(started)),
+            upstream: seen.waiting.so_far(),
+            upstream_calls: summary.upstream_calls,
+            cache_hits: summary.cache_hits,
+            shared_calls: summary.shared_calls,
+        };
+        response.headers_mut().extend(timing.header().map(|value| (SERVER_TIMING, value)));
+    }
     response.extensions_mut().insert(summary);
     response
 }
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What an answer depends on besides the address: its form, and whose it is.
 const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, straddle-account-id");
@@ -78,7 +104,7 @@ struct Exchange<'a> {
     method: &'a Method,
     headers: &'a HeaderMap,
     peer: SocketAddr,
-    calls: Arc<AtomicU64>,
+    seen: &'a Seen,
 }
 
 /// A request with this header, whatever its value, gets `extensions.upstream`.
@@ -99,6 +125,7 @@ impl Exchange<'_> {
             _ => return Err(wrong_method("Send a GET or a POST.")),
         };
         let principal = self.principal(deadline).await?;
+        summary.caller = self.app.caller_digest(&principal);
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -109,7 +136,10 @@ impl Exchange<'_> {
             from_body(&self.read(body, deadline).await?)?
         };
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
-        summary.operation = Some(match prepared.kind() {
+        let _set_once = self.seen.prepared.set(std::time::Instant::now());
+        summary.label = Some(prepared.label().clone());
+        summary.planned_calls = Some(prepared.planned_calls());
+        summary.kind = Some(match prepared.kind() {
             OperationType::Query => "query",
             OperationType::Mutation => "mutation",
             OperationType::Subscription => "subscription",
@@ -122,9 +152,12 @@ impl Exchange<'_> {
         let planned = prepared.planned_calls();
         self.app.admit(self.caller(&principal), &principal, &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
-        let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
+        let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
+        let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, calls, waiting);
         let session = Arc::new(session);
         let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
+        let usage = session.usage();
+        (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared);
         let fresh_until = session
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
@@ -132,7 +165,6 @@ impl Exchange<'_> {
         if !self.wants_report() {
             return Ok(Answered { outcome, cache_control });
         }
-        let usage = session.usage();
         let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
         Ok(Answered { outcome: outcome.with_report(report), cache_control })
     }
@@ -175,6 +207,7 @@ impl Exchange<'_> {
         };
         read.map(http_body_util::Collected::to_bytes).map_err(|error| {
             if error.is::<LengthLimitError>() {
+                metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
                 let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
                 Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
             } else {

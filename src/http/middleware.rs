@@ -1,18 +1,24 @@
 //! What frames every request: an id, headers that are always there, one line in the log.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use tracing::info;
 use uuid::Uuid;
 
 use super::answer;
-use crate::error::{Code, Failure};
+use crate::app::App;
+use crate::error::{Code, Failure, Verdict};
+use crate::operation::Label;
+use crate::telemetry::metrics::BoundedNames;
+use crate::telemetry::names;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
@@ -33,19 +39,68 @@ impl RequestId {
     }
 }
 
-/// What a handler knows of its request that belongs into the log's line. It rides on the response.
+/// What a handler knows of its request that belongs into the log's line and the metrics. It rides on the response.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// `query` or `mutation`.
-    pub operation: Option<&'static str>,
+    /// `query`, `mutation` or `subscription`; none where that is not known.
+    pub kind: Option<&'static str>,
+    /// What the operation is called, once it is known which one it is.
+    pub label: Option<Label>,
+    /// A digest of who asks.
+    pub caller: Option<String>,
     /// The codes of the answer's errors.
-    pub codes: String,
-    /// How many calls to the upstream were made for it.
+    pub codes: Vec<Code>,
+    /// How many calls to the upstream it was going to cost.
+    pub planned_calls: Option<usize>,
+    /// How many were made for it, and what it got without one.
     pub upstream_calls: u64,
+    pub cache_hits: u64,
+    pub shared_calls: u64,
+    pub trace_id: Option<Cow<'static, str>>,
 }
 
-/// Gives a request its id, its answer the headers that are always there, and the log its line.
-pub async fn frame(mut request: Request, next: Next) -> Response {
+impl Summary {
+    /// Whose doing it is that the request was not served in full.
+    pub fn verdict(&self) -> Verdict {
+        self.codes.iter().map(|code| code.verdict()).max().unwrap_or_default()
+    }
+
+    /// Tells the metrics of a GraphQL request.
+    fn observe(&self, names: &BoundedNames, took: Duration) {
+        let kind = self.kind.unwrap_or("unknown");
+        let name = self.label.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.label(name));
+        // A label that is empty is one that is not there.
+        let name = name.map_or_else(String::new, |name| name.to_string());
+        let outcome = self.verdict().name();
+        metrics::histogram!(names::REQUEST_DURATION, "type" => kind, "outcome" => outcome, "operation" => name)
+            .record(took);
+        for code in &self.codes {
+            metrics::counter!(names::ERRORS, "code" => code.name()).increment(1);
+        }
+    }
+}
+
+/// Counts a request whose caller hung up: nothing below `frame` gets to say so.
+struct Watched<'a> {
+    id: &'a RequestId,
+    route: &'a str,
+    answered: bool,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
+            info!(request_id = self.id.as_str(), route = self.route, "the caller hung up before the answer");
+        }
+    }
+}
+
+/// Routes that platforms ask every few seconds: their lines would bury all others.
+const ASKED_ALL_THE_TIME: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// Gives a request its id, its answer the headers that are always there, the log its line, and the metrics their numbers.
+pub async fn frame(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::new();
     let method = request.method().clone();
@@ -54,8 +109,16 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(id.clone());
     // A panic is answered here, so that it has its request's id and its line in the log. Nothing is shared with what
     // broke but what is whole at any time: atomics, caches, locks that are not held across code of ours.
+    let mut watched = Watched { id: &id, route: &route, answered: false };
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_panic| answer::failure(&broken(), &id));
+    watched.answered = true;
+    drop(watched);
+    let mut response = answered.unwrap_or_else(|_panic| {
+        let mut response = answer::failure(&broken(), &id);
+        let codes = vec![Code::InternalServerError];
+        response.extensions_mut().insert(Summary { codes, ..Summary::default() });
+        response
+    });
     // What is answered where the request cannot be seen any more has made an id of its own.
     let id = response.extensions().get::<RequestId>().cloned().unwrap_or(id);
     let headers = response.headers_mut();
@@ -63,19 +126,51 @@ pub async fn frame(mut request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, value);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let summary = response.extensions().get::<Summary>().cloned().unwrap_or_default();
-    info!(
-        request_id = id.as_str(),
-        method = known(&method),
-        route,
-        status = response.status().as_u16(),
-        operation = summary.operation,
-        codes = Some(summary.codes).filter(|codes| !codes.is_empty()),
-        upstream_calls = summary.upstream_calls,
-        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "request"
-    );
+    let took = started.elapsed();
+    let summary = response.extensions_mut().remove::<Summary>();
+    if let Some(summary) = &summary {
+        summary.observe(&app.operation_names, took);
+    }
+    if !ASKED_ALL_THE_TIME.contains(&route.as_str()) || response.status().is_server_error() {
+        let place = Place { id: &id, method: known(&method), route: &route, status: response.status() };
+        place.log(&summary.unwrap_or_default(), took);
+    }
     response
+}
+
+/// What the log's line says of a request whatever it was.
+struct Place<'a> {
+    id: &'a RequestId,
+    method: &'a str,
+    route: &'a str,
+    status: StatusCode,
+}
+
+impl Place<'_> {
+    /// The request's line; its fields are those of `telemetry::names`.
+    fn log(&self, summary: &Summary, took: Duration) {
+        let codes: Vec<&str> = summary.codes.iter().map(|code| code.name()).collect();
+        let label = summary.label.as_ref();
+        info!(
+            request_id = self.id.as_str(),
+            trace_id = summary.trace_id.as_deref(),
+            method = self.method,
+            route = self.route,
+            status = self.status.as_u16(),
+            outcome = summary.verdict().name(),
+            codes = Some(codes.join(",")).filter(|codes| !codes.is_empty()),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            operation_type = summary.kind,
+            operation_name = label.and_then(|label| label.name.as_deref()),
+            document = label.map(|label| &*label.document),
+            planned_calls = summary.planned_calls,
+            upstream_calls = summary.upstream_calls,
+            cache_hits = summary.cache_hits,
+            shared_calls = summary.shared_calls,
+            caller = summary.caller.as_deref(),
+            "request"
+        );
+    }
 }
 
 /// A method's name where it is one of HTTP's own; a caller can make up any other.

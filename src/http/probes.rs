@@ -17,8 +17,27 @@ pub async fn live() -> Response {
 /// 200, or 503 once the process is going down. The upstream's health does not count: it would take every instance out
 /// of service at once, and with them the answers that the cache still has.
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.is_draining() {
-        return answer::json(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({ "status": "draining" }));
-    }
-    answer::json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
+    let (status, word) = readiness(&app);
+    answer::json(status, &serde_json::json!({ "status": word }))
+}
+
+/// The same, and how what the gateway needs is doing: for whoever is on call, and not for callers.
+pub async fn ready_in_full(State(app): State<Arc<App>>) -> Response {
+    let (status, word) = readiness(&app);
+    let failures = app.services.upstream.health.failures_in_a_row();
+    let upstream = serde_json::json!({
+        "status": if failures < FAILING { "ok" } else { "failing" },
+        "failuresInARow": failures,
+    });
+    let keys = app.authenticator.key_age().map(|age| serde_json::json!({ "ageSeconds": age.as_secs() }));
+    let audit = serde_json::json!({ "missingRecords": app.services.audit.missing() });
+    let body = serde_json::json!({ "status": word, "upstream": upstream, "keys": keys, "audit": audit });
+    answer::json(status, &body)
+}
+
+/// One call can fail; so many one after the other do not by chance.
+const FAILING: u32 = 3;
+
+fn readiness(app: &App) -> (StatusCode, &'static str) {
+    if app.is_draining() { (StatusCode::SERVICE_UNAVAILABLE, "draining") } else { (StatusCode::OK, "ok") }
 }

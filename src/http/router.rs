@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Extension;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use super::middleware::RequestId;
-use super::{answer, browser, graphql, middleware, probes};
+use super::{answer, browser, graphql, metrics, middleware, probes};
 use crate::app::App;
 use crate::error::{Code, Failure};
 
@@ -18,12 +18,16 @@ use crate::error::{Code, Failure};
 pub fn public(app: Arc<App>) -> Router {
     let routes = Router::new().route("/", get(front_door)).route("/graphql", any(graphql::serve)).merge(probe_routes());
     let routes = answering_everything(routes).with_state(Arc::clone(&app));
-    framed(browser::protected(routes, &app.origins))
+    framed(browser::protected(routes, &app.origins), app)
 }
 
-/// What the platform reaches.
+/// What the platform and the people on call reach: to look, never to change.
 pub fn admin(app: Arc<App>) -> Router {
-    framed(answering_everything(probe_routes()).with_state(app))
+    let routes = Router::new()
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready_in_full))
+        .route("/metrics", get(metrics::show));
+    framed(answering_everything(routes).with_state(Arc::clone(&app)), app)
 }
 
 fn probe_routes() -> Router<Arc<App>> {
@@ -34,8 +38,8 @@ fn answering_everything(routes: Router<Arc<App>>) -> Router<Arc<App>> {
     routes.fallback(unknown_route).method_not_allowed_fallback(wrong_method)
 }
 
-fn framed(routes: Router) -> Router {
-    routes.layer(from_fn(browser::headers)).layer(from_fn(middleware::frame))
+fn framed(routes: Router, app: Arc<App>) -> Router {
+    routes.layer(from_fn(browser::headers)).layer(from_fn_with_state(app, middleware::frame))
 }
 
 /// Says where things are.

@@ -10,6 +10,7 @@ use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selec
 use async_graphql::{Name, Positioned};
 
 use crate::error::{Code, Failure};
+use crate::telemetry::names;
 
 /// The bounds; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +90,9 @@ pub fn check(document: &ExecutableDocument, bounds: &Bounds) -> Result<(), Failu
     Ok(())
 }
 
-/// The refusal of what is over a bound.
-pub fn over(bound: &str, limit: usize, value: usize) -> Failure {
+/// The refusal of what is over a bound, counted.
+pub fn over(bound: &'static str, limit: usize, value: usize) -> Failure {
+    metrics::counter!(names::BOUNDS_REACHED, "bound" => bound).increment(1);
     let message = format!("The operation is over the bound `{bound}`: {value}, where {limit} is the limit.");
     Failure::new(Code::OperationTooLarge, message)
 }

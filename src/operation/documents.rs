@@ -7,6 +7,7 @@ use async_graphql::parser::{self, parse_query};
 use moka::future::Cache as Store;
 
 use crate::cache::Digests;
+use crate::telemetry::names;
 
 /// Parsed documents by the digest of their text: a document can hold literals, a key must not.
 #[derive(Debug)]
@@ -22,25 +23,36 @@ struct Parsed {
 }
 
 impl Documents {
-    /// Keeps documents of `max_bytes` of text.
-    pub fn new(max_bytes: u64) -> Self {
+    /// Keeps documents of `max_bytes` of text, by digests.
+    pub fn new(max_bytes: u64, digests: Digests) -> Self {
         let store =
             Store::builder().max_capacity(max_bytes).weigher(|_: &u128, parsed: &Parsed| parsed.text_bytes).build();
-        Self { store, digests: Digests::new() }
+        Self { store, digests }
     }
 
-    /// The document of a text.
+    /// What a text is called where it must not be repeated: the same for the same text, under a secret.
+    pub fn digest(&self, text: &str) -> u128 {
+        self.digests.of([text])
+    }
+
+    /// The document of a text, which has this digest.
     ///
     /// # Errors
     /// Where it is no GraphQL. The parser's message repeats the text, so it is not for a caller's eyes; its place is.
-    pub async fn parse(&self, text: &str) -> Result<Arc<ExecutableDocument>, parser::Error> {
-        let key = self.digests.of([text]);
+    pub async fn parse(&self, text: &str, key: u128) -> Result<Arc<ExecutableDocument>, parser::Error> {
         if let Some(parsed) = self.store.get(&key).await {
+            count("kept");
             return Ok(parsed.document);
         }
-        let document = Arc::new(parse_query(text)?);
+        let document = parse_query(text).inspect_err(|_| count("wrong"))?;
+        count("parsed");
+        let document = Arc::new(document);
         let text_bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.store.insert(key, Parsed { document: Arc::clone(&document), text_bytes }).await;
         Ok(document)
     }
+}
+
+fn count(result: &'static str) {
+    metrics::counter!(names::DOCUMENT_PARSES, "result" => result).increment(1);
 }

@@ -10,10 +10,11 @@ use serde_json::Value as Json;
 use super::bounds::{self, Bounds};
 use super::documents::Documents;
 use super::outcome::{ErrorBounds, Outcome};
-use super::trusted::{Named, TrustedDocuments};
+use super::trusted::{Document, Manifest, Named, TrustedDocuments};
 use super::types::InputTypes;
 use super::{conflicts, rewrite, scan, variables};
 use crate::auth::Principal;
+use crate::cache::{Digests, short};
 use crate::customers::Session;
 use crate::error::{Code, Failure};
 use crate::graphql::{Schema, cost};
@@ -31,11 +32,26 @@ pub struct Operation {
 pub struct Prepared {
     request: Request,
     kind: OperationType,
+    label: Label,
     planned_calls: usize,
     unmaskings: usize,
 }
 
+/// What an operation is called where others than its caller read it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Its name; of a trusted document alone, since any other is the caller's words.
+    pub name: Option<Arc<str>>,
+    /// Its document: the id of a trusted one, of any other a digest under a secret.
+    pub document: Arc<str>,
+}
+
 impl Prepared {
+    /// What it is called in the log and the metrics.
+    pub fn label(&self) -> &Label {
+        &self.label
+    }
+
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.kind
@@ -78,13 +94,18 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor for a schema.
+    /// An executor for a schema; documents are told apart by digests.
     ///
     /// # Errors
     /// Where the schema's own SDL cannot be read back.
-    pub fn new(schema: Schema, trusted: TrustedDocuments, settings: Settings) -> Result<Self, ParseError> {
+    pub fn new(
+        schema: Schema,
+        trusted: TrustedDocuments,
+        digests: Digests,
+        settings: Settings,
+    ) -> Result<Self, ParseError> {
         let types = InputTypes::from_sdl(&schema.sdl())?;
-        let documents = Documents::new(settings.documents_max_bytes);
+        let documents = Documents::new(settings.documents_max_bytes, digests);
         Ok(Self { schema, types, trusted, documents, settings })
     }
 
@@ -96,7 +117,8 @@ impl Executor {
     /// # Errors
     /// Why the operation may not run.
     pub async fn prepare(&self, operation: Operation, may_introspect: bool) -> Result<Prepared, Failure> {
-        let text = self.trusted.text(operation.document).await?;
+        let Document { text, id } = self.trusted.document(operation.document).await?;
+        let digest = self.documents.digest(&text);
         let extent = scan::extent(&text);
         let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
         if extent.tokens > max_tokens {
@@ -105,7 +127,7 @@ impl Executor {
         if extent.nesting > max_nesting {
             return Err(bounds::over("max_nesting", max_nesting, extent.nesting));
         }
-        let document = self.documents.parse(&text).await.map_err(|error| not_graphql(&error))?;
+        let document = self.documents.parse(&text, digest).await.map_err(|error| not_graphql(&error))?;
         bounds::check(&document, &self.settings.bounds)?;
         conflicts::check(&document)?;
         let chosen = choose(&document, operation.name.as_deref())?;
@@ -121,6 +143,10 @@ impl Executor {
             let limit = self.settings.max_unmask_per_operation;
             return Err(bounds::over("max_unmask_per_operation", limit, unmaskings));
         }
+        let label = Label {
+            name: id.as_ref().and_then(|_| name_of(&document, operation.name.as_deref())),
+            document: id.filter(|id| id.len() <= LONGEST_ID).unwrap_or_else(|| short(digest).into()),
+        };
         let mut request = Request::new("").variables(variables);
         let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
         request.operation_name = match &document.operations {
@@ -129,7 +155,12 @@ impl Executor {
             DocumentOperations::Multiple(_) => operation.name,
         };
         request.set_parsed_query(document);
-        Ok(Prepared { request, kind, planned_calls, unmaskings })
+        Ok(Prepared { request, kind, label, planned_calls, unmaskings })
+    }
+
+    /// Goes by another manifest of trusted documents from now on.
+    pub fn trust(&self, manifest: Manifest) {
+        self.trusted.replace(manifest);
     }
 
     /// Runs a prepared operation for a caller.
@@ -177,6 +208,18 @@ fn choose<'a>(
         },
     }
 }
+
+/// The name of the operation to run, where it has one.
+fn name_of(document: &ExecutableDocument, name: Option<&str>) -> Option<Arc<str>> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(_), _) => None,
+        (DocumentOperations::Multiple(_), Some(name)) => Some(name.into()),
+        (DocumentOperations::Multiple(operations), None) => operations.keys().next().map(|name| name.as_str().into()),
+    }
+}
+
+/// Ids are hashes or names; a longer one would fill the log.
+const LONGEST_ID: usize = 100;
 
 /// The document with the chosen operation mended.
 fn mended(

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Code, Failure};
 use crate::graphql::error::extensions;
+use crate::telemetry::names;
 
 /// The answer to an operation.
 #[derive(Debug, Serialize)]
@@ -73,6 +74,10 @@ impl Outcome {
             && response.errors.iter().all(|error| error.path.is_empty());
         let bound = if refused { bounds.validation_errors } else { bounds.errors };
         let left_out = response.errors.len().saturating_sub(bound);
+        if left_out > 0 {
+            let bound = if refused { "max_validation_errors" } else { "max_errors" };
+            metrics::counter!(names::BOUNDS_REACHED, "bound" => bound).increment(1);
+        }
         let errors = response.errors.into_iter().take(bound).map(|error| {
             let error = if has_code(&error) { error } else { told_by_us(error, refused) };
             with_request_id(error, request_id)
@@ -101,10 +106,10 @@ impl Outcome {
         !self.errors.is_empty()
     }
 
-    /// The codes of the errors, each once, for the log.
-    pub fn codes(&self) -> Vec<&str> {
-        let mut codes: Vec<&str> = self.errors.iter().filter_map(code).collect();
-        codes.sort_unstable();
+    /// The codes of the errors, each once.
+    pub fn codes(&self) -> Vec<Code> {
+        let mut codes: Vec<Code> = self.errors.iter().filter_map(code).filter_map(Code::named).collect();
+        codes.sort_unstable_by_key(|code| code.name());
         codes.dedup();
         codes
     }
@@ -200,7 +205,7 @@ mod tests {
         let bounds = ErrorBounds { errors: 1000, validation_errors: 20 };
         let outcome = Outcome::of(Response::from_errors(errors), bounds, "r");
         assert_eq!((outcome.errors.len(), outcome.extensions.errors_left_out), (20, Some(30)));
-        assert_eq!(outcome.codes(), ["GRAPHQL_VALIDATION_FAILED"]);
+        assert_eq!(outcome.codes(), [Code::GraphqlValidationFailed]);
         assert!(outcome.is_refused());
     }
 }

@@ -11,6 +11,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::error::{Code, Failure};
+use crate::telemetry::names;
 
 /// After how many checks the table is cleaned of callers that have not asked for a while.
 const CHECKS_BETWEEN_CLEANINGS: u32 = 1024;
@@ -56,6 +57,7 @@ impl RateLimit {
                 Err(Failure { retry_after: Some(pause), ..Failure::new(Code::RateLimited, message) })
             }
             Err(never) => {
+                metrics::counter!(names::BOUNDS_REACHED, "bound" => "burst").increment(1);
                 let message = format!("The operation costs {units} units, and a caller may use {} at once.", never.0);
                 Err(Failure::new(Code::OperationTooLarge, message))
             }

@@ -5,15 +5,16 @@
 //! run, which ends all guessing at what a caller may send. Automatic persisted queries, where any caller may register a
 //! text, are apart from it: they save bytes and protect nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use moka::future::Cache as Store;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Failure};
+use crate::telemetry::names;
 
 /// What is done with documents that no manifest lists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -42,10 +43,25 @@ pub struct Named {
 #[derive(Debug)]
 pub struct TrustedDocuments {
     mode: Mode,
-    texts: HashMap<String, Arc<str>>,
-    digests: HashSet<[u8; 32]>,
+    /// Read again while the process runs. Nothing waits while it is locked.
+    manifest: RwLock<Arc<Manifest>>,
     /// Texts that callers registered by their hash; `None` where they may not.
     registered: Option<Store<String, Arc<str>>>,
+}
+
+/// The documents of a manifest.
+#[derive(Debug, Default)]
+pub struct Manifest {
+    texts: HashMap<Arc<str>, Arc<str>>,
+    ids: HashMap<[u8; 32], Arc<str>>,
+}
+
+/// The text that a request means, and whether it is trusted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Document {
+    pub text: Arc<str>,
+    /// Its id in the manifest; none where that does not list it.
+    pub id: Option<Arc<str>>,
 }
 
 /// A manifest that cannot be used. It names the file and never quotes it.
@@ -59,7 +75,7 @@ pub enum ManifestError {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Manifest {
+enum Written {
     Apollo { format: String, operations: Vec<ApolloOperation> },
     Map(HashMap<String, String>),
 }
@@ -70,23 +86,26 @@ struct ApolloOperation {
     body: String,
 }
 
-impl TrustedDocuments {
-    /// Documents of a manifest's file, where there is one; `registered_max_bytes` of texts that callers may register,
-    /// none where it is zero.
+impl Manifest {
+    /// The documents of a file.
     ///
     /// # Errors
     /// Where the file cannot be read or is no manifest.
-    pub fn new(mode: Mode, manifest: Option<&Path>, registered_max_bytes: u64) -> Result<Self, ManifestError> {
-        let texts = match manifest {
-            None => HashMap::new(),
-            Some(path) => read(&std::fs::read(path).map_err(ManifestError::Unreadable)?)?,
-        };
-        let digests = texts.values().map(|text| digest(text)).collect();
-        let registered = (registered_max_bytes > 0).then(|| {
-            let weigh = |id: &String, text: &Arc<str>| u32::try_from(id.len() + text.len()).unwrap_or(u32::MAX);
-            Store::builder().max_capacity(registered_max_bytes).weigher(weigh).build()
-        });
-        Ok(Self { mode, texts, digests, registered })
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        Self::parse(&std::fs::read(path).map_err(ManifestError::Unreadable)?)
+    }
+
+    fn parse(written: &[u8]) -> Result<Self, ManifestError> {
+        let texts: HashMap<Arc<str>, Arc<str>> =
+            match serde_json::from_slice(written).map_err(|_| ManifestError::NotAManifest)? {
+                Written::Map(texts) => texts.into_iter().map(|(id, text)| (id.into(), text.into())).collect(),
+                Written::Apollo { format, operations } if format == "apollo-persisted-query-manifest" => {
+                    operations.into_iter().map(|operation| (operation.id.into(), operation.body.into())).collect()
+                }
+                Written::Apollo { .. } => return Err(ManifestError::NotAManifest),
+            };
+        let ids = texts.iter().map(|(id, text)| (digest(text), Arc::clone(id))).collect();
+        Ok(Self { texts, ids })
     }
 
     /// How many documents are trusted.
@@ -99,31 +118,68 @@ impl TrustedDocuments {
         self.texts.is_empty()
     }
 
+    /// The id of a text.
+    fn id(&self, text: &str) -> Option<Arc<str>> {
+        if self.is_empty() { None } else { self.ids.get(&digest(text)).cloned() }
+    }
+}
+
+impl TrustedDocuments {
+    /// Documents of a manifest; `registered_max_bytes` of texts that callers may register, none where it is zero.
+    pub fn new(mode: Mode, manifest: Manifest, registered_max_bytes: u64) -> Self {
+        let registered = (registered_max_bytes > 0).then(|| {
+            let weigh = |id: &String, text: &Arc<str>| u32::try_from(id.len() + text.len()).unwrap_or(u32::MAX);
+            Store::builder().max_capacity(registered_max_bytes).weigher(weigh).build()
+        });
+        Self { mode, manifest: RwLock::new(Arc::new(manifest)), registered }
+    }
+
+    /// Goes by another manifest from now on.
+    pub fn replace(&self, manifest: Manifest) {
+        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
+    }
+
+    fn manifest(&self) -> Arc<Manifest> {
+        Arc::clone(&self.manifest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The text that a request means.
     ///
     /// # Errors
     /// Where the id is not known, the text is not trusted and has to be, or a hash is not that of its text.
-    pub async fn text(&self, named: Named) -> Result<Arc<str>, Failure> {
+    pub async fn document(&self, named: Named) -> Result<Document, Failure> {
+        let document = self.find(named).await?;
+        let trust = if document.id.is_some() { "trusted" } else { "other" };
+        metrics::counter!(names::DOCUMENTS, "trust" => trust).increment(1);
+        Ok(document)
+    }
+
+    async fn find(&self, named: Named) -> Result<Document, Failure> {
+        let manifest = self.manifest();
         let Named { text, id, sha256 } = named;
         let sha256 = sha256.map(|hash| hash.to_ascii_lowercase());
         let id = id.or_else(|| sha256.clone());
         match (text, id) {
             (None, None) => Err(Failure::new(Code::BadRequest, "The parameter `query` is missing.")),
             (None, Some(id)) => {
-                if let Some(text) = self.texts.get(&id) {
-                    return Ok(Arc::clone(text));
+                if let Some((id, text)) = manifest.texts.get_key_value(id.as_str()) {
+                    return Ok(Document { text: Arc::clone(text), id: Some(Arc::clone(id)) });
                 }
                 let registered = match &self.registered {
                     Some(registered) if self.mode != Mode::Only => registered.get(&id).await,
                     _ => None,
                 };
                 // By its name: Apollo's clients look for it.
+                let registered = registered.map(|text| Document { text, id: None });
                 registered.ok_or_else(|| Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound"))
             }
             (Some(text), _) => {
                 let text: Arc<str> = text.into();
-                self.check_trust(&text)?;
-                let Some(hash) = sha256 else { return Ok(text) };
+                let id = manifest.id(&text);
+                if id.is_none() {
+                    self.check_untrusted(&text)?;
+                }
+                let Some(hash) = sha256 else { return Ok(Document { text, id }) };
                 if hex(&digest(&text)) != hash {
                     let message = "The hash in `extensions.persistedQuery` is not that of the document.";
                     return Err(Failure::new(Code::BadRequest, message));
@@ -131,15 +187,15 @@ impl TrustedDocuments {
                 if let Some(registered) = &self.registered {
                     registered.insert(hash, Arc::clone(&text)).await;
                 }
-                Ok(text)
+                Ok(Document { text, id })
             }
         }
     }
 
-    fn check_trust(&self, text: &str) -> Result<(), Failure> {
+    /// Whether a document that no manifest lists may run.
+    fn check_untrusted(&self, text: &str) -> Result<(), Failure> {
         match self.mode {
             Mode::Off => Ok(()),
-            Mode::Log | Mode::Only if self.digests.contains(&digest(text)) => Ok(()),
             Mode::Log => {
                 tracing::warn!(bytes = text.len(), "a document ran that no manifest lists");
                 Ok(())
@@ -149,16 +205,6 @@ impl TrustedDocuments {
                 Err(Failure::new(Code::PersistedQueryNotFound, message))
             }
         }
-    }
-}
-
-fn read(manifest: &[u8]) -> Result<HashMap<String, Arc<str>>, ManifestError> {
-    match serde_json::from_slice(manifest).map_err(|_| ManifestError::NotAManifest)? {
-        Manifest::Map(texts) => Ok(texts.into_iter().map(|(id, text)| (id, text.into())).collect()),
-        Manifest::Apollo { format, operations } if format == "apollo-persisted-query-manifest" => {
-            Ok(operations.into_iter().map(|operation| (operation.id, operation.body.into())).collect())
-        }
-        Manifest::Apollo { .. } => Err(ManifestError::NotAManifest),
     }
 }
 
@@ -177,10 +223,8 @@ mod tests {
     const TEXT: &str = "{ viewer { subject } }";
 
     fn with(mode: Mode, manifest: &str) -> TrustedDocuments {
-        let texts = read(manifest.as_bytes()).expect("the manifest of this test");
-        let digests = texts.values().map(|text| digest(text)).collect();
-        let registered = Some(Store::new(10));
-        TrustedDocuments { mode, texts, digests, registered }
+        let manifest = Manifest::parse(manifest.as_bytes()).expect("the manifest of this test");
+        TrustedDocuments { registered: Some(Store::new(10)), ..TrustedDocuments::new(mode, manifest, 0) }
     }
 
     fn by_id(id: &str) -> Named {
@@ -199,20 +243,31 @@ mod tests {
         );
         for manifest in [format!(r#"{{"one": "{TEXT}"}}"#), apollo] {
             let documents = with(Mode::Only, &manifest);
-            assert_eq!(documents.text(by_id("one")).await.as_deref(), Ok(TEXT));
-            let unknown = documents.text(by_id("two")).await.expect_err("an unknown id");
+            let one = Document { text: TEXT.into(), id: Some("one".into()) };
+            assert_eq!(documents.document(by_id("one")).await.as_ref(), Ok(&one));
+            assert_eq!(documents.document(by_text(TEXT)).await, Ok(one));
+            let unknown = documents.document(by_id("two")).await.expect_err("an unknown id");
             assert_eq!(unknown.code, Code::PersistedQueryNotFound);
         }
-        assert!(read(b"[]").is_err() && read(br#"{"format": "other", "operations": []}"#).is_err());
+        assert!(Manifest::parse(b"[]").is_err());
+        assert!(Manifest::parse(br#"{"format": "other", "operations": []}"#).is_err());
     }
 
     #[tokio::test]
     async fn in_mode_only_a_text_runs_where_the_manifest_has_it_and_nowhere_else() {
         let documents = with(Mode::Only, &format!(r#"{{"one": "{TEXT}"}}"#));
-        assert!(documents.text(by_text(TEXT)).await.is_ok());
-        assert!(documents.text(by_text("{ __typename }")).await.is_err());
+        assert!(documents.document(by_text(TEXT)).await.is_ok());
+        assert!(documents.document(by_text("{ __typename }")).await.is_err());
         let logged = with(Mode::Log, "{}");
-        assert!(logged.text(by_text("{ __typename }")).await.is_ok());
+        assert!(logged.document(by_text("{ __typename }")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn another_manifest_takes_the_place_of_the_first() {
+        let documents = with(Mode::Only, &format!(r#"{{"one": "{TEXT}"}}"#));
+        documents.replace(Manifest::parse(br#"{"two": "{ __typename }"}"#).expect("a manifest"));
+        assert!(documents.document(by_id("one")).await.is_err());
+        assert!(documents.document(by_id("two")).await.is_ok());
     }
 
     #[tokio::test]
@@ -224,9 +279,10 @@ mod tests {
             sha256: Some(hash.to_owned()),
             ..Named::default()
         };
-        assert!(documents.text(named(None, &hash)).await.is_err());
-        assert!(documents.text(named(Some(TEXT), &hash.replace('a', "b"))).await.is_err());
-        assert!(documents.text(named(Some(TEXT), &hash)).await.is_ok());
-        assert_eq!(documents.text(named(None, &hash.to_uppercase())).await.as_deref(), Ok(TEXT));
+        assert!(documents.document(named(None, &hash)).await.is_err());
+        assert!(documents.document(named(Some(TEXT), &hash.replace('a', "b"))).await.is_err());
+        assert!(documents.document(named(Some(TEXT), &hash)).await.is_ok());
+        let found = documents.document(named(None, &hash.to_uppercase())).await;
+        assert_eq!(found, Ok(Document { text: TEXT.into(), id: None }), "registered, not trusted");
     }
 }

@@ -14,13 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
 
 pub use record::{Action, Actor, Ending, Record};
 pub use sink::{Destination, Unusable};
 
 use sink::Order;
+
+use crate::telemetry::names;
 
 /// How records are written; see `[audit]` in `config/default.toml`.
 #[derive(Clone, Debug)]
@@ -78,15 +80,36 @@ impl Audit {
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         let (written, told) = oneshot::channel();
         let exchange = async {
-            orders.send(Order { record, written }).await.map_err(|_| NotRecorded::Failed)?;
+            orders.send(Order { record: Some(record), written }).await.map_err(|_| NotRecorded::Failed)?;
             told.await.map_err(|_| NotRecorded::Failed)?.map_err(|_| NotRecorded::Failed)
         };
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(NotRecorded::TooSlow));
+        let counted = match outcome {
+            Ok(()) => "written",
+            Err(NotRecorded::TooSlow) => "too_slow",
+            Err(NotRecorded::Failed) => "failed",
+        };
+        metrics::counter!(names::AUDIT_RECORDS, "outcome" => counted).increment(1);
         if let Err(problem) = outcome {
             let missing_total = self.missing.fetch_add(1, Ordering::Relaxed) + 1;
             error!(action, request_id, %problem, missing_total, "an audit record is missing");
         }
         outcome
+    }
+
+    /// Waits until all that was to be written before is written, for so long at most.
+    pub async fn flush(&self, most: Duration) {
+        let Some(orders) = &self.orders else { return };
+        let (written, told) = oneshot::channel();
+        let passed = async {
+            if orders.send(Order { record: None, written }).await.is_ok() {
+                // A writer that is gone has nothing left to write.
+                let _gone = told.await;
+            }
+        };
+        if timeout(most, passed).await.is_err() {
+            error!("audit records were still waiting to be written when the process ended");
+        }
     }
 
     /// How many records are not known to be written since the start.

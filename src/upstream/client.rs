@@ -24,9 +24,12 @@ use uuid::Uuid;
 use super::body::{NewCustomer, Replacement};
 use super::envelope::{self, Envelope, PagedEnvelope};
 use super::error::{Error, Kind};
+use super::observe::{self, Health};
 use super::query::{ArrayEncoding, PageQuery};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
+use crate::telemetry::traces;
+use crate::telemetry::waiting::Waiting;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
@@ -54,6 +57,8 @@ pub struct Caller {
     pub correlation_id: String,
     /// Counts the calls that are made for this request.
     pub calls: Arc<AtomicU64>,
+    /// For how long this request has waited for calls.
+    pub waiting: Arc<Waiting>,
 }
 
 /// An answer and how large it was on the wire.
@@ -76,6 +81,8 @@ pub struct Client {
     http: reqwest::Client,
     settings: Settings,
     places: Semaphore,
+    /// Whether the upstream answers.
+    pub health: Health,
 }
 
 /// A call before it is sent. `route` is the endpoint's template, for logs; the path itself is not logged.
@@ -124,7 +131,7 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(45))
             .build()?;
         let places = Semaphore::new(settings.max_in_flight);
-        Ok(Self { http, settings, places })
+        Ok(Self { http, settings, places, health: Health::default() })
     }
 
     /// One numbered page of the list.
@@ -249,7 +256,8 @@ impl Client {
     async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
-        let outcome = self.attempt(caller, call, request_id).await;
+        let call = self.attempt(caller, call, request_id);
+        let outcome = observe::call(&self.health, &caller.waiting, route, call).await;
         match &outcome {
             Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream answered"),
             Err(Error { kind: Kind::NotFound | Kind::Refused(_) | Kind::Conflict(_), .. }) => {
@@ -304,6 +312,7 @@ impl Client {
         headers.insert(header::AUTHORIZATION, bearer(&caller.credential)?);
         headers.insert(REQUEST_ID, text(&request_id.to_string())?);
         headers.insert(CORRELATION_ID, text(&caller.correlation_id)?);
+        traces::propagate(headers);
         if let Some(account) = caller.account {
             headers.insert(ACCOUNT, text(&account.to_string())?);
         }

@@ -71,7 +71,12 @@ async fn gateway(jwt: &str) -> Gateway {
     for listener in [&public, &admin] {
         listener.set_nonblocking(true).unwrap();
     }
-    let keeping = Keeping { max_connections: 1024, headers: Duration::from_secs(5), drain: Duration::from_secs(1) };
+    let keeping = Keeping {
+        max_connections: 1024,
+        headers: Duration::from_secs(5),
+        drain_delay: Duration::ZERO,
+        drain: Duration::from_secs(1),
+    };
     tokio::spawn(serve(app, Listeners { public, admin }, keeping, None, stop.clone()));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     Gateway { graphql, client, _stop: stop.drop_guard() }

@@ -1,5 +1,6 @@
 //! Marked values are planted wherever somebody else can put one, every path is driven, and then everything that came out
-//! is searched: standard output, standard error at level debug, the audit file, and each answer with its headers. A marked
+//! is searched: standard output, standard error at level debug, the audit file, the metrics, the spans that a collector
+//! gets, and each answer with its headers. A marked
 //! value may stand in one place alone: the answer to the query that asked for it.
 //!
 //! There is no honest way to make the gateway panic from outside; what its log says of a panic is tested where the hook is
@@ -15,6 +16,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::process::{Got, Process};
+use crate::seen::traces::{Collected, collector};
 
 /// What the upstream knows of its customer.
 const THEIRS: [&str; 9] = [
@@ -182,19 +184,37 @@ fn assert_clean(what: &str, got: &Got) {
     assert_eq!(got.headers["cache-control"], "no-store", "{what}");
 }
 
-async fn start(settings: &[(&str, &str)]) -> Process {
+async fn start(settings: &[(&str, &str)]) -> (Process, Collected) {
+    let (endpoint, collected) = collector(http::StatusCode::OK).await;
     let all = [
+        ("GATEWAY__TRACES__ENDPOINT", endpoint.as_str()),
+        ("GATEWAY__TRACES__SAMPLE_RATIO", "1"),
+        ("GATEWAY__HTTP__SERVER_TIMING", "true"),
         ("GATEWAY__PRIVACY__MAX_UNMASK_PER_MINUTE", "1000"),
         ("GATEWAY__UPSTREAM__TIMEOUT", "300ms"),
         ("GATEWAY__CACHE__ENABLED", "false"),
     ];
-    Process::start(&[&all, settings].concat()).await
+    (Process::start(&[&all, settings].concat()).await, collected)
+}
+
+/// What those see who run the gateway.
+async fn assert_seen_clean(gateway: &Process) {
+    for path in ["/metrics", "/readyz"] {
+        assert_eq!(planted(&gateway.admin(path).await.whole()), [] as [String; 0], "{path}");
+    }
+}
+
+fn assert_spans_clean(collected: &Collected) {
+    let spans = collected.text();
+    assert!(spans.contains("upstream_calls"), "the spans are not those of this test");
+    assert_eq!(planted(&spans), [] as [String; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lying_upstream_gets_nothing_out() {
     let (base, mood) = start_upstream().await;
-    let mut gateway = start(&[("GATEWAY__UPSTREAM__BASE_URL", &base), ("GATEWAY__AUTH__MODE", "passthrough")]).await;
+    let settings = [("GATEWAY__UPSTREAM__BASE_URL", base.as_str()), ("GATEWAY__AUTH__MODE", "passthrough")];
+    let (mut gateway, spans) = start(&settings).await;
     let mut moods = vec![Mood::Honest, Mood::Hangs, Mood::Breaks];
     for status in [400, 401, 403, 404, 409, 410, 418, 422, 429, 500, 502, 503, 504, 302, 299] {
         moods.push(Mood::Lies(status, "error"));
@@ -228,7 +248,9 @@ async fn a_lying_upstream_gets_nothing_out() {
     let (query, variables) = operations().remove(4);
     let (got, ()) = tokio::join!(gateway.ask(query, variables), tokio::time::sleep(Duration::from_millis(50)));
     assert_clean("shutdown", &got);
+    assert_seen_clean(&gateway).await;
     gateway.stop().await;
+    assert_spans_clean(&spans);
     assert!(gateway.said().contains("upstream call failed"), "the log is not that of this test");
     assert_eq!(planted(&gateway.said()), [] as [String; 0]);
     assert!(gateway.records().len() > 100, "the records are not those of this test");
@@ -237,7 +259,7 @@ async fn a_lying_upstream_gets_nothing_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_careless_caller_gets_nothing_into_logs_and_messages() {
-    let mut gateway = start(&[]).await;
+    let (mut gateway, spans) = start(&[]).await;
     let all = all_of_it();
     let create = "mutation($i: CreateCustomerInput!) { createCustomer(input: $i) { userErrors { message } } }";
     let wrong =
@@ -291,7 +313,9 @@ async fn a_careless_caller_gets_nothing_into_logs_and_messages() {
     assert!(got.text.contains("***-**-****"), "{}", got.text);
     let got = gateway.ask(create, json!({ "i": new })).await;
     assert_clean("taken", &got);
+    assert_seen_clean(&gateway).await;
     gateway.stop().await;
+    assert_spans_clean(&spans);
     assert!(gateway.said().contains("upstream answered"), "the log is not at debug level");
     assert_eq!(planted(&gateway.said()), [] as [String; 0]);
     assert_eq!(planted(&gateway.audit()), [] as [String; 0]);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const MAY_USE: [(&str, &[&str]); 18] = [
     ("lib", &[]),
     ("main", &["cli"]),
-    ("cli", &["app", "auth", "config", "graphql", "privacy", "sandbox", "server", "telemetry"]),
-    ("server", &["app", "http"]),
+    ("cli", &["app", "auth", "config", "graphql", "operation::trusted", "privacy", "sandbox", "server", "telemetry"]),
+    ("server", &["app", "http", "telemetry"]),
     (
         "app",
         &[
@@ -22,11 +22,15 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "http::browser",
             "operation",
             "privacy",
+            "telemetry",
             "upstream",
         ],
     ),
-    ("config", &["auth", "graphql::schema::ENGINE_DEPTH", "http::browser", "operation", "privacy", "upstream"]),
-    ("http", &["app", "auth", "error", "operation"]),
+    (
+        "config",
+        &["auth", "graphql::schema::ENGINE_DEPTH", "http::browser", "operation", "privacy", "telemetry", "upstream"],
+    ),
+    ("http", &["app", "auth", "error", "operation", "telemetry"]),
     (
         "operation",
         &[
@@ -38,17 +42,18 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "graphql::conditions",
             "graphql::cost",
             "graphql::error::extensions",
+            "telemetry",
         ],
     ),
-    ("auth", &["error", "privacy"]),
+    ("auth", &["error", "privacy", "telemetry"]),
     ("graphql", &["auth", "customers", "error", "model", "privacy", "upstream"]),
-    ("customers", &["cache", "error", "model", "privacy", "upstream"]),
-    ("cache", &["model", "privacy"]),
-    ("upstream", &["model", "privacy"]),
+    ("customers", &["cache", "error", "model", "privacy", "telemetry", "upstream"]),
+    ("cache", &["model", "privacy", "telemetry"]),
+    ("upstream", &["model", "privacy", "telemetry"]),
     ("model", &["privacy"]),
     ("error", &[]),
-    ("privacy", &[]),
-    ("telemetry", &["config"]),
+    ("privacy", &["telemetry"]),
+    ("telemetry", &[]),
     // It imitates somebody else's service: what it shared with the gateway, it could not find wrong there.
     ("sandbox", &[]),
 ];

@@ -79,13 +79,22 @@ impl Process {
     }
 
     pub async fn start_in(directory: Directory, settings: &[(&str, &str)]) -> Self {
+        Self::run(directory, &[], &[&[("GATEWAY__LOG__LEVEL", "debug")], settings].concat()).await
+    }
+
+    /// Starts a gateway with a file of settings, whose log level counts.
+    pub async fn start_with_file(directory: Directory, file: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::run(directory, &["--config", file.to_str().unwrap()], settings).await
+    }
+
+    async fn run(directory: Directory, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let (stdout, stderr) = (directory.path("stdout"), directory.path("stderr"));
         let child = command()
+            .args(arguments)
             .env("GATEWAY__SERVER__LISTEN", "127.0.0.1:0")
             .env("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0")
             .env("GATEWAY__SANDBOX__LISTEN", "127.0.0.1:0")
             .env("GATEWAY__AUDIT__DESTINATION", directory.path("audit.jsonl"))
-            .env("GATEWAY__LOG__LEVEL", "debug")
             .envs(settings.iter().copied())
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap())
@@ -93,20 +102,26 @@ impl Process {
             .spawn()
             .unwrap();
         let mut process = Self { child, directory, base: String::new(), client: client() };
-        process.base = process.address().await;
+        process.greeted().await;
+        process.base = process.address("GraphQL");
         process
     }
 
-    /// Where it listens, as its greeting says.
-    async fn address(&mut self) -> String {
+    /// An address of its greeting, without a path.
+    fn address(&self, what: &str) -> String {
+        let said = self.said();
+        let line = said.lines().find_map(|line| line.trim().strip_prefix(&format!("{what} "))).unwrap();
+        let url = line.split_whitespace().next().unwrap();
+        url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
+    }
+
+    /// Waits until it greets: its last line says what to try.
+    async fn greeted(&mut self) {
         let started = Instant::now();
         loop {
             let said = self.said();
-            if let Some(at) = said.find("GraphQL   http://")
-                && let Some(line) = said[at..].lines().next()
-                && line.ends_with("/graphql")
-            {
-                return line.trim_start_matches("GraphQL").trim().trim_end_matches("/graphql").to_owned();
+            if said.lines().any(|line| line.trim().starts_with("try ") && line.ends_with('\'')) {
+                return;
             }
             assert!(self.child.try_wait().unwrap().is_none(), "it did not start: {said}");
             assert!(started.elapsed() < Duration::from_secs(30), "it did not greet: {said}");
@@ -139,6 +154,14 @@ impl Process {
         got(request.bearer_auth(self.key()).send().await.unwrap()).await
     }
 
+    /// Sends a body with more headers.
+    pub async fn post_with(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> Got {
+        let request = self.client.post(format!("{}/graphql", self.base)).body(body);
+        let request = request.header("content-type", "application/json").bearer_auth(self.key());
+        got(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap())
+            .await
+    }
+
     /// Asks by GET.
     pub async fn get(&self, query: &str) -> Got {
         let request = self.client.get(format!("{}/graphql", self.base)).query(&[("query", query)]);
@@ -155,17 +178,59 @@ impl Process {
         got.json()["data"]["customers"]["nodes"][0]["id"].as_str().unwrap_or_else(|| panic!("{}", got.text)).to_owned()
     }
 
+    /// Another one than [`Self::somebody`], without a read of the list.
+    pub fn somebody_else(&self) -> String {
+        customers_gateway::sandbox::seed::ADA.to_string()
+    }
+
+    /// Something of the admin server.
+    pub async fn admin(&self, path: &str) -> Got {
+        got(self.client.get(format!("{}{path}", self.address("admin"))).send().await.unwrap()).await
+    }
+
+    /// Something of the public server that is not GraphQL.
+    pub async fn public(&self, path: &str) -> Got {
+        got(self.client.get(format!("{}{path}", self.base)).send().await.unwrap()).await
+    }
+
+    /// A call of the embedded sandbox's control door.
+    pub async fn control(&self, method: &str, path: &str, body: Value) -> Got {
+        let url = format!("{}/_sandbox/{path}", self.address("upstream"));
+        let request = self.client.request(method.parse().unwrap(), url).json(&body);
+        got(request.send().await.unwrap()).await
+    }
+
     /// The caller's key, which counts in passthrough mode alone.
+    pub const KEY: &str = "sk_planted_key_7f3a";
+
     fn key(&self) -> &'static str {
-        "sk_planted_key_7f3a"
+        Self::KEY
+    }
+
+    /// Sends a signal by its short name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Sends SIGTERM and waits for the end.
     pub async fn stop(&mut self) {
-        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(killed.success());
+        self.signal("TERM");
+        self.ends().await;
+    }
+
+    /// Waits for its end; its exit code.
+    pub async fn ends(&mut self) -> Option<i32> {
         let started = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
             assert!(started.elapsed() < Duration::from_secs(30), "it did not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::keys::KeySet;
+use crate::telemetry::names;
 pub use load::{CannotStart, Source, check_file};
 use load::{Failed, Loaded};
 
@@ -77,6 +78,12 @@ impl Supply {
         self.snapshot.borrow().clone()
     }
 
+    /// How long ago the keys were loaded; since the start where none could be had yet. None for keys that never change.
+    pub fn age(&self) -> Option<Duration> {
+        let snapshot = self.now();
+        snapshot.next.map(|_| snapshot.loaded_at.elapsed())
+    }
+
     /// The least time between two loads.
     pub fn pause(&self) -> Duration {
         self.pause
@@ -108,6 +115,8 @@ async fn keep(mut source: Source, pace: Pace, publish: watch::Sender<Snapshot>, 
     let mut loads = 0;
     loop {
         let loaded = source.load().await;
+        let outcome = if loaded.is_ok() { "loaded" } else { "failed" };
+        metrics::counter!(names::KEY_LOADS, "outcome" => outcome).increment(1);
         let now = Instant::now();
         let next = now + pace.min_interval;
         // A failed load is tried again as soon as it may be; by then callers are being served with old keys, or none.

@@ -50,7 +50,8 @@ pub enum Unusable {
 /// A record that is to be written, and whom to tell.
 #[derive(Debug)]
 pub struct Order {
-    pub record: Record,
+    /// None where somebody only waits for those before it.
+    pub record: Option<Record>,
     pub written: oneshot::Sender<Result<(), Torn>>,
 }
 
@@ -176,10 +177,13 @@ impl Writer {
         }
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let (mut lines, mut last) = (String::new(), self.last.clone());
-        for order in orders {
-            let (line, link) = last.next(&order.record, &time).map_err(|_| Torn)?;
+        for record in orders.iter().filter_map(|order| order.record.as_ref()) {
+            let (line, link) = last.next(record, &time).map_err(|_| Torn)?;
             lines.push_str(&line);
             last = link;
+        }
+        if lines.is_empty() {
+            return Ok(());
         }
         match self.out.write(lines.as_bytes()) {
             Ok(()) => {

@@ -93,6 +93,7 @@ impl Gateway {
         let keeping = Keeping {
             max_connections: settings.server.max_connections,
             headers: settings.server.header_timeout,
+            drain_delay: settings.server.drain_delay,
             drain: settings.server.drain,
         };
         let shutdown = CancellationToken::new();

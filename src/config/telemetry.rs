@@ -1,0 +1,74 @@
+//! `[log]` and `[traces]`: what is seen from outside.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Error, is_loopback, unusable};
+use crate::telemetry::{log, traces};
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    format: log::Format,
+    pub digest_key: SecretString,
+}
+
+/// Below it the digest of a name could be found by trying keys.
+const SHORTEST_KEY: usize = 32;
+
+impl Log {
+    /// What the log is started with.
+    pub fn settings(&self) -> log::Settings {
+        log::Settings { level: self.level.clone(), format: self.format }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        log::check_level(&self.level).map_err(|problem| unusable("log.level", &problem.to_string()))?;
+        let length = self.digest_key.expose_secret().len();
+        if length > 0 && length < SHORTEST_KEY {
+            return Err(unusable("log.digest_key", "must be 32 bytes at least, such as of `openssl rand -hex 32`"));
+        }
+        Ok(())
+    }
+}
+
+/// `[traces]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    endpoint: String,
+    authorization: SecretString,
+    sample_ratio: f64,
+    pub trust_incoming: bool,
+}
+
+impl Traces {
+    /// Where spans are sent, where they are.
+    ///
+    /// # Errors
+    /// Where the endpoint is no URL, the ratio is none, or a credential would go over a network in clear.
+    pub fn settings(&self) -> Result<Option<traces::Settings>, Error> {
+        if !(0.0..=1.0).contains(&self.sample_ratio) {
+            return Err(unusable("traces.sample_ratio", "must be from 0 to 1"));
+        }
+        let endpoint = self.endpoint.trim();
+        if endpoint.is_empty() {
+            return Ok(None);
+        }
+        let url = Url::parse(endpoint).map_err(|error| unusable("traces.endpoint", &format!("not a URL: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(unusable("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(unusable("traces.endpoint", "must have no user and password: set traces.authorization"));
+        }
+        let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty()).cloned();
+        if authorization.is_some() && url.scheme() == "http" && !is_loopback(&url) {
+            return Err(unusable("traces.endpoint", "must be https where traces.authorization is set"));
+        }
+        Ok(Some(traces::Settings { endpoint: url, authorization, sample_ratio: self.sample_ratio }))
+    }
+}

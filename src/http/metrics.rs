@@ -1,0 +1,32 @@
+//! The metrics as Prometheus reads them, on the admin server alone.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use super::answer;
+use super::middleware::RequestId;
+use crate::app::App;
+use crate::error::{Code, Failure};
+
+/// Prometheus's text format.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// `GET /metrics`.
+pub async fn show(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>) -> Response {
+    let Some(metrics) = app.metrics.clone() else {
+        let failure = Failure::new(Code::BadRequest, "This process records no metrics.");
+        return answer::failure(&failure.with_status(StatusCode::NOT_FOUND), &id);
+    };
+    app.observe().await;
+    // It reads files of the process and writes some hundred kilobytes.
+    match tokio::task::spawn_blocking(move || metrics.render()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(_panic) => {
+            let failure = Failure::new(Code::InternalServerError, "The metrics could not be written.");
+            answer::failure(&failure, &id)
+        }
+    }
+}

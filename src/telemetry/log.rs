@@ -1,0 +1,77 @@
+//! The log: lines on standard error, for a person at a terminal or for a pipeline.
+//!
+//! Only fields that the program names itself are logged. Libraries that would print headers and bodies at their lower
+//! levels are held at `warn`, whatever level is asked for.
+
+use std::io::{self, IsTerminal};
+
+use serde::Deserialize;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+
+/// What is logged, and how; see `[log]` in `config/default.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub level: String,
+    pub format: Format,
+}
+
+/// How lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    Text,
+    Json,
+}
+
+/// Whether a level can be read.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_level(level: &str) -> Result<(), ParseError> {
+    EnvFilter::try_new(level).map(|_| ())
+}
+
+/// The level of the running log.
+#[derive(Clone, Debug)]
+pub struct LevelHandle {
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl LevelHandle {
+    /// Logs at another level from now on. Where it cannot be read, or the log is gone, nothing happens.
+    pub fn set(&self, level: &str) {
+        if let Ok(filter) = EnvFilter::try_new(level) {
+            let _gone = self.filter.reload(filter);
+        }
+    }
+}
+
+/// The layer that writes lines, and the handle of its level.
+pub(super) fn layer(settings: &Settings) -> Result<(impl Layer<Registry> + use<>, LevelHandle), ParseError> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&settings.level)?);
+    // A line says all that there is to say; spans are for traces.
+    let filter = filter.and(filter_fn(|line: &Metadata<'_>| line.is_event() && is_ours_or_a_warning(line)));
+    let terminal = io::stderr().is_terminal();
+    let lines = lines().with_writer(io::stderr);
+    let lines = match (settings.format, terminal) {
+        (Format::Json, _) | (Format::Auto, false) => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()
+        }
+        (Format::Text, _) | (Format::Auto, true) => lines.with_ansi(terminal).with_filter(filter).boxed(),
+    };
+    Ok((lines, LevelHandle { filter: handle }))
+}
+
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> tracing_subscriber::fmt::Layer<S> {
+    tracing_subscriber::fmt::layer().with_target(false)
+}
+
+/// Libraries print headers, bodies and addresses at their lower levels, so no setting gets those out of them.
+fn is_ours_or_a_warning(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::WARN || line.target().starts_with(env!("CARGO_CRATE_NAME"))
+}

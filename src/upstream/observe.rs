@@ -1,0 +1,114 @@
+//! What is seen of calls: a span for each, how long it took and how it ended, for how long a request waited for the
+//! upstream, and whether the upstream answers at all.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
+
+use super::error::{Error, Kind};
+use crate::telemetry::metrics::size;
+use crate::telemetry::names;
+use crate::telemetry::waiting::Waiting;
+
+/// Whether the upstream answers. A refusal is an answer.
+#[derive(Debug, Default)]
+pub struct Health {
+    failures: AtomicU32,
+}
+
+impl Health {
+    /// How many calls got no answer since the last that got one.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, kind: Option<&Kind>) {
+        match kind {
+            Some(Kind::Failed { .. } | Kind::Unreachable | Kind::Interrupted | Kind::TimedOut | Kind::Invalid(_)) => {
+                // It stays where it is once it is too large to add to.
+                let more = |failures: u32| failures.checked_add(1);
+                let _full = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+            }
+            // Nothing was asked.
+            Some(Kind::Busy) => {}
+            _ => self.failures.store(0, Ordering::Relaxed),
+        }
+    }
+
+    /// Tells the metrics.
+    pub fn observe(&self) {
+        metrics::gauge!(names::UPSTREAM_FAILURES_IN_A_ROW).set(size(self.failures_in_a_row().into()));
+    }
+}
+
+/// A call from its beginning to its end, with all that it waits for. `route` is the endpoint's template.
+pub async fn call<T>(
+    health: &Health,
+    waiting: &Waiting,
+    route: &'static str,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let span = info_span!(
+        "upstream call",
+        otel.name = route,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        outcome = Empty,
+        upstream_request_id = Empty,
+    );
+    let started = Instant::now();
+    let _under = waiting.begin();
+    let answered = call.instrument(span.clone()).await;
+    let failed = answered.as_ref().err();
+    let (outcome, seconds) = (outcome(failed.map(|error| &error.kind)), started.elapsed().as_secs_f64());
+    metrics::histogram!(names::UPSTREAM_CALL_DURATION, "route" => route, "outcome" => outcome).record(seconds);
+    health.note(failed.map(|error| &error.kind));
+    span.record("outcome", outcome);
+    if let Some(error) = failed {
+        span.record("otel.status_code", "ERROR");
+        span.record("upstream_request_id", error.api_request_id.map(tracing::field::display));
+    }
+    answered
+}
+
+/// How a call ended, as metrics and traces call it.
+fn outcome(kind: Option<&Kind>) -> &'static str {
+    match kind {
+        None => "ok",
+        Some(Kind::Unauthenticated) => "unauthenticated",
+        Some(Kind::Forbidden) => "forbidden",
+        Some(Kind::NotFound) => "not_found",
+        Some(Kind::Refused(_)) => "refused",
+        Some(Kind::Conflict(_)) => "conflict",
+        Some(Kind::RateLimited { .. }) => "rate_limited",
+        Some(Kind::Failed { .. }) => "failed",
+        Some(Kind::Unreachable) => "unreachable",
+        Some(Kind::Interrupted) => "interrupted",
+        Some(Kind::TimedOut) => "timed_out",
+        Some(Kind::Busy) => "busy",
+        Some(Kind::Invalid(_)) => "invalid",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn failures_are_counted_until_the_upstream_answers() {
+        let (health, waiting) = (Health::default(), Waiting::default());
+        let ends = async |kind: Option<Kind>| {
+            let end = async { kind.map_or(Ok(()), |kind| Err(Error::from(kind))) };
+            let _ended = call(&health, &waiting, "GET /", end).await;
+            health.failures_in_a_row()
+        };
+        assert_eq!(ends(Some(Kind::Unreachable)).await, 1);
+        assert_eq!(ends(Some(Kind::Busy)).await, 1, "nothing was asked");
+        assert_eq!(ends(Some(Kind::TimedOut)).await, 2);
+        assert_eq!(ends(Some(Kind::NotFound)).await, 0, "that is an answer");
+        assert_eq!(ends(Some(Kind::Failed { status: 500, retry_after: None })).await, 1);
+        assert_eq!(ends(None).await, 0);
+    }
+}

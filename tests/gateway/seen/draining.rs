@@ -1,0 +1,99 @@
+//! Going down: not ready first, then what runs gets to end, and no write is left half done.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::Shown;
+use crate::process::Process;
+use crate::support::Sandbox;
+
+fn create(name: &str) -> String {
+    let input = json!({"name": name, "type": "INDIVIDUAL", "email": format!("{name}@example.test"),
+        "phone": "+12025550177", "device": {"ipAddress": "203.0.113.77"}});
+    let query =
+        "mutation($i: CreateCustomerInput!) { createCustomer(input: $i) { customer { id } userErrors { code } } }";
+    let body = json!({"query": query, "variables": {"i": input}}).to_string();
+    format!(
+        "POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn start(sandbox: &Sandbox, delay: &str) -> (Process, TcpStream) {
+    let settings = [("GATEWAY__UPSTREAM__BASE_URL", sandbox.base.as_str()), ("GATEWAY__SERVER__DRAIN_DELAY", delay)];
+    let process = Process::start(&settings).await;
+    let stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
+    (process, stream)
+}
+
+/// All that still comes, until the other side ends the connection.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut told = Vec::new();
+    let _ended = timeout(Duration::from_secs(30), stream.read_to_end(&mut told)).await.expect("it ends");
+    String::from_utf8(told).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_after_the_signal_is_answered_or_was_never_begun() {
+    let sandbox = Sandbox::start().await;
+    let (mut process, mut stream) = start(&sandbox, "0s").await;
+    sandbox.latency(600).await;
+    stream.write_all(create("first").as_bytes()).await.unwrap();
+    sandbox.until_calls(|calls| calls["POST /v1/customers"] == 1).await;
+    process.signal("TERM");
+    sleep(Duration::from_millis(100)).await;
+    // On the kept connection, while the first still runs.
+    let _refused_or_not = stream.write_all(create("second").as_bytes()).await;
+    let told = rest(&mut stream).await;
+    process.ends().await;
+    let answers = told.matches("\"customer\":{\"id\":").count();
+    assert!(told.contains("HTTP/1.1 200 ") && answers >= 1, "the first was running: {told}");
+    assert_eq!(sandbox.writes().await.len(), answers, "what was done was told: {told}");
+    assert!(process.said().contains("going down"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_first_and_serves_on_until_the_platform_has_noticed() {
+    let sandbox = Sandbox::start().await;
+    let (mut process, mut stream) = start(&sandbox, "2s").await;
+    process.signal("TERM");
+    let mut ready = process.admin("/readyz").await;
+    for _ in 0..200 {
+        if ready.status != 200 {
+            break;
+        }
+        sleep(Duration::from_millis(5)).await;
+        ready = process.admin("/readyz").await;
+    }
+    assert_eq!((ready.status, ready.json()["status"].as_str()), (503, Some("draining")));
+    assert_eq!(process.admin("/livez").await.status, 200);
+    assert_eq!(Shown::by(&process).await.sum("gateway_draining", &[]), 1.0);
+    stream.write_all(create("late").as_bytes()).await.unwrap();
+    let told = rest(&mut stream).await;
+    assert!(told.contains("HTTP/1.1 200 ") && told.contains("\"customer\":{\"id\":"), "{told}");
+    assert_eq!(process.ends().await, Some(0));
+    assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upstream_trouble_is_told_to_who_is_on_call_and_takes_nothing_out_of_service() {
+    let sandbox = Sandbox::start().await;
+    let (process, _stream) = start(&sandbox, "0s").await;
+    let upstream = async || process.admin("/readyz").await.json()["upstream"].clone();
+    process.ask("{ customers { totalCount } }", json!({})).await;
+    assert_eq!(upstream().await, json!({"status": "ok", "failuresInARow": 0}));
+    sandbox.fault(json!({"fault": {"status": 503}})).await;
+    for size in 1..=4 {
+        process.ask(&format!("{{ customers(first: {size}) {{ nodes {{ id }} }} }}"), json!({})).await;
+    }
+    let told = process.admin("/readyz").await;
+    assert_eq!((told.status, told.json()["status"].as_str()), (200, Some("ok")));
+    assert_eq!(upstream().await["status"], "failing");
+    sandbox.clear_faults().await;
+    process.ask("{ customers(first: 9) { nodes { id } } }", json!({})).await;
+    assert_eq!(upstream().await["status"], "ok");
+}

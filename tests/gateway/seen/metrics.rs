@@ -1,0 +1,131 @@
+//! `/metrics`: by the table of names, from closed sets, on the admin server alone.
+
+use std::collections::BTreeSet;
+
+use customers_gateway::error::Code;
+use customers_gateway::telemetry::names::{self, METRICS};
+use serde_json::json;
+
+use super::{Series, Shown, traffic};
+use crate::process::{Directory, Process};
+
+/// Metrics that no harmless traffic over the sandbox need show: those of tokens, and of calls that wait or go wrong.
+const NOT_HERE: [&str; 11] = [
+    names::KEY_AGE,
+    names::UPSTREAM_CALLS,
+    names::UPSTREAM_ATTEMPTS,
+    names::UPSTREAM_ATTEMPT_DURATION,
+    names::UPSTREAM_RETRIES,
+    names::UPSTREAM_RETRIES_FORGONE,
+    names::UPSTREAM_BREAKER_STATE,
+    names::UPSTREAM_BREAKER_CHANGES,
+    names::UPSTREAM_IN_FLIGHT,
+    names::UPSTREAM_QUEUED,
+    names::UPSTREAM_QUEUE_DURATION,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_is_what_the_table_names_with_labels_of_its_sets() {
+    let process = Process::start(&[]).await;
+    traffic(&process).await;
+    let got = process.admin("/metrics").await;
+    assert_eq!(got.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(got.headers["x-content-type-options"], "nosniff");
+    assert_eq!(got.headers["cache-control"], "no-store");
+    let shown = Shown(Series::all(&got.text));
+    for series in &shown.0 {
+        let metric = METRICS.iter().find(|metric| metric.name == series.metric());
+        let metric = metric.unwrap_or_else(|| panic!("{} is not in the table", series.name));
+        for (label, value) in series.labels.iter().filter(|(label, _)| *label != "le") {
+            let known = metric.labels.iter().find(|(name, _)| name == label);
+            let (_, values) = known.unwrap_or_else(|| panic!("{}: no label {label}", series.name));
+            assert!(values.is_empty() || values.contains(&value.as_str()), "{}: {label}={value}", series.name);
+        }
+    }
+    let missing: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    let missing: Vec<&str> =
+        missing.difference(&shown.metrics()).copied().filter(|name| !NOT_HERE.contains(name)).collect();
+    assert_eq!(missing, [""; 0], "in the table and not shown");
+
+    let took = "gateway_request_duration_seconds_count";
+    assert_eq!(shown.sum(took, &[("type", "query"), ("outcome", "ok")]), 4.0);
+    assert_eq!(shown.sum(took, &[("type", "mutation"), ("outcome", "ok")]), 2.0);
+    assert_eq!(shown.sum(took, &[("outcome", "refused")]), 3.0);
+    assert_eq!(shown.sum(names::ERRORS, &[("code", "GRAPHQL_PARSE_FAILED")]), 1.0);
+    assert_eq!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("result", "miss")]), 1.0);
+    assert!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("result", "hit")]) >= 1.0);
+    assert!(shown.sum(names::CACHE_BYTES, &[("store", "reviews")]) > 0.0);
+    assert_eq!(shown.sum("gateway_upstream_call_seconds_count", &[("route", "GET /v1/customers/{id}/review")]), 1.0);
+    assert_eq!(shown.sum(names::AUDIT_RECORDS, &[("outcome", "written")]), 2.0);
+    assert_eq!(shown.sum(names::CACHE_FORGOTTEN, &[("what", "customer")]), 1.0);
+    assert_eq!(shown.sum(names::REQUESTS_IN_FLIGHT, &[]), 0.0);
+    assert_eq!(shown.sum(names::CONNECTIONS, &[("listener", "admin")]), 1.0, "the one that asks");
+    assert_eq!(shown.sum(names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
+    assert!(shown.sum(names::MEMORY, &[]) > 1e6 && shown.sum(names::OPEN_FILES, &[]) > 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_and_rates_are_counted_by_name_before_and_when_they_are_reached() {
+    let process = Process::start(&[
+        ("GATEWAY__GRAPHQL__MAX_DEPTH", "3"),
+        ("GATEWAY__PRIVACY__MAX_UNMASK_PER_OPERATION", "1"),
+        ("GATEWAY__PRIVACY__MAX_UNMASK_PER_MINUTE", "1"),
+    ])
+    .await;
+    let shown = Shown::by(&process).await;
+    assert!(shown.0.iter().any(|series| series.labels.get("bound").is_some_and(|bound| bound == "max_depth")));
+    assert_eq!(shown.sum(names::BOUNDS_REACHED, &[]), 0.0);
+    process.ask("{ __schema { types { fields { name } } } }", json!({})).await;
+    let id = process.somebody_else();
+    for _ in 0..2 {
+        let unmask = "mutation($id: ID!) { unmaskCustomer(input: {id: $id}) { requestId } }";
+        process.ask(unmask, json!({ "id": id })).await;
+    }
+    let shown = Shown::by(&process).await;
+    assert_eq!(shown.sum(names::BOUNDS_REACHED, &[("bound", "max_depth")]), 1.0);
+    assert_eq!(shown.sum(names::RATE_LIMITED, &[("limit", "unmask")]), 1.0);
+    let limited = [("type", "mutation"), ("outcome", "limited")];
+    assert_eq!(shown.sum("gateway_request_duration_seconds_count", &limited), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_named_for_trusted_documents_alone() {
+    let directory = Directory::new();
+    let trusted = "query Trusted { viewer { permissions } }";
+    std::fs::write(directory.path("manifest.json"), json!({ "doc-1": trusted }).to_string()).unwrap();
+    let manifest = directory.path("manifest.json");
+    let settings = [("GATEWAY__DOCUMENTS__MANIFEST", manifest.to_str().unwrap())];
+    let process = Process::start_in(directory, &settings).await;
+    process.post(json!({"documentId": "doc-1"}).to_string()).await;
+    process.ask(trusted, json!({})).await;
+    process.ask("query PlantedName { viewer { subject } }", json!({})).await;
+    let shown = Shown::by(&process).await;
+    let took = "gateway_request_duration_seconds_count";
+    assert_eq!(shown.sum(took, &[("operation", "Trusted")]), 2.0);
+    assert_eq!(shown.sum(took, &[]), 3.0);
+    assert_eq!(shown.sum(names::DOCUMENTS, &[("trust", "trusted")]), 2.0);
+    let said = process.said();
+    let lines = super::lines(&said);
+    assert_eq!((lines[0]["operation_name"].as_str(), lines[0]["document"].as_str()), (Some("Trusted"), Some("doc-1")));
+    assert!(!said.contains("PlantedName") && lines[2]["document"].as_str().is_some_and(|digest| digest.len() == 16));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_server_shows_three_things_and_callers_none_of_them_but_the_probes() {
+    let process = Process::start(&[]).await;
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(process.admin(path).await.status, 200, "{path}");
+    }
+    for path in ["/", "/graphql", "/metrics/", "/debug", "/config", "/graphql?query={viewer{subject}}"] {
+        assert_eq!(process.admin(path).await.status, 404, "{path}");
+    }
+    assert_eq!(process.public("/metrics").await.status, 404);
+    let callers = process.public("/readyz").await;
+    assert_eq!(callers.text, r#"{"status":"ok"}"#, "callers are not told what is wrong behind");
+}
+
+#[test]
+fn the_tables_of_codes_agree() {
+    let errors = METRICS.iter().find(|metric| metric.name == names::ERRORS).unwrap();
+    assert_eq!(errors.labels[0].1, Code::ALL.map(Code::name));
+}

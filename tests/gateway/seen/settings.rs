@@ -1,0 +1,57 @@
+//! `check-config`: every setting, where it comes from, and no secret.
+
+use crate::binary::{complaint, run};
+use crate::process::Directory;
+
+#[test]
+fn every_setting_is_told_with_its_origin_and_secrets_are_not_shown() {
+    let directory = Directory::new();
+    let file = directory.path("gateway.toml");
+    let text = "[cache]\npage_ttl = \"7s\"\n[upstream]\napi_key = \"sk_planted_file\"\n[log]\nlevel = \"debug\"\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let variables = [
+        ("GATEWAY__LOG__LEVEL", "warn"),
+        ("GATEWAY__HTTP__ALLOWED_ORIGINS", "https://desk.example.com"),
+        ("GATEWAY__LOG__DIGEST_KEY", "sk_planted_0123456789_0123456789_0123456789"),
+    ];
+    let output = run(&["check-config", "--config", path], &variables);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && !told.contains("planted"), "{told}");
+    let line = |name: &str| told.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap().to_owned();
+    let tells = |name: &str, value: &str, origin: &str| {
+        let line = line(name);
+        let (setting, from) = line.split_once("  # ").unwrap();
+        assert_eq!((setting.trim_end(), from), (format!("{name} = {value}").as_str(), origin));
+    };
+    tells("cache.page_ttl", "\"7s\"", path);
+    tells("log.level", "\"warn\"", "GATEWAY__LOG__LEVEL");
+    tells("cache.customer_ttl", "\"30s\"", "default");
+    tells("upstream.api_key", "(a secret)", path);
+    tells("log.digest_key", "(a secret)", "GATEWAY__LOG__DIGEST_KEY");
+    tells("auth.jwt.secret", "(none)", "default");
+    tells("graphql.max_depth", "24", "default");
+}
+
+#[test]
+fn a_misspelt_setting_is_named_with_the_one_that_was_meant() {
+    let told = complaint(&["serve"], &[("GATEWAY__CACHE__PAGE_TLL", "7s")]);
+    assert!(told.contains("cache.page_tll (GATEWAY__CACHE__PAGE_TLL): did you mean cache.page_ttl?"), "{told}");
+    let directory = Directory::new();
+    let file = directory.path("gateway.toml");
+    std::fs::write(&file, "[upstreams]\napi_key = \"sk_planted\"\n").unwrap();
+    let told = complaint(&["check-config", "--config", file.to_str().unwrap()], &[]);
+    assert!(told.contains("upstreams.api_key") && told.contains("did you mean upstream.api_key?"), "{told}");
+    assert!(told.contains("gateway.toml") && !told.contains("planted"), "{told}");
+}
+
+#[test]
+fn what_would_send_a_credential_in_clear_is_refused() {
+    let endpoint = ("GATEWAY__TRACES__ENDPOINT", "http://collector.example:4318/v1/traces");
+    let told = complaint(&["serve"], &[endpoint, ("GATEWAY__TRACES__AUTHORIZATION", "Bearer planted")]);
+    assert!(told.contains("traces.endpoint") && !told.contains("planted"), "{told}");
+    let told = complaint(&["serve"], &[("GATEWAY__LOG__DIGEST_KEY", "short-planted")]);
+    assert!(told.contains("log.digest_key") && !told.contains("planted"), "{told}");
+    let told = complaint(&["serve"], &[("GATEWAY__TRACES__SAMPLE_RATIO", "2")]);
+    assert!(told.contains("traces.sample_ratio"), "{told}");
+}
