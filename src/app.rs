@@ -14,7 +14,7 @@ use crate::cache::{self, Cache};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
 use crate::error::Failure;
-use crate::graphql;
+use crate::graphql::Schema;
 use crate::http::browser::Origins;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
@@ -75,8 +75,11 @@ impl App {
             reviews_max_bytes: kept.reviews_max_bytes,
             pages_max_bytes: kept.pages_max_bytes,
         });
+        let suggestions = settings.introspection();
+        let schema =
+            if settings.graphql.federation { Schema::subgraph(suggestions) } else { Schema::alone(suggestions) };
         let executor = Executor::new(
-            graphql::build(settings.introspection()),
+            schema,
             settings.documents.trusted()?,
             executor::Settings {
                 max_tokens: settings.graphql.max_tokens,
@@ -93,6 +96,7 @@ impl App {
                 documents_max_bytes: settings.graphql.documents_max_bytes,
                 introspection: settings.introspection(),
                 max_upstream_calls: settings.graphql.max_upstream_calls,
+                max_representations: settings.graphql.max_representations,
                 max_unmask_per_operation: settings.privacy.max_unmask_per_operation,
                 errors: ErrorBounds {
                     errors: settings.graphql.max_errors,

@@ -41,7 +41,11 @@ enum Command {
     /// Run the sandbox alone: the Customers API with made-up people, in memory.
     Sandbox,
     /// Print the GraphQL schema.
-    Schema,
+    Schema {
+        /// As a subgraph of Apollo Federation, for composing a supergraph.
+        #[arg(long)]
+        federation: bool,
+    },
     /// Read the settings and say what is in force.
     CheckConfig,
     /// Ask a running gateway whether it lives; for container platforms.
@@ -69,7 +73,8 @@ enum AuditCommand {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let command = arguments.command.as_ref().unwrap_or(&Command::Serve);
     match command {
-        Command::Schema => return say(graphql::sdl().trim_end()),
+        Command::Schema { federation: false } => return say(graphql::sdl().trim_end()),
+        Command::Schema { federation: true } => return say(graphql::subgraph_sdl().trim_end()),
         Command::Audit { command: AuditCommand::Verify { file } } => return verify_audit(file),
         Command::Serve | Command::Sandbox | Command::CheckConfig | Command::Health => {}
     }
@@ -79,7 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Sandbox => runtime()?.block_on(serve_sandbox(settings)),
         Command::CheckConfig => check_config(&settings),
         Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
-        Command::Schema | Command::Audit { .. } => Ok(()),
+        Command::Schema { .. } | Command::Audit { .. } => Ok(()),
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Graphql {
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
     pub max_upstream_calls: usize,
+    pub federation: bool,
+    pub max_representations: usize,
     pub report_upstream: bool,
     pub private_max_age: bool,
 }
@@ -313,6 +315,7 @@ impl Settings {
             ("graphql.max_root_fields", self.graphql.max_root_fields),
             ("graphql.max_directives", self.graphql.max_directives),
             ("graphql.max_upstream_calls", self.graphql.max_upstream_calls),
+            ("graphql.max_representations", self.graphql.max_representations),
             ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),
             ("graphql.max_operations", self.graphql.max_operations),
             ("graphql.max_errors", self.graphql.max_errors),

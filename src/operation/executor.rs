@@ -64,6 +64,8 @@ pub struct Settings {
     pub introspection: bool,
     /// How many upstream calls an operation may plan.
     pub max_upstream_calls: usize,
+    /// How many representations of entities an operation may hold.
+    pub max_representations: usize,
     /// How many customers an operation may show in clear.
     pub max_unmask_per_operation: usize,
 }
@@ -112,6 +114,10 @@ impl Executor {
         let names = self.settings.introspection || may_introspect;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables, names)?;
         let kind = chosen.node.ty;
+        let representations = cost::representations(&chosen.node, &document.fragments, &variables);
+        if representations > self.settings.max_representations {
+            return Err(bounds::over("max_representations", self.settings.max_representations, representations));
+        }
         let planned_calls = cost::planned_calls(&chosen.node, &document.fragments, &variables);
         if planned_calls > self.settings.max_upstream_calls {
             return Err(bounds::over("max_upstream_calls", self.settings.max_upstream_calls, planned_calls));
@@ -142,7 +148,7 @@ impl Executor {
     ) -> Outcome {
         let open = self.settings.introspection || principal.may_introspect;
         let request = if open { prepared.request } else { prepared.request.disable_introspection() };
-        let request = request.data(principal).data(session);
+        let request = request.data(Principal { may_introspect: open, ..principal }).data(session);
         let response = self.schema.execute(request).await;
         Outcome::of(response, self.settings.errors, request_id)
     }

@@ -16,7 +16,8 @@ pub struct InputTypes {
 /// A named input type.
 #[derive(Debug)]
 pub enum InputType {
-    /// The five of the specification by their names; any other takes a string, whose form its resolver checks.
+    /// The five of the specification by their names; `_Any`, which takes anything; any other takes a string, whose form
+    /// its resolver checks.
     Scalar,
     Enum(BTreeSet<Name>),
     Object {

@@ -23,6 +23,7 @@ mod connections;
 mod documents;
 mod edge;
 mod errors;
+mod federation;
 mod language;
 mod limits;
 mod paging;
