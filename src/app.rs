@@ -14,7 +14,7 @@ use crate::cache::{self, Cache};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
 use crate::error::Failure;
-use crate::graphql;
+use crate::graphql::Schemas;
 use crate::http::browser::Origins;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
@@ -76,7 +76,7 @@ impl App {
             pages_max_bytes: kept.pages_max_bytes,
         });
         let executor = Executor::new(
-            graphql::build(settings.introspection()),
+            Schemas::build(settings.introspection()),
             settings.documents.trusted()?,
             executor::Settings {
                 max_tokens: settings.graphql.max_tokens,

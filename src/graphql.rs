@@ -20,4 +20,4 @@ pub mod review;
 pub mod schema;
 pub mod viewer;
 
-pub use schema::{Schema, build, sdl};
+pub use schema::{Schema, Schemas, sdl};
