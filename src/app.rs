@@ -9,13 +9,12 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{Access, Authenticator, Credential, Mode, Permission, Principal, jwt};
+use crate::auth::{Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
 use crate::cache::{self, Cache};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
 use crate::error::Failure;
 use crate::graphql::Schemas;
-use crate::http::browser::Origins;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};

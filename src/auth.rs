@@ -1,6 +1,7 @@
 //! Who asks: turns what a request shows of its caller into a [`Principal`], or refuses it.
 
 pub mod jwt;
+pub mod origins;
 pub mod permission;
 pub mod principal;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::error::{Code, Failure};
 
+pub use origins::Origins;
 pub use permission::Permission;
 pub use principal::{Credential, Principal};
 

@@ -19,8 +19,7 @@ use uuid::Uuid;
 
 pub use privacy::{Privacy, UnmaskReason};
 
-use crate::auth::Mode;
-use crate::http::browser::Origins;
+use crate::auth::{Mode, Origins};
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
