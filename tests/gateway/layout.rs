@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use customers_gateway::error::Code;
+
 /// What each area of `src/` may use of the others. Dependencies point down only; a new area gets a row.
 const MAY_USE: [(&str, &[&str]); 18] = [
     ("lib", &[]),
@@ -98,6 +100,22 @@ fn no_file_names_a_registry_or_a_place_on_a_machine() {
         let found = nowhere(&text);
         assert!(found.is_empty(), "{} names {}", path.display(), found.join(", "));
     }
+}
+
+/// The table of docs/errors.md and the one of src/error.rs are one.
+#[test]
+fn every_error_code_is_explained() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let docs = read("docs/errors.md");
+    let (_, table) = docs.split_once("## `errors`").expect("the part about errors");
+    let mut explained: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(code, _)| code).collect();
+    let mut codes = Code::ALL.map(Code::name).to_vec();
+    explained.sort_unstable();
+    codes.sort_unstable();
+    assert_eq!(explained, codes);
+    // And nothing is missing in the list of all: each has its row in the table.
+    assert_eq!(read("src/error.rs").matches("=> row(\"").count(), Code::ALL.len());
 }
 
 #[test]
