@@ -80,6 +80,7 @@ impl App {
             executor::Settings {
                 max_tokens: settings.graphql.max_tokens,
                 max_nesting: settings.graphql.max_nesting,
+                max_name_bytes: settings.graphql.max_name_bytes,
                 bounds: Bounds {
                     max_depth: settings.graphql.max_depth,
                     max_fields: settings.graphql.max_fields,

@@ -18,6 +18,8 @@ pub const ENGINE_DEPTH: usize = 64;
 pub struct Schemas {
     /// Validates by every rule.
     pub strict: Schema,
+    /// The same, and suggests nothing.
+    pub silent: Schema,
     /// Takes what passed [`Schemas::strict`] before, and does not validate it again. Its own bounds stay.
     pub passed: Schema,
 }
@@ -26,7 +28,9 @@ impl Schemas {
     /// `suggestions` says whether a message about a name that is not there names those that are close to it: with
     /// introspection off they would give the schema away name by name.
     pub fn build(suggestions: bool) -> Self {
-        Self { strict: build(ValidationMode::Strict, suggestions), passed: build(ValidationMode::Fast, false) }
+        let silent = build(ValidationMode::Strict, false);
+        let strict = if suggestions { build(ValidationMode::Strict, true) } else { silent.clone() };
+        Self { strict, silent, passed: build(ValidationMode::Fast, false) }
     }
 }
 
