@@ -4,6 +4,7 @@
 //! runs mutations by GET, reads any content type and has no bound on bodies.
 
 pub mod answer;
+pub mod body;
 pub mod browser;
 pub mod graphql;
 pub mod media;

@@ -13,6 +13,7 @@ pub mod rate_limit;
 pub mod rewrite;
 pub mod scan;
 pub mod trusted;
+pub mod typename;
 pub mod types;
 pub mod unmask_limit;
 pub mod validated;

@@ -19,9 +19,9 @@ use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, with_failure_headers};
-use super::browser;
 use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
+use super::{body, browser};
 use crate::app::App;
 use crate::auth::{Credential, Principal};
 use crate::error::{Code, Failure};
@@ -240,9 +240,10 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
 /// The operation in a POST's body.
 fn from_body(body: &[u8]) -> Result<Operation, Failure> {
     match serde_json::from_slice(body) {
-        Ok(Json::Object(parameters)) => from_parameters(parameters),
-        Ok(Json::Array(_)) => Err(bad("Batches are not taken: send one operation in each request.")),
-        Ok(_) => Err(bad("The body must be a JSON object with `query`.")),
+        Ok(body::Body::Object(parameters)) => from_parameters(parameters),
+        Ok(body::Body::Twice) => Err(bad("A parameter was given twice.")),
+        Ok(body::Body::Batch) => Err(bad("Batches are not taken: send one operation in each request.")),
+        Ok(body::Body::Other) => Err(bad("The body must be a JSON object with `query`.")),
         Err(_) => Err(bad("The body is not JSON.")),
     }
 }

@@ -13,7 +13,7 @@ use super::outcome::{ErrorBounds, Outcome};
 use super::trusted::{Named, TrustedDocuments};
 use super::types::InputTypes;
 use super::validated::{Shape, values_matter};
-use super::{conflicts, rewrite, scan, variables};
+use super::{conflicts, rewrite, scan, typename, variables};
 use crate::auth::Principal;
 use crate::customers::Session;
 use crate::error::{Code, Failure};
@@ -165,9 +165,10 @@ impl Executor {
                 return Err(bounds::over(bound, limit, value));
             }
         }
-        let document = parse_query(text).map_err(|error| not_graphql(&error))?;
+        let mut document = parse_query(text).map_err(|error| not_graphql(&error))?;
         bounds::check(&document, &self.settings.bounds)?;
         conflicts::check(&document)?;
+        typename::bare(&mut document)?;
         Ok(document)
     }
 

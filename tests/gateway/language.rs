@@ -99,6 +99,33 @@ async fn a_variable_that_does_not_fit_fails_the_request(#[case] query: &str, #[c
 }
 
 #[rstest]
+#[case::an_unknown_directive("{ __typename @planted }")]
+#[case::an_unknown_directive_below("{ viewer { __typename @planted } }")]
+#[case::an_unknown_directive_in_a_fragment("{ ...F } fragment F on Query { ... { a: __typename @planted } }")]
+#[case::a_condition_without_a_value("{ __typename @include }")]
+#[case::a_condition_of_a_wrong_type("{ __typename @skip(if: \"planted\") }")]
+#[case::a_condition_twice("{ __typename @skip(if: true) @skip(if: true) }")]
+#[case::a_variable_that_is_not_declared("{ __typename @include(if: $planted) }")]
+#[case::a_variable_of_a_wrong_type("query ($v: String!) { __typename @include(if: $v) }")]
+#[case::an_argument("{ __typename(planted: 1) }")]
+#[case::a_field("{ __typename { planted } }")]
+#[tokio::test]
+async fn what_stands_at_typename_is_looked_at(#[case] query: &str) {
+    refused(query, json!({"v": "planted"}), "GRAPHQL_VALIDATION_FAILED").await;
+}
+
+#[rstest]
+#[case("{ __typename viewer { __typename } }", json!({}), json!({"__typename": "Query", "viewer": {"__typename": "Viewer"}}))]
+#[case("query ($v: Boolean!) { a: __typename @include(if: $v) b: __typename @skip(if: $v) }", json!({"v": true}), json!({"a": "Query"}))]
+#[case("query ($v: Boolean! = false) { viewer { __typename @skip(if: $v) } }", json!({}), json!({"viewer": {"__typename": "Viewer"}}))]
+#[case("mutation { __typename @include(if: true) __typename }", json!({}), json!({"__typename": "Mutation"}))]
+#[tokio::test]
+async fn conditions_at_typename_are_met(#[case] query: &str, #[case] variables: Value, #[case] data: Value) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    assert_eq!(twice(&gateway, query, variables).await, data);
+}
+
+#[rstest]
 #[case("{ customers(first: 3000000123) { totalCount } }")]
 #[case("{ customers(first: \"planted\") { totalCount } }")]
 #[case("{ customers(filter: {statuses: [PLANTED]}) { totalCount } }")]
