@@ -14,16 +14,15 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, with_failure_headers};
 use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
-use super::{body, browser};
+use super::{body, browser, payer};
 use crate::app::App;
-use crate::auth::{Credential, Principal};
+use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::trusted::Named;
@@ -120,11 +119,15 @@ impl Exchange<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        self.app.admit(self.caller(&principal), &principal, &prepared)?;
+        self.app.admit(payer::of(self.app, &principal, self.peer.ip()), &principal, &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
         let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, Arc::clone(&self.calls));
         let session = Arc::new(session);
+        let key = payer::key(self.app, &principal);
         let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
+        if let Some(key) = key {
+            self.note_key(key, &outcome).await;
+        }
         let fresh_until = session
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
@@ -142,26 +145,20 @@ impl Exchange<'_> {
         self.app.limits.report_upstream || self.headers.contains_key(REPORT_UPSTREAM)
     }
 
-    /// Who a rate is counted for: the caller's credential and name, or its address where it has neither.
-    fn caller(&self, principal: &Principal) -> u128 {
-        let digests = &self.app.services.cache.digests;
-        match (&principal.credential, &principal.subject) {
-            (Credential::Callers(key), _) => digests.of(["key", key.expose_secret()]),
-            (Credential::Gateways(_), Some(subject)) => digests.of(["subject", subject]),
-            (Credential::Gateways(_), None) => self.address(),
+    /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
+    async fn note_key(&self, key: u128, outcome: &Outcome) {
+        if outcome.codes().contains(&Code::Unauthenticated.name()) {
+            self.app.accepted.refuse(key).await;
+        } else if self.calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
+            self.app.accepted.accept(key).await;
         }
-    }
-
-    /// The address that a request comes from, as a rate's caller.
-    fn address(&self) -> u128 {
-        self.app.services.cache.digests.of(["address", &self.peer.ip().to_string()])
     }
 
     /// The caller. One that is refused has used up a unit of its address, so that guessing has a rate too.
     async fn principal(&self, deadline: Instant) -> Result<Principal, Failure> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
-            self.app.admit_refused(self.address())?;
+            self.app.admit_refused(payer::address(self.app, self.peer.ip()))?;
         }
         principal
     }
