@@ -36,7 +36,7 @@ pub async fn serve(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Response {
     let Some(media) = Media::accepted(&headers) else {
         let message = "Accept `application/graphql-response+json` or `application/json`.";
@@ -45,7 +45,7 @@ pub async fn serve(
     let mut summary = Summary::default();
     let calls = Arc::new(AtomicU64::new(0));
     let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, calls: Arc::clone(&calls) };
-    let mut response = match exchange.run(&uri, body, &mut summary).await {
+    let mut response = match exchange.run(&uri, &mut body, &mut summary).await {
         Ok(Answered { outcome, cache_control }) => {
             summary.codes = outcome.codes().join(",");
             let status = match (media, outcome.is_refused()) {
@@ -58,6 +58,10 @@ pub async fn serve(
         }
         Err(failure) => {
             summary.codes = failure.code.name().to_owned();
+            // A client that waits to be asked for its body is not.
+            if !headers.contains_key(header::EXPECT) {
+                tokio::spawn(body::pass_over(body, Instant::now() + app.limits.deadline));
+            }
             refused(&failure, media, &id)
         }
     };
@@ -89,7 +93,7 @@ struct Answered {
 }
 
 impl Exchange<'_> {
-    async fn run(self, uri: &Uri, body: Body, summary: &mut Summary) -> Result<Answered, Failure> {
+    async fn run(self, uri: &Uri, body: &mut Body, summary: &mut Summary) -> Result<Answered, Failure> {
         let deadline = Instant::now() + self.app.limits.deadline;
         let by_get = match *self.method {
             Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
@@ -164,7 +168,7 @@ impl Exchange<'_> {
     }
 
     /// The body, up to its bound and the deadline.
-    async fn read(&self, body: Body, deadline: Instant) -> Result<Bytes, Failure> {
+    async fn read(&self, body: &mut Body, deadline: Instant) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
         let read = timeout_at(deadline, Limited::new(body, limit).collect()).await;
         let Ok(read) = read else {
