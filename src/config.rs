@@ -19,8 +19,7 @@ use uuid::Uuid;
 
 pub use privacy::{Privacy, UnmaskReason};
 
-use crate::auth::Mode;
-use crate::http::browser::Origins;
+use crate::auth::{Mode, Origins};
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
@@ -81,6 +80,7 @@ pub struct Graphql {
     pub introspection: Switch,
     pub max_tokens: usize,
     pub max_nesting: usize,
+    pub max_name_bytes: usize,
     pub max_depth: usize,
     pub max_fields: usize,
     pub max_aliases: usize,
@@ -309,6 +309,7 @@ impl Settings {
             ("server.max_connections", self.server.max_connections),
             ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
+            ("graphql.max_name_bytes", self.graphql.max_name_bytes),
             ("graphql.max_depth", self.graphql.max_depth),
             ("graphql.max_fields", self.graphql.max_fields),
             ("graphql.max_aliases", self.graphql.max_aliases),

@@ -40,6 +40,26 @@ struct Row {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::GraphqlParseFailed,
+        Self::BadRequest,
+        Self::GraphqlValidationFailed,
+        Self::BadUserInput,
+        Self::OperationTooLarge,
+        Self::PersistedQueryNotFound,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::UpstreamRateLimited,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
+        Self::UpstreamError,
+        Self::UpstreamInvalidResponse,
+        Self::InternalServerError,
+    ];
+
     const fn row(self) -> Row {
         const fn row(name: &'static str, status: StatusCode, retryable: bool) -> Row {
             Row { name, status, retryable }

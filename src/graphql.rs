@@ -21,4 +21,4 @@ pub mod review;
 pub mod schema;
 pub mod viewer;
 
-pub use schema::{Schema, sdl, subgraph_sdl};
+pub use schema::{Schema, Schemas, sdl, subgraph_sdl};

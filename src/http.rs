@@ -4,10 +4,12 @@
 //! runs mutations by GET, reads any content type and has no bound on bodies.
 
 pub mod answer;
+pub mod body;
 pub mod browser;
 pub mod graphql;
 pub mod media;
 pub mod middleware;
+pub mod payer;
 pub mod probes;
 pub mod router;
 

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::Error as ParseError;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::{Error as ParseError, parse_query};
 use async_graphql::{Positioned, Request, Variables};
 use serde_json::Value as Json;
 
 use super::bounds::{self, Bounds};
-use super::documents::Documents;
+use super::documents::{Documents, Known};
 use super::outcome::{ErrorBounds, Outcome};
 use super::trusted::{Named, TrustedDocuments};
 use super::types::InputTypes;
-use super::{conflicts, rewrite, scan, variables};
+use super::validated::{Shape, values_matter};
+use super::{conflicts, rewrite, scan, typename, variables};
 use crate::auth::Principal;
 use crate::customers::Session;
 use crate::error::{Code, Failure};
-use crate::graphql::{Schema, cost};
+use crate::graphql::{Schemas, cost};
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
 #[derive(Clone)]
@@ -30,15 +31,32 @@ pub struct Operation {
 /// An operation that may run. It has no `Debug`: it holds the variables.
 pub struct Prepared {
     request: Request,
+    validation: Validation,
+    is_long: bool,
     kind: OperationType,
     planned_calls: usize,
     unmaskings: usize,
+}
+
+/// Whether an operation is validated when it runs.
+enum Validation {
+    /// It passed before, in the same shape.
+    Passed,
+    /// It is; where it passes, that is remembered.
+    Due(Arc<Known>, Shape),
+    /// It is, each time: what is run was made for its variables' values.
+    Always,
 }
 
 impl Prepared {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.kind
+    }
+
+    /// Whether it passed validation before, and is not validated again.
+    pub fn has_passed(&self) -> bool {
+        matches!(self.validation, Validation::Passed)
     }
 
     /// How many upstream calls it is going to make where nothing is kept.
@@ -57,6 +75,7 @@ impl Prepared {
 pub struct Settings {
     pub max_tokens: usize,
     pub max_nesting: usize,
+    pub max_name_bytes: usize,
     pub bounds: Bounds,
     pub documents_max_bytes: u64,
     pub errors: ErrorBounds,
@@ -70,9 +89,13 @@ pub struct Settings {
     pub max_unmask_per_operation: usize,
 }
 
+/// The longest document, in bytes, whose unknown names are compared with those that are there, to suggest one. It takes
+/// time by the length of both.
+const MOST_SUGGESTED: usize = 16 * 1024;
+
 /// Prepares and runs operations.
 pub struct Executor {
-    schema: Schema,
+    schemas: Schemas,
     types: InputTypes,
     trusted: TrustedDocuments,
     documents: Documents,
@@ -84,33 +107,24 @@ impl Executor {
     ///
     /// # Errors
     /// Where the schema's own SDL cannot be read back.
-    pub fn new(schema: Schema, trusted: TrustedDocuments, settings: Settings) -> Result<Self, ParseError> {
-        let types = InputTypes::from_sdl(&schema.sdl())?;
+    pub fn new(schemas: Schemas, trusted: TrustedDocuments, settings: Settings) -> Result<Self, ParseError> {
+        let types = InputTypes::from_sdl(&schemas.strict.sdl())?;
         let documents = Documents::new(settings.documents_max_bytes);
-        Ok(Self { schema, types, trusted, documents, settings })
+        Ok(Self { schemas, types, trusted, documents, settings })
     }
 
     /// Takes every step before running: trusted document, scan, parse, bounds, conflicts, choose the operation, coerce
     /// variables, cost, mend the engine's gaps.
     ///
-    /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
+    /// Whether the document fits the schema is found out by [`Executor::run`], unless it is known; what does not is not run.
     ///
     /// # Errors
     /// Why the operation may not run.
     pub async fn prepare(&self, operation: Operation, may_introspect: bool) -> Result<Prepared, Failure> {
         let text = self.trusted.text(operation.document).await?;
-        let extent = scan::extent(&text);
-        let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
-        if extent.tokens > max_tokens {
-            return Err(bounds::over("max_tokens", max_tokens, extent.tokens));
-        }
-        if extent.nesting > max_nesting {
-            return Err(bounds::over("max_nesting", max_nesting, extent.nesting));
-        }
-        let document = self.documents.parse(&text).await.map_err(|error| not_graphql(&error))?;
-        bounds::check(&document, &self.settings.bounds)?;
-        conflicts::check(&document)?;
-        let chosen = choose(&document, operation.name.as_deref())?;
+        let known = self.documents.of(&text, |text| self.read(text)).await?;
+        let document = &known.document;
+        let chosen = choose(document, operation.name.as_deref())?;
         let names = self.settings.introspection || may_introspect;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables, names)?;
         let kind = chosen.node.ty;
@@ -128,14 +142,40 @@ impl Executor {
             return Err(bounds::over("max_unmask_per_operation", limit, unmaskings));
         }
         let mut request = Request::new("").variables(variables);
-        let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
+        let shape = Shape::of(operation.name.as_deref(), &chosen.node.variable_definitions, &request.variables);
+        let (document, merged) = mended(document, chosen.clone(), operation.name.as_deref(), &request.variables);
+        let validation = match shape {
+            _ if merged => Validation::Always,
+            shape if known.has_passed(&shape) => Validation::Passed,
+            shape => Validation::Due(known, shape),
+        };
         request.operation_name = match &document.operations {
             // The engine looks for a name among named operations only.
             DocumentOperations::Single(_) => None,
             DocumentOperations::Multiple(_) => operation.name,
         };
         request.set_parsed_query(document);
-        Ok(Prepared { request, kind, planned_calls, unmaskings })
+        let is_long = text.len() > MOST_SUGGESTED;
+        Ok(Prepared { request, validation, is_long, kind, planned_calls, unmaskings })
+    }
+
+    /// The document of a text that is not kept.
+    fn read(&self, text: &str) -> Result<ExecutableDocument, Failure> {
+        let extent = scan::extent(text);
+        for (bound, limit, value) in [
+            ("max_tokens", self.settings.max_tokens, extent.tokens),
+            ("max_nesting", self.settings.max_nesting, extent.nesting),
+            ("max_name_bytes", self.settings.max_name_bytes, extent.longest_name),
+        ] {
+            if value > limit {
+                return Err(bounds::over(bound, limit, value));
+            }
+        }
+        let mut document = parse_query(text).map_err(|error| not_graphql(&error))?;
+        bounds::check(&document, &self.settings.bounds)?;
+        conflicts::check(&document)?;
+        typename::bare(&mut document)?;
+        Ok(document)
     }
 
     /// Runs a prepared operation for a caller.
@@ -149,8 +189,21 @@ impl Executor {
         let open = self.settings.introspection || principal.may_introspect;
         let request = if open { prepared.request } else { prepared.request.disable_introspection() };
         let request = request.data(Principal { may_introspect: open, ..principal }).data(session);
-        let response = self.schema.execute(request).await;
-        Outcome::of(response, self.settings.errors, request_id)
+        let schema = match prepared.validation {
+            Validation::Passed => &self.schemas.passed,
+            Validation::Due(..) | Validation::Always if prepared.is_long => &self.schemas.silent,
+            Validation::Due(..) | Validation::Always => &self.schemas.strict,
+        };
+        let response = schema.execute(request).await;
+        let outcome = Outcome::of(response, self.settings.errors, request_id);
+        if let Validation::Due(known, shape) = prepared.validation
+            // What was run has passed, whatever came of it.
+            && !outcome.is_refused()
+            && !values_matter(&known.document, &self.types)
+        {
+            known.pass(shape);
+        }
+        outcome
     }
 }
 
@@ -184,18 +237,18 @@ fn choose<'a>(
     }
 }
 
-/// The document with the chosen operation mended.
+/// The document with the chosen operation mended, and whether that went by the values of variables.
 fn mended(
     document: &ExecutableDocument,
     chosen: Positioned<OperationDefinition>,
     name: Option<&str>,
     variables: &Variables,
-) -> ExecutableDocument {
+) -> (ExecutableDocument, bool) {
     let mut operation = chosen;
     let mut fragments = document.fragments.clone();
     rewrite::drop_arguments_without_a_value(&mut operation.node, &mut fragments, variables);
     if rewrite::merge_repeated_mutations(&mut operation.node, &mut fragments, variables) {
-        return ExecutableDocument { operations: DocumentOperations::Single(operation), fragments };
+        return (ExecutableDocument { operations: DocumentOperations::Single(operation), fragments }, true);
     }
     let mut operations = document.operations.clone();
     match (&mut operations, name) {
@@ -211,5 +264,5 @@ fn mended(
             }
         }
     }
-    ExecutableDocument { operations, fragments }
+    (ExecutableDocument { operations, fragments }, false)
 }

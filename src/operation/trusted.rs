@@ -6,11 +6,13 @@
 //! text, are apart from it: they save bytes and protect nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use moka::future::Cache as Store;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Failure};
@@ -55,13 +57,41 @@ pub enum ManifestError {
     Unreadable(std::io::Error),
     #[error("is neither a map from ids to documents nor an apollo-persisted-query-manifest")]
     NotAManifest,
+    #[error("lists an id twice, with different documents: write it anew")]
+    Ambiguous,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
     Apollo { format: String, operations: Vec<ApolloOperation> },
-    Map(HashMap<String, String>),
+    Map(Pairs),
+}
+
+/// The members of an object in their order, also those that come twice.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from ids to documents")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = members.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 #[derive(Deserialize)]
@@ -118,7 +148,10 @@ impl TrustedDocuments {
                     _ => None,
                 };
                 // By its name: Apollo's clients look for it.
-                registered.ok_or_else(|| Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound"))
+                let unknown = || Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound");
+                let text = registered.ok_or_else(unknown)?;
+                self.check_trust(&text)?;
+                Ok(text)
             }
             (Some(text), _) => {
                 let text: Arc<str> = text.into();
@@ -153,13 +186,23 @@ impl TrustedDocuments {
 }
 
 fn read(manifest: &[u8]) -> Result<HashMap<String, Arc<str>>, ManifestError> {
-    match serde_json::from_slice(manifest).map_err(|_| ManifestError::NotAManifest)? {
-        Manifest::Map(texts) => Ok(texts.into_iter().map(|(id, text)| (id, text.into())).collect()),
+    let pairs = match serde_json::from_slice(manifest).map_err(|_| ManifestError::NotAManifest)? {
+        Manifest::Map(Pairs(pairs)) => pairs,
         Manifest::Apollo { format, operations } if format == "apollo-persisted-query-manifest" => {
-            Ok(operations.into_iter().map(|operation| (operation.id, operation.body.into())).collect())
+            operations.into_iter().map(|operation| (operation.id, operation.body)).collect()
         }
-        Manifest::Apollo { .. } => Err(ManifestError::NotAManifest),
+        Manifest::Apollo { .. } => return Err(ManifestError::NotAManifest),
+    };
+    let mut texts: HashMap<String, Arc<str>> = HashMap::with_capacity(pairs.len());
+    for (id, text) in pairs {
+        let text: Arc<str> = text.into();
+        if let Some(other) = texts.insert(id, Arc::clone(&text))
+            && other != text
+        {
+            return Err(ManifestError::Ambiguous);
+        }
     }
+    Ok(texts)
 }
 
 fn digest(text: &str) -> [u8; 32] {
@@ -204,6 +247,23 @@ mod tests {
             assert_eq!(unknown.code, Code::PersistedQueryNotFound);
         }
         assert!(read(b"[]").is_err() && read(br#"{"format": "other", "operations": []}"#).is_err());
+    }
+
+    #[test]
+    fn an_id_stands_for_one_text() {
+        let apollo = |second: &str| {
+            format!(
+                r#"{{"format": "apollo-persisted-query-manifest",
+                     "operations": [{{"id": "a", "body": "{{ b }}"}}, {{"id": "a", "body": "{second}"}}]}}"#
+            )
+        };
+        let map = |second: &str| format!(r#"{{"a": "{{ b }}", "a": "{second}"}}"#);
+        for manifest in [apollo("{ c }"), map("{ c }")] {
+            assert!(matches!(read(manifest.as_bytes()), Err(ManifestError::Ambiguous)), "{manifest}");
+        }
+        for manifest in [apollo("{ b }"), map("{ b }")] {
+            assert_eq!(read(manifest.as_bytes()).expect("the same twice").len(), 1, "{manifest}");
+        }
     }
 
     #[tokio::test]

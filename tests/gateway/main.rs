@@ -31,5 +31,6 @@ mod partial_failure;
 mod rate_limit;
 mod reading;
 mod schema;
+mod validation;
 mod wire;
 mod writing;

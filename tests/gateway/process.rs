@@ -79,7 +79,13 @@ impl Process {
     }
 
     pub async fn start_in(directory: Directory, settings: &[(&str, &str)]) -> Self {
-        let (stdout, stderr) = (directory.path("stdout"), directory.path("stderr"));
+        let stdout = File::create(directory.path("stdout")).unwrap();
+        Self::start_saying(stdout, directory, settings).await
+    }
+
+    /// With a standard output of its own, which is no part of what it said then.
+    pub async fn start_saying(stdout: File, directory: Directory, settings: &[(&str, &str)]) -> Self {
+        let stderr = directory.path("stderr");
         let child = command()
             .env("GATEWAY__SERVER__LISTEN", "127.0.0.1:0")
             .env("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0")
@@ -87,7 +93,7 @@ impl Process {
             .env("GATEWAY__AUDIT__DESTINATION", directory.path("audit.jsonl"))
             .env("GATEWAY__LOG__LEVEL", "debug")
             .envs(settings.iter().copied())
-            .stdout(File::create(&stdout).unwrap())
+            .stdout(stdout)
             .stderr(File::create(&stderr).unwrap())
             .stdin(Stdio::null())
             .spawn()
