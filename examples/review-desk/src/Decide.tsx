@@ -1,0 +1,151 @@
+// The decision. The page shows it at once and takes it back if the gateway says no.
+
+import { useRef, useState } from 'react';
+import { useMutation, useQuery } from 'urql';
+import { Link } from 'wouter';
+import { graphql, read, type FragmentType } from './gql';
+import type { ReviewDecision } from './gql/graphql';
+import { Status } from './Marks';
+import { useMay } from './Page';
+import { Problem } from './Problem';
+import { HEAD } from './Queue';
+import { STATUS } from './words';
+
+const DECIDE = graphql(`
+  mutation Decide($input: DecideCustomerReviewInput!) {
+    decideCustomerReview(input: $input) {
+      customer {
+        id
+        status
+      }
+      userErrors {
+        code
+        message
+        path
+      }
+    }
+  }
+`);
+
+const NEXT = graphql(`
+  query Next {
+    customers(first: 1, filter: { statuses: [REVIEW] }, sort: { by: CREATED_AT, order: ASC }) {
+      totalCount
+      edges {
+        node {
+          id
+          ...Head
+        }
+      }
+    }
+  }
+`);
+
+export function Decide({ customer, readAgain }: { customer: FragmentType<typeof HEAD>; readAgain: () => void }) {
+  const { id, status } = read(HEAD, customer);
+  const mayDecide = useMay('REVIEWS_DECIDE');
+  const [{ data, error, fetching }, decide] = useMutation(DECIDE);
+  const [reason, setReason] = useState('');
+  // Where no answer came, nobody knows whether it was decided. The same key makes it safe to ask again.
+  const attempt = useRef<{ decision: ReviewDecision; idempotencyKey: string }>(null);
+
+  const send = async (decision: ReviewDecision) => {
+    if (attempt.current?.decision !== decision) attempt.current = { decision, idempotencyKey: crypto.randomUUID() };
+    const { error } = await decide({ input: { customerId: id, reason, ...attempt.current } });
+    if (!error) attempt.current = null;
+  };
+
+  const payload = data?.decideCustomerReview;
+  if (payload?.customer) return <Decided as={payload.customer.status} />;
+
+  const refusals = payload?.userErrors ?? [];
+  const aboutReason = refusals.find(({ path }) => path?.at(-1) === 'reason');
+  const unsent = attempt.current;
+  return (
+    <section className="card decide" aria-label="Decision">
+      <h2>Decision</h2>
+      {status === 'REVIEW' || fetching ? (
+        mayDecide ? (
+          <form>
+            <label className="field">
+              Reason, for the record
+              <textarea
+                rows={3}
+                required
+                value={reason}
+                onChange={(event) => setReason(event.target.value)}
+                disabled={fetching}
+                aria-invalid={aboutReason !== undefined}
+                aria-describedby="about-reason"
+              />
+            </label>
+            <p id="about-reason" className="field-error">
+              {aboutReason?.message}
+            </p>
+            <div className="buttons">
+              <button className="good" formAction={() => send('VERIFIED')} disabled={fetching}>
+                Verify
+              </button>
+              <button className="bad" formAction={() => send('REJECTED')} disabled={fetching}>
+                Reject
+              </button>
+            </div>
+          </form>
+        ) : (
+          <p className="empty">Decisions are not yours to make.</p>
+        )
+      ) : (
+        <p>
+          Nothing to decide: <Status of={status} />
+        </p>
+      )}
+      {refusals
+        .filter((refusal) => refusal !== aboutReason)
+        .map(({ code, message }) => (
+          <div key={code} className="problem" role="alert">
+            <p>{message}</p>
+            <button type="button" onClick={readAgain}>
+              Read the customer again
+            </button>
+          </div>
+        ))}
+      {error && (
+        <Problem
+          key={error.message}
+          what="It is not known to be decided."
+          error={error}
+          {...(unsent && { retry: () => send(unsent.decision), safe: true })}
+        />
+      )}
+    </section>
+  );
+}
+
+/** Said once the gateway has said so, with the way on to whoever has waited longest. */
+function Decided({ as: status }: { as: keyof typeof STATUS }) {
+  const [{ data, error, fetching }, again] = useQuery({ query: NEXT, requestPolicy: 'network-only' });
+  const [next] = data?.customers.edges ?? [];
+  return (
+    <section className="card decide" aria-label="Decision">
+      <h2>Decision</h2>
+      <p role="status">
+        <Status of={status} /> Recorded with your reason.
+      </p>
+      {error && <Problem what="Who is next could not be read." error={error} retry={again} />}
+      {next && <NextUp customer={next.node} waiting={data?.customers.totalCount ?? 0} />}
+      {!next && !fetching && !error && <p>Nobody else waits.</p>}
+    </section>
+  );
+}
+
+function NextUp({ customer, waiting }: { customer: FragmentType<typeof HEAD>; waiting: number }) {
+  const { id, name } = read(HEAD, customer);
+  return (
+    <p>
+      <Link href={`/customers/${id}`} className="button">
+        Next: {name} →
+      </Link>{' '}
+      <span className="quiet">{waiting} waiting</span>
+    </p>
+  );
+}
