@@ -27,15 +27,16 @@ const DECIDE = graphql(`
   }
 `);
 
+/** A page and no window: the cache would take a window of one row for the beginning of the queue's list. */
 const NEXT = graphql(`
   query Next {
-    customers(first: 1, filter: { statuses: [REVIEW] }, sort: { by: CREATED_AT, order: ASC }) {
-      totalCount
-      edges {
-        node {
-          id
-          ...Head
-        }
+    customerPage(size: 1, filter: { statuses: [REVIEW] }, sort: { by: CREATED_AT, order: ASC }) {
+      nodes {
+        id
+        ...Head
+      }
+      meta {
+        totalItems
       }
     }
   }
@@ -124,7 +125,7 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
 /** Said once the gateway has said so, with the way on to whoever has waited longest. */
 function Decided({ as: status }: { as: keyof typeof STATUS }) {
   const [{ data, error, fetching }, again] = useQuery({ query: NEXT, requestPolicy: 'network-only' });
-  const [next] = data?.customers.edges ?? [];
+  const [next] = data?.customerPage.nodes ?? [];
   return (
     <section className="card decide" aria-label="Decision">
       <h2>Decision</h2>
@@ -132,7 +133,7 @@ function Decided({ as: status }: { as: keyof typeof STATUS }) {
         <Status of={status} /> Recorded with your reason.
       </p>
       {error && <Problem what="Who is next could not be read." error={error} retry={again} />}
-      {next && <NextUp customer={next.node} waiting={data?.customers.totalCount ?? 0} />}
+      {next && <NextUp customer={next} waiting={data?.customerPage.meta.totalItems ?? 0} />}
       {!next && !fetching && !error && <p>Nobody else waits.</p>}
     </section>
   );

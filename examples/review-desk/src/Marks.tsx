@@ -1,7 +1,7 @@
 // The small signs of the desk. Each says in words and by its shape what its colour says.
 
-import type { CustomerStatus, IdentityDecision } from './gql/graphql';
-import { DECISION, STATUS, ago, minute } from './words';
+import type { Correlation, CustomerStatus, IdentityDecision } from './gql/graphql';
+import { CORRELATION, DECISION, STATUS, ago, minute } from './words';
 
 type Tone = 'good' | 'caution' | 'bad' | 'quiet';
 
@@ -21,17 +21,26 @@ const DECISION_TONE: Record<IdentityDecision, Tone> = {
   UNRECOGNIZED: 'quiet',
 };
 
-export const Status = ({ of }: { of: CustomerStatus }) => (
-  <span className="mark" data-tone={STATUS_TONE[of]}>
-    {STATUS[of]}
+const CORRELATION_TONE: Record<Correlation, Tone> = {
+  LOW_CONFIDENCE: 'quiet',
+  POTENTIAL_MATCH: 'caution',
+  LIKELY_MATCH: 'bad',
+  HIGH_CONFIDENCE: 'bad',
+  UNRECOGNIZED: 'quiet',
+};
+
+export const Mark = ({ tone, children }: { tone: Tone; children: string }) => (
+  <span className="mark" data-tone={tone}>
+    {children}
   </span>
 );
 
-export const Decision = ({ of }: { of: IdentityDecision }) => (
-  <span className="mark" data-tone={DECISION_TONE[of]}>
-    {DECISION[of]}
-  </span>
-);
+export const Status = ({ of }: { of: CustomerStatus }) => <Mark tone={STATUS_TONE[of]}>{STATUS[of]}</Mark>;
+
+export const Decision = ({ of }: { of: IdentityDecision }) => <Mark tone={DECISION_TONE[of]}>{DECISION[of]}</Mark>;
+
+/** How alike a customer and an entry of a list are: the more alike, the worse. */
+export const Likeness = ({ of }: { of: Correlation }) => <Mark tone={CORRELATION_TONE[of]}>{CORRELATION[of]}</Mark>;
 
 export const Since = ({ time }: { time: string }) => (
   <time dateTime={time} title={minute(time)}>

@@ -149,7 +149,7 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
       <Title>Customers</Title>
       <StatusTabs current={status} />
       <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <label className="field field-search">
+        <label className="field">
           Search
           <input
             type="search"
@@ -225,6 +225,14 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
   const rows = edges.map(({ node }) => node).filter((node) => node.status === status);
   return (
     <section aria-label={STATUS[status]} aria-busy={fetching}>
+      <header className="list-head">
+        <span role="status">
+          {rows.length} of {totalCount}, oldest first
+        </span>
+        <span className="keys" aria-hidden>
+          <kbd>j</kbd> <kbd>k</kbd> to walk, <kbd>Enter</kbd> to open
+        </span>
+      </header>
       {rows.length === 0 && <p className="empty">Nobody here. Enjoy the quiet.</p>}
       <ol className="rows">
         {rows.map((row) => (
@@ -232,16 +240,13 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
         ))}
       </ol>
       {error && <Problem what="More could not be read." error={error} retry={() => again(AFRESH)} />}
-      <footer className="more">
-        <span role="status">
-          {rows.length} of {totalCount}
-        </span>
-        {pageInfo.hasNextPage && (
+      {pageInfo.hasNextPage && (
+        <footer className="more">
           <button type="button" disabled={fetching} onClick={() => setAfter(pageInfo.endCursor ?? null)}>
             {fetching ? 'Reading …' : 'Show more'}
           </button>
-        )}
-      </footer>
+        </footer>
+      )}
     </section>
   );
 }
@@ -288,7 +293,11 @@ function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined 
           {others.length > 0 && <span className="quiet"> and {others.length} more</span>}
         </span>
       </div>
-      {worst.riskScore != null && <Risk of={CHECK[worst.check]} score={worst.riskScore} />}
+      {worst.riskScore == null ? (
+        <span className="quiet">no score</span>
+      ) : (
+        <Risk of={CHECK[worst.check]} score={worst.riskScore} />
+      )}
     </>
   );
 }

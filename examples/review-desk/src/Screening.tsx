@@ -3,7 +3,7 @@
 import type { ReactNode } from 'react';
 import { graphql, read, type DocumentType, type FragmentType } from './gql';
 import type { IdentityCheckKind } from './gql/graphql';
-import { Decision, Risk } from './Marks';
+import { Decision, Likeness, Risk } from './Marks';
 import { CHECK, CORRELATION, minute } from './words';
 
 const CHECKED = graphql(`
@@ -137,10 +137,12 @@ function Reasons({ identity }: { identity: Identity }) {
       {identity.reasons.length === 0 && <p className="empty">Every check accepts.</p>}
       <ol className="reasons">
         {identity.reasons.map((reason) => (
-          <li key={reason.check} data-decision={reason.decision}>
-            <h3>{CHECK[reason.check]}</h3>
+          <li key={reason.check}>
             <Decision of={reason.decision} />
-            <Messages messages={reason.messages} />
+            <div>
+              <h3>{CHECK[reason.check]}</h3>
+              <Messages messages={reason.messages} />
+            </div>
             {reason.riskScore != null && <Risk of={CHECK[reason.check]} score={reason.riskScore} />}
           </li>
         ))}
@@ -217,14 +219,18 @@ function WatchLists({ matches }: { matches: NonNullable<Identity['watchlist']>['
         {matches.map(({ listName, correlation, matchFields, urls }) => (
           <li key={listName}>
             <h3>{listName}</h3>
-            <p>
-              {CORRELATION[correlation]}, by {matchFields.map(inWords).join(' and ')}
+            <Likeness of={correlation} />
+            <p className="quiet">
+              By {matchFields.map(inWords).join(' and ')}
+              {urls.map((url) => (
+                <span key={url}>
+                  {' · '}
+                  <a href={url} target="_blank" rel="noreferrer">
+                    the entry
+                  </a>
+                </span>
+              ))}
             </p>
-            {urls.map((url) => (
-              <a key={url} href={url} target="_blank" rel="noreferrer">
-                The entry
-              </a>
-            ))}
           </li>
         ))}
       </ul>

@@ -23,7 +23,10 @@ const whileDeciding: OptimisticMutationResolver<MutationDecideCustomerReviewArgs
 
 /** Cursors are positions: once a customer has left a list, all its windows and counts are read anew. */
 const forgetLists: UpdateResolver = (_payload, _arguments, cache, { optimistic }) => {
-  if (!optimistic) cache.invalidate('Query', 'customers');
+  if (optimistic) return;
+  for (const { fieldName, arguments: given } of cache.inspectFields('Query')) {
+    if (fieldName === 'customers') cache.invalidate('Query', fieldName, given);
+  }
 };
 
 const cache = cacheExchange({

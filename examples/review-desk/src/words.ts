@@ -46,11 +46,11 @@ export const CHECK: Record<IdentityCheckKind, string> = {
 };
 
 export const CORRELATION: Record<Correlation, string> = {
-  LOW_CONFIDENCE: 'hardly alike',
-  POTENTIAL_MATCH: 'perhaps the same',
-  LIKELY_MATCH: 'probably the same',
-  HIGH_CONFIDENCE: 'almost certainly the same',
-  UNRECOGNIZED: 'alike in another way',
+  LOW_CONFIDENCE: 'Hardly alike',
+  POTENTIAL_MATCH: 'Perhaps the same',
+  LIKELY_MATCH: 'Probably the same',
+  HIGH_CONFIDENCE: 'Almost certainly the same',
+  UNRECOGNIZED: 'Alike in another way',
 };
 
 const DAY = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' });
