@@ -70,7 +70,8 @@ export function CustomerPage({ id }: { id: string }) {
           )}
         </div>
         <aside aria-label="Decision and profile">
-          <Decide customer={customer} readAgain={again} />
+          {/* Nobody decides on a screening that they have not seen. */}
+          {(customer.review || !withReview) && <Decide customer={customer} readAgain={again} />}
           {failed && customer.review && (
             <Problem what="Some of the profile could not be read." error={error} retry={again} />
           )}

@@ -6,7 +6,7 @@ import { Link } from 'wouter';
 import { graphql, read, type FragmentType } from './gql';
 import type { ReviewDecision } from './gql/graphql';
 import { Status } from './Marks';
-import { useMay } from './Page';
+import { useArrival, useMay } from './Page';
 import { Problem } from './Problem';
 import { HEAD } from './Queue';
 import { STATUS } from './words';
@@ -61,7 +61,6 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
 
   const refusals = payload?.userErrors ?? [];
   const aboutReason = refusals.find(({ path }) => path?.at(-1) === 'reason');
-  const unsent = attempt.current;
   return (
     <section className="card decide" aria-label="Decision">
       <h2>Decision</h2>
@@ -93,29 +92,30 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
             </div>
           </form>
         ) : (
-          <p className="empty">Decisions are not yours to make.</p>
+          <p className="quiet">Decisions are not yours to make.</p>
         )
       ) : (
         <p>
           Nothing to decide: <Status of={status} />
         </p>
       )}
-      {refusals
-        .filter((refusal) => refusal !== aboutReason)
-        .map(({ code, message }) => (
-          <div key={code} className="problem" role="alert">
-            <p>{message}</p>
-            <button type="button" onClick={readAgain}>
-              Read the customer again
-            </button>
-          </div>
-        ))}
+      {status === 'REVIEW' &&
+        refusals
+          .filter((refusal) => refusal !== aboutReason)
+          .map(({ code, message }) => (
+            <div key={code} className="problem">
+              <p role="alert">{message}</p>
+              <button type="button" onClick={readAgain}>
+                Read the customer again
+              </button>
+            </div>
+          ))}
       {error && (
         <Problem
-          key={error.message}
-          what="It is not known to be decided."
+          what="Not decided."
+          unsure="No clear answer came, so it may be decided. Trying again is safe: nothing is decided twice."
           error={error}
-          {...(unsent && { retry: () => send(unsent.decision), safe: true })}
+          retry={() => attempt.current && send(attempt.current.decision)}
         />
       )}
     </section>
@@ -129,7 +129,7 @@ function Decided({ as: status }: { as: keyof typeof STATUS }) {
   return (
     <section className="card decide" aria-label="Decision">
       <h2>Decision</h2>
-      <p role="status">
+      <p role="status" ref={useArrival<HTMLParagraphElement>()} tabIndex={-1}>
         <Status of={status} /> Recorded with your reason.
       </p>
       {error && <Problem what="Who is next could not be read." error={error} retry={again} />}

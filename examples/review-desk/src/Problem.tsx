@@ -1,6 +1,6 @@
 // What went wrong, shown where it went wrong: in a field, a row, a section or instead of a page.
 
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { CombinedError } from 'urql';
 
 type Trouble = { code: string; message: string; retryable: boolean; retryAfter: number; requestId: string | null };
@@ -20,35 +20,40 @@ function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Troub
   };
 }
 
+/** After these a write may have been carried out. */
+const UNSURE = ['OFFLINE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_ERROR', 'UPSTREAM_INVALID_RESPONSE'];
+
 type ProblemProps = {
   what: string;
+  /** What to say of a write that may have been carried out, and that can be repeated without harm. */
+  unsure?: string;
   error: CombinedError;
-  /** Tries again; left out where that cannot help. */
-  retry?: () => void;
-  /** The same request can be repeated without harm, whatever the error says: a write with its idempotency key. */
-  safe?: boolean;
+  retry: () => void;
 };
 
-export function Problem({ what, error, retry, safe = false }: ProblemProps) {
+export function Problem({ what, unsure, error, retry }: ProblemProps) {
   const { code, message, retryable, retryAfter, requestId } = trouble(error);
-  const [until] = useState(() => Date.now() + retryAfter * 1000);
+  const open = unsure !== undefined && UNSURE.includes(code);
+  const until = useMemo(() => Date.now() + retryAfter * 1000, [error, retryAfter]);
   const wait = useSecondsLeft(until);
   return (
-    <div className="problem" role="alert">
-      <p>
-        <strong>{what}</strong> {message}
-      </p>
-      <p className="problem-details">
-        <code>{code}</code>
-        {requestId && (
-          <>
-            {' · request '}
-            <code>{requestId}</code>
-          </>
-        )}
-      </p>
-      {retry && (retryable || safe) && (
-        <button type="button" onClick={retry} disabled={wait > 0}>
+    <div className="problem">
+      <div role="alert">
+        <p>
+          <strong>{open ? unsure : what}</strong> {!open && message}
+        </p>
+        <p className="problem-details">
+          <code>{code}</code>
+          {requestId && (
+            <>
+              {' · request '}
+              <code>{requestId}</code>
+            </>
+          )}
+        </p>
+      </div>
+      {(retryable || open) && (
+        <button type="button" onClick={() => retry()} disabled={wait > 0}>
           {wait > 0 ? `Try again in ${wait} s` : 'Try again'}
         </button>
       )}

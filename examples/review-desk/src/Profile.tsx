@@ -58,7 +58,6 @@ const UNMASK = graphql(`
           }
           ... on UnmaskedBusinessComplianceProfile {
             ein
-            legalBusinessName
           }
         }
       }
@@ -97,6 +96,7 @@ export function Profile({ customer }: { customer: FragmentType<typeof PROFILE> }
         )}
         {company?.__typename === 'BusinessComplianceProfile' && (
           <>
+            <Fact name="Registered name">{company.legalBusinessName}</Fact>
             <Fact name="Web site">{company.website}</Fact>
             {company.representatives?.map(({ name, email, phone }) => (
               <Fact key={name} name="Representative">
@@ -134,10 +134,13 @@ function Secrets({ masked }: { masked: Masked }) {
   return (
     <div className="secrets" data-clear={shown !== null}>
       <Facts of={shown?.clear ?? masked} />
+      <p role="status" className="unseen">
+        {shown && `Shown in clear for ${SHOWN_MS / 1000} seconds.`}
+      </p>
       {shown ? (
         <p className="buttons">
           <Countdown until={shown.until} />
-          <button type="button" onClick={() => setShown(null)}>
+          <button type="button" autoFocus onClick={() => setShown(null)}>
             Hide now
           </button>
         </p>
@@ -165,12 +168,7 @@ function Facts({ of: { device, complianceProfile: profile } }: { of: Pick<Masked
           <Fact name="Social security number">{profile.ssn}</Fact>
         </>
       )}
-      {profile && 'ein' in profile && (
-        <>
-          <Fact name="Registered name">{profile.legalBusinessName}</Fact>
-          <Fact name="Employer number">{profile.ein}</Fact>
-        </>
-      )}
+      {profile && 'ein' in profile && <Fact name="Employer number">{profile.ein}</Fact>}
       <Fact name="Address at sign-up">{device?.ipAddress}</Fact>
     </dl>
   );
@@ -241,7 +239,7 @@ function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void })
           Cancel
         </button>
       </div>
-      {error && <Problem key={error.message} what="It cannot be shown." error={error} retry={ask} />}
+      {error && <Problem what="It cannot be shown." error={error} retry={ask} />}
     </form>
   );
 }

@@ -185,12 +185,12 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
 }
 
 function StatusTabs({ current }: { current: CustomerStatus }) {
-  const [{ data }] = useQuery({ query: COUNTS });
+  const [{ data, error }] = useQuery({ query: COUNTS });
   return (
     <nav className="tabs" aria-label="By status">
       {STATUSES.map((status) => (
         <Link key={status} href={`/?status=${status}`} aria-current={status === current ? 'page' : undefined}>
-          {STATUS[status]} <span className="count">{data?.[status].totalCount ?? '·'}</span>
+          {STATUS[status]} <span className="count">{data?.[status].totalCount ?? (error ? '?' : '·')}</span>
         </Link>
       ))}
     </nav>
@@ -208,6 +208,8 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
   const withReviews = useMay('REVIEWS_READ') && status === 'REVIEW';
   const [reasons] = useQuery({ query: REASONS, variables, pause: !data || !withReviews });
   const against = new Map(reasons.data?.customers.edges.map(({ node }) => [node.id, node.review]));
+  // A review that is null could not be read; or the cache, which knows the schema, leaves room for it until it is.
+  const missing = reasons.fetching || reasons.stale ? undefined : null;
   useRowKeys();
 
   if (!data) {
@@ -236,7 +238,7 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
       {rows.length === 0 && <p className="empty">Nobody here. Enjoy the quiet.</p>}
       <ol className="rows">
         {rows.map((row) => (
-          <Row key={row.id} customer={row} review={against.get(row.id)} withReview={withReviews} />
+          <Row key={row.id} customer={row} review={against.get(row.id) ?? missing} withReview={withReviews} />
         ))}
       </ol>
       {error && <Problem what="More could not be read." error={error} retry={() => again(AFRESH)} />}

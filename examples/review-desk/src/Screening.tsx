@@ -134,7 +134,7 @@ function Reasons({ identity }: { identity: Identity }) {
       title="Why a person should look"
       aside={<span className="quiet">Screened {minute(identity.updatedAt)}</span>}
     >
-      {identity.reasons.length === 0 && <p className="empty">Every check accepts.</p>}
+      {identity.reasons.length === 0 && <p className="quiet">Every check accepts.</p>}
       <ol className="reasons">
         {identity.reasons.map((reason) => (
           <li key={reason.check}>
@@ -214,7 +214,7 @@ function Messages({ messages }: { messages: Pick<Message, 'code' | 'message'>[] 
 
 function WatchLists({ matches }: { matches: NonNullable<Identity['watchlist']>['matches'] }) {
   return (
-    <Section title="Watch lists" aside={<span className="quiet">{matches.length === 0 ? 'No hit' : `${matches.length} hits`}</span>}>
+    <Section title="Watch lists" aside={matches.length === 0 && <span className="quiet">No hit</span>}>
       <ul className="hits">
         {matches.map(({ listName, correlation, matchFields, urls }) => (
           <li key={listName}>
