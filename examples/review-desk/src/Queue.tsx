@@ -175,7 +175,7 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
           <input type="date" value={from} max={to} onChange={(event) => set('from', event.target.value)} />
         </label>
         <label className="field">
-          to
+          Created until
           <input type="date" value={to} min={from} onChange={(event) => set('to', event.target.value)} />
         </label>
       </form>

@@ -214,7 +214,7 @@ const steps = {
   },
 
   async 'every size and colour: nothing serious for axe, nothing wider than the screen'() {
-    for (const [width, height] of [[1280, 860], [390, 844]]) {
+    for (const [width, height] of [[1280, 960], [390, 844]]) {
       for (const colorScheme of ['light', 'dark']) {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme });
