@@ -9,7 +9,7 @@ import { Since, Status } from './Marks';
 import { Title, useMay } from './Page';
 import { Problem } from './Problem';
 import { Profile } from './Profile';
-import { HEAD } from './Queue';
+import { HEAD } from './Row';
 import { Screening } from './Screening';
 import { TYPE, day } from './words';
 

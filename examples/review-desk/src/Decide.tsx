@@ -8,7 +8,7 @@ import type { ReviewDecision } from './gql/graphql';
 import { Status } from './Marks';
 import { useArrival, useMay } from './Page';
 import { Problem } from './Problem';
-import { HEAD } from './Queue';
+import { HEAD } from './Row';
 import { STATUS } from './words';
 
 const DECIDE = graphql(`

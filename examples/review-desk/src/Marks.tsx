@@ -1,5 +1,6 @@
-// The small signs of the desk. Each says in words and by its shape what its colour says.
+// The small parts of the desk. Each says in words and by its shape what its colour says.
 
+import type { ReactNode } from 'react';
 import type { Correlation, CustomerStatus, IdentityDecision } from './gql/graphql';
 import { CORRELATION, DECISION, STATUS, ago, minute } from './words';
 
@@ -46,6 +47,13 @@ export const Since = ({ time }: { time: string }) => (
   <time dateTime={time} title={minute(time)}>
     {ago(time)}
   </time>
+);
+
+export const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{children ?? <span className="quiet">not known</span>}</dd>
+  </div>
 );
 
 /** Where a score begins to matter. These are the desk's own: the screening decides by rules that it does not tell. */

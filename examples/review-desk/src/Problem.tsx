@@ -8,7 +8,13 @@ type Trouble = { code: string; message: string; retryable: boolean; retryAfter: 
 /** The first thing that an answer says went wrong. Every error of the gateway has a code and says whether to retry. */
 function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Trouble {
   if (networkError || !first) {
-    return { code: 'OFFLINE', message: 'The gateway cannot be reached.', retryable: true, retryAfter: 0, requestId: null };
+    return {
+      code: 'OFFLINE',
+      message: 'The gateway cannot be reached.',
+      retryable: true,
+      retryAfter: 0,
+      requestId: null,
+    };
   }
   const { code, retryable, retryAfterSeconds, requestId } = first.extensions;
   return {

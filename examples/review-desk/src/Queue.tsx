@@ -5,46 +5,15 @@
 // that, of the same window; the cache joins the two by id.
 
 import { useEffect, useMemo, useState } from 'react';
-import { useClient, useQuery } from 'urql';
+import { useQuery } from 'urql';
 import { Link, useSearchParams } from 'wouter';
 import { AFRESH } from './client';
-import { graphql, read, type FragmentType } from './gql';
+import { graphql } from './gql';
 import type { CustomerFilter, CustomerStatus, CustomerType } from './gql/graphql';
-import { Decision, Risk, Since } from './Marks';
 import { Title, useMay } from './Page';
 import { Problem } from './Problem';
-import { CHECK, STATUS, TYPE, day } from './words';
-
-/** What a list carries without a look-up for each row. */
-export const HEAD = graphql(`
-  fragment Head on Customer {
-    id
-    name
-    type
-    status
-    email
-    phone
-    externalId
-    createdAt
-    updatedAt
-  }
-`);
-
-const AGAINST = graphql(`
-  fragment Against on CustomerReview {
-    identity {
-      reasons {
-        check
-        decision
-        riskScore
-        messages {
-          code
-          message
-        }
-      }
-    }
-  }
-`);
+import { Row } from './Row';
+import { STATUS, TYPE } from './words';
 
 const ROWS = graphql(`
   query QueueRows($filter: CustomerFilter!, $after: String) {
@@ -75,17 +44,6 @@ const REASONS = graphql(`
             ...Against
           }
         }
-      }
-    }
-  }
-`);
-
-const ONE_REASON = graphql(`
-  query RowReason($id: ID!) {
-    customer(id: $id) {
-      id
-      review {
-        ...Against
       }
     }
   }
@@ -147,7 +105,7 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
   return (
     <>
       <Title>Customers</Title>
-      <StatusTabs current={status} />
+      <StatusTabs current={status} onChange={() => onSearch('')} />
       <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
         <label className="field">
           Search
@@ -184,12 +142,18 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
   );
 }
 
-function StatusTabs({ current }: { current: CustomerStatus }) {
+/** Another status is another list, without the filters of this one: what it counts is what it shows. */
+function StatusTabs({ current, onChange }: { current: CustomerStatus; onChange: () => void }) {
   const [{ data, error }] = useQuery({ query: COUNTS });
   return (
     <nav className="tabs" aria-label="By status">
       {STATUSES.map((status) => (
-        <Link key={status} href={`/?status=${status}`} aria-current={status === current ? 'page' : undefined}>
+        <Link
+          key={status}
+          href={`/?status=${status}`}
+          onClick={onChange}
+          aria-current={status === current ? 'page' : undefined}
+        >
           {STATUS[status]} <span className="count">{data?.[status].totalCount ?? (error ? '?' : '·')}</span>
         </Link>
       ))}
@@ -253,79 +217,7 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
   );
 }
 
-type RowProps = {
-  customer: FragmentType<typeof HEAD>;
-  /** `undefined` while it is being read, `null` where it could not be. */
-  review: FragmentType<typeof AGAINST> | null | undefined;
-  withReview: boolean;
-};
-
-function Row({ customer, review, withReview }: RowProps) {
-  const { id, name, type, createdAt } = read(HEAD, customer);
-  return (
-    <li className="row">
-      <div className="row-who">
-        <Link href={`/customers/${id}`} className="row-link">
-          {name}
-        </Link>
-        <span className="quiet">{TYPE[type]}</span>
-      </div>
-      <div className="row-since">
-        <Since time={createdAt} />
-        <span className="quiet">{day(createdAt)}</span>
-      </div>
-      {withReview && (review === null ? <Unread id={id} /> : <Against review={review} />)}
-    </li>
-  );
-}
-
-/** The worst reason of a screening, and how many more there are. */
-function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined }) {
-  const known = read(AGAINST, review);
-  if (!known) return <div className="row-why loading">…</div>;
-  if (!known.identity) return <div className="row-why quiet">Never screened</div>;
-  const [worst, ...others] = known.identity.reasons;
-  if (!worst) return <div className="row-why quiet">Nothing against it</div>;
-  return (
-    <>
-      <div className="row-why">
-        <Decision of={worst.decision} />
-        <span>
-          <strong>{CHECK[worst.check]}</strong> {worst.messages[0]?.message}
-          {others.length > 0 && <span className="quiet"> and {others.length} more</span>}
-        </span>
-      </div>
-      {worst.riskScore == null ? (
-        <span className="quiet">no score</span>
-      ) : (
-        <Risk of={CHECK[worst.check]} score={worst.riskScore} />
-      )}
-    </>
-  );
-}
-
-/** A review that failed costs its row one cell. Read again, it finds its way into the list through the cache. */
-function Unread({ id }: { id: string }) {
-  const client = useClient();
-  const [busy, setBusy] = useState(false);
-  const again = async () => {
-    setBusy(true);
-    await client.query(ONE_REASON, { id }, AFRESH).toPromise();
-    setBusy(false);
-  };
-  return (
-    <div className="row-why row-unread">
-      <span className="mark" data-tone="bad">
-        Could not be read
-      </span>
-      <button type="button" onClick={again} disabled={busy}>
-        {busy ? 'Reading …' : 'Try again'}
-      </button>
-    </div>
-  );
-}
-
-/** j and k, or the arrows, walk the rows; Enter opens one, as it opens any link. */
+/** j and k walk the rows, and so do the arrows from a row on; Enter opens one, as it opens any link. */
 function useRowKeys() {
   useEffect(() => {
     const walk = (event: KeyboardEvent) => {
@@ -334,6 +226,7 @@ function useRowKeys() {
       if (!step || typing || event.metaKey || event.ctrlKey || event.altKey) return;
       const links = [...document.querySelectorAll<HTMLElement>('.row-link')];
       const at = links.findIndex((link) => link === document.activeElement);
+      if (at < 0 && event.key.startsWith('Arrow')) return;
       links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
       event.preventDefault();
     };

@@ -205,7 +205,7 @@ function Messages({ messages }: { messages: Pick<Message, 'code' | 'message'>[] 
     <ul className="messages">
       {messages.map(({ code, message }) => (
         <li key={code}>
-          {message} <code>{code}</code>
+          <code>{code}</code> {message}
         </li>
       ))}
     </ul>

@@ -1,12 +1,6 @@
 // The schema's words as people read them. Each table is complete: a new word in the schema fails the type check here.
 
-import type {
-  Correlation,
-  CustomerStatus,
-  CustomerType,
-  IdentityCheckKind,
-  IdentityDecision,
-} from './gql/graphql';
+import type { Correlation, CustomerStatus, CustomerType, IdentityCheckKind, IdentityDecision } from './gql/graphql';
 
 export const STATUS: Record<CustomerStatus, string> = {
   REVIEW: 'In review',
