@@ -10,18 +10,17 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{Access, Authenticator, Credential, Mode, Permission, Principal, jwt};
+use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
 use crate::cache::{self, Cache, Digests, short};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Services, Session, Turns};
 use crate::error::{Code, Failure};
-use crate::graphql;
-use crate::http::browser::Origins;
+use crate::graphql::Schemas;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
-use crate::operation::rate_limit::RateLimit;
+use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, Audit};
 use crate::telemetry::metrics::{BoundedNames, Metrics, size};
@@ -36,6 +35,8 @@ pub struct App {
     pub services: Arc<Services>,
     rate_limit: Option<RateLimit>,
     unmask_limit: UnmaskLimit,
+    /// The callers' keys that count as callers of their own.
+    pub accepted: AcceptedKeys,
     pub origins: Origins,
     pub limits: Limits,
     /// What the admin server shows; none where no recorder was installed.
@@ -90,13 +91,17 @@ impl App {
             pages_max_bytes: kept.pages_max_bytes,
         });
         let digests = Digests::under(&settings.log.digest_key);
+        let suggestions = settings.introspection();
+        let schemas =
+            if settings.graphql.federation { Schemas::subgraph(suggestions) } else { Schemas::alone(suggestions) };
         let executor = Executor::new(
-            graphql::build(settings.introspection()),
+            schemas,
             settings.documents.trusted()?,
             digests.clone(),
             executor::Settings {
                 max_tokens: settings.graphql.max_tokens,
                 max_nesting: settings.graphql.max_nesting,
+                max_name_bytes: settings.graphql.max_name_bytes,
                 bounds: Bounds {
                     max_depth: settings.graphql.max_depth,
                     max_fields: settings.graphql.max_fields,
@@ -109,6 +114,7 @@ impl App {
                 documents_max_bytes: settings.graphql.documents_max_bytes,
                 introspection: settings.introspection(),
                 max_upstream_calls: settings.graphql.max_upstream_calls,
+                max_representations: settings.graphql.max_representations,
                 max_unmask_per_operation: settings.privacy.max_unmask_per_operation,
                 errors: ErrorBounds {
                     errors: settings.graphql.max_errors,
@@ -135,6 +141,7 @@ impl App {
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
+            accepted: AcceptedKeys::default(),
             origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
@@ -207,13 +214,13 @@ impl App {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn admit(&self, caller: u128, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
-        self.take(caller, 1 + prepared.planned_calls()).inspect_err(|failure| count_limited("operations", failure))?;
+    pub fn admit(&self, payer: Payer, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
+        self.take(payer, 1 + prepared.planned_calls()).inspect_err(|failure| count_limited("operations", failure))?;
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             // It is going to be refused, and must not take a place of those who may.
             return Ok(());
         }
-        let taken = self.unmask_limit.take(caller, prepared.unmaskings(), std::time::Instant::now());
+        let taken = self.unmask_limit.take(payer, prepared.unmaskings(), std::time::Instant::now());
         taken.inspect_err(|failure| count_limited("unmask", failure))
     }
 
@@ -221,12 +228,12 @@ impl App {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn admit_refused(&self, address: u128) -> Result<(), Failure> {
+    pub fn admit_refused(&self, address: Payer) -> Result<(), Failure> {
         self.take(address, 1).inspect_err(|failure| count_limited("refused_callers", failure))
     }
 
-    fn take(&self, caller: u128, units: usize) -> Result<(), Failure> {
-        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(caller, units))
+    fn take(&self, payer: Payer, units: usize) -> Result<(), Failure> {
+        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(payer, units))
     }
 
     /// Says that the process is going down.

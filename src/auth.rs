@@ -1,6 +1,8 @@
 //! Who asks: turns what a request shows of its caller into a [`Principal`], or refuses it.
 
+pub mod accepted;
 pub mod jwt;
+pub mod origins;
 pub mod permission;
 pub mod principal;
 
@@ -18,6 +20,8 @@ use uuid::Uuid;
 use crate::error::{Code, Failure};
 use crate::telemetry::names;
 
+pub use accepted::AcceptedKeys;
+pub use origins::Origins;
 pub use permission::Permission;
 pub use principal::{Credential, Principal};
 
@@ -107,8 +111,9 @@ impl Authenticator {
                 };
                 let verified = verified.map_err(|refusal| refused(refusal, verifier))?;
                 let (names, claims) = (verifier.names(), verified.claims());
+                let subject = jwt::claims::subject(names, claims)?.to_owned();
                 Ok(Principal {
-                    subject: verified.subject().map(str::to_owned),
+                    subject: Some(subject),
                     account: jwt::claims::account(names, claims, account(headers)?, self.gateway_account)?,
                     permissions: jwt::claims::permissions(names, claims),
                     may_introspect: jwt::claims::may_introspect(names, claims),

@@ -45,7 +45,11 @@ enum Command {
     /// Run the sandbox alone: the Customers API with made-up people, in memory.
     Sandbox,
     /// Print the GraphQL schema.
-    Schema,
+    Schema {
+        /// As a subgraph of Apollo Federation, for composing a supergraph.
+        #[arg(long)]
+        federation: bool,
+    },
     /// Read the settings and say what is in force, and where each setting comes from; secrets are not shown.
     CheckConfig,
     /// Ask a running gateway whether it lives; for container platforms.
@@ -73,7 +77,8 @@ enum AuditCommand {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let command = arguments.command.as_ref().unwrap_or(&Command::Serve);
     match command {
-        Command::Schema => return say(graphql::sdl().trim_end()),
+        Command::Schema { federation: false } => return say(graphql::sdl().trim_end()),
+        Command::Schema { federation: true } => return say(graphql::subgraph_sdl().trim_end()),
         Command::Audit { command: AuditCommand::Verify { file } } => return verify_audit(file),
         Command::Serve | Command::Sandbox | Command::CheckConfig | Command::Health => {}
     }
@@ -96,7 +101,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Command::CheckConfig => check_config(file, &settings),
         Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
-        Command::Schema | Command::Audit { .. } => Ok(()),
+        Command::Schema { .. } | Command::Audit { .. } => Ok(()),
     }
 }
 

@@ -24,8 +24,7 @@ pub use telemetry::{Log, Traces};
 
 use sources::Sources;
 
-use crate::auth::Mode;
-use crate::http::browser::Origins;
+use crate::auth::{Mode, Origins};
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::upstream::ArrayEncoding;
@@ -87,6 +86,7 @@ pub struct Graphql {
     pub introspection: Switch,
     pub max_tokens: usize,
     pub max_nesting: usize,
+    pub max_name_bytes: usize,
     pub max_depth: usize,
     pub max_fields: usize,
     pub max_aliases: usize,
@@ -98,6 +98,8 @@ pub struct Graphql {
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
     pub max_upstream_calls: usize,
+    pub federation: bool,
+    pub max_representations: usize,
     pub report_upstream: bool,
     pub private_max_age: bool,
 }
@@ -301,12 +303,14 @@ impl Settings {
             ("server.max_connections", self.server.max_connections),
             ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
+            ("graphql.max_name_bytes", self.graphql.max_name_bytes),
             ("graphql.max_depth", self.graphql.max_depth),
             ("graphql.max_fields", self.graphql.max_fields),
             ("graphql.max_aliases", self.graphql.max_aliases),
             ("graphql.max_root_fields", self.graphql.max_root_fields),
             ("graphql.max_directives", self.graphql.max_directives),
             ("graphql.max_upstream_calls", self.graphql.max_upstream_calls),
+            ("graphql.max_representations", self.graphql.max_representations),
             ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),
             ("graphql.max_operations", self.graphql.max_operations),
             ("graphql.max_errors", self.graphql.max_errors),

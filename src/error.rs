@@ -72,6 +72,26 @@ struct Row {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::GraphqlParseFailed,
+        Self::BadRequest,
+        Self::GraphqlValidationFailed,
+        Self::BadUserInput,
+        Self::OperationTooLarge,
+        Self::PersistedQueryNotFound,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::UpstreamRateLimited,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
+        Self::UpstreamError,
+        Self::UpstreamInvalidResponse,
+        Self::InternalServerError,
+    ];
+
     const fn row(self) -> Row {
         const fn row(name: &'static str, status: StatusCode, retryable: bool) -> Row {
             Row { name, status, retryable }
@@ -95,26 +115,6 @@ impl Code {
             Self::InternalServerError => row("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR, false),
         }
     }
-
-    /// Every code.
-    pub const ALL: [Self; 16] = [
-        Self::GraphqlParseFailed,
-        Self::BadRequest,
-        Self::GraphqlValidationFailed,
-        Self::BadUserInput,
-        Self::OperationTooLarge,
-        Self::PersistedQueryNotFound,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::RateLimited,
-        Self::Overloaded,
-        Self::UpstreamRateLimited,
-        Self::UpstreamUnavailable,
-        Self::UpstreamTimeout,
-        Self::UpstreamError,
-        Self::UpstreamInvalidResponse,
-        Self::InternalServerError,
-    ];
 
     /// The code of a name.
     pub fn named(name: &str) -> Option<Self> {

@@ -11,6 +11,7 @@ pub mod cost;
 pub mod cursor;
 pub mod customer;
 pub mod error;
+pub mod federation;
 pub mod mutation;
 pub mod node;
 pub mod page;
@@ -20,4 +21,4 @@ pub mod review;
 pub mod schema;
 pub mod viewer;
 
-pub use schema::{Schema, build, sdl};
+pub use schema::{Schema, Schemas, sdl, subgraph_sdl};

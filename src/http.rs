@@ -4,11 +4,13 @@
 //! runs mutations by GET, reads any content type and has no bound on bodies.
 
 pub mod answer;
+pub mod body;
 pub mod browser;
 pub mod graphql;
 pub mod media;
 pub mod metrics;
 pub mod middleware;
+pub mod payer;
 pub mod probes;
 pub mod router;
 pub mod seen;

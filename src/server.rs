@@ -114,7 +114,7 @@ async fn run(
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
-    // The header's time also runs while a kept connection is idle, and ends it.
+    // The header's time also runs while a kept connection is idle, and ends it; `connections` does so for HTTP/2.
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(keeping.headers);
     server
         .http_builder()
@@ -124,7 +124,7 @@ async fn run(
         .keep_alive_timeout(keeping.headers)
         .max_concurrent_streams(MOST_STREAMS);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let bounded = Bounded::new(keeping.max_connections, name);
+    let bounded = Bounded::new(keeping.max_connections, keeping.headers, name);
     match tls {
         None => server.acceptor(bounded).serve(service).await,
         Some(config) => {

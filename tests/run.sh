@@ -40,6 +40,7 @@ tools() {
   command -v openssl >/dev/null || missing+=(openssl)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
+  command -v chromium >/dev/null || missing+=(chromium)
   # Debian has python3 without venv; that shows only when one is made.
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
   if [ "${#missing[@]}" -gt 0 ]; then
@@ -53,7 +54,7 @@ tools() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
       || need "these could not be installed: ${missing[*]}"
   fi
-  node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' || need "node $(node --version) is too old: 18 at least"
+  node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || need "node $(node --version) is too old: 20 at least"
   cargo --version
   echo "node $(node --version), npm $(npm --version), $(python3 --version)"
 }
@@ -76,3 +77,4 @@ step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
 step "cargo test" cargo test --locked
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
+step "review desk" examples/review-desk/test.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"

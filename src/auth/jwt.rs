@@ -61,11 +61,6 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Who the token is about; none where it does not say.
-    pub fn subject(&self) -> Option<&str> {
-        self.claims.get("sub").and_then(Json::as_str)
-    }
-
     /// All claims.
     pub fn claims(&self) -> &Map<String, Json> {
         &self.claims

@@ -13,7 +13,8 @@ pub struct Principal {
     /// The upstream account that it acts for.
     pub account: Option<Uuid>,
     pub permissions: Vec<Permission>,
-    /// Whether introspection is answered to it also where the settings have it off.
+    /// Whether introspection is answered to it also where the settings have it off; once an operation runs, whether it
+    /// is answered to it at all.
     pub may_introspect: bool,
     pub credential: Credential,
 }

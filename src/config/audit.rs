@@ -22,7 +22,7 @@ impl Audit {
     /// How records are written; `real` says whether the people behind the upstream are real.
     ///
     /// # Errors
-    /// Where nothing would be recorded of real people, or a bound is zero.
+    /// Where nothing would be recorded of real people, what is there is no file, or a bound is zero.
     pub fn settings(&self, real: bool) -> Result<Settings, Error> {
         let destination = match self.destination.trim() {
             "" | "off" if real => {
@@ -32,7 +32,17 @@ impl Audit {
             }
             "" | "off" => Destination::Off,
             "stdout" => Destination::Stdout,
-            path => Destination::File(path.into()),
+            path => {
+                // One that is not there yet is made; anything else but a file could not be read back, or waits for ever.
+                if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+                    let problem = format!(
+                        "{path} is no regular file, and what is written there proves nothing: \
+                        set it to a file, or to `stdout`"
+                    );
+                    return Err(unusable("audit.destination", &problem));
+                }
+                Destination::File(path.into())
+            }
         };
         if self.queue == 0 {
             return Err(unusable("audit.queue", "must be 1 at least"));

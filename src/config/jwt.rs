@@ -31,6 +31,7 @@ pub struct Jwt {
     jwks_url: String,
     public_key_file: PathBuf,
     secret: SecretString,
+    subject_claim: String,
     permissions_claim: String,
     account_claim: String,
     #[serde(with = "humantime_serde")]
@@ -54,6 +55,7 @@ impl Jwt {
         let issuer = "needed with auth.mode = \"jwt\": set it to the `iss` of your provider's tokens, to the letter";
         let audience =
             "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have";
+        let subject = "set it to the claim that says who a caller is, such as sub";
         let claim =
             "set it to the claim that lists what a caller may do, such as permissions, scope or realm_access.roles";
         let algorithms = self.algorithms()?;
@@ -63,6 +65,7 @@ impl Jwt {
             keys: self.keys(&algorithms)?,
             algorithms,
             names: Names {
+                subject: needed("auth.jwt.subject_claim", &self.subject_claim, subject)?,
                 permissions: needed("auth.jwt.permissions_claim", &self.permissions_claim, claim)?,
                 account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
             },
@@ -220,7 +223,10 @@ mod tests {
         let others = [("JWT__ALGORITHMS", " RS256, ES256 ,RS256,"), ("JWT__ACCOUNT_CLAIM", "")];
         let settings = with(&others).expect("usable").auth.jwt.checked().expect("usable");
         assert_eq!(settings.algorithms, [Algorithm::RS256, Algorithm::ES256]);
-        assert_eq!(settings.names, Names { permissions: "permissions".to_owned(), account: None });
+        assert_eq!(
+            settings.names,
+            Names { subject: "sub".to_owned(), permissions: "permissions".to_owned(), account: None }
+        );
         assert_eq!(settings.leeway, Duration::from_secs(30));
         let secret = [("JWT__ALGORITHMS", "HS256"), ("JWT__JWKS_URL", ""), ("JWT__SECRET", SECRET)];
         let settings = with(&secret).expect("usable");
@@ -249,6 +255,7 @@ mod tests {
     #[case::no_file("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "/there/is/none.pem")])]
     #[case::no_key_in_the_file("PUBLIC_KEY_FILE", &[("JWKS_URL", ""), ("PUBLIC_KEY_FILE", "Cargo.toml")])]
     #[case::no_claim("PERMISSIONS_CLAIM", &[("PERMISSIONS_CLAIM", "")])]
+    #[case::nobody("SUBJECT_CLAIM", &[("SUBJECT_CLAIM", " ")])]
     #[case::too_much_leeway("LEEWAY", &[("LEEWAY", "61s")])]
     #[case::no_interval("JWKS_MIN_INTERVAL", &[("JWKS_MIN_INTERVAL", "0s")])]
     #[case::no_refresh("JWKS_REFRESH", &[("JWKS_REFRESH", "0s")])]

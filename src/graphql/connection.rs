@@ -148,6 +148,8 @@ pub struct CustomerEdge {
 
 /// Where a window stands in its list.
 #[derive(SimpleObject, Clone, Debug)]
+// Every subgraph with lists has this type, and composing them asks that each allows it.
+#[graphql(shareable)]
 pub struct PageInfo {
     /// Whether rows stand after this window.
     pub has_next_page: bool,

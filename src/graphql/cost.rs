@@ -4,7 +4,9 @@
 //! which call. The plan is for an empty cache and an upstream that answers; what is kept or shared costs less. A window
 //! that needs two pages, and what a failed call has to be made up for with another, cost one call more than planned.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 
 use async_graphql::parser::types::{Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value, Variables};
@@ -31,6 +33,7 @@ pub fn planned_calls(
             "customer" | "node" => customers.extend(document.id(field, "id")),
             "customerReview" => customers.extend(document.id(field, "customerId")),
             "nodes" => customers.extend(document.ids(field)),
+            "_entities" => customers.extend(document.references(field)),
             other => others = others.saturating_add(document.calls_of(other, field)),
         }
     }
@@ -46,6 +49,18 @@ pub fn unmaskings(
     let document = Document { fragments, variables };
     let fields = document.fields(&operation.selection_set.node);
     fields.iter().filter(|field| field.name.node == "unmaskCustomer").count()
+}
+
+/// How many representations of entities an operation holds, those that are there several times included: each is answered.
+pub fn representations(
+    operation: &OperationDefinition,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    variables: &Variables,
+) -> usize {
+    let document = Document { fragments, variables };
+    let fields = document.fields(&operation.selection_set.node);
+    let entities = fields.into_iter().filter(|field| field.name.node == "_entities");
+    entities.fold(0, |sum, field| sum.saturating_add(document.length(field, "representations")))
 }
 
 struct Document<'a> {
@@ -125,27 +140,59 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
-        let value = field.get_argument(name)?.node.clone();
-        value.into_const_with(|name| self.variables.get(&name).cloned().ok_or(())).ok()
+    fn argument(&self, field: &'a Field, name: &str) -> Option<Cow<'a, Value>> {
+        match &field.get_argument(name)?.node {
+            // A list can be long, and many fields can be given the same one.
+            async_graphql_value::Value::Variable(name) => self.variables.get(name).map(Cow::Borrowed),
+            value => {
+                // A variable without a value must not take the rest of a list out of the plan.
+                let given = |name: Name| Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or_default());
+                value.clone().into_const_with(given).ok().map(Cow::Owned)
+            }
+        }
     }
 
-    fn number(&self, field: &Field, name: &str) -> Option<u32> {
-        match self.argument(field, name)? {
+    /// How many values a list holds; one that is no list stands for a list of one.
+    fn length(&self, field: &'a Field, name: &str) -> usize {
+        use async_graphql_value::Value as Written;
+        match field.get_argument(name).map(|value| &value.node) {
+            Some(Written::List(items)) => items.len(),
+            Some(Written::Variable(name)) => match self.variables.get(name) {
+                Some(Value::List(items)) => items.len(),
+                _ => 1,
+            },
+            _ => 1,
+        }
+    }
+
+    fn number(&self, field: &'a Field, name: &str) -> Option<u32> {
+        match self.argument(field, name)?.as_ref() {
             Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
             _ => None,
         }
     }
 
     /// A customer's id; what cannot be one costs no call.
-    fn id(&self, field: &Field, name: &str) -> Option<CustomerId> {
-        as_id(&self.argument(field, name)?)
+    fn id(&self, field: &'a Field, name: &str) -> Option<CustomerId> {
+        as_id(self.argument(field, name)?.as_ref())
     }
 
-    fn ids(&self, field: &Field) -> Vec<CustomerId> {
-        match self.argument(field, "ids") {
-            Some(Value::List(ids)) => ids.iter().filter_map(as_id).collect(),
-            Some(id) => as_id(&id).into_iter().collect(),
+    fn ids(&self, field: &'a Field) -> Vec<CustomerId> {
+        self.each(field, "ids", as_id)
+    }
+
+    /// The customers that representations stand for; what is no representation of one costs no call.
+    fn references(&self, field: &'a Field) -> Vec<CustomerId> {
+        self.each(field, "representations", |representation| match representation {
+            Value::Object(fields) => fields.get("id").and_then(as_id),
+            _ => None,
+        })
+    }
+
+    fn each(&self, field: &'a Field, name: &str, id: fn(&Value) -> Option<CustomerId>) -> Vec<CustomerId> {
+        match self.argument(field, name).as_deref() {
+            Some(Value::List(items)) => items.iter().filter_map(id).collect(),
+            Some(item) => id(item).into_iter().collect(),
             None => Vec::new(),
         }
     }
@@ -176,6 +223,10 @@ mod tests {
         2
     )]
     #[case("{ nodes(ids: [\"A\", \"B\", \"A\", \"no id\"]) { id } }", 2)]
+    #[case(
+        "{ _entities(representations: [{__typename: \"Customer\", id: \"A\"}, {__typename: \"Customer\", id: \"A\"}, {__typename: \"Customer\", id: $b}, {id: 7}, {id: $none}, null]) { __typename } customer(id: \"A\") { id } }",
+        2
+    )]
     #[case("{ customers(first: 20) { nodes { name } } }", 1)]
     #[case("{ customers(first: 20) { nodes { device { ipAddress } } } }", 21)]
     #[case(
@@ -199,6 +250,7 @@ mod tests {
         let mut variables = Variables::default();
         variables.insert(Name::new("no"), Value::Boolean(false));
         variables.insert(Name::new("n"), Value::from(12));
+        variables.insert(Name::new("b"), Value::from(B));
         assert_eq!(planned_calls(&operation.node, &document.fragments, &variables), calls);
     }
 }

@@ -1,4 +1,4 @@
-//! The query root.
+//! The fields of the query root.
 
 use async_graphql::{Context, ID, Object};
 
@@ -19,12 +19,12 @@ use crate::privacy::pii::{Class::Contact, pii};
 /// The most ids that `nodes` takes.
 const MOST_IDS: usize = 100;
 
-/// The query root.
+/// The query root's fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Query;
 
-/// Everything that can be read. Reading changes nothing and can be repeated freely.
-#[Object]
+/// What frontends read. The roots in `schema.rs` take these fields in, and this name with them is in no schema.
+#[Object(name = "FrontendQuery")]
 impl Query {
     /// Whatever has this id; null where nothing has. For clients that follow Relay's rules: elsewhere `customer` says
     /// more plainly what is meant. Needs CUSTOMERS_READ.

@@ -11,53 +11,24 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
+use tower_http::csrf::ProtectionError;
 
 use super::answer;
 use super::middleware::RequestId;
+use crate::auth::Origins;
 use crate::error::{Code, Failure};
-
-/// The origins that may send requests from a browser, such as `https://desk.example.com`.
-#[derive(Clone, Debug, Default)]
-pub struct Origins {
-    trusted: CsrfLayer,
-    allowed: Vec<HeaderValue>,
-}
-
-impl Origins {
-    /// Origins from the settings.
-    ///
-    /// # Errors
-    /// Where one is no origin: it has a scheme and a host, and nothing after.
-    pub fn new(origins: &[String]) -> Result<Self, ConfigError> {
-        let mut read = Self::default();
-        for origin in origins {
-            read.trusted = read.trusted.add_trusted_origin(origin)?;
-            read.allowed.extend(HeaderValue::from_str(origin));
-        }
-        Ok(read)
-    }
-
-    /// Whether a read comes from a page of another site that is not listed. The layer around the routes lets reads pass,
-    /// since they change nothing; here a read costs upstream calls and somebody's rate.
-    pub fn refuses(&self, headers: &HeaderMap) -> bool {
-        let foreign = |site: &HeaderValue| site == "cross-site" || site == "same-site";
-        let listed = headers.get(header::ORIGIN).is_some_and(|origin| self.allowed.contains(origin));
-        headers.get("sec-fetch-site").is_some_and(foreign) && !listed
-    }
-}
 
 /// Routes with what protects browsers around them.
 pub fn protected(routes: Router, origins: &Origins) -> Router {
-    let refuse = origins.trusted.clone().with_rejection_response(|_: ProtectionError| refusal());
+    let refuse = origins.layer().clone().with_rejection_response(|_: ProtectionError| refusal());
     let routes = routes.layer(refuse);
-    if origins.allowed.is_empty() {
+    if origins.allowed().is_empty() {
         return routes;
     }
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.allowed.iter().cloned()))
+        .allow_origin(AllowOrigin::list(origins.allowed().iter().cloned()))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
             header::ACCEPT,

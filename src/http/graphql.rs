@@ -14,19 +14,18 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
-use super::browser;
 use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
 use super::seen::{self, Seen};
 use super::timing::Timing;
+use super::{body, browser, payer};
 use crate::app::App;
-use crate::auth::{Credential, Principal};
+use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::trusted::Named;
@@ -42,7 +41,7 @@ pub async fn serve(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Response {
     let Some(media) = Media::accepted(&headers) else {
         let message = "Accept `application/graphql-response+json` or `application/json`.";
@@ -57,7 +56,7 @@ pub async fn serve(
     if app.limits.trust_traceparent {
         traces::adopt(&span, &headers);
     }
-    let mut response = match exchange.run(&uri, body, &mut summary).instrument(span.clone()).await {
+    let mut response = match exchange.run(&uri, &mut body, &mut summary).instrument(span.clone()).await {
         Ok(Answered { outcome, cache_control }) => {
             summary.codes = outcome.codes();
             let status = match (media, outcome.is_refused()) {
@@ -70,6 +69,10 @@ pub async fn serve(
         }
         Err(failure) => {
             summary.codes = vec![failure.code];
+            // A client that waits to be asked for its body is not.
+            if !headers.contains_key(header::EXPECT) {
+                tokio::spawn(body::pass_over(body, Instant::now() + app.limits.deadline));
+            }
             refused(&failure, media, &id)
         }
     };
@@ -116,7 +119,7 @@ struct Answered {
 }
 
 impl Exchange<'_> {
-    async fn run(self, uri: &Uri, body: Body, summary: &mut Summary) -> Result<Answered, Failure> {
+    async fn run(self, uri: &Uri, body: &mut Body, summary: &mut Summary) -> Result<Answered, Failure> {
         let deadline = Instant::now() + self.app.limits.deadline;
         let by_get = match *self.method {
             Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
@@ -150,12 +153,16 @@ impl Exchange<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        self.app.admit(self.caller(&principal), &principal, &prepared)?;
+        self.app.admit(payer::of(self.app, &principal, self.peer.ip()), &principal, &prepared)?;
         let past_the_cache = wants_no_cache(self.headers);
         let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
         let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, calls, waiting);
         let session = Arc::new(session);
+        let key = payer::key(self.app, &principal);
         let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
+        if let Some(key) = key {
+            self.note_key(key, &outcome).await;
+        }
         let usage = session.usage();
         (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared);
         let fresh_until = session
@@ -174,32 +181,26 @@ impl Exchange<'_> {
         self.app.limits.report_upstream || self.headers.contains_key(REPORT_UPSTREAM)
     }
 
-    /// Who a rate is counted for: the caller's credential and name, or its address where it has neither.
-    fn caller(&self, principal: &Principal) -> u128 {
-        let digests = &self.app.services.cache.digests;
-        match (&principal.credential, &principal.subject) {
-            (Credential::Callers(key), _) => digests.of(["key", key.expose_secret()]),
-            (Credential::Gateways(_), Some(subject)) => digests.of(["subject", subject]),
-            (Credential::Gateways(_), None) => self.address(),
+    /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
+    async fn note_key(&self, key: u128, outcome: &Outcome) {
+        if outcome.codes().contains(&Code::Unauthenticated) {
+            self.app.accepted.refuse(key).await;
+        } else if self.seen.calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
+            self.app.accepted.accept(key).await;
         }
-    }
-
-    /// The address that a request comes from, as a rate's caller.
-    fn address(&self) -> u128 {
-        self.app.services.cache.digests.of(["address", &self.peer.ip().to_string()])
     }
 
     /// The caller. One that is refused has used up a unit of its address, so that guessing has a rate too.
     async fn principal(&self, deadline: Instant) -> Result<Principal, Failure> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
-            self.app.admit_refused(self.address())?;
+            self.app.admit_refused(payer::address(self.app, self.peer.ip()))?;
         }
         principal
     }
 
     /// The body, up to its bound and the deadline.
-    async fn read(&self, body: Body, deadline: Instant) -> Result<Bytes, Failure> {
+    async fn read(&self, body: &mut Body, deadline: Instant) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
         let read = timeout_at(deadline, Limited::new(body, limit).collect()).await;
         let Ok(read) = read else {
@@ -273,9 +274,10 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
 /// The operation in a POST's body.
 fn from_body(body: &[u8]) -> Result<Operation, Failure> {
     match serde_json::from_slice(body) {
-        Ok(Json::Object(parameters)) => from_parameters(parameters),
-        Ok(Json::Array(_)) => Err(bad("Batches are not taken: send one operation in each request.")),
-        Ok(_) => Err(bad("The body must be a JSON object with `query`.")),
+        Ok(body::Body::Object(parameters)) => from_parameters(parameters),
+        Ok(body::Body::Twice) => Err(bad("A parameter was given twice.")),
+        Ok(body::Body::Batch) => Err(bad("Batches are not taken: send one operation in each request.")),
+        Ok(body::Body::Other) => Err(bad("The body must be a JSON object with `query`.")),
         Err(_) => Err(bad("The body is not JSON.")),
     }
 }

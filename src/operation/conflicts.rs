@@ -1,12 +1,14 @@
-//! Two fields of one selection under one response key that are not the same field, found before the engine looks.
+//! Two fields of one selection under one response key that are not the same field, and a directive that stands twice in
+//! one place, found before the engine looks.
 //!
 //! The engine tells of every pair and every argument of it, again on each level of inline fragments around them: a
 //! document of 30 kB makes it tens of millions of errors and gigabytes. Here the first one ends it. What counts as a
-//! conflict is what counts as one there, so that nothing is left for it to tell.
+//! conflict is what counts as one there, so that nothing is left for it to tell. Of directives, too, it tells of each.
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::Positioned;
+use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 
 use crate::error::{Code, Failure};
 
@@ -15,18 +17,38 @@ use crate::error::{Code, Failure};
 /// # Errors
 /// `GRAPHQL_VALIDATION_FAILED` for the first one.
 pub fn check(document: &ExecutableDocument) -> Result<(), Failure> {
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    operations.chain(fragments).try_for_each(|selection| each_selection(document, selection))
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node);
+    let operations = operations.map(|operation| (&operation.directives, &operation.selection_set.node));
+    let fragments = document.fragments.values().map(|fragment| &fragment.node);
+    let fragments = fragments.map(|fragment| (&fragment.directives, &fragment.selection_set.node));
+    operations.chain(fragments).try_for_each(|(directives, selection)| {
+        each_once(directives)?;
+        each_selection(document, selection)
+    })
+}
+
+/// None of the schema's directives may be repeated.
+fn each_once(directives: &[Positioned<Directive>]) -> Result<(), Failure> {
+    let mut names = HashSet::new();
+    if directives.iter().all(|directive| names.insert(directive.node.name.node.as_str())) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::GraphqlValidationFailed,
+        "A directive stands twice in one place, where each may stand once.",
+    ))
 }
 
 /// Goes down to every selection. How deep they are was bounded before.
 fn each_selection(document: &ExecutableDocument, selection: &SelectionSet) -> Result<(), Failure> {
     Outputs { document, fields: HashMap::new(), visited: HashSet::new() }.add(None, selection)?;
-    selection.items.iter().try_for_each(|item| match &item.node {
-        Selection::Field(field) => each_selection(document, &field.node.selection_set.node),
-        Selection::InlineFragment(fragment) => each_selection(document, &fragment.node.selection_set.node),
-        Selection::FragmentSpread(_) => Ok(()),
+    selection.items.iter().try_for_each(|item| {
+        each_once(item.node.directives())?;
+        match &item.node {
+            Selection::Field(field) => each_selection(document, &field.node.selection_set.node),
+            Selection::InlineFragment(fragment) => each_selection(document, &fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => Ok(()),
+        }
     })
 }
 
@@ -90,6 +112,10 @@ mod tests {
     #[case::below_a_field("{ r { a: b a: c } }", true)]
     #[case::in_a_fragment("{ r } fragment F on R { a: b a: c }", true)]
     #[case::around_a_fragment("{ ...F ...G } fragment F on R { a: b } fragment G on R { a: c }", true)]
+    #[case::of_a_directive("{ a @b @c @b }", true)]
+    #[case::of_a_directive_on_an_operation("query @b @b { a }", true)]
+    #[case::of_a_directive_on_a_spread("{ ...F @b @b } fragment F on Q { a }", true)]
+    #[case::none_of_directives("query @b { a @b ... @b { c @b } }", false)]
     #[case::none("{ a(b: [1, {c: 2}]) a(b: [1, {c: 2}]) b: a(b: 3) }", false)]
     #[case::of_several_types("{ ... on A { a: b } ... on B { a: c } }", false)]
     #[case::in_a_circle("{ ...F } fragment F on R { a ...F }", false)]

@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::Error as ParseError;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::parser::{Error as ParseError, parse_query};
 use async_graphql::{Positioned, Request, Variables};
 use serde_json::Value as Json;
 
 use super::bounds::{self, Bounds};
-use super::documents::Documents;
+use super::documents::{Documents, Known};
 use super::outcome::{ErrorBounds, Outcome};
 use super::trusted::{Document, Manifest, Named, TrustedDocuments};
 use super::types::InputTypes;
-use super::{conflicts, rewrite, scan, variables};
+use super::validated::{Shape, values_matter};
+use super::{conflicts, rewrite, scan, typename, variables};
 use crate::auth::Principal;
 use crate::cache::{Digests, short};
 use crate::customers::Session;
 use crate::error::{Code, Failure};
-use crate::graphql::{Schema, cost};
+use crate::graphql::{Schemas, cost};
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct Operation {
 /// An operation that may run. It has no `Debug`: it holds the variables.
 pub struct Prepared {
     request: Request,
+    validation: Validation,
+    is_long: bool,
     kind: OperationType,
     label: Label,
     planned_calls: usize,
@@ -46,6 +49,16 @@ pub struct Label {
     pub document: Arc<str>,
 }
 
+/// Whether an operation is validated when it runs.
+enum Validation {
+    /// It passed before, in the same shape.
+    Passed,
+    /// It is; where it passes, that is remembered.
+    Due(Arc<Known>, Shape),
+    /// It is, each time: what is run was made for its variables' values.
+    Always,
+}
+
 impl Prepared {
     /// What it is called in the log and the metrics.
     pub fn label(&self) -> &Label {
@@ -55,6 +68,11 @@ impl Prepared {
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.kind
+    }
+
+    /// Whether it passed validation before, and is not validated again.
+    pub fn has_passed(&self) -> bool {
+        matches!(self.validation, Validation::Passed)
     }
 
     /// How many upstream calls it is going to make where nothing is kept.
@@ -73,6 +91,7 @@ impl Prepared {
 pub struct Settings {
     pub max_tokens: usize,
     pub max_nesting: usize,
+    pub max_name_bytes: usize,
     pub bounds: Bounds,
     pub documents_max_bytes: u64,
     pub errors: ErrorBounds,
@@ -80,13 +99,19 @@ pub struct Settings {
     pub introspection: bool,
     /// How many upstream calls an operation may plan.
     pub max_upstream_calls: usize,
+    /// How many representations of entities an operation may hold.
+    pub max_representations: usize,
     /// How many customers an operation may show in clear.
     pub max_unmask_per_operation: usize,
 }
 
+/// The longest document, in bytes, whose unknown names are compared with those that are there, to suggest one. It takes
+/// time by the length of both.
+const MOST_SUGGESTED: usize = 16 * 1024;
+
 /// Prepares and runs operations.
 pub struct Executor {
-    schema: Schema,
+    schemas: Schemas,
     types: InputTypes,
     trusted: TrustedDocuments,
     documents: Documents,
@@ -99,41 +124,36 @@ impl Executor {
     /// # Errors
     /// Where the schema's own SDL cannot be read back.
     pub fn new(
-        schema: Schema,
+        schemas: Schemas,
         trusted: TrustedDocuments,
         digests: Digests,
         settings: Settings,
     ) -> Result<Self, ParseError> {
-        let types = InputTypes::from_sdl(&schema.sdl())?;
+        let types = InputTypes::from_sdl(&schemas.strict.sdl())?;
         let documents = Documents::new(settings.documents_max_bytes, digests);
-        Ok(Self { schema, types, trusted, documents, settings })
+        Ok(Self { schemas, types, trusted, documents, settings })
     }
 
     /// Takes every step before running: trusted document, scan, parse, bounds, conflicts, choose the operation, coerce
     /// variables, cost, mend the engine's gaps.
     ///
-    /// Whether the document fits the schema is found out by [`Executor::run`], which then runs nothing.
+    /// Whether the document fits the schema is found out by [`Executor::run`], unless it is known; what does not is not run.
     ///
     /// # Errors
     /// Why the operation may not run.
     pub async fn prepare(&self, operation: Operation, may_introspect: bool) -> Result<Prepared, Failure> {
         let Document { text, id } = self.trusted.document(operation.document).await?;
         let digest = self.documents.digest(&text);
-        let extent = scan::extent(&text);
-        let (max_tokens, max_nesting) = (self.settings.max_tokens, self.settings.max_nesting);
-        if extent.tokens > max_tokens {
-            return Err(bounds::over("max_tokens", max_tokens, extent.tokens));
-        }
-        if extent.nesting > max_nesting {
-            return Err(bounds::over("max_nesting", max_nesting, extent.nesting));
-        }
-        let document = self.documents.parse(&text, digest).await.map_err(|error| not_graphql(&error))?;
-        bounds::check(&document, &self.settings.bounds)?;
-        conflicts::check(&document)?;
-        let chosen = choose(&document, operation.name.as_deref())?;
+        let known = self.documents.of(&text, digest, |text| self.read(text)).await?;
+        let document = &known.document;
+        let chosen = choose(document, operation.name.as_deref())?;
         let names = self.settings.introspection || may_introspect;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables, names)?;
         let kind = chosen.node.ty;
+        let representations = cost::representations(&chosen.node, &document.fragments, &variables);
+        if representations > self.settings.max_representations {
+            return Err(bounds::over("max_representations", self.settings.max_representations, representations));
+        }
         let planned_calls = cost::planned_calls(&chosen.node, &document.fragments, &variables);
         if planned_calls > self.settings.max_upstream_calls {
             return Err(bounds::over("max_upstream_calls", self.settings.max_upstream_calls, planned_calls));
@@ -144,23 +164,49 @@ impl Executor {
             return Err(bounds::over("max_unmask_per_operation", limit, unmaskings));
         }
         let label = Label {
-            name: id.as_ref().and_then(|_| name_of(&document, operation.name.as_deref())),
+            name: id.as_ref().and_then(|_| name_of(document, operation.name.as_deref())),
             document: id.filter(|id| id.len() <= LONGEST_ID).unwrap_or_else(|| short(digest).into()),
         };
         let mut request = Request::new("").variables(variables);
-        let document = mended(&document, chosen.clone(), operation.name.as_deref(), &request.variables);
+        let shape = Shape::of(operation.name.as_deref(), &chosen.node.variable_definitions, &request.variables);
+        let (document, merged) = mended(document, chosen.clone(), operation.name.as_deref(), &request.variables);
+        let validation = match shape {
+            _ if merged => Validation::Always,
+            shape if known.has_passed(&shape) => Validation::Passed,
+            shape => Validation::Due(known, shape),
+        };
         request.operation_name = match &document.operations {
             // The engine looks for a name among named operations only.
             DocumentOperations::Single(_) => None,
             DocumentOperations::Multiple(_) => operation.name,
         };
         request.set_parsed_query(document);
-        Ok(Prepared { request, kind, label, planned_calls, unmaskings })
+        let is_long = text.len() > MOST_SUGGESTED;
+        Ok(Prepared { request, validation, is_long, kind, label, planned_calls, unmaskings })
     }
 
     /// Goes by another manifest of trusted documents from now on.
     pub fn trust(&self, manifest: Manifest) {
         self.trusted.replace(manifest);
+    }
+
+    /// The document of a text that is not kept.
+    fn read(&self, text: &str) -> Result<ExecutableDocument, Failure> {
+        let extent = scan::extent(text);
+        for (bound, limit, value) in [
+            ("max_tokens", self.settings.max_tokens, extent.tokens),
+            ("max_nesting", self.settings.max_nesting, extent.nesting),
+            ("max_name_bytes", self.settings.max_name_bytes, extent.longest_name),
+        ] {
+            if value > limit {
+                return Err(bounds::over(bound, limit, value));
+            }
+        }
+        let mut document = parse_query(text).map_err(|error| not_graphql(&error))?;
+        bounds::check(&document, &self.settings.bounds)?;
+        conflicts::check(&document)?;
+        typename::bare(&mut document)?;
+        Ok(document)
     }
 
     /// Runs a prepared operation for a caller.
@@ -173,9 +219,22 @@ impl Executor {
     ) -> Outcome {
         let open = self.settings.introspection || principal.may_introspect;
         let request = if open { prepared.request } else { prepared.request.disable_introspection() };
-        let request = request.data(principal).data(session);
-        let response = self.schema.execute(request).await;
-        Outcome::of(response, self.settings.errors, request_id)
+        let request = request.data(Principal { may_introspect: open, ..principal }).data(session);
+        let schema = match prepared.validation {
+            Validation::Passed => &self.schemas.passed,
+            Validation::Due(..) | Validation::Always if prepared.is_long => &self.schemas.silent,
+            Validation::Due(..) | Validation::Always => &self.schemas.strict,
+        };
+        let response = schema.execute(request).await;
+        let outcome = Outcome::of(response, self.settings.errors, request_id);
+        if let Validation::Due(known, shape) = prepared.validation
+            // What was run has passed, whatever came of it.
+            && !outcome.is_refused()
+            && !values_matter(&known.document, &self.types)
+        {
+            known.pass(shape);
+        }
+        outcome
     }
 }
 
@@ -221,18 +280,18 @@ fn name_of(document: &ExecutableDocument, name: Option<&str>) -> Option<Arc<str>
 /// Ids are hashes or names; a longer one would fill the log.
 const LONGEST_ID: usize = 100;
 
-/// The document with the chosen operation mended.
+/// The document with the chosen operation mended, and whether that went by the values of variables.
 fn mended(
     document: &ExecutableDocument,
     chosen: Positioned<OperationDefinition>,
     name: Option<&str>,
     variables: &Variables,
-) -> ExecutableDocument {
+) -> (ExecutableDocument, bool) {
     let mut operation = chosen;
     let mut fragments = document.fragments.clone();
     rewrite::drop_arguments_without_a_value(&mut operation.node, &mut fragments, variables);
     if rewrite::merge_repeated_mutations(&mut operation.node, &mut fragments, variables) {
-        return ExecutableDocument { operations: DocumentOperations::Single(operation), fragments };
+        return (ExecutableDocument { operations: DocumentOperations::Single(operation), fragments }, true);
     }
     let mut operations = document.operations.clone();
     match (&mut operations, name) {
@@ -248,5 +307,5 @@ fn mended(
             }
         }
     }
-    ExecutableDocument { operations, fragments }
+    (ExecutableDocument { operations, fragments }, false)
 }

@@ -16,6 +16,27 @@ use crate::telemetry::names;
 /// After how many checks the table is cleaned of callers that have not asked for a while.
 const CHECKS_BETWEEN_CLEANINGS: u32 = 1024;
 
+/// Who units are taken from, as a digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Payer {
+    pub(super) digest: u128,
+    /// Whether the identity provider or the upstream vouches for it. Of the others, anybody can be as many as they have
+    /// addresses.
+    pub(super) is_known: bool,
+}
+
+impl Payer {
+    /// One that somebody vouches for.
+    pub fn known(digest: u128) -> Self {
+        Self { digest, is_known: true }
+    }
+
+    /// Whoever asks from an address.
+    pub fn unknown(digest: u128) -> Self {
+        Self { digest, is_known: false }
+    }
+}
+
 /// Units for each caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -39,17 +60,17 @@ impl RateLimit {
         Self { budgets: RateLimiter::keyed(quota), clock: DefaultClock::default(), checks: AtomicU32::new(0) }
     }
 
-    /// Takes units from a caller's budget.
+    /// Takes units from a payer's budget.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which there are enough; nothing is taken then.
-    pub fn take(&self, caller: u128, units: usize) -> Result<(), Failure> {
+    pub fn take(&self, payer: Payer, units: usize) -> Result<(), Failure> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_CLEANINGS == CHECKS_BETWEEN_CLEANINGS - 1 {
             self.budgets.retain_recent();
             self.budgets.shrink_to_fit();
         }
         let units = u32::try_from(units).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        match self.budgets.check_key_n(&caller, units) {
+        match self.budgets.check_key_n(&payer.digest, units) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_yet)) => {
                 let pause = not_yet.wait_time_from(self.clock.now());
@@ -77,15 +98,16 @@ mod tests {
     #[test]
     fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_not_touched() {
         let limit = limit(1, 10);
-        assert!(limit.take(1, 10).is_ok());
-        let refused = limit.take(1, 5).expect_err("an empty budget");
+        let (one, other) = (Payer::known(1), Payer::known(2));
+        assert!(limit.take(one, 10).is_ok());
+        let refused = limit.take(one, 5).expect_err("an empty budget");
         assert_eq!((refused.code, refused.retry_after_seconds()), (Code::RateLimited, Some(5)));
-        assert!(limit.take(2, 10).is_ok());
+        assert!(limit.take(other, 10).is_ok());
     }
 
     #[test]
     fn what_no_budget_ever_holds_is_refused_for_good() {
-        let refused = limit(1, 10).take(1, 11).expect_err("too much");
+        let refused = limit(1, 10).take(Payer::known(1), 11).expect_err("too much");
         assert!(refused.code == Code::OperationTooLarge && !refused.retryable());
     }
 }

@@ -1,4 +1,5 @@
-//! A look at a document's text before any parser sees it: how many tokens it has, and how deep its brackets go.
+//! A look at a document's text before any parser sees it: how many tokens it has, how deep its brackets go, and how long
+//! its longest name is.
 //!
 //! The engine's parser recurses on nested values without a bound: some 1,700 brackets (4 kB) overflow the stack of a
 //! worker and end the process (measured on this version). So both are bounded here, in one pass over the bytes.
@@ -10,6 +11,8 @@ pub struct Extent {
     pub tokens: usize,
     /// The deepest nesting of `(`, `[` and `{` outside strings and comments.
     pub nesting: usize,
+    /// The longest name in bytes, outside strings and comments.
+    pub longest_name: usize,
 }
 
 /// Measures a document's text. It goes by the engine's grammar and not by the specification's where the two differ, and
@@ -20,6 +23,8 @@ pub fn extent(document: &str) -> Extent {
     let mut depth = 0_usize;
     // Once one block string has no end, no later one has: looking for it again and again would take quadratic time.
     let mut blocks_end = true;
+    // How much text was left behind the last name: what is inside it was measured with it.
+    let mut behind_name = usize::MAX;
     while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b',' => {
@@ -52,7 +57,14 @@ pub fn extent(document: &str) -> Extent {
             },
             b'.' => after.strip_prefix(b"..").unwrap_or(after),
             b'-' | b'0'..=b'9' => after_number(rest),
-            byte if is_of_a_word(*byte) => after_word(rest),
+            byte if is_of_a_word(*byte) => {
+                if rest.len() <= behind_name {
+                    let name = rest.iter().take_while(|byte| is_of_a_word(**byte)).count();
+                    extent.longest_name = extent.longest_name.max(name);
+                    behind_name = rest.len() - name;
+                }
+                after_word(rest)
+            }
             // Bytes of other scripts too: a byte order mark is white space to the engine, even inside a word.
             _ => after,
         };
@@ -159,6 +171,22 @@ mod tests {
     #[case("a\u{feff}b", 5)]
     fn tokens_are_counted_as_the_specification_does(#[case] document: &str, #[case] tokens: usize) {
         assert_eq!(extent(document).tokens, tokens);
+    }
+
+    #[rstest]
+    #[case("query Query1($a_b: Int) { c }", 6)]
+    #[case("{ a(b: \"longer\", c: \"\"\"longer\"\"\") } # longer", 1)]
+    #[case("{ trueish }", 7)]
+    #[case("[truetrue 1234567 -1e99999]", 8)]
+    #[case("{ ...F }", 1)]
+    #[case("", 0)]
+    fn the_longest_name_is_found(#[case] document: &str, #[case] longest: usize) {
+        assert_eq!(extent(document).longest_name, longest);
+    }
+
+    #[test]
+    fn a_name_is_measured_once() {
+        assert_eq!(extent(&"true".repeat(200_000)).longest_name, 800_000, "and in no quadratic time");
     }
 
     #[test]

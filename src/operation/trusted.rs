@@ -6,11 +6,13 @@
 //! text, are apart from it: they save bytes and protect nothing.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use moka::future::Cache as Store;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Failure};
@@ -71,13 +73,41 @@ pub enum ManifestError {
     Unreadable(std::io::Error),
     #[error("is neither a map from ids to documents nor an apollo-persisted-query-manifest")]
     NotAManifest,
+    #[error("lists an id twice, with different documents: write it anew")]
+    Ambiguous,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
     Apollo { format: String, operations: Vec<ApolloOperation> },
-    Map(HashMap<String, String>),
+    Map(Pairs),
+}
+
+/// The members of an object in their order, also those that come twice.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from ids to documents")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = members.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 #[derive(Deserialize)]
@@ -96,14 +126,22 @@ impl Manifest {
     }
 
     fn parse(written: &[u8]) -> Result<Self, ManifestError> {
-        let texts: HashMap<Arc<str>, Arc<str>> =
-            match serde_json::from_slice(written).map_err(|_| ManifestError::NotAManifest)? {
-                Written::Map(texts) => texts.into_iter().map(|(id, text)| (id.into(), text.into())).collect(),
-                Written::Apollo { format, operations } if format == "apollo-persisted-query-manifest" => {
-                    operations.into_iter().map(|operation| (operation.id.into(), operation.body.into())).collect()
-                }
-                Written::Apollo { .. } => return Err(ManifestError::NotAManifest),
-            };
+        let pairs = match serde_json::from_slice(written).map_err(|_| ManifestError::NotAManifest)? {
+            Written::Map(Pairs(pairs)) => pairs,
+            Written::Apollo { format, operations } if format == "apollo-persisted-query-manifest" => {
+                operations.into_iter().map(|operation| (operation.id, operation.body)).collect()
+            }
+            Written::Apollo { .. } => return Err(ManifestError::NotAManifest),
+        };
+        let mut texts: HashMap<Arc<str>, Arc<str>> = HashMap::with_capacity(pairs.len());
+        for (id, text) in pairs {
+            let text: Arc<str> = text.into();
+            if let Some(other) = texts.insert(id.into(), Arc::clone(&text))
+                && other != text
+            {
+                return Err(ManifestError::Ambiguous);
+            }
+        }
         let ids = texts.iter().map(|(id, text)| (digest(text), Arc::clone(id))).collect();
         Ok(Self { texts, ids })
     }
@@ -170,8 +208,13 @@ impl TrustedDocuments {
                     _ => None,
                 };
                 // By its name: Apollo's clients look for it.
-                let registered = registered.map(|text| Document { text, id: None });
-                registered.ok_or_else(|| Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound"))
+                let unknown = || Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound");
+                let text = registered.ok_or_else(unknown)?;
+                let id = manifest.id(&text);
+                if id.is_none() {
+                    self.check_untrusted(&text)?;
+                }
+                Ok(Document { text, id })
             }
             (Some(text), _) => {
                 let text: Arc<str> = text.into();
@@ -251,6 +294,23 @@ mod tests {
         }
         assert!(Manifest::parse(b"[]").is_err());
         assert!(Manifest::parse(br#"{"format": "other", "operations": []}"#).is_err());
+    }
+
+    #[test]
+    fn an_id_stands_for_one_text() {
+        let apollo = |second: &str| {
+            format!(
+                r#"{{"format": "apollo-persisted-query-manifest",
+                     "operations": [{{"id": "a", "body": "{{ b }}"}}, {{"id": "a", "body": "{second}"}}]}}"#
+            )
+        };
+        let map = |second: &str| format!(r#"{{"a": "{{ b }}", "a": "{second}"}}"#);
+        for manifest in [apollo("{ c }"), map("{ c }")] {
+            assert!(matches!(Manifest::parse(manifest.as_bytes()), Err(ManifestError::Ambiguous)), "{manifest}");
+        }
+        for manifest in [apollo("{ b }"), map("{ b }")] {
+            assert_eq!(Manifest::parse(manifest.as_bytes()).expect("the same twice").len(), 1, "{manifest}");
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::rate_limit::Payer;
 use crate::error::{Code, Failure};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -17,27 +18,37 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MOST_CALLERS: usize = 10_000;
 
 /// When each caller has seen customers in clear.
+///
+/// Those that nobody vouches for have a table of their own: however many addresses ask, they take no place of a known one.
 #[derive(Debug)]
 pub struct UnmaskLimit {
     most: usize,
-    seen: Mutex<HashMap<u128, VecDeque<Instant>>>,
+    known: Mutex<Seen>,
+    unknown: Mutex<Seen>,
 }
+
+type Seen = HashMap<u128, VecDeque<Instant>>;
 
 impl UnmaskLimit {
     /// So many for each caller within any minute.
     pub fn new(most: NonZeroU32) -> Self {
-        Self { most: usize::try_from(most.get()).unwrap_or(usize::MAX), seen: Mutex::default() }
+        Self {
+            most: usize::try_from(most.get()).unwrap_or(usize::MAX),
+            known: Mutex::default(),
+            unknown: Mutex::default(),
+        }
     }
 
     /// Lets a caller see so many customers more. None is always let through.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which there is room; nothing is taken then.
-    pub fn take(&self, caller: u128, customers: usize, now: Instant) -> Result<(), Failure> {
+    pub fn take(&self, payer: Payer, customers: usize, now: Instant) -> Result<(), Failure> {
         if customers == 0 {
             return Ok(());
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (caller, table) = (payer.digest, if payer.is_known { &self.known } else { &self.unknown });
+        let mut seen = table.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.contains_key(&caller) && seen.len() >= MOST_CALLERS {
             seen.retain(|_, times| times.back().is_some_and(|time| is_recent(*time, now)));
             if seen.len() >= MOST_CALLERS {
@@ -80,13 +91,14 @@ mod tests {
     fn no_minute_has_more_than_the_limit_and_others_are_not_touched() {
         let (limit, start) = (limit(3), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(limit.take(1, 2, at(0)).is_ok());
-        assert!(limit.take(1, 1, at(30)).is_ok());
-        let refused = limit.take(1, 1, at(45)).expect_err("a fourth within a minute");
+        let (one, other) = (Payer::known(1), Payer::known(2));
+        assert!(limit.take(one, 2, at(0)).is_ok());
+        assert!(limit.take(one, 1, at(30)).is_ok());
+        let refused = limit.take(one, 1, at(45)).expect_err("a fourth within a minute");
         assert_eq!((refused.code, refused.retry_after_seconds()), (Code::RateLimited, Some(15)));
-        assert!(limit.take(2, 3, at(45)).is_ok());
-        assert!(limit.take(1, 2, at(60)).is_ok());
-        let refused = limit.take(1, 2, at(61)).expect_err("the one of second 30 still counts");
+        assert!(limit.take(other, 3, at(45)).is_ok());
+        assert!(limit.take(one, 2, at(60)).is_ok());
+        let refused = limit.take(one, 2, at(61)).expect_err("the one of second 30 still counts");
         assert_eq!(refused.retry_after_seconds(), Some(59));
     }
 
@@ -94,9 +106,11 @@ mod tests {
     fn the_table_of_callers_is_bounded_and_forgets_those_of_another_minute() {
         let (limit, start) = (limit(1), Instant::now());
         for caller in 0..MOST_CALLERS as u128 {
-            assert!(limit.take(caller, 1, start).is_ok());
+            assert!(limit.take(Payer::unknown(caller), 1, start).is_ok());
         }
-        assert!(limit.take(u128::MAX, 1, start).is_err());
-        assert!(limit.take(u128::MAX, 1, start + MINUTE).is_ok());
+        let late = Payer::unknown(u128::MAX);
+        assert!(limit.take(late, 1, start).is_err());
+        assert!(limit.take(Payer::known(u128::MAX), 1, start).is_ok(), "a known one has its place");
+        assert!(limit.take(late, 1, start + MINUTE).is_ok());
     }
 }

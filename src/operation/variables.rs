@@ -159,6 +159,8 @@ fn scalar(name: &str, json: Json) -> Result<Value, Json> {
         ("Boolean", Json::Bool(value)) => Ok(Value::Boolean(value)),
         ("ID", Json::Number(number)) if number.is_i64() || number.is_u64() => Ok(Value::String(number.to_string())),
         ("Int" | "Float" | "Boolean", json) => Err(json),
+        // The representations of entities, which their resolver checks one by one.
+        ("_Any", json) => Value::from_json(json).map_err(|_| Json::Null),
         (_, Json::String(text)) => Ok(Value::String(text)),
         (_, json) => Err(json),
     }
@@ -186,6 +188,7 @@ mod tests {
         input Thing { id: ID! count: Int = 3 colour: Colour boxes: [Box!] }
         enum Colour { RED GREEN }
         scalar Date
+        scalar _Any
     ";
 
     fn coerced(declared: &str, given: &str) -> Result<Json, String> {
@@ -213,6 +216,7 @@ mod tests {
         r#"{"a": {"id": "x", "colour": "RED", "boxes": [{"text": "t"}]}}"#
     )]
     #[case("$a: Date", r#"{"a": "2020-01-01", "unknown": 1}"#, r#"{"a": "2020-01-01"}"#)]
+    #[case("$a: [_Any!]!", r#"{"a": [{"id": "x", "n": [1.5]}, 7]}"#, r#"{"a": [{"id": "x", "n": [1.5]}, 7]}"#)]
     fn what_fits_is_taken(#[case] declared: &str, #[case] given: &str, #[case] expected: &str) {
         let expected: Json = serde_json::from_str(expected).expect("JSON");
         assert_eq!(coerced(declared, given), Ok(expected));

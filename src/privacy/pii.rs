@@ -22,5 +22,11 @@ pub enum Class {
 }
 
 /// Holds personal data: show it to whom it is meant for, and keep it out of logs, analytics and stores.
-#[TypeDirective(location = "FieldDefinition", location = "ArgumentDefinition", location = "InputFieldDefinition")]
+#[TypeDirective(
+    location = "FieldDefinition",
+    location = "ArgumentDefinition",
+    location = "InputFieldDefinition",
+    // The name under which composing a supergraph keeps the mark; nothing is fetched from it.
+    composable = "https://customers-gateway.example/pii/v1.0"
+)]
 pub fn pii(class: Class) {}

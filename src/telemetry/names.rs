@@ -64,6 +64,7 @@ const BOUNDS: &[&str] = &[
     "max_body_bytes",
     "max_tokens",
     "max_nesting",
+    "max_name_bytes",
     "max_depth",
     "max_fields",
     "max_aliases",
@@ -72,6 +73,7 @@ const BOUNDS: &[&str] = &[
     "max_introspection_depth",
     "max_operations",
     "max_upstream_calls",
+    "max_representations",
     "max_unmask_per_operation",
     "max_errors",
     "max_validation_errors",
@@ -98,8 +100,8 @@ metrics! {
         "Requests that were over a caller's rate.";
     DOCUMENTS: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
         "Documents that were asked for, by whether the manifest lists them.";
-    DOCUMENT_PARSES: Counter "gateway_document_parses_total" [("result", &["kept", "parsed", "wrong"])]
-        "Documents that were parsed before, that were parsed now, and that are no GraphQL.";
+    DOCUMENT_READS: Counter "gateway_document_reads_total" [("result", &["kept", "read", "refused"])]
+        "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
     CACHE_LOOKUPS: Counter "gateway_cache_lookups_total"

@@ -3,6 +3,7 @@
 mod accounts;
 mod keys;
 mod provider;
+mod subgraph;
 mod tokens;
 
 use std::net::TcpListener;

@@ -1,7 +1,9 @@
 //! Who saw or changed whom is recorded before it is answered, by the real binary, into a real file.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::binary::complaint;
 use crate::process::{Directory, Process, command, verify};
 
 const UNMASK: &str = "mutation($input: UnmaskCustomerInput!) { unmaskCustomer(input: $input) {
@@ -103,7 +105,8 @@ async fn every_write_is_recorded_as_it_ended() {
 
 #[tokio::test]
 async fn without_a_record_nobody_is_shown_and_what_was_done_is_told() {
-    let full = Process::start(&[("GATEWAY__AUDIT__DESTINATION", "/dev/full")]).await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = Process::start_saying(full, Directory::new(), &[("GATEWAY__AUDIT__DESTINATION", "stdout")]).await;
     let id = full.somebody().await;
     let got = unmask(&full, json!({ "id": id })).await;
     assert_eq!(got.code(), "INTERNAL_SERVER_ERROR");
@@ -207,6 +210,19 @@ fn a_gateway_does_not_go_on_with_a_file_whose_end_is_broken() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("does not end in a whole audit record"), "{said}");
+}
+
+#[rstest]
+#[case::nothing("/dev/null")]
+#[case::a_device("/dev/full")]
+#[case::a_directory("/")]
+#[test]
+fn what_is_no_file_keeps_no_records(#[case] destination: &str) {
+    for command in ["serve", "check-config"] {
+        let told = complaint(&[command], &[("GATEWAY__AUDIT__DESTINATION", destination)]);
+        assert!(told.contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"), "{told}");
+        assert!(told.contains(&format!("{destination} is no regular file")) && told.contains("`stdout`"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,34 @@ async fn a_kept_connection_is_ended_when_it_is_idle() {
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
+/// Keep-alive alone would hold it: the other side answers each ping.
+#[tokio::test]
+async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
+    let (gateway, _sandbox) = impatient().await;
+    let (mut requests, connection) = h2::client::handshake(connect(&gateway).await).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for _ in 0..2 {
+        let request = http::Request::get(format!("{}/livez", gateway.base)).body(()).unwrap();
+        let (answer, _) = requests.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+        sleep(SHORT / 2).await;
+    }
+    let _ended = timeout(PATIENCE, connection).await.expect("the gateway ends it").unwrap();
+    gateway.data("{ __typename }").await;
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_with_a_request_open_is_not_idle() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
+    sandbox.latency(4 * u64::try_from(SHORT.as_millis()).unwrap()).await;
+    let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let query = json!({"query": "{ customers(first: 100) { totalCount nodes { id name email } } }"});
+    let answer = client.post(format!("{}/graphql", gateway.base)).json(&query).send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(answer["data"]["customers"]["totalCount"], 250, "{answer}");
+}
+
 #[rstest]
 #[case::never("content-length: 1000", "")]
 #[case::in_part("content-length: 1000", "{\"query\": \"planted")]
@@ -124,6 +152,30 @@ async fn a_body_that_drips_is_cut_off_at_the_deadline() {
     assert!(told.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&told));
     timeout(PATIENCE, drip).await.expect("nothing more is taken").unwrap();
     assert_eq!(sandbox.calls().await, json!({}));
+}
+
+/// A client that sends all of its body first, as many do, gets to read why it was not wanted.
+#[rstest]
+#[case::too_large("/graphql", "application/json", "HTTP/1.1 413 ")]
+#[case::of_another_type("/graphql", "text/plain", "HTTP/1.1 415 ")]
+#[tokio::test]
+async fn a_refused_body_is_passed_over_and_its_answer_read(
+    #[case] path: &str,
+    #[case] content_type: &str,
+    #[case] status: &str,
+) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let mut stream = connect(&gateway).await;
+    let length = 10_000_000;
+    let head = format!("POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: {content_type}\r\n");
+    stream.write_all(format!("{head}content-length: {length}\r\n\r\n").as_bytes()).await.unwrap();
+    for _ in 0..length / 100_000 {
+        stream.write_all(&[b' '; 100_000]).await.expect("it is taken");
+    }
+    let mut told = vec![0; 1_000];
+    let read = timeout(PATIENCE, stream.read(&mut told)).await.expect("an answer in time").unwrap();
+    let told = String::from_utf8_lossy(&told[..read]);
+    assert!(told.starts_with(status), "{told}");
 }
 
 #[rstest]

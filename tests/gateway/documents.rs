@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::binary::complaint;
-use crate::process::Directory;
+use crate::process::{Directory, Process};
 use crate::support::gateway::Got;
 use crate::support::{Gateway, Sandbox, codes, only_error};
 
@@ -209,6 +209,28 @@ async fn registered_texts_are_bounded_and_by_default_there_are_none() {
     }
 }
 
+#[tokio::test]
+async fn whatever_runs_beside_the_manifest_leaves_a_line_in_the_log() {
+    let file = File::of(&map().to_string());
+    let gateway = Process::start(&[
+        ("GATEWAY__DOCUMENTS__MODE", "log"),
+        ("GATEWAY__DOCUMENTS__MANIFEST", &file.path()),
+        ("GATEWAY__DOCUMENTS__AUTOMATIC_MAX_BYTES", "10000"),
+    ])
+    .await;
+    let lines = || gateway.said().matches("a document ran that no manifest lists").count();
+    for known in [json!({"query": VIEWER}), json!({"documentId": "viewer"})] {
+        assert_eq!(gateway.post(known.to_string()).await.status, 200);
+    }
+    assert_eq!(lines(), 0);
+    let registered = json!({"query": OTHER, "extensions": persisted(&sha256(OTHER))});
+    let by_hash = json!({"extensions": persisted(&sha256(OTHER))});
+    for (body, told) in [(registered, 1), (by_hash.clone(), 2), (by_hash, 3)] {
+        assert_eq!(gateway.post(body.to_string()).await.status, 200);
+        assert_eq!(lines(), told);
+    }
+}
+
 /// A document of a caller's is bounded whether it was registered or not.
 #[tokio::test]
 async fn a_registered_text_is_bounded_like_any_other() {
@@ -228,6 +250,7 @@ async fn a_registered_text_is_bounded_like_any_other() {
 #[case::a_list("[\"planted\"]")]
 #[case::a_map_of_something_else("{\"a\": {\"planted\": 1}}")]
 #[case::another_format("{\"format\": \"planted\", \"operations\": []}")]
+#[case::an_id_for_two_documents("{\"a\": \"{ planted }\", \"a\": \"{ b }\"}")]
 #[case::apollos_without_bodies(
     "{\"format\": \"apollo-persisted-query-manifest\", \"operations\": [{\"id\": \"planted\"}]}"
 )]

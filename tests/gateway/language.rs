@@ -14,11 +14,21 @@ async fn strictly(gateway: &Gateway, query: &str, variables: Value) -> (u16, Val
     (got.status, got.json())
 }
 
+/// The data of an operation without errors, which is the same when it is asked again: the gateway knows the document then.
+async fn twice(gateway: &Gateway, query: &str, variables: Value) -> Value {
+    let first = gateway.data_with(query, variables.clone()).await;
+    assert_eq!(gateway.data_with(query, variables).await, first);
+    first
+}
+
 /// That a request is refused before anything runs, with one error of this code, and costs nothing.
 async fn refused(query: &str, variables: Value, code: &str) -> Value {
     let (gateway, sandbox) = Gateway::start().await;
-    let (status, answer) = strictly(&gateway, query, variables).await;
+    let (status, answer) = strictly(&gateway, query, variables.clone()).await;
     assert_eq!((status, answer.get("data")), (400, None), "{answer}");
+    let (status_again, again) = strictly(&gateway, query, variables).await;
+    assert_eq!((status_again, codes(&again)), (status, codes(&answer)));
+    assert_eq!(again["errors"][0]["message"], answer["errors"][0]["message"]);
     assert!(codes(&answer).iter().all(|found| *found == code), "{answer}");
     assert_eq!(sandbox.calls().await, json!({}));
     answer
@@ -34,7 +44,7 @@ async fn refused(query: &str, variables: Value, code: &str) -> Value {
 #[tokio::test]
 async fn conditions_see_the_defaults_of_variables(#[case] query: &str, #[case] variables: Value, #[case] there: bool) {
     let (gateway, _sandbox) = Gateway::start().await;
-    let viewer = gateway.data_with(query, variables).await["viewer"].clone();
+    let viewer = twice(&gateway, query, variables).await["viewer"].clone();
     assert_eq!(viewer.get("permissions").is_some(), there);
     assert!(viewer.get("subject").is_some());
 }
@@ -52,7 +62,7 @@ async fn an_argument_whose_variable_is_not_given_has_its_default(
     #[case] (number, size): (u32, u32),
 ) {
     let (gateway, _sandbox) = Gateway::start().await;
-    let data = gateway.data_with(query, variables).await;
+    let data = twice(&gateway, query, variables).await;
     assert_eq!(data["customerPage"]["meta"], json!({"pageNumber": number, "pageSize": size}));
 }
 
@@ -62,7 +72,7 @@ async fn an_optional_argument_whose_variable_is_not_given_is_left_out() {
     let query = "query ($f: CustomerFilter, $s: CustomerSort, $first: Int, $after: String, $n: String, $st: [CustomerStatus!]) { \
         a: customers(filter: $f, sort: $s, first: $first, after: $after) { totalCount } \
         b: customers(filter: {name: $n, statuses: $st}) { totalCount } }";
-    let data = gateway.data_with(query, json!({})).await;
+    let data = twice(&gateway, query, json!({})).await;
     assert_eq!(data, json!({"a": {"totalCount": 250}, "b": {"totalCount": 250}}));
     assert_eq!(sandbox.calls().await, json!({LIST: 1}));
 }
@@ -89,6 +99,33 @@ async fn a_variable_that_does_not_fit_fails_the_request(#[case] query: &str, #[c
 }
 
 #[rstest]
+#[case::an_unknown_directive("{ __typename @planted }")]
+#[case::an_unknown_directive_below("{ viewer { __typename @planted } }")]
+#[case::an_unknown_directive_in_a_fragment("{ ...F } fragment F on Query { ... { a: __typename @planted } }")]
+#[case::a_condition_without_a_value("{ __typename @include }")]
+#[case::a_condition_of_a_wrong_type("{ __typename @skip(if: \"planted\") }")]
+#[case::a_condition_twice("{ __typename @skip(if: true) @skip(if: true) }")]
+#[case::a_variable_that_is_not_declared("{ __typename @include(if: $planted) }")]
+#[case::a_variable_of_a_wrong_type("query ($v: String!) { __typename @include(if: $v) }")]
+#[case::an_argument("{ __typename(planted: 1) }")]
+#[case::a_field("{ __typename { planted } }")]
+#[tokio::test]
+async fn what_stands_at_typename_is_looked_at(#[case] query: &str) {
+    refused(query, json!({"v": "planted"}), "GRAPHQL_VALIDATION_FAILED").await;
+}
+
+#[rstest]
+#[case("{ __typename viewer { __typename } }", json!({}), json!({"__typename": "Query", "viewer": {"__typename": "Viewer"}}))]
+#[case("query ($v: Boolean!) { a: __typename @include(if: $v) b: __typename @skip(if: $v) }", json!({"v": true}), json!({"a": "Query"}))]
+#[case("query ($v: Boolean! = false) { viewer { __typename @skip(if: $v) } }", json!({}), json!({"viewer": {"__typename": "Viewer"}}))]
+#[case("mutation { __typename @include(if: true) __typename }", json!({}), json!({"__typename": "Mutation"}))]
+#[tokio::test]
+async fn conditions_at_typename_are_met(#[case] query: &str, #[case] variables: Value, #[case] data: Value) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    assert_eq!(twice(&gateway, query, variables).await, data);
+}
+
+#[rstest]
 #[case("{ customers(first: 3000000123) { totalCount } }")]
 #[case("{ customers(first: \"planted\") { totalCount } }")]
 #[case("{ customers(filter: {statuses: [PLANTED]}) { totalCount } }")]
@@ -102,6 +139,7 @@ async fn a_literal_that_does_not_fit_is_refused_without_being_repeated(#[case] q
     let (gateway, sandbox) = Gateway::start().await;
     let answer = gateway.ask(query).await;
     assert!(!codes(&answer).is_empty());
+    assert_eq!(gateway.ask(query).await["errors"][0]["message"], answer["errors"][0]["message"]);
     assert!(
         codes(&answer).iter().all(|code| ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"].contains(code)),
         "{answer}"
@@ -145,10 +183,10 @@ async fn null_clears_and_what_is_not_given_stays() {
     let (gateway, _sandbox) = Gateway::start().await;
     let query = "mutation ($id: ID!, $e: String, $m: [MetadataEntryInput!], $n: String) { \
         updateCustomer(input: {id: $id, externalId: $e, metadata: $m, name: $n, status: VERIFIED}) { customer { name externalId metadata { key } status } userErrors { code } } }";
-    let stays = gateway.data_with(query, json!({"id": ADA})).await;
+    let stays = twice(&gateway, query, json!({"id": ADA})).await;
     let customer = json!({"name": "Ada Example", "externalId": "ada-1", "metadata": [{"key": "referred_by"}, {"key": "tier"}], "status": "VERIFIED"});
     assert_eq!(stays["updateCustomer"], json!({"customer": customer, "userErrors": []}));
-    let cleared = gateway.data_with(query, json!({"id": ADA, "e": null})).await;
+    let cleared = twice(&gateway, query, json!({"id": ADA, "e": null})).await;
     assert_eq!(cleared["updateCustomer"]["customer"]["externalId"], Value::Null);
     assert_eq!(cleared["updateCustomer"]["customer"]["metadata"].as_array().unwrap().len(), 2);
 }
@@ -158,7 +196,7 @@ async fn one_value_stands_for_a_list_of_one_and_words_come_by_variables() {
     let (gateway, sandbox) = Gateway::start().await;
     let query = "query ($one: [CustomerStatus!], $word: CustomerStatus!) { literal: customers(filter: {statuses: REVIEW}) { totalCount } \
         list: customers(filter: {statuses: $one}) { totalCount } word: customers(filter: {statuses: [$word]}) { totalCount } }";
-    let data = gateway.data_with(query, json!({"one": "REVIEW", "word": "REVIEW"})).await;
+    let data = twice(&gateway, query, json!({"one": "REVIEW", "word": "REVIEW"})).await;
     assert!(data["literal"]["totalCount"].as_u64().unwrap() > 1);
     assert_eq!((&data["literal"], &data["literal"]), (&data["list"], &data["word"]));
     assert_eq!(sandbox.calls().await, json!({LIST: 1}));

@@ -79,16 +79,24 @@ impl Process {
     }
 
     pub async fn start_in(directory: Directory, settings: &[(&str, &str)]) -> Self {
-        Self::run(directory, &[], &[&[("GATEWAY__LOG__LEVEL", "debug")], settings].concat()).await
+        let stdout = File::create(directory.path("stdout")).unwrap();
+        Self::start_saying(stdout, directory, settings).await
+    }
+
+    /// With a standard output of its own, which is no part of what it said then.
+    pub async fn start_saying(stdout: File, directory: Directory, settings: &[(&str, &str)]) -> Self {
+        let settings = [&[("GATEWAY__LOG__LEVEL", "debug")], settings].concat();
+        Self::run(stdout, directory, &[], &settings).await
     }
 
     /// Starts a gateway with a file of settings, whose log level counts.
     pub async fn start_with_file(directory: Directory, file: &Path, settings: &[(&str, &str)]) -> Self {
-        Self::run(directory, &["--config", file.to_str().unwrap()], settings).await
+        let stdout = File::create(directory.path("stdout")).unwrap();
+        Self::run(stdout, directory, &["--config", file.to_str().unwrap()], settings).await
     }
 
-    async fn run(directory: Directory, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
-        let (stdout, stderr) = (directory.path("stdout"), directory.path("stderr"));
+    async fn run(stdout: File, directory: Directory, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let stderr = directory.path("stderr");
         let child = command()
             .args(arguments)
             .env("GATEWAY__SERVER__LISTEN", "127.0.0.1:0")
@@ -96,7 +104,7 @@ impl Process {
             .env("GATEWAY__SANDBOX__LISTEN", "127.0.0.1:0")
             .env("GATEWAY__AUDIT__DESTINATION", directory.path("audit.jsonl"))
             .envs(settings.iter().copied())
-            .stdout(File::create(&stdout).unwrap())
+            .stdout(stdout)
             .stderr(File::create(&stderr).unwrap())
             .stdin(Stdio::null())
             .spawn()

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::gateway::Got;
-use crate::support::{CUSTOMER, Gateway, Sandbox, count, only_error};
+use crate::support::{CUSTOMER, Gateway, LIST, Reply, Sandbox, Stub, count, only_error};
 
 /// A unit comes back each second, so that none does while a test runs its few requests.
 async fn limited(burst: u32) -> (Gateway, Sandbox) {
@@ -29,6 +29,12 @@ async fn ask(gateway: &Gateway, key: &str, query: &str) -> Got {
     Got::from(gateway.post(&json!({"query": query})).bearer_auth(key).send().await.unwrap()).await
 }
 
+/// Makes a key one that the upstream has taken, for two units of the address.
+async fn accepted(gateway: &Gateway, key: &str) {
+    let got = ask(gateway, key, "{ customers(first: 1) { totalCount } }").await;
+    assert_eq!(got.json()["data"]["customers"]["totalCount"], 250, "{}", got.text);
+}
+
 /// That an answer says that the caller is over its rate, and when to come back.
 fn over_its_rate(got: &Got) -> u64 {
     assert_eq!(got.status, 429, "{}", got.text);
@@ -47,6 +53,8 @@ fn over_its_rate(got: &Got) -> u64 {
 #[tokio::test]
 async fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_served() {
     let (gateway, sandbox) = limited(100).await;
+    accepted(&gateway, "one").await;
+    accepted(&gateway, "two").await;
     let mut served = 0;
     let refused = loop {
         let got = ask(&gateway, "one", "{ __typename }").await;
@@ -59,12 +67,13 @@ async fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_served(
     assert!(served >= 100, "{served} were served");
     assert!((1..=2).contains(&over_its_rate(&refused)));
     assert_eq!(ask(&gateway, "two", "{ __typename }").await.status, 200);
-    assert_eq!(sandbox.calls().await, json!({}));
+    assert_eq!(sandbox.calls().await, json!({LIST: 2}));
 }
 
 #[tokio::test]
 async fn what_is_refused_is_not_asked_of_the_upstream_and_costs_nothing() {
     let (gateway, sandbox) = limited(8).await;
+    accepted(&gateway, "one").await;
     // One for the operation, and one for each of four calls.
     let four = format!(
         "{{ a: customer(id: \"{ADA}\") {{ id }} b: customers(first: 1) {{ totalCount }} c: customerPage {{ meta {{ pageNumber }} }} d: customers(first: 2) {{ totalCount }} }}"
@@ -106,6 +115,8 @@ async fn callers_are_told_apart_by_key_and_not_by_account(
     #[case] status: u16,
 ) {
     let (gateway, _sandbox) = limited(6).await;
+    accepted(&gateway, first).await;
+    accepted(&gateway, second).await;
     while ask(&gateway, first, "{ __typename }").await.status == 200 {}
     let mut request = gateway.post(&json!({"query": "{ __typename }"})).bearer_auth(second);
     if let Some(account) = account {
@@ -129,6 +140,54 @@ async fn callers_without_a_key_of_their_own_are_told_apart_by_their_address() {
         statuses.push(request.send().await.unwrap().status().as_u16());
     }
     assert!(statuses.ends_with(&[429, 429]), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn made_up_keys_are_counted_by_their_address_until_the_upstream_takes_one() {
+    let stub = Stub::start(|seen| match seen.header("authorization") {
+        Some("Bearer good") => Reply::page(seen, &[], 0),
+        _ => Reply::refusal(401, None, &[]),
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, |settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.cache.enabled = false;
+        settings.graphql.max_upstream_calls = 5;
+        settings.privacy.max_unmask_per_minute = 20.try_into().unwrap();
+        limit(settings, 60);
+    })
+    .await;
+    let query = "{ customers(first: 1) { totalCount } }";
+    assert_eq!(ask(&gateway, "good", query).await.json()["data"]["customers"]["totalCount"], 0);
+    let mut made_up = 0;
+    loop {
+        let got = ask(&gateway, &format!("made-up-{made_up}"), query).await;
+        if got.status == 429 {
+            break;
+        }
+        assert_eq!(only_error(&got.json())["extensions"]["code"], "UNAUTHENTICATED");
+        made_up += 1;
+        assert!(made_up < 100, "each has a rate of its own");
+    }
+    assert!(made_up >= 28, "{made_up}");
+    // Whom the upstream knows is not touched by it.
+    assert_eq!(ask(&gateway, "good", query).await.json()["data"]["customers"]["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn made_up_keys_see_as_much_in_clear_as_one_caller() {
+    let stub = Stub::start(|_| Reply::refusal(401, None, &[])).await;
+    let gateway = Gateway::over(&stub.base, |settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.privacy.max_unmask_per_minute = 10.try_into().unwrap();
+    })
+    .await;
+    let query = format!("mutation {{ unmaskCustomer(input: {{id: \"{ADA}\"}}) {{ userErrors {{ code }} }} }}");
+    let mut statuses = Vec::new();
+    for i in 0..12 {
+        statuses.push(ask(&gateway, &format!("made-up-{i}"), &query).await.status);
+    }
+    assert_eq!(statuses, [[200; 10].as_slice(), &[429; 2]].concat());
 }
 
 #[tokio::test]

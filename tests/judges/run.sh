@@ -75,6 +75,7 @@ address_of() {
 
 start gateway serve
 start sandbox sandbox
+GATEWAY__GRAPHQL__FEDERATION=true GATEWAY__AUTH__MODE=passthrough start subgraph serve
 gateway="$(address_of gateway GraphQL /readyz)"
 embedded="$(address_of gateway upstream /_sandbox/calls)"
 alone="$(address_of sandbox API /_sandbox/calls)"
@@ -94,6 +95,8 @@ judge "contract (GraphQL Inspector)" node "$JUDGES_DIR/node/contract.mjs"
 judge "GraphQL over HTTP (graphql-http)" node "$JUDGES_DIR/node/http-audit.mjs"
 judge "clients (urql, graphql-request)" env SANDBOX_URL="$embedded" node "$JUDGES_DIR/node/client.mjs"
 judge "client (gql for Python)" "$JUDGES_DIR/python/bin/python" "$here/python_client.py"
+judge "a supergraph (Apollo, The Guild)" "$here/federation/run.sh" "$binary" \
+  "$(address_of subgraph GraphQL /readyz)/graphql" "$(address_of subgraph upstream /_sandbox/calls)"
 judge "the Customers API's own clients" "$here/official_clients/run.sh" "$alone"
 
 if [ "${#failed[@]}" -gt 0 ]; then

@@ -13,9 +13,27 @@ use crate::error::{Code, Failure};
 /// The names of the claims that are read. Each is a claim's name, or a path with dots: `realm_access.roles`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Names {
+    /// Who the caller is.
+    pub subject: String,
     pub permissions: String,
     /// None where no claim names accounts, and all callers act for the gateway's own.
     pub account: Option<String>,
+}
+
+/// Who the caller is.
+///
+/// # Errors
+/// `UNAUTHENTICATED` where the token does not say: what a nameless caller did could be told of nobody. The token itself is
+/// good, so saying why helps its owner and nobody else.
+pub fn subject<'a>(names: &Names, claims: &'a Map<String, Json>) -> Result<&'a str, Failure> {
+    let subject = find(claims, &names.subject).and_then(Json::as_str).filter(|subject| !subject.trim().is_empty());
+    subject.ok_or_else(|| {
+        let message = format!(
+            "Your token has no claim `{}` that says who you are, as a text; ask whoever issues your tokens.",
+            names.subject
+        );
+        Failure::new(Code::Unauthenticated, message)
+    })
 }
 
 /// What the caller may do, in the schema's order.
@@ -114,11 +132,27 @@ mod tests {
     const C: &str = "0c000000-0000-4000-8000-00000000000c";
 
     fn names(permissions: &str) -> Names {
-        Names { permissions: permissions.to_owned(), account: Some("account_id".to_owned()) }
+        Names { subject: "sub".to_owned(), permissions: permissions.to_owned(), account: Some("account_id".to_owned()) }
     }
 
     fn claims(value: Json) -> Map<String, Json> {
         value.as_object().expect("an object").clone()
+    }
+
+    #[rstest]
+    #[case::there("sub", json!({"sub": "tess"}), Some("tess"))]
+    #[case::another_one("act.sub", json!({"sub": "desk", "act": {"sub": "tess"}}), Some("tess"))]
+    #[case::missing("sub", json!({}), None)]
+    #[case::null("sub", json!({"sub": null}), None)]
+    #[case::blank("sub", json!({"sub": " "}), None)]
+    #[case::a_number("sub", json!({"sub": 7}), None)]
+    fn a_caller_has_a_name(#[case] claim: &str, #[case] token: Json, #[case] subject: Option<&str>) {
+        let names = Names { subject: claim.to_owned(), ..names("permissions") };
+        let claims = claims(token);
+        let got = super::subject(&names, &claims);
+        assert_eq!(got.as_ref().ok().copied(), subject);
+        let refused = got.err().map(|failure| (failure.code, failure.message.contains(claim)));
+        assert_eq!(refused, subject.is_none().then_some((Code::Unauthenticated, true)));
     }
 
     #[rstest]

@@ -36,6 +36,8 @@ pub enum Destination {
 pub enum Unusable {
     #[error("the audit file {0} cannot be opened: {1}")]
     Unopened(PathBuf, #[source] io::Error),
+    #[error("the audit file {0} is no regular file")]
+    NoFile(PathBuf),
     #[error("the audit file {0} is in use: another gateway writes it")]
     InUse(PathBuf),
     #[error(
@@ -66,7 +68,7 @@ pub struct Torn;
 pub fn start(destination: &Destination, fsync: bool, queue: usize) -> Result<Option<mpsc::Sender<Order>>, Unusable> {
     let writer = match destination {
         Destination::Off => return Ok(None),
-        Destination::Stdout => Writer { out: Out::Stream(Box::new(io::stdout())), last: Link::genesis(), torn: false },
+        Destination::Stdout => Writer { out: Out::Stream(io::stdout()), last: Link::genesis(), torn: false },
         Destination::File(path) => open(path, fsync)?,
     };
     let (orders, waiting) = mpsc::channel(queue.max(1));
@@ -79,8 +81,8 @@ fn open(path: &Path, fsync: bool) -> Result<Writer, Unusable> {
     let unopened = |error| Unusable::Unopened(path.to_owned(), error);
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(unopened)?;
     if !file.metadata().map_err(unopened)?.is_file() {
-        // A pipe or a device: there is nothing to read back, to lock or to flush.
-        return Ok(Writer { out: Out::Stream(Box::new(file)), last: Link::genesis(), torn: false });
+        // A device: there is nothing to read back, to lock or to flush.
+        return Err(Unusable::NoFile(path.to_owned()));
     }
     match file.try_lock() {
         Ok(()) => {}
@@ -112,7 +114,7 @@ fn last_link(file: &mut File, length: u64) -> io::Result<Result<Link, &'static s
 
 /// What lines are written to.
 enum Out {
-    Stream(Box<dyn Write + Send>),
+    Stream(io::Stdout),
     File {
         file: File,
         /// Up to where the file holds whole lines.

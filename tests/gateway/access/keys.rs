@@ -209,7 +209,7 @@ async fn verified(keys: Vec<Value>, token: &str) -> bool {
         audience: AUDIENCE.into(),
         algorithms: vec![Algorithm::RS256, Algorithm::ES256],
         keys: KeySource::Jwks(provider.url.parse().unwrap()),
-        names: Names { permissions: "permissions".into(), account: None },
+        names: Names { subject: "sub".into(), permissions: "permissions".into(), account: None },
         leeway: Duration::ZERO,
         pace: Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) },
     });

@@ -34,8 +34,30 @@ async fn a_good_token_says_who_asks_what_it_may_do_and_for_which_account() {
         gateway.viewer(&token).await.viewer(),
         json!({"subject": "user-7", "accountId": account, "permissions": ["CUSTOMERS_READ", "REVIEWS_READ"]})
     );
-    let token = ec.token(&claims(json!({"permissions": null, "sub": null, "aud": ["other", AUDIENCE]})));
-    assert_eq!(gateway.viewer(&token).await.viewer(), json!({"subject": null, "accountId": OWN, "permissions": []}));
+    let token = ec.token(&claims(json!({"permissions": null, "aud": ["other", AUDIENCE]})));
+    assert_eq!(
+        gateway.viewer(&token).await.viewer(),
+        json!({"subject": "user-7", "accountId": OWN, "permissions": []})
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_names_nobody_is_refused_by_the_claim_that_is_missing() {
+    let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
+    let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;
+    for nobody in [json!(null), json!(" ")] {
+        let got = gateway.viewer(&rsa.token(&claims(json!({"sub": nobody})))).await;
+        assert_eq!((got.status, got.code().as_str()), (401, Some("UNAUTHENTICATED")), "{}", got.text);
+        assert!(got.text.contains("`sub`"), "{}", got.text);
+    }
+    // A `sub` that is no text makes it no JWT at all.
+    assert_eq!(gateway.status(&rsa.token(&claims(json!({"sub": ["user-7"]})))).await, 401);
+    let provider = Provider::start(&[&rsa]).await;
+    let settings = format!("algorithms = 'RS256'\njwks_url = '{}'\nsubject_claim = 'oid'", provider.url);
+    let gateway = super::gateway(&settings).await;
+    let viewer = gateway.viewer(&rsa.token(&claims(json!({"sub": null, "oid": "user-8"})))).await.viewer();
+    assert_eq!(viewer["subject"], "user-8");
+    assert_eq!(gateway.status(&rsa.token(&claims(json!({})))).await, 401);
 }
 
 #[tokio::test]

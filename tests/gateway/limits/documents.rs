@@ -157,6 +157,39 @@ async fn each_bound_on_size_is_kept() {
     assert_eq!(attacked.gateway.data(&deepest).await["__typename"], "Query");
 }
 
+#[rstest]
+#[case::of_a_field("{#}")]
+#[case::of_an_alias("{#:__typename}")]
+#[case::of_an_argument("{viewer(#:1){subject}}")]
+#[case::of_a_variable("query($#:Int){__typename}")]
+#[case::of_a_type("query($a:#){__typename}")]
+#[case::of_a_directive("{__typename @#}")]
+#[case::of_a_fragment("{...#}fragment # on Query{__typename}")]
+#[case::of_an_operation("query #{__typename}")]
+#[case::of_a_word("{customers(sort:{field:#}){totalCount}}")]
+#[tokio::test]
+async fn names_are_bounded(#[case] document: &str) {
+    let attacked = Attacked::start().await;
+    for length in [129, 100_000] {
+        attacked.over(document.replace('#', &"a".repeat(length)), "max_name_bytes", 128, length).await;
+    }
+    // At the bound it is only that such a name is not there, or nothing at all.
+    let got = attacked.document(document.replace('#', &"a".repeat(128)), json!({})).await;
+    assert!(!codes(&got.json()).contains(&"OPERATION_TOO_LARGE"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn names_that_are_close_are_suggested_in_documents_that_are_not_long() {
+    let attacked = Attacked::start().await;
+    let message = async |document: String| {
+        let got = attacked.document(document, json!({})).await;
+        got.json()["errors"][0]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(message("{viewer{subjekt}}".into()).await.contains("Did you mean"));
+    let long = format!("{{viewer{{subjekt}}}}#{}", "x".repeat(16 * 1024));
+    assert_eq!(message(long).await, "Unknown field \"subjekt\" on type \"Viewer\".");
+}
+
 #[tokio::test]
 async fn introspection_that_multiplies_is_refused() {
     let attacked = Attacked::start().await;

@@ -1,0 +1,80 @@
+// What went wrong, shown where it went wrong: in a field, a row, a section or instead of a page.
+
+import { useEffect, useMemo, useState } from 'react';
+import type { CombinedError } from 'urql';
+
+type Trouble = { code: string; message: string; retryable: boolean; retryAfter: number; requestId: string | null };
+
+/** The first thing that an answer says went wrong. Every error of the gateway has a code and says whether to retry. */
+function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Trouble {
+  if (networkError || !first) {
+    return {
+      code: 'OFFLINE',
+      message: 'The gateway cannot be reached.',
+      retryable: true,
+      retryAfter: 0,
+      requestId: null,
+    };
+  }
+  const { code, retryable, retryAfterSeconds, requestId } = first.extensions;
+  return {
+    code: typeof code === 'string' ? code : 'UNKNOWN',
+    message: first.message,
+    retryable: retryable === true,
+    retryAfter: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : 0,
+    requestId: typeof requestId === 'string' ? requestId : null,
+  };
+}
+
+/** After these a write may have been carried out. */
+const UNSURE = ['OFFLINE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_ERROR', 'UPSTREAM_INVALID_RESPONSE'];
+
+type ProblemProps = {
+  what: string;
+  /** What to say of a write that may have been carried out, and that can be repeated without harm. */
+  unsure?: string;
+  error: CombinedError;
+  retry: () => void;
+};
+
+export function Problem({ what, unsure, error, retry }: ProblemProps) {
+  const { code, message, retryable, retryAfter, requestId } = trouble(error);
+  const open = unsure !== undefined && UNSURE.includes(code);
+  const until = useMemo(() => Date.now() + retryAfter * 1000, [error, retryAfter]);
+  const wait = useSecondsLeft(until);
+  return (
+    <div className="problem">
+      <div role="alert">
+        <p>
+          <strong>{open ? unsure : what}</strong> {!open && message}
+        </p>
+        <p className="problem-details">
+          <code>{code}</code>
+          {requestId && (
+            <>
+              {' · request '}
+              <code>{requestId}</code>
+            </>
+          )}
+        </p>
+      </div>
+      {(retryable || open) && (
+        <button type="button" onClick={() => retry()} disabled={wait > 0}>
+          {wait > 0 ? `Try again in ${wait} s` : 'Try again'}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Whole seconds until a moment, counted down on the screen. */
+export function useSecondsLeft(until: number): number {
+  const left = () => Math.max(0, Math.ceil((until - Date.now()) / 1000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    setSeconds(left());
+    const tick = setInterval(() => setSeconds(left()), 250);
+    return () => clearInterval(tick);
+  }, [until]);
+  return seconds;
+}

@@ -1,0 +1,246 @@
+// Who waits, oldest first.
+//
+// A list with reviews costs one upstream call and one more for each row. So the rows are asked for alone, with what a
+// list carries anyway: one call, and they stand on the screen. What speaks against each customer is asked for after
+// that, of the same window; the cache joins the two by id.
+
+import { useEffect, useMemo, useState } from 'react';
+import { useQuery } from 'urql';
+import { Link, useSearchParams } from 'wouter';
+import { AFRESH } from './client';
+import { graphql } from './gql';
+import type { CustomerFilter, CustomerStatus, CustomerType } from './gql/graphql';
+import { Title, useMay } from './Page';
+import { Problem } from './Problem';
+import { Row } from './Row';
+import { STATUS, TYPE } from './words';
+
+const ROWS = graphql(`
+  query QueueRows($filter: CustomerFilter!, $after: String) {
+    customers(first: 20, after: $after, filter: $filter, sort: { by: CREATED_AT, order: ASC }) {
+      totalCount
+      edges {
+        node {
+          id
+          status
+          ...Head
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
+const REASONS = graphql(`
+  query QueueReasons($filter: CustomerFilter!, $after: String) {
+    customers(first: 20, after: $after, filter: $filter, sort: { by: CREATED_AT, order: ASC }) {
+      edges {
+        node {
+          id
+          review {
+            ...Against
+          }
+        }
+      }
+    }
+  }
+`);
+
+/** A small call for each status. */
+const COUNTS = graphql(`
+  query Counts {
+    REVIEW: customers(filter: { statuses: [REVIEW] }) {
+      totalCount
+    }
+    PENDING: customers(filter: { statuses: [PENDING] }) {
+      totalCount
+    }
+    VERIFIED: customers(filter: { statuses: [VERIFIED] }) {
+      totalCount
+    }
+    REJECTED: customers(filter: { statuses: [REJECTED] }) {
+      totalCount
+    }
+    INACTIVE: customers(filter: { statuses: [INACTIVE] }) {
+      totalCount
+    }
+  }
+`);
+
+const STATUSES = ['REVIEW', 'PENDING', 'VERIFIED', 'REJECTED', 'INACTIVE'] as const satisfies CustomerStatus[];
+const TYPES = ['INDIVIDUAL', 'BUSINESS'] as const satisfies CustomerType[];
+
+export function QueuePage({ search, onSearch }: { search: string; onSearch: (search: string) => void }) {
+  const [params, setParams] = useSearchParams();
+  const status = STATUSES.find((status) => status === params.get('status')) ?? 'REVIEW';
+  const type = TYPES.find((type) => type === params.get('type'));
+  const from = params.get('from') ?? '';
+  const to = params.get('to') ?? '';
+  const text = useSettled(search, 300).trim();
+
+  const filter = useMemo<CustomerFilter>(
+    () => ({
+      statuses: [status],
+      ...(type && { types: [type] }),
+      ...(text && { search: text }),
+      ...(from && { createdFrom: `${from}T00:00:00Z` }),
+      ...(to && { createdTo: `${to}T23:59:59Z` }),
+    }),
+    [status, type, text, from, to],
+  );
+
+  const set = (name: string, value: string) =>
+    setParams(
+      (params) => {
+        if (value) params.set(name, value);
+        else params.delete(name);
+        return params;
+      },
+      { replace: true },
+    );
+
+  return (
+    <>
+      <Title>Customers</Title>
+      <StatusTabs current={status} onChange={() => onSearch('')} />
+      <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+        <label className="field">
+          Search
+          <input
+            type="search"
+            value={search}
+            onChange={(event) => onSearch(event.target.value)}
+            placeholder="Name, e-mail, …"
+            autoComplete="off"
+          />
+        </label>
+        <label className="field">
+          Type
+          <select value={type ?? ''} onChange={(event) => set('type', event.target.value)}>
+            <option value="">All</option>
+            {TYPES.map((type) => (
+              <option key={type} value={type}>
+                {TYPE[type]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="field">
+          Created from
+          <input type="date" value={from} max={to} onChange={(event) => set('from', event.target.value)} />
+        </label>
+        <label className="field">
+          Created until
+          <input type="date" value={to} min={from} onChange={(event) => set('to', event.target.value)} />
+        </label>
+      </form>
+      <List key={JSON.stringify(filter)} filter={filter} status={status} />
+    </>
+  );
+}
+
+/** Another status is another list, without the filters of this one: what it counts is what it shows. */
+function StatusTabs({ current, onChange }: { current: CustomerStatus; onChange: () => void }) {
+  const [{ data, error }] = useQuery({ query: COUNTS });
+  return (
+    <nav className="tabs" aria-label="By status">
+      {STATUSES.map((status) => (
+        <Link
+          key={status}
+          href={`/?status=${status}`}
+          onClick={onChange}
+          aria-current={status === current ? 'page' : undefined}
+        >
+          {STATUS[status]} <span className="count">{data?.[status].totalCount ?? (error ? '?' : '·')}</span>
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function List({ filter, status }: { filter: CustomerFilter; status: CustomerStatus }) {
+  const [after, setAfter] = useState<string | null>(null);
+  const variables = { filter, after };
+  const [{ data, error, fetching }, again] = useQuery({
+    query: ROWS,
+    variables,
+    requestPolicy: 'cache-and-network',
+  });
+  const withReviews = useMay('REVIEWS_READ') && status === 'REVIEW';
+  const [reasons] = useQuery({ query: REASONS, variables, pause: !data || !withReviews });
+  const against = new Map(reasons.data?.customers.edges.map(({ node }) => [node.id, node.review]));
+  // A review that is null could not be read; or the cache, which knows the schema, leaves room for it until it is.
+  const missing = reasons.fetching || reasons.stale ? undefined : null;
+  useRowKeys();
+
+  if (!data) {
+    return error ? (
+      <Problem what="The list could not be read." error={error} retry={() => again(AFRESH)} />
+    ) : (
+      <p className="loading" role="status">
+        Reading the list …
+      </p>
+    );
+  }
+
+  const { edges, pageInfo, totalCount } = data.customers;
+  // Whoever has just been decided is out of the list before the gateway has said so.
+  const rows = edges.map(({ node }) => node).filter((node) => node.status === status);
+  return (
+    <section aria-label={STATUS[status]} aria-busy={fetching}>
+      <header className="list-head">
+        <span role="status">
+          {rows.length} of {totalCount}, oldest first
+        </span>
+        <span className="keys" aria-hidden>
+          <kbd>j</kbd> <kbd>k</kbd> to walk, <kbd>Enter</kbd> to open
+        </span>
+      </header>
+      {rows.length === 0 && <p className="empty">Nobody here. Enjoy the quiet.</p>}
+      <ol className="rows">
+        {rows.map((row) => (
+          <Row key={row.id} customer={row} review={against.get(row.id) ?? missing} withReview={withReviews} />
+        ))}
+      </ol>
+      {error && <Problem what="More could not be read." error={error} retry={() => again(AFRESH)} />}
+      {pageInfo.hasNextPage && (
+        <footer className="more">
+          <button type="button" disabled={fetching} onClick={() => setAfter(pageInfo.endCursor ?? null)}>
+            {fetching ? 'Reading …' : 'Show more'}
+          </button>
+        </footer>
+      )}
+    </section>
+  );
+}
+
+/** j and k walk the rows, and so do the arrows from a row on; Enter opens one, as it opens any link. */
+function useRowKeys() {
+  useEffect(() => {
+    const walk = (event: KeyboardEvent) => {
+      const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+      const typing = event.target instanceof Element && event.target.closest('input, select, textarea');
+      if (!step || typing || event.metaKey || event.ctrlKey || event.altKey) return;
+      const links = [...document.querySelectorAll<HTMLElement>('.row-link')];
+      const at = links.findIndex((link) => link === document.activeElement);
+      if (at < 0 && event.key.startsWith('Arrow')) return;
+      links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
+      event.preventDefault();
+    };
+    document.addEventListener('keydown', walk);
+    return () => document.removeEventListener('keydown', walk);
+  }, []);
+}
+
+/** A value once it has stood still: typing is one question, not one for each letter. */
+function useSettled(value: string, ms: number): string {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}

@@ -1,0 +1,313 @@
+// A morning at the desk, in Chromium: the built app, the gateway, its sandbox. Nothing here is simulated but the clock.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import { preview } from 'vite';
+
+const { SANDBOX_URL, SCREENSHOTS, CHROMIUM = '/usr/bin/chromium' } = process.env;
+const ADA = '0190b2de-7c11-7c3a-8f10-000000000001';
+const READ_REVIEW = 'GET /v1/customers/{id}/review';
+const DECIDE = 'PATCH /v1/customers/{id}/review';
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const sandbox = async (method, path, body) => {
+  const headers = { authorization: 'Bearer sandbox', 'content-type': 'application/json' };
+  const answer = await fetch(SANDBOX_URL + path, { method, headers, body: body && JSON.stringify(body) });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+  return answer.json().catch(() => null);
+};
+const fault = (fault) => sandbox('POST', '/_sandbox/faults', fault);
+const calls = async () => (await sandbox('GET', '/_sandbox/calls')).calls;
+
+const server = await preview({ preview: { open: false }, logLevel: 'warn' });
+const [desk] = server.resolvedUrls.local;
+const browser = await chromium.launch({
+  executablePath: CHROMIUM,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-US' });
+const page = await context.newPage();
+await page.clock.install();
+
+const seen = { requests: [], complaints: [] };
+page.on('request', (request) => seen.requests.push(request));
+page.on('pageerror', (error) => seen.complaints.push(String(error)));
+page.on('console', (message) => ['error', 'warning'].includes(message.type()) && seen.complaints.push(message.text()));
+
+const rows = page.locator('.row');
+const row = (name) => rows.filter({ has: page.getByRole('link', { name, exact: true }) });
+const tab = (name) => page.getByRole('navigation', { name: 'By status' }).getByRole('link', { name });
+const status = page.locator('.dossier-head .mark');
+const decision = page.getByRole('region', { name: 'Decision' });
+const profile = page.getByRole('region', { name: 'Profile' });
+const see = (locator) => locator.waitFor({ timeout: 15_000 });
+const gone = (locator) => locator.waitFor({ state: 'detached', timeout: 15_000 });
+const text = async (locator, expected) => {
+  await see(locator.filter({ hasText: expected }).first()).catch(async () => {
+    assert.fail(`expected ${expected}, found: ${await locator.allInnerTexts()}`);
+  });
+};
+
+/**
+ * Keeps an operation from the gateway until the function that it gives back is called. Not by `page.route`: that makes
+ * Chromium ask for everything afresh, and the gateway does as it is asked.
+ */
+async function hold(operation) {
+  const devtools = await context.newCDPSession(page);
+  devtools.on('Fetch.requestPaused', ({ requestId, request }) => {
+    if (JSON.parse(request.postData).operationName !== operation) devtools.send('Fetch.continueRequest', { requestId });
+  });
+  await devtools.send('Fetch.enable', { patterns: [{ urlPattern: '*/graphql' }] });
+  return () => devtools.send('Fetch.disable').then(() => devtools.detach());
+}
+
+const steps = {
+  async 'the queue: oldest first, counted, and a failed review costs its row one cell'() {
+    const { data } = await sandbox('GET', '/v1/customers?status=review&sort_by=created_at&sort_order=asc&page_size=3');
+    const [, hugo, greta] = data;
+    await fault({ route: READ_REVIEW, customer_id: hugo.id, times: 3, fault: { status: 503 } });
+    await fault({ route: READ_REVIEW, customer_id: greta.id, times: 2, fault: { status: 503 } });
+    await sandbox('DELETE', '/_sandbox/calls');
+    const release = await hold('QueueReasons');
+    await page.goto(desk);
+    await see(row('Hugo Reed'));
+    assert.equal(await page.getByText('Could not be read').count(), 0, 'nothing has failed while it is being read');
+    await release();
+    await text(tab('In review'), '52');
+    await text(row('Cleo Thorne'), 'Reputation Seen too often lately');
+    await text(row('Hugo Reed'), 'Could not be read');
+    await text(row('Greta Garland'), 'Could not be read');
+    assert.equal(await rows.count(), 20);
+    assert.match(await rows.first().innerText(), /Cleo Thorne/);
+    // The list once, five counts, a review for each row.
+    assert.deepEqual(await calls(), { 'GET /v1/customers': 6, [READ_REVIEW]: 20 });
+  },
+
+  async 'a row is read again by itself'() {
+    await row('Greta Garland').getByRole('button', { name: 'Try again' }).click();
+    await see(row('Greta Garland').getByRole('button', { name: 'Try again' }));
+    await row('Greta Garland').getByRole('button', { name: 'Try again' }).click();
+    await text(row('Greta Garland'), 'Name is close to one on a watch list');
+    await text(row('Hugo Reed'), 'Could not be read');
+  },
+
+  async paging() {
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await text(page.getByRole('status'), '40 of 52');
+    await text(row('Ada Example'), 'Fraud Identity may be put together');
+    assert.equal(await rows.count(), 40);
+    assert.equal(new Set(await page.locator('.row-link').allInnerTexts()).size, 40);
+  },
+
+  async 'filters, and no word of a search in an address'() {
+    await page.getByLabel('Type').selectOption('Company');
+    await text(page.getByRole('status'), /^\d+ of \d+/);
+    await gone(row('Cleo Thorne'));
+    await page.getByLabel('Search').fill('harbor');
+    await text(page.getByRole('status'), '2 of 2');
+    assert.deepEqual(await page.locator('.row-link').allInnerTexts(), ['Harbor Roofing', 'Harbor Bakery']);
+    await page.getByLabel('Created from').fill('2026-06-01');
+    await text(page.getByRole('status'), '1 of 1');
+    assert.equal(new URL(page.url()).search, '?type=BUSINESS&from=2026-06-01');
+    await page.getByLabel('Search').fill('nobody of this name');
+    await see(page.getByText('Nobody here.'));
+    await tab('In review').click();
+    await see(row('Cleo Thorne'));
+  },
+
+  async 'a page whose review fails shows all the rest, and tries again'() {
+    await row('Hugo Reed').getByRole('link').click();
+    await see(page.getByRole('heading', { name: 'Hugo Reed' }));
+    const problem = page.locator('.problem', { has: page.getByRole('alert') });
+    await text(problem, 'The screening could not be read.');
+    await text(problem, 'UPSTREAM_');
+    await text(profile, '****-**-**');
+    await problem.getByRole('button', { name: 'Try again' }).click();
+    await see(page.getByRole('region', { name: 'Why a person should look' }).getByText('Watch lists'));
+    await gone(problem);
+    await page.getByRole('link', { name: '← Customers' }).click();
+  },
+
+  async 'walking the queue by keys'() {
+    await see(row('Cleo Thorne'));
+    for (const key of ['j', 'j', 'ArrowDown', 'k', 'k']) await page.keyboard.press(key);
+    await page.keyboard.press('Enter');
+    await see(page.getByRole('heading', { name: 'Cleo Thorne' }));
+  },
+
+  async 'a decision shows at once, is sent once, and the customer leaves the queue'() {
+    await decision.getByRole('button', { name: 'Verify' }).click();
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA', 'a reason is asked for');
+    await decision.getByLabel('Reason').fill('documents seen');
+    const release = await hold('Decide');
+    await decision.getByRole('button', { name: 'Verify' }).click();
+    await text(status, 'Verified');
+    assert.equal(await decision.getByText('Recorded').count(), 0, 'the answer is not there yet');
+    await release();
+    await see(decision.getByText('Recorded with your reason.'));
+    const [write, ...more] = await sandbox('GET', '/_sandbox/writes');
+    assert.equal(more.length, 0);
+    assert.equal(write.idempotency_key.length, 36);
+    await see(decision.getByRole('link', { name: /Next: Hugo Reed/ }));
+    await page.getByRole('link', { name: '← Customers' }).click();
+    await text(tab('In review'), '51');
+    await text(tab('Verified'), '123');
+    await see(row('Hugo Reed'));
+    assert.equal(await row('Cleo Thorne').count(), 0);
+  },
+
+  async 'a decision that got no answer is taken back on the screen, and repeated under the same key'() {
+    await row('Rosa Marsh').getByRole('link').click();
+    await fault({ route: DECIDE, after_write: true, times: 1, fault: { status: 503 } });
+    await decision.getByLabel('Reason').fill('name is on a list');
+    await decision.getByRole('button', { name: 'Reject' }).click();
+    await text(decision.getByRole('alert'), 'Trying again is safe');
+    await text(status, 'In review');
+    await decision.getByRole('button', { name: 'Try again' }).click();
+    await see(decision.getByText('Recorded with your reason.'));
+    await text(status, 'Rejected');
+    assert.equal((await sandbox('GET', '/_sandbox/writes')).length, 2, 'it was carried out once');
+  },
+
+  async 'somebody else was faster'() {
+    await decision.getByRole('link', { name: /Next/ }).click();
+    await see(page.getByRole('heading', { name: 'Hugo Reed' }));
+    const id = new URL(page.url()).pathname.split('/').at(-1);
+    await sandbox('PATCH', `/v1/customers/${id}/review`, { status: 'verified' });
+    await decision.getByLabel('Reason').fill('fine by me');
+    await decision.getByRole('button', { name: 'Verify' }).click();
+    await text(decision.getByRole('alert'), 'not waiting for a decision');
+    await text(status, 'In review');
+    await decision.getByRole('button', { name: 'Read the customer again' }).click();
+    await text(decision, 'Nothing to decide');
+    await text(status, 'Verified');
+  },
+
+  async 'clear data: half a minute, and nothing of it stays'() {
+    await page.goto(`${desk}customers/${ADA}`);
+    await see(profile);
+    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
+    const unmask = async () => {
+      await profile.getByRole('button', { name: 'Show in clear' }).click();
+      await profile.getByLabel('Why do you need').fill('she called about the tax form');
+      await profile.getByRole('button', { name: 'Show for 30 s' }).click();
+      await text(profile, /\d{3}-\d{2}-\d{4}/);
+    };
+    await unmask();
+    const [ssn] = (await profile.innerText()).match(/\d{3}-\d{2}-\d{4}/);
+    assert.equal(await inMemory(ssn), true, 'the search finds what is there');
+    const hidden = async (how) => {
+      await text(profile, '***-**-****');
+      assert.ok(!(await page.content()).includes(ssn), `still in the page after ${how}`);
+    };
+    await text(profile.getByRole('timer'), 'In clear for 30 s');
+    await page.clock.fastForward(20_000);
+    await text(profile.getByRole('timer'), 'In clear for 10 s');
+    await text(profile, ssn);
+    await page.clock.fastForward(10_000);
+    await hidden('its time');
+
+    await unmask();
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await hidden('the tab was put away');
+
+    await unmask();
+    await profile.getByRole('button', { name: 'Hide now' }).click();
+    await hidden('it was hidden by hand');
+
+    await unmask();
+    await page.getByRole('link', { name: '← Customers' }).click();
+    await see(rows.first());
+    await page.goBack();
+    await hidden('the page was left');
+
+    assert.deepEqual(await stored(), { local: 0, session: 0, databases: 0, caches: 0, cookies: '' });
+    assert.equal(await inMemory(ssn), false, 'still in memory');
+    await page.clock.resume();
+  },
+
+  async 'every size and colour: nothing serious for axe, nothing wider than the screen'() {
+    for (const [width, height] of [
+      [1280, 960],
+      [390, 844],
+    ]) {
+      for (const colorScheme of ['light', 'dark']) {
+        await page.setViewportSize({ width, height });
+        await page.emulateMedia({ colorScheme });
+        for (const [name, path] of [
+          ['queue', ''],
+          ['customer', `customers/${ADA}`],
+        ]) {
+          await page.goto(desk + path);
+          await see(page.locator('.risk').first());
+          const { violations } = await page.evaluate(`${AXE}; axe.run()`);
+          const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+          assert.deepEqual(
+            serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]),
+            [],
+            `${name} ${colorScheme}`,
+          );
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(overflow <= 0, `${name} is ${overflow} px wider than ${width}`);
+          if (SCREENSHOTS && width === 1280)
+            await page.screenshot({ path: `${SCREENSHOTS}/${name}-${colorScheme}.png` });
+        }
+      }
+    }
+  },
+
+  async 'one origin, POST alone, no complaints'() {
+    for (const request of seen.requests) {
+      assert.equal(new URL(request.url()).origin, new URL(desk).origin);
+      if (request.url().includes('/graphql')) assert.equal(request.method(), 'POST');
+    }
+    // Chromium says so itself when an answer is a 5xx; the gateway's are 200 where an operation was run.
+    assert.deepEqual(seen.complaints, []);
+  },
+};
+
+const stored = () =>
+  page.evaluate(async () => ({
+    local: localStorage.length,
+    session: sessionStorage.length,
+    databases: (await indexedDB.databases()).length,
+    caches: (await caches.keys()).length,
+    cookies: document.cookie,
+  }));
+
+/** Whether a text is anywhere in the page's JavaScript memory once the garbage is out. */
+async function inMemory(text) {
+  const devtools = await context.newCDPSession(page);
+  let found = false;
+  let end = '';
+  devtools.on('HeapProfiler.addHeapSnapshotChunk', ({ chunk }) => {
+    found ||= (end + chunk).includes(text);
+    end = chunk.slice(-text.length);
+  });
+  await devtools.send('HeapProfiler.collectGarbage');
+  await devtools.send('HeapProfiler.takeHeapSnapshot');
+  await devtools.detach();
+  return found;
+}
+
+try {
+  for (const [name, step] of Object.entries(steps)) {
+    await step().catch(async (error) => {
+      if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/failed.png` });
+      error.message = `${name}: ${error.message}`;
+      throw error;
+    });
+    console.log(`ok  ${name}`);
+  }
+} finally {
+  await browser.close();
+  await server.close();
+}

@@ -1,0 +1,64 @@
+//! Who a request's units are taken from: the caller where somebody vouches for who it is, and its address where not.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use secrecy::ExposeSecret;
+
+use crate::app::App;
+use crate::auth::{Credential, Principal};
+use crate::operation::rate_limit::Payer;
+
+/// The payer of a known caller's request. A key counts once the upstream has taken it: until then anybody can have made
+/// it up, and would have a rate of its own with each.
+pub fn of(app: &App, principal: &Principal, address: IpAddr) -> Payer {
+    let digests = &app.services.cache.digests;
+    match (&principal.credential, &principal.subject) {
+        (Credential::Callers(_), _) => {
+            let key = key(app, principal).filter(|key| app.accepted.has(*key));
+            key.map_or_else(|| self::address(app, address), Payer::known)
+        }
+        (Credential::Gateways(_), Some(subject)) => Payer::known(digests.of(["subject", subject])),
+        (Credential::Gateways(_), None) => self::address(app, address),
+    }
+}
+
+/// The address as a payer.
+pub fn address(app: &App, address: IpAddr) -> Payer {
+    Payer::unknown(app.services.cache.digests.of(["address", &network(address).to_string()]))
+}
+
+/// The digest of the key that a caller brought.
+pub fn key(app: &App, principal: &Principal) -> Option<u128> {
+    match &principal.credential {
+        Credential::Callers(key) => Some(app.services.cache.digests.of(["key", key.expose_secret()])),
+        Credential::Gateways(_) => None,
+    }
+}
+
+/// What one caller has of addresses: one of IPv4; of IPv6 the 64 bits behind which it can make up the rest as it likes.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("203.0.113.9", "203.0.113.9")]
+    #[case("::ffff:203.0.113.9", "203.0.113.9")]
+    #[case("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+    #[case("::1", "::")]
+    fn addresses_of_one_network_are_one_payer(#[case] address: &str, #[case] counted: &str) {
+        let read = |text: &str| text.parse::<IpAddr>().expect("an address");
+        assert_eq!(network(read(address)), read(counted));
+    }
+}
