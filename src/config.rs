@@ -198,7 +198,7 @@ pub struct Cache {
 pub enum Error {
     #[error("the settings cannot be read: {0}")]
     Unreadable(String),
-    #[error("unknown setting {name} ({origin}){suggestion}; config/default.toml has all there are")]
+    #[error("unknown setting {name} ({origin}){suggestion} config/default.toml has all there are")]
     Unknown { name: String, origin: String, suggestion: String },
     #[error("setting {name} ({variable}): {problem}")]
     Unusable { name: &'static str, variable: String, problem: String },

@@ -63,7 +63,7 @@ impl Sources {
             let unknown = values.into_keys().find(|name| !sources.knows(name));
             if let Some(name) = unknown {
                 let meant = nearest(&name, sources.defaults.keys().map(String::as_str));
-                let suggestion = meant.map(|meant| format!(": did you mean {meant}?")).unwrap_or_default();
+                let suggestion = meant.map_or_else(|| ":".to_owned(), |meant| format!(": did you mean {meant}?"));
                 return Err(Error::Unknown { origin: origin(&name), name, suggestion });
             }
         }

@@ -42,7 +42,10 @@ const ATTRIBUTES: [&str; 15] = [
 
 /// What came to the collector: bodies, and the credential that they came with.
 #[derive(Clone, Default)]
-pub struct Collected(Arc<Mutex<Vec<(Bytes, Option<String>)>>>);
+pub struct Collected(Arc<Mutex<Vec<Sent>>>);
+
+/// A body, and its credential.
+type Sent = (Bytes, Option<String>);
 
 impl Collected {
     fn spans(&self) -> Vec<Span> {
