@@ -53,7 +53,8 @@ tools() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
       || need "these could not be installed: ${missing[*]}"
   fi
-  node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' || need "node $(node --version) is too old: 18 at least"
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor >= 2019 ? 0 : 1)' \
+    || need "node $(node --version) is too old: 20.19 at least"
   cargo --version
   echo "node $(node --version), npm $(npm --version), $(python3 --version)"
 }
