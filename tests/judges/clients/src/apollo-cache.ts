@@ -6,11 +6,15 @@ export const cache = () =>
     typePolicies: {
       // One list for each filter and sort; `fetchMore` adds to it. It keeps `edges`, so ask for those, not for `nodes`.
       Query: { fields: { customers: relayStylePagination(['filter', 'sort']) } },
-      // Parts of a customer that have no id: what two queries ask of them belongs together.
-      CustomerReview: { merge: true },
+      // A screening is known by its own id; a refresh gives a new one.
       IdentityReview: { keyFields: ['reviewId'] },
+      // Its parts have none: what two views ask of them belongs together.
+      CustomerReview: { merge: true },
       IdentityBreakdown: { merge: true },
-      // A clear record has no id on purpose, so that nothing keeps it.
-      Mutation: { fields: { unmaskCustomer: { merge: false } } },
+      IdentityCheck: { merge: true },
+      KycCheck: { merge: true },
+      NetworkAlertsCheck: { merge: true },
+      ReputationCheck: { merge: true },
+      WatchlistCheck: { merge: true },
     },
   });

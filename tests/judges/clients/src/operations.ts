@@ -14,7 +14,14 @@ export const CUSTOMER = graphql(`
         ... on IndividualComplianceProfile { dob ssn }
         ... on BusinessComplianceProfile { ein legalBusinessName }
       }
-      review { identity { reviewId decision reasons { check decision messages { code message } } } }
+      review {
+        identity {
+          reviewId
+          decision
+          breakdown { email { decision } }
+          reasons { check decision messages { code message } }
+        }
+      }
     }
   }
 `);
@@ -23,7 +30,10 @@ export const BREAKDOWN = graphql(`
   query Breakdown($id: ID!) {
     customer(id: $id) {
       id
-      review { identity { reviewId breakdown { email { decision riskScore } phone { decision riskScore } } } }
+      review {
+        customer { id createdAt }
+        identity { reviewId breakdown { email { riskScore } phone { riskScore } } }
+      }
     }
   }
 `);

@@ -9,7 +9,7 @@ import { expect, expectEqual, finish } from '../../report.mjs';
 import { startGateway } from '../gateway.mjs';
 import type { CreateCustomerInput, CustomerFilter, QueueQueryVariables } from './gql/graphql.js';
 import { CREATE, CUSTOMER, DECIDE, QUEUE, REVIEWS, UNMASK } from './operations.js';
-import { recorder } from './recorder.js';
+import { comes, recorder } from './recorder.js';
 import { cache } from './urql-cache.js';
 
 const ADA = '0190b2de-7c11-7c3a-8f10-000000000001';
@@ -68,7 +68,7 @@ async function pages() {
     sizes.push(data?.customers.edges.length);
     total = data?.customers.totalCount ?? 0;
     after = data?.customers.pageInfo.hasNextPage ? data.customers.pageInfo.endCursor : null;
-  } while (after !== null);
+  } while (after !== null && sizes.length < 10);
   expectEqual('each window adds its rows', sizes, [20, 40, total]);
 }
 
@@ -91,7 +91,7 @@ async function partialResults() {
 }
 
 async function decides() {
-  const { fetch, seen } = recorder();
+  const { fetch, seen, hold } = recorder();
   const client = clientOf(fetch);
   const created = await client.mutation(CREATE, { input: person('decide') });
   const id = created.data?.createCustomer.customer?.id ?? '';
@@ -99,9 +99,13 @@ async function decides() {
   const watching = client.query(CUSTOMER, { id }).subscribe(({ data }) => shown.push(data?.customer?.status));
   await client.query(CUSTOMER, { id });
   seen.length = 0;
-  const decided = await client.mutation(DECIDE, { input: { customerId: id, decision: 'VERIFIED' } });
+  const release = hold();
+  const deciding = client.mutation(DECIDE, { input: { customerId: id, decision: 'VERIFIED' } }).toPromise();
+  expect('seen before the answer is there', await comes(() => shown.at(-1) === 'VERIFIED'), shown);
+  release();
+  const decided = await deciding;
   expectEqual('decided', decided.data?.decideCustomerReview.userErrors, []);
-  expectEqual('seen at once, and then for good', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
+  expectEqual('and then for good', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
   expectEqual('by one request', seen.length, 1);
 
   const again = await client.mutation(DECIDE, { input: { customerId: id, decision: 'REJECTED' } });
