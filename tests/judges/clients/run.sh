@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Frontends' own clients and code generators, each against gateways that it starts itself.   usage: run.sh BINARY
+# Frontends' own clients and code generators, each against gateways that it starts itself; what the documents show, run;
+# and judges of the schema that live on the same packages.   usage: run.sh BINARY
 # Installs them, at the versions that stand beside this file, into ${JUDGES_DIR:-target/judges}/clients, copies the
 # sources there, and runs all of them; fails if one does.
 set -euo pipefail
 
 GATEWAY_BINARY="$(realpath "${1:?usage: run.sh BINARY}")"
-export GATEWAY_BINARY
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-root="$(cd "$here/../../.." && pwd)"
-judges="${JUDGES_DIR:-$root/target/judges}"
+PROJECT_ROOT="$(cd "$here/../../.." && pwd)"
+export GATEWAY_BINARY PROJECT_ROOT
+judges="${JUDGES_DIR:-$PROJECT_ROOT/target/judges}"
 mkdir -p "$judges/clients"
 judges="$(cd "$judges" && pwd)"
 cd "$judges/clients"
@@ -42,7 +43,7 @@ copy_sources() {
   find . -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {} +
   cp -R "$here/." .
   cp "$here"/../report.{mjs,d.mts} ..
-  cp "$root/schema.graphql" .
+  cp "$PROJECT_ROOT/schema.graphql" .
   # relay-compiler wants both before it writes them.
   mkdir -p relay/__generated__
   echo '{}' >relay/persisted-queries.json
@@ -65,6 +66,11 @@ suite "a page by graphql-codegen" node page/page.js
 suite "Apollo Client" node src/apollo.js
 suite "urql with graphcache" node src/urql.js
 suite "Relay" node relay/relay.mjs
+suite "what a page costs" node src/cost.js
+suite "a frontend's CI" node ci.mjs
+suite "the documents' operations and recipes" node docs.mjs
+suite "schema (graphql-eslint)" node lint.mjs
+suite "coverage (GraphQL Inspector)" node coverage.mjs
 
 printf '%s\n' "${times[@]}"
 if [ "${#failed[@]}" -gt 0 ]; then

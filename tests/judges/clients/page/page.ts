@@ -32,7 +32,7 @@ async function ask<Data, Variables>(
   const response = await fetch(gateway.url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
-    body: JSON.stringify({ documentId: document.__meta__?.['hash'], variables }),
+    body: JSON.stringify({ documentId: document.__meta__?.hash, variables }),
   });
   return response.json();
 }

@@ -150,7 +150,7 @@ async function partialFailure() {
     [true, true],
     [true, false],
   ]);
-  const told = error?.graphQLErrors.map(({ path, extensions }) => [path?.join('.'), extensions['code'], extensions['retryable']]);
+  const told = error?.graphQLErrors.map(({ path, extensions }) => [path?.join('.'), extensions.code, extensions.retryable]);
   expectEqual('one error, at its place, with its code', told, [['customers.edges.1.node.review', 'UPSTREAM_ERROR', true]]);
 }
 
