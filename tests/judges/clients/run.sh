@@ -66,6 +66,7 @@ suite "a page by graphql-codegen" node page/page.js
 suite "Apollo Client" node src/apollo.js
 suite "urql with graphcache" node src/urql.js
 suite "Relay" node relay/relay.mjs
+suite "every field" node everything.mjs
 suite "what a page costs" node src/cost.js
 suite "a frontend's CI" node ci.mjs
 suite "the documents' operations and recipes" node docs.mjs
