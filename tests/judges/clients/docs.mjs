@@ -20,7 +20,7 @@ for (const file of documents) {
   for (const [at, block] of blocks.entries()) {
     const where = `${file}:${block.line}`;
     if (block.language === 'graphql') await run(where, block.text, variablesAfter(blocks[at + 1]));
-    if (block.language === 'sh') for (const body of curls(block.text)) await run(where, body.query, body.variables);
+    if (block.language === 'sh') for (const body of curls(where, block.text)) await run(where, body.query, body.variables);
   }
 }
 await gateway.stop();
@@ -59,8 +59,16 @@ function variablesAfter(next) {
 }
 
 /** The bodies that commands send to the gateway. */
-function curls(text) {
-  return [...text.matchAll(/\/graphql[^']*(?:'content-type: application\/json'[^']*)-d '([^']*)'/g)].map((match) => JSON.parse(match[1]));
+function curls(where, text) {
+  const bodies = [...text.matchAll(/\/graphql[^']*'content-type: application\/json'[^']*-d '([^']*)'/g)].map((match) => {
+    try {
+      return JSON.parse(match[1]);
+    } catch (error) {
+      expect(`${where} sends JSON`, false, String(error));
+      return {};
+    }
+  });
+  return bodies.filter(({ query }) => query);
 }
 
 async function run(where, query, given = {}) {

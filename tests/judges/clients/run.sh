@@ -33,8 +33,7 @@ suite() {
 install() {
   cp "$here"/{package.json,package-lock.json,.npmrc} .
   if ! cmp -s package-lock.json ../clients.done; then
-    npm ci --silent --ignore-scripts
-    cp package-lock.json ../clients.done
+    npm ci --silent --ignore-scripts && cp package-lock.json ../clients.done
   fi
 }
 

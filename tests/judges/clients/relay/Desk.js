@@ -51,11 +51,18 @@ export const customer = graphql`
   }
 `;
 
+// Every payload has them: one fragment, and one component that shows them, for all forms.
+export const problems = graphql`
+  fragment Desk_problems on MutationPayload {
+    userErrors { code message path }
+  }
+`;
+
 export const decide = graphql`
   mutation DeskDecideMutation($input: DecideCustomerReviewInput!) {
     decideCustomerReview(input: $input) {
       customer { ...Desk_row }
-      userErrors { code message path }
+      ...Desk_problems
     }
   }
 `;

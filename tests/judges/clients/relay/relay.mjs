@@ -110,9 +110,12 @@ async function decides() {
   expectEqual('seen before the answer is there', shown.at(-1), 'VERIFIED');
   const decided = await deciding;
   subscription.dispose();
-  expectEqual('decided', decided.decideCustomerReview.userErrors, []);
+  expectEqual('decided', read('Desk_problems', decided.decideCustomerReview).userErrors, []);
   expectEqual('and then for good', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
   expectEqual('by one request', sent, ['DeskDecideMutation']);
+  const again = await commit('DeskDecideMutation', { variables: { input: { ...input, decision: 'REJECTED' } } });
+  const problems = read('Desk_problems', again.decideCustomerReview).userErrors;
+  expectEqual('a second decision is refused', problems.map(({ code }) => code), ['NOT_IN_REVIEW']);
 }
 
 async function deletes() {

@@ -1,7 +1,7 @@
 // urql with graphcache, which knows the schema: paging, partial results, optimistic decisions, partial failure, trusted
 // documents.
 
-import { Client, fetchExchange } from '@urql/core';
+import { Client, type Exchange, fetchExchange } from '@urql/core';
 import { persistedExchange } from '@urql/exchange-persisted';
 import { minifyIntrospectionQuery } from '@urql/introspection';
 import { type IntrospectionQuery, getIntrospectionQuery } from 'graphql';
@@ -42,8 +42,10 @@ async function introspect(url: string): Promise<IntrospectionQuery> {
   return answer.data;
 }
 
-function clientOf(fetching: typeof fetch = fetch) {
-  return new Client({ url: gateway.url, fetch: fetching, exchanges: [cache(schema), fetchExchange], preferGetMethod: false });
+function clientOf(fetching: typeof fetch = fetch, url = gateway.url, ...more: Exchange[]) {
+  // Left out, queries go by GET, and a filter's e-mail address into the logs of every proxy on the way.
+  const preferGetMethod = false;
+  return new Client({ url, preferGetMethod, fetch: fetching, exchanges: [cache(schema), ...more, fetchExchange] });
 }
 
 async function reads() {
@@ -54,7 +56,8 @@ async function reads() {
     expectEqual('a customer is read, and its union told apart', [error, data?.customer?.complianceProfile?.__typename], [undefined, typename]);
   }
   const again = await client.query(CUSTOMER, { id: ADA });
-  expectEqual('the second time out of the cache', [again.data?.customer?.name, seen.length], ['Ada Example', 2]);
+  expectEqual('the second time out of the cache', again.data?.customer?.name, 'Ada Example');
+  expectEqual('what was asked went by POST', seen.map(({ method }) => method), ['POST', 'POST']);
 }
 
 async function pages() {
@@ -175,14 +178,18 @@ async function trustedDocuments() {
   const trusted = persistedExchange({
     enforcePersistedQueries: true,
     enableForMutation: true,
+    preferGetForPersistedQueries: false,
     generateHash: async (_text, document) => hashOf(document),
   });
-  const client = new Client({ url: gateway.url, fetch, exchanges: [cache(schema), trusted, fetchExchange], preferGetMethod: false });
+  const client = clientOf(fetch, gateway.url, trusted);
   const { data, error } = await client.query(CUSTOMER, { id: ADA });
   expectEqual('a document runs by its id', [error, data?.customer?.name], [undefined, 'Ada Example']);
   const decided = await client.mutation(DECIDE, { input: { customerId: ADA, decision: 'VERIFIED' } });
   expectEqual('and a mutation too', decided.data?.decideCustomerReview.customer?.status, 'VERIFIED');
-  expectEqual('no text is sent', seen.map(({ body }) => body.includes('"query"')), [false, false]);
+  expectEqual('no text is sent', seen.map(({ method, body }) => [method, body.includes('"query"')]), [
+    ['POST', false],
+    ['POST', false],
+  ]);
   await gateway.stop();
 }
 
