@@ -67,6 +67,18 @@ export const decide = graphql`
   }
 `;
 
+export const unmask = graphql`
+  mutation DeskUnmaskMutation($input: UnmaskCustomerInput!) {
+    unmaskCustomer(input: $input) {
+      unmaskedCustomer {
+        customerId
+        complianceProfile { __typename ... on UnmaskedIndividualComplianceProfile { ssn } }
+      }
+      ...Desk_problems
+    }
+  }
+`;
+
 export const remove = graphql`
   mutation DeskDeleteMutation($input: DeleteCustomerInput!, $connections: [ID!]!) {
     deleteCustomer(input: $input) {

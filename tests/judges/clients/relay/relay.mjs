@@ -21,6 +21,7 @@ const filter = { statuses: ['REVIEW'] };
 await loadsMore();
 await refetches();
 await decides();
+await unmasks();
 await deletes();
 await partialFailure();
 await gateway.stop();
@@ -116,6 +117,18 @@ async function decides() {
   const again = await commit('DeskDecideMutation', { variables: { input: { ...input, decision: 'REJECTED' } } });
   const problems = read('Desk_problems', again.decideCustomerReview).userErrors;
   expectEqual('a second decision is refused', problems.map(({ code }) => code), ['NOT_IN_REVIEW']);
+}
+
+async function unmasks() {
+  const input = { id: ADA, reason: 'customer called about the tax form' };
+  const { unmaskCustomer } = await commit('DeskUnmaskMutation', { variables: { input } });
+  const { ssn } = unmaskCustomer.unmaskedCustomer.complianceProfile;
+  expect('a number is shown in clear', /^\d{3}-\d{2}-\d{4}$/.test(ssn), unmaskCustomer);
+  // A payload stays in the store until it is swept, and nothing sweeps while no component goes.
+  environment.getStore().scheduleGC();
+  const kept = () => JSON.stringify(environment.getStore().getSource().toJSON()).includes(ssn);
+  for (let tries = 0; tries < 100 && kept(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect('and swept out of the store', !kept(), 'it is kept');
 }
 
 async function deletes() {
