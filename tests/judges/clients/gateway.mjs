@@ -23,8 +23,8 @@ export async function startGateway(settings = {}) {
   process.on('exit', () => child.kill());
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   const greeting = await greetingOf(child);
-  const url = greeting.match(/^ +GraphQL +(\S+)$/m)[1];
-  const sandbox = greeting.match(/^ +upstream +(http:\S+?)\/? /m)[1];
+  const url = greeting.match(/^ +GraphQL +(\S+)/m)[1];
+  const sandbox = greeting.match(/^ +upstream +(http:\/\/[\d.:]+)/m)[1];
   await ready(new URL('/readyz', url));
 
   const control = async (method, path, body) => {

@@ -9,7 +9,7 @@ import { startGateway } from '../gateway.mjs';
 import { cache } from './apollo-cache.js';
 import type { CustomerFilter } from './gql/graphql.js';
 import { BREAKDOWN, CREATE, CUSTOMER, DECIDE, QUEUE, REVIEWS, UNMASK } from './operations.js';
-import { comes, recorder } from './recorder.js';
+import { FROM_VITE, comes, recorder, refusedToPages } from './recorder.js';
 
 const ADA = '0190b2de-7c11-7c3a-8f10-000000000001';
 const RHEA = '0190b2de-7c11-7c3a-8f10-000000000006';
@@ -30,6 +30,7 @@ await batches();
 await hashesWhereNoneAreKept();
 await gateway.stop();
 await automaticPersistedQueries();
+await otherOrigins();
 await trustedDocuments();
 expectEqual('Apollo has nothing to complain of', complaints, []);
 finish('apollo (@apollo/client 4)');
@@ -248,6 +249,24 @@ async function automaticPersistedQueries() {
     ['POST', true],
     ['GET', false],
   ]);
+  await gateway.stop();
+}
+
+/** A page of Vite's development server, every way that the client sends. */
+async function otherOrigins() {
+  const gateway = await startGateway(FROM_VITE);
+  const { fetch, seen } = recorder();
+  const headers = { authorization: 'Bearer of-the-user', 'gateway-report-upstream': '1' };
+  const fresh = { fetchPolicy: 'network-only', context: { headers: { 'cache-control': 'no-cache' } } } as const;
+  for (const useGETForQueries of [false, true]) {
+    const link = new HttpLink({ uri: gateway.url, fetch, headers, useGETForQueries });
+    for (const sending of [link, new PersistedQueryLink(HASHED).concat(link)]) {
+      await clientOf(sending).query({ query: CUSTOMER, variables: { id: ADA }, ...fresh });
+    }
+  }
+  expect('it sends something', seen.length >= 4, seen);
+  expectEqual('a browser lets a page of another origin send it all', await refusedToPages(gateway.url, seen), []);
+  expectEqual('and a header that is not listed it does not', await refusedToPages(gateway.url, [{ method: 'POST', url: '', body: '', headers: ['x-other'] }]), ['x-other']);
   await gateway.stop();
 }
 

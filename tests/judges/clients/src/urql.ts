@@ -9,7 +9,7 @@ import { expect, expectEqual, finish } from '../../report.mjs';
 import { startGateway } from '../gateway.mjs';
 import type { CreateCustomerInput, CustomerFilter, QueueQueryVariables } from './gql/graphql.js';
 import { CREATE, CUSTOMER, DECIDE, QUEUE, REVIEWS, UNMASK } from './operations.js';
-import { comes, recorder } from './recorder.js';
+import { FROM_VITE, comes, recorder, refusedToPages } from './recorder.js';
 import { cache } from './urql-cache.js';
 
 const ADA = '0190b2de-7c11-7c3a-8f10-000000000001';
@@ -28,6 +28,7 @@ await oneOf();
 await partialFailure();
 await unmasks();
 await gateway.stop();
+await otherOrigins();
 await trustedDocuments();
 expectEqual('graphcache has nothing to complain of', complaints, []);
 finish('urql (@urql/core 6, graphcache)');
@@ -166,6 +167,18 @@ async function unmasks() {
   const masked = await client.query(CUSTOMER, { id: ADA });
   const kept = masked.data?.customer?.complianceProfile;
   expectEqual('and the cached customer keeps its mask', kept?.__typename === 'IndividualComplianceProfile' && kept.ssn, '***-**-****');
+}
+
+async function otherOrigins() {
+  const gateway = await startGateway(FROM_VITE);
+  const { fetch, seen } = recorder();
+  const fetchOptions = { headers: { authorization: 'Bearer of-the-user', 'cache-control': 'no-cache' } };
+  for (const preferGetMethod of [false, true]) {
+    const { error } = await clientOf(fetch, gateway.url).query(CUSTOMER, { id: ADA }, { fetchOptions, preferGetMethod });
+    expectEqual('it sends something', error, undefined);
+  }
+  expectEqual('a browser lets a page of another origin send it all', await refusedToPages(gateway.url, seen), []);
+  await gateway.stop();
 }
 
 /** graphql-codegen names a document by its hash, and the gateway runs what the build listed and nothing else. */
