@@ -54,7 +54,8 @@ tools() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
       || need "these could not be installed: ${missing[*]}"
   fi
-  node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || need "node $(node --version) is too old: 20 at least"
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor >= 2019 ? 0 : 1)' \
+    || need "node $(node --version) is too old: 20.19 at least"
   cargo --version
   echo "node $(node --version), npm $(npm --version), $(python3 --version)"
 }

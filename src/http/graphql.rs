@@ -205,6 +205,7 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
             | Code::BadUserInput
             | Code::OperationTooLarge
             | Code::PersistedQueryNotFound
+            | Code::PersistedQueryNotSupported
     );
     let status = match media {
         Media::Json if about_the_document && failure.status.is_none() => StatusCode::OK,

@@ -147,9 +147,7 @@ impl TrustedDocuments {
                     Some(registered) if self.mode != Mode::Only => registered.get(&id).await,
                     _ => None,
                 };
-                // By its name: Apollo's clients look for it.
-                let unknown = || Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound");
-                let text = registered.ok_or_else(unknown)?;
+                let text = registered.ok_or_else(|| self.unknown(sha256.is_some()))?;
                 self.check_trust(&text)?;
                 Ok(text)
             }
@@ -167,6 +165,15 @@ impl TrustedDocuments {
                 Ok(text)
             }
         }
+    }
+
+    /// Why nothing has this id. The messages are names that Apollo's and urql's clients look for: at the first they send
+    /// the text, at the second they send texts from then on and try no more hashes.
+    fn unknown(&self, by_hash: bool) -> Failure {
+        if by_hash && self.texts.is_empty() && self.registered.is_none() {
+            return Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported");
+        }
+        Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
     }
 
     fn check_trust(&self, text: &str) -> Result<(), Failure> {
