@@ -8,6 +8,7 @@ pub mod body;
 pub mod client;
 pub mod envelope;
 pub mod error;
+pub mod metrics;
 pub mod query;
 pub mod wire;
 
