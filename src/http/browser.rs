@@ -17,6 +17,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
 use super::answer;
 use super::middleware::RequestId;
+use super::patience;
 use crate::error::{Code, Failure};
 
 /// The origins that may send requests from a browser, such as `https://desk.example.com`.
@@ -65,6 +66,7 @@ pub fn protected(routes: Router, origins: &Origins) -> Router {
             header::CACHE_CONTROL,
             header::CONTENT_TYPE,
             HeaderName::from_static("gateway-report-upstream"),
+            HeaderName::from_static(patience::REQUEST_TIMEOUT),
             HeaderName::from_static("straddle-account-id"),
         ])
         .expose_headers([header::RETRY_AFTER, HeaderName::from_static("request-id")])
