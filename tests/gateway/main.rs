@@ -29,6 +29,7 @@ mod paging;
 mod partial_failure;
 mod rate_limit;
 mod reading;
+mod resilience;
 mod schema;
 mod wire;
 mod writing;
