@@ -9,6 +9,7 @@ pub mod browser;
 pub mod graphql;
 pub mod media;
 pub mod middleware;
+pub mod patience;
 pub mod payer;
 pub mod probes;
 pub mod router;

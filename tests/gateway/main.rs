@@ -30,6 +30,7 @@ mod paging;
 mod partial_failure;
 mod rate_limit;
 mod reading;
+mod resilience;
 mod schema;
 mod validation;
 mod wire;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use customers_gateway::app::App;
 use customers_gateway::auth::{Credential, Permission, Principal};
 use customers_gateway::config::Settings;
+use customers_gateway::customers::Reading;
 use customers_gateway::operation::trusted::Named;
 use customers_gateway::operation::{Operation, Prepared};
 use reqwest::Method;
@@ -150,7 +151,7 @@ impl Asked {
             credential: Credential::Gateways("sandbox".into()),
         };
         let deadline = Instant::now() + Duration::from_secs(5);
-        let session = self.app.session(&principal, "r", deadline, false, Arc::new(AtomicU64::new(0)));
+        let session = self.app.session(&principal, "r", deadline, Reading::Kept, Arc::new(AtomicU64::new(0)));
         self.app.executor.run(prepared, principal, Arc::new(session), "r").await;
         passed
     }
