@@ -8,6 +8,7 @@ pub mod browser;
 pub mod graphql;
 pub mod media;
 pub mod middleware;
+pub mod playground;
 pub mod probes;
 pub mod router;
 
