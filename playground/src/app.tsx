@@ -27,8 +27,12 @@ export function App({ upstream, callers }: { upstream: Upstream; callers: Caller
   // Long lines are read, not pushed to and fro.
   const monaco = useMonaco((state) => state.monaco);
   useEffect(() => {
-    const listening = monaco?.editor.onDidCreateEditor((editor) => editor.updateOptions({ wordWrap: 'on' }));
-    return () => listening?.dispose();
+    if (!monaco) return;
+    const wrap = (editor: { updateOptions(options: { wordWrap: 'on' }): void }) => editor.updateOptions({ wordWrap: 'on' });
+    // Those that GraphiQL has made by now, and those that it makes later.
+    monaco.editor.getEditors().forEach(wrap);
+    const listening = monaco.editor.onDidCreateEditor(wrap);
+    return () => listening.dispose();
   }, [monaco]);
 
   useEffect(() => {

@@ -71,11 +71,14 @@ function Cost({ report }: { report: UpstreamReport | null | undefined }) {
     'Planned: upstream calls that the document costs with nothing kept. Made: calls that this run made. ' +
     'Kept: answers that were still fresh, or shared with another request.';
   return (
-    <dl className="playground-cost" title={title} role="status" aria-label="Upstream calls of the last run">
-      <Count name="planned" value={report?.planned} />
-      <Count name="made" value={report?.actual} />
-      <Count name="kept" value={kept ?? undefined} />
-    </dl>
+    <div className="playground-cost" title={title} role="status" aria-label="Upstream calls of the last run">
+      <span>Upstream calls</span>
+      <dl>
+        <Count name="planned" value={report?.planned} />
+        <Count name="made" value={report?.actual} />
+        <Count name="kept" value={kept ?? undefined} />
+      </dl>
+    </div>
   );
 }
 
@@ -94,16 +97,20 @@ function nameOf(who: Who | undefined, callers: Callers): string {
   return who.subject ?? (callers === 'passthrough' ? 'A key’s holder' : 'Anybody');
 }
 
+const BY_WHOM: Record<Callers, string> = {
+  sandbox: 'Nobody is asked who they are: in the sandbox anybody may do everything.',
+  passthrough: 'What your key may do, the Customers API decides.',
+  jwt: 'As the token of your identity provider says.',
+};
+
 function WhoPanel({ who, callers }: { who: Who | undefined; callers: Callers }) {
   if (who === undefined) return <p>Asking the gateway …</p>;
   if ('refused' in who) return <p>{who.refused}</p>;
-  const decides =
-    callers === 'passthrough' ? 'What your key may do, the Customers API decides.' : `auth.mode is "${callers}".`;
   return (
     <>
-      <h2>{who.subject ?? 'No subject'}</h2>
-      <p>{who.accountId ? `Account ${who.accountId}` : 'No account'}</p>
-      <p>{decides}</p>
+      <h2>{nameOf(who, callers)}</h2>
+      {who.accountId && <p>Account {who.accountId}</p>}
+      <p>{BY_WHOM[callers]}</p>
       <ul aria-label="Permissions">
         {who.permissions.map((permission) => (
           <li key={permission}>

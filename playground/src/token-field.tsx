@@ -1,4 +1,4 @@
-import { useRef, type KeyboardEvent } from 'react';
+import { useEffect, useRef, type KeyboardEvent } from 'react';
 
 import type { Callers } from './gateway';
 
@@ -20,6 +20,8 @@ const HINTS: Record<Callers, string> = {
  */
 export function TokenField({ callers, inUse, onToken }: Props) {
   const field = useRef<HTMLInputElement>(null);
+  // The panel hands the focus to what has the attribute when it opens; React's `autoFocus` sets none.
+  useEffect(() => field.current?.setAttribute('autofocus', ''), []);
   const use = () => {
     const token = field.current?.value.trim() ?? '';
     if (!token) return;

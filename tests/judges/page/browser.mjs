@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const PICTURES = process.env.PICTURES ?? 'pictures';
+/** GraphiQL reads a document a tenth of a second after it changed, and names its tab by it. */
+const SETTLED = 400;
 mkdirSync(PICTURES, { recursive: true });
 
 export const launch = () =>
@@ -72,6 +74,11 @@ export class Desk {
     return this.page.screenshot({ path: join(PICTURES, `${name}.png`) });
   }
 
+  /** The names of the tabs. */
+  tabs() {
+    return this.page.locator('.graphiql-tab-button').allTextContents();
+  }
+
   tab(name) {
     return this.page.getByRole('tab', { name });
   }
@@ -98,11 +105,19 @@ export class Desk {
     await this.page.keyboard.press('Control+A');
     await this.page.evaluate((text) => navigator.clipboard.writeText(text), document);
     await this.page.keyboard.press('Control+V');
+    await this.page.waitForTimeout(SETTLED);
   }
 
-  /** Runs what is there, and waits until the answer holds a text. */
+  async goto(tab) {
+    await this.tab(tab).click();
+    await this.page.waitForTimeout(SETTLED);
+  }
+
+  /** Runs what is there, and waits until the answer to that holds a text. */
   async run(expected) {
+    const answered = this.page.waitForResponse((response) => response.url().endsWith('/graphql'));
     await this.page.getByRole('button', { name: /^Execute query/ }).click();
+    await (await answered).finished();
     await this.shows(expected);
   }
 
@@ -111,10 +126,11 @@ export class Desk {
     await window.filter({ hasText: expected }).waitFor({ timeout: 15_000 });
   }
 
-  /** `{planned, made, kept}` as the header has them. */
-  async cost() {
-    const numbers = await this.page.locator('.playground-cost dd').allTextContents();
-    return numbers.join(' ');
+  /** Waits until the header shows what a run cost: planned, made, kept. */
+  async costs(...numbers) {
+    const shown = (expected) =>
+      [...document.querySelectorAll('.playground-cost dd')].map((number) => number.textContent).join() === expected;
+    await this.page.waitForFunction(shown, numbers.join(), { timeout: 5_000 });
   }
 
   /** Everything that the browser would still have after the page is closed. */
