@@ -39,6 +39,8 @@ pub struct App {
     crowd: Arc<Crowd>,
     pub origins: Origins,
     pub limits: Limits,
+    /// `None` where it is off.
+    pub playground: Option<Playground>,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
 }
@@ -50,6 +52,15 @@ pub struct Limits {
     pub max_body_bytes: usize,
     pub private_max_age: bool,
     pub report_upstream: bool,
+}
+
+/// What the playground tells whoever opens it. Where the upstream is, it does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Playground {
+    /// Whether the upstream is on another machine, so that its people are real.
+    pub real_upstream: bool,
+    /// How callers are told apart.
+    pub callers: Mode,
 }
 
 impl App {
@@ -138,6 +149,9 @@ impl App {
                 private_max_age: settings.graphql.private_max_age,
                 report_upstream: settings.graphql.report_upstream,
             },
+            playground: settings
+                .has_playground()
+                .then(|| Playground { real_upstream: settings.is_real_upstream(), callers: settings.auth.mode }),
             draining: AtomicBool::new(false),
         })
     }

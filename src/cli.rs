@@ -168,9 +168,15 @@ fn greeting(settings: &Settings, address: SocketAddr, tls: bool, upstream: &Url,
     } else {
         upstream.to_string()
     };
+    let playground = if settings.has_playground() {
+        format!("{scheme}://{address}/graphiql")
+    } else {
+        "no playground (playground.enabled)".to_owned()
+    };
     format!(
         "Customers Gateway {version}\n  \
            GraphQL   {scheme}://{address}/graphql\n  \
+           browser   {playground}\n  \
            callers   {who}\n  \
            upstream  {data}\n  \
            try       curl {scheme}://{address}/graphql -H 'content-type: application/json' \

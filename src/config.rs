@@ -4,6 +4,7 @@
 mod audit;
 mod jwt;
 mod list;
+mod playground;
 mod privacy;
 mod upstream;
 
@@ -44,6 +45,7 @@ pub struct Settings {
     pub cache: Cache,
     audit: audit::Audit,
     pub privacy: Privacy,
+    pub playground: playground::Playground,
     pub log: Log,
 }
 
@@ -225,13 +227,18 @@ impl Settings {
     }
 
     /// Whether the upstream is one on another machine.
-    fn is_real_upstream(&self) -> bool {
+    pub fn is_real_upstream(&self) -> bool {
         self.upstream.base_url().ok().flatten().is_some_and(|url| !is_loopback(&url))
     }
 
     /// Whether introspection is answered.
     pub fn introspection(&self) -> bool {
         self.graphql.introspection.is_on(!self.is_real_upstream())
+    }
+
+    /// Whether the playground is served.
+    pub fn has_playground(&self) -> bool {
+        self.playground.enabled.is_on(!self.is_real_upstream())
     }
 
     /// The rate that each caller may ask at, where there is a limit.

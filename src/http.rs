@@ -11,6 +11,7 @@ pub mod media;
 pub mod middleware;
 pub mod patience;
 pub mod payer;
+pub mod playground;
 pub mod probes;
 pub mod router;
 

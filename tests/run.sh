@@ -78,4 +78,6 @@ step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
 step "cargo test" cargo test --locked
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
+step "playground bundle matches its sources" playground/check.sh "${CARGO_TARGET_DIR:-target}/playground"
+step "playground in Chromium" tests/judges/page/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
 step "review desk" examples/review-desk/test.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"

@@ -28,6 +28,7 @@ mod language;
 mod limits;
 mod paging;
 mod partial_failure;
+mod playground;
 mod rate_limit;
 mod reading;
 mod resilience;
