@@ -15,6 +15,8 @@ ARG GATEWAY_COMMIT=unknown
 ENV GATEWAY_COMMIT=$GATEWAY_COMMIT
 # The default settings are embedded in the binary.
 COPY config config
+# So is the playground, as it was built.
+COPY playground/dist playground/dist
 COPY src src
 # Copied files keep their times, which may lie before those of the empty program; cargo goes by the time.
 RUN touch src/main.rs src/lib.rs \

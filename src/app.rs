@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -13,11 +14,12 @@ use url::Url;
 use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
 use crate::cache::{self, Cache, Digests, short};
 use crate::config::{Settings, UnmaskReason};
-use crate::customers::{Services, Session, Turns};
+use crate::customers::{Reading, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::graphql::Schemas;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
+use crate::operation::crowd::{Crowd, Place};
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::{Payer, RateLimit};
@@ -26,6 +28,7 @@ use crate::privacy::audit::{Actor, Audit};
 use crate::telemetry::metrics::{BoundedNames, Metrics, size};
 use crate::telemetry::names;
 use crate::telemetry::waiting::Waiting;
+use crate::upstream::Patience;
 use crate::upstream::client::{self, Caller, Client};
 
 /// The parts of a running gateway.
@@ -37,6 +40,7 @@ pub struct App {
     unmask_limit: UnmaskLimit,
     /// The callers' keys that count as callers of their own.
     pub accepted: AcceptedKeys,
+    crowd: Arc<Crowd>,
     pub origins: Origins,
     pub limits: Limits,
     /// What the admin server shows; none where no recorder was installed.
@@ -45,6 +49,8 @@ pub struct App {
     pub operation_names: BoundedNames,
     /// For what the log tells apart and must not name.
     digests: Digests,
+    /// `None` where it is off.
+    pub playground: Option<Playground>,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
 }
@@ -62,6 +68,15 @@ pub struct Limits {
     pub trust_traceparent: bool,
 }
 
+/// What the playground tells whoever opens it. Where the upstream is, it does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Playground {
+    /// Whether the upstream is on another machine, so that its people are real.
+    pub real_upstream: bool,
+    /// How callers are told apart.
+    pub callers: Mode,
+}
+
 impl App {
     /// A gateway before the upstream at `base_url`.
     ///
@@ -70,13 +85,12 @@ impl App {
     /// # Errors
     /// Where a part cannot be built on this machine.
     pub fn new(settings: &Settings, base_url: Url) -> anyhow::Result<Self> {
-        let upstream = Client::new(client::Settings {
+        let upstream = Client::new(&client::Settings {
             base_url,
             connect_timeout: settings.upstream.connect_timeout,
-            timeout: settings.upstream.timeout,
-            max_in_flight: settings.upstream.max_in_flight,
             max_response_bytes: settings.upstream.max_response_bytes,
             arrays: settings.upstream.arrays,
+            stack: settings.upstream.stack(settings.server.deadline),
         })?;
         let kept = &settings.cache;
         let cache = Cache::new(&cache::Settings {
@@ -86,6 +100,7 @@ impl App {
             page_ttl: kept.page_ttl,
             not_found_ttl: kept.not_found_ttl,
             stale_while_refresh: kept.stale_while_refresh,
+            stale_if_error: kept.stale_if_error,
             customers_max_bytes: kept.customers_max_bytes,
             reviews_max_bytes: kept.reviews_max_bytes,
             pages_max_bytes: kept.pages_max_bytes,
@@ -142,6 +157,7 @@ impl App {
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             accepted: AcceptedKeys::default(),
+            crowd: Arc::new(Crowd::new(settings.server.max_operations)),
             origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
@@ -154,6 +170,9 @@ impl App {
             metrics: None,
             operation_names: BoundedNames::default(),
             digests,
+            playground: settings
+                .has_playground()
+                .then(|| Playground { real_upstream: settings.is_real_upstream(), callers: settings.auth.mode }),
             draining: AtomicBool::new(false),
         })
     }
@@ -185,13 +204,22 @@ impl App {
         Some(short(digest))
     }
 
+    /// How old the answers to an operation may be. Somebody who changes something sees it as it is.
+    pub fn reading(kind: OperationType, past_the_cache: bool) -> Reading {
+        match kind {
+            _ if past_the_cache => Reading::PastTheCache,
+            OperationType::Query => Reading::Kept,
+            OperationType::Mutation | OperationType::Subscription => Reading::Fresh,
+        }
+    }
+
     /// A session for one request; `calls` counts what it asks of the upstream.
     pub fn session(
         &self,
         principal: &Principal,
         request_id: &str,
         deadline: Instant,
-        past_the_cache: bool,
+        reading: Reading,
         calls: Arc<AtomicU64>,
         waiting: Arc<Waiting>,
     ) -> Session {
@@ -201,13 +229,22 @@ impl App {
             correlation_id: request_id.to_owned(),
             calls,
             waiting,
+            patience: Patience::until(deadline),
         };
         let key = match &principal.credential {
             Credential::Callers(key) => Some(key.expose_secret()),
             Credential::Gateways(_) => None,
         };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
-        Session::new(Arc::clone(&self.services), caller, actor, deadline, past_the_cache)
+        Session::new(Arc::clone(&self.services), caller, actor, deadline, reading)
+    }
+
+    /// A place among the operations that run, until it is dropped.
+    ///
+    /// # Errors
+    /// `OVERLOADED` at once where the gateway is full, or the caller has its share of it.
+    pub fn enter(&self, payer: Payer) -> Result<Place, Failure> {
+        Crowd::enter(&self.crowd, payer)
     }
 
     /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.

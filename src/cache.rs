@@ -5,11 +5,12 @@
 //!   entry or a call.
 //! - A **generation** is part of every key too. A write moves it on, so what was kept before, and what a read that is
 //!   still under way will bring, lies under a key that nobody asks for any more.
-//! - **Single flight**: callers that miss the same key wait for one load, which runs in a task of its own and ends
-//!   even where all of them have left.
+//! - **Single flight**: callers that miss the same key wait for one load, which runs in a task of its own. It is given up
+//!   when all of them have gone away; where the time of one was up, it goes on, so that the next finds its answer.
 //!
 //! Nothing of a mutation and nothing in clear is ever put here; the types see to it.
 
+pub mod flights;
 pub mod generations;
 pub mod key;
 pub mod read_through;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 pub use generations::Generations;
 pub use key::{Digests, Key, Scope, short};
-pub use read_through::{Kept, Load, Policy, ReadThrough};
+pub use read_through::{Got, Kept, Load, Missed, Policy, ReadThrough, Source, Terms, Trouble};
 
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::names;
@@ -32,29 +33,35 @@ pub struct Settings {
     pub page_ttl: Duration,
     pub not_found_ttl: Duration,
     pub stale_while_refresh: Duration,
+    pub stale_if_error: Duration,
     pub customers_max_bytes: u64,
     pub reviews_max_bytes: u64,
     pub pages_max_bytes: u64,
 }
 
-/// All that is kept.
+/// All that is kept. `E` is how loads fail.
 #[derive(Debug)]
-pub struct Cache {
-    pub customers: ReadThrough<Customer>,
-    pub reviews: ReadThrough<Review>,
-    pub pages: ReadThrough<Page>,
+pub struct Cache<E: Trouble> {
+    pub customers: ReadThrough<Customer, E>,
+    pub reviews: ReadThrough<Review, E>,
+    pub pages: ReadThrough<Page, E>,
     pub digests: Digests,
     generations: Generations,
 }
 
-impl Cache {
+impl<E: Trouble> Cache<E> {
     /// An empty cache.
     pub fn new(settings: &Settings) -> Self {
         let policy = |fresh: Duration| {
             if settings.enabled {
-                Policy { fresh, not_found: settings.not_found_ttl, stale: settings.stale_while_refresh }
+                Policy {
+                    fresh,
+                    not_found: settings.not_found_ttl,
+                    while_refresh: settings.stale_while_refresh,
+                    if_error: settings.stale_if_error,
+                }
             } else {
-                Policy { fresh: Duration::ZERO, not_found: Duration::ZERO, stale: Duration::ZERO }
+                Policy::NOTHING
             }
         };
         Self {

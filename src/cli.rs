@@ -202,9 +202,15 @@ fn greeting(
     } else {
         upstream.to_string()
     };
+    let playground = if settings.has_playground() {
+        format!("{scheme}://{address}/graphiql")
+    } else {
+        "no playground (playground.enabled)".to_owned()
+    };
     format!(
         "Customers Gateway {version}\n  \
            GraphQL   {scheme}://{address}/graphql\n  \
+           browser   {playground}\n  \
            admin     http://{admin}/readyz and /metrics\n  \
            callers   {who}\n  \
            upstream  {data}\n  \

@@ -4,19 +4,20 @@
 mod audit;
 mod jwt;
 mod list;
+mod playground;
 mod privacy;
 mod sources;
 mod telemetry;
+mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::{Host, Url};
-use uuid::Uuid;
 
 pub use privacy::{Privacy, UnmaskReason};
 pub use sources::InForce;
@@ -27,9 +28,9 @@ use sources::Sources;
 use crate::auth::{Mode, Origins};
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
-use crate::upstream::ArrayEncoding;
 
 pub use jwt::Jwt;
+pub use upstream::Upstream;
 
 /// All settings; see `config/default.toml` for each one's meaning.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,6 +47,7 @@ pub struct Settings {
     pub cache: Cache,
     audit: audit::Audit,
     pub privacy: Privacy,
+    pub playground: playground::Playground,
     pub log: Log,
     pub traces: Traces,
 }
@@ -58,6 +60,7 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
+    pub max_operations: usize,
     #[serde(with = "humantime_serde")]
     pub drain_delay: Duration,
     #[serde(with = "humantime_serde")]
@@ -150,22 +153,6 @@ pub struct Auth {
     pub jwt: Jwt,
 }
 
-/// `[upstream]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    base_url: String,
-    pub api_key: SecretString,
-    account_id: String,
-    #[serde(with = "humantime_serde")]
-    pub connect_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-    pub max_in_flight: usize,
-    pub max_response_bytes: usize,
-    pub arrays: ArrayEncoding,
-}
-
 /// `[sandbox]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +175,8 @@ pub struct Cache {
     pub not_found_ttl: Duration,
     #[serde(with = "humantime_serde")]
     pub stale_while_refresh: Duration,
+    #[serde(with = "humantime_serde")]
+    pub stale_if_error: Duration,
     pub customers_max_bytes: u64,
     pub reviews_max_bytes: u64,
     pub pages_max_bytes: u64,
@@ -230,13 +219,18 @@ impl Settings {
     }
 
     /// Whether the upstream is one on another machine.
-    fn is_real_upstream(&self) -> bool {
+    pub fn is_real_upstream(&self) -> bool {
         self.upstream.base_url().ok().flatten().is_some_and(|url| !is_loopback(&url))
     }
 
     /// Whether introspection is answered.
     pub fn introspection(&self) -> bool {
         self.graphql.introspection.is_on(!self.is_real_upstream())
+    }
+
+    /// Whether the playground is served.
+    pub fn has_playground(&self) -> bool {
+        self.playground.enabled.is_on(!self.is_real_upstream())
     }
 
     /// The rate that each caller may ask at, where there is a limit.
@@ -254,8 +248,7 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Error> {
-        self.upstream.base_url()?;
-        self.upstream.account()?;
+        self.upstream.check()?;
         if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
                 set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
@@ -287,12 +280,8 @@ impl Settings {
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
-        let positive = [
-            ("server.deadline", self.server.deadline),
-            ("server.header_timeout", self.server.header_timeout),
-            ("upstream.connect_timeout", self.upstream.connect_timeout),
-            ("upstream.timeout", self.upstream.timeout),
-        ];
+        let positive =
+            [("server.deadline", self.server.deadline), ("server.header_timeout", self.server.header_timeout)];
         for (name, duration) in positive {
             if duration.is_zero() {
                 return Err(unusable(name, "must be longer than nothing"));
@@ -301,6 +290,7 @@ impl Settings {
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.max_connections", self.server.max_connections),
+            ("server.max_operations", self.server.max_operations),
             ("graphql.max_tokens", self.graphql.max_tokens),
             ("graphql.max_nesting", self.graphql.max_nesting),
             ("graphql.max_name_bytes", self.graphql.max_name_bytes),
@@ -315,8 +305,6 @@ impl Settings {
             ("graphql.max_operations", self.graphql.max_operations),
             ("graphql.max_errors", self.graphql.max_errors),
             ("graphql.max_validation_errors", self.graphql.max_validation_errors),
-            ("upstream.max_in_flight", self.upstream.max_in_flight),
-            ("upstream.max_response_bytes", self.upstream.max_response_bytes),
             ("privacy.max_unmask_per_operation", self.privacy.max_unmask_per_operation),
         ];
         for (name, count) in counts {
@@ -385,40 +373,6 @@ impl Documents {
             path => Manifest::read(Path::new(path))
                 .map_err(|error| unusable("documents.manifest", &format!("{path} {error}"))),
         }
-    }
-}
-
-impl Upstream {
-    /// The Customers API; `None` where the embedded sandbox is to be asked.
-    ///
-    /// # Errors
-    /// Where it is no URL, or one that would carry the key over a network in clear.
-    pub fn base_url(&self) -> Result<Option<Url>, Error> {
-        let text = self.base_url.trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let url = Url::parse(text).map_err(|error| unusable("upstream.base_url", &format!("not a URL: {error}")))?;
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return Err(unusable("upstream.base_url", "must have no user, password, query or fragment"));
-        }
-        match url.scheme() {
-            "https" if url.has_host() => Ok(Some(url)),
-            "http" if is_loopback(&url) => Ok(Some(url)),
-            _ => Err(unusable("upstream.base_url", "must be https, or http on a loopback address")),
-        }
-    }
-
-    /// The account that the gateway's own key acts for.
-    ///
-    /// # Errors
-    /// Where it is no UUID.
-    pub fn account(&self) -> Result<Option<Uuid>, Error> {
-        let text = self.account_id.trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        Uuid::try_parse(text).map(Some).map_err(|_| unusable("upstream.account_id", "not a UUID"))
     }
 }
 

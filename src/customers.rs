@@ -18,14 +18,16 @@ pub mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use crate::cache::{Cache, Scope};
 use crate::privacy::audit::{Actor, Audit};
-use crate::upstream::{Caller, Client};
+use crate::upstream::{self, Caller, Client};
 
 pub use act::Act;
 pub use error::Error;
@@ -38,7 +40,7 @@ pub use window::{Cut, Window};
 #[derive(Debug)]
 pub struct Services {
     pub upstream: Client,
-    pub cache: Cache,
+    pub cache: Cache<upstream::Error>,
     /// Who writes which customer next.
     pub turns: Turns,
     /// Writes that are under way; shutting down waits for them.
@@ -49,11 +51,23 @@ pub struct Services {
     pub unmask_needs_reason: bool,
 }
 
-/// One request of one caller.
+/// One request of one caller. What it still reads is given up when it goes away; what it writes is not.
 #[derive(Debug)]
 pub struct Session {
     context: Arc<SessionContext>,
     loaders: Loaders,
+    _gone: DropGuard,
+}
+
+/// How old an answer may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// What is kept will do, and where the settings allow it an old answer where no new one can be had.
+    Kept,
+    /// Only what is fresh: somebody is about to change something, and must see it as it is.
+    Fresh,
+    /// Nothing that was kept, for a caller who says so.
+    PastTheCache,
 }
 
 /// What a session's parts share, also with tasks that outlive it.
@@ -66,8 +80,10 @@ pub struct SessionContext {
     pub scope: Scope,
     /// When the caller gets an answer at the latest.
     pub deadline: Instant,
-    /// The caller wants nothing out of the cache.
-    pub past_the_cache: bool,
+    /// How old an answer may be.
+    pub reading: Reading,
+    /// Cancelled when the session has gone away: nobody waits for its reads any more.
+    gone: CancellationToken,
     /// The scope's pages were forgotten for such a caller.
     pages_forgotten: AtomicBool,
     /// How many answers were kept and fresh, and how many came of calls that others made.
@@ -75,8 +91,16 @@ pub struct SessionContext {
     shared: AtomicU64,
     /// The request's span: its parts run in tasks of their own.
     pub span: Span,
-    /// Until when the oldest part of the answer is fresh.
-    fresh_until: Mutex<Option<Instant>>,
+    age: Mutex<Age>,
+}
+
+/// How old the parts of an answer are.
+#[derive(Clone, Copy, Default, Debug)]
+struct Age {
+    /// Until when all of it is fresh; `None` where nothing was read.
+    fresh_until: Option<Instant>,
+    /// When the oldest part was read that stands in for a new one.
+    stands_in_since: Option<Instant>,
 }
 
 /// Where a session's answers came from.
@@ -92,22 +116,24 @@ pub struct Usage {
 
 impl Session {
     /// A session for `caller`, whose answer is wanted by `deadline`.
-    pub fn new(services: Arc<Services>, caller: Caller, actor: Actor, deadline: Instant, past_the_cache: bool) -> Self {
+    pub fn new(services: Arc<Services>, caller: Caller, actor: Actor, deadline: Instant, reading: Reading) -> Self {
         let scope = services.cache.digests.scope(&caller.credential, caller.account);
+        let gone = CancellationToken::new();
         let context = Arc::new(SessionContext {
             services,
             caller,
             actor,
             scope,
             deadline,
-            past_the_cache,
+            reading,
+            gone: gone.clone(),
             pages_forgotten: AtomicBool::new(false),
             cached: AtomicU64::new(0),
             shared: AtomicU64::new(0),
             span: Span::current(),
-            fresh_until: Mutex::new(None),
+            age: Mutex::default(),
         });
-        Self { loaders: Loaders::new(&context), context }
+        Self { loaders: Loaders::new(&context), context, _gone: gone.drop_guard() }
     }
 
     /// Where its answers came from.
@@ -121,7 +147,13 @@ impl Session {
 
     /// Until when all that was read is fresh; `None` where nothing was read.
     pub fn fresh_until(&self) -> Option<Instant> {
-        self.context.fresh_until.lock().map_or(None, |until| *until)
+        self.context.age.lock().map_or(None, |age| age.fresh_until)
+    }
+
+    /// For how long the oldest part of the answer has been kept that stands in for a new one, which could not be had.
+    pub fn stands_in_for(&self) -> Option<Duration> {
+        let since = self.context.age.lock().map_or(None, |age| age.stands_in_since);
+        since.map(|since| since.elapsed())
     }
 }
 
@@ -132,10 +164,22 @@ impl SessionContext {
         self.note(fresh_until);
     }
 
+    /// Notes an answer that stands in for a new one.
+    fn note_old(&self, read_at: Instant, fresh_until: Instant) {
+        self.note_kept(fresh_until);
+        if let Ok(mut age) = self.age.lock() {
+            age.stands_in_since = Some(age.stands_in_since.map_or(read_at, |earlier| earlier.min(read_at)));
+        }
+    }
+
     /// Notes that the answer has a part that is fresh until then.
     fn note(&self, fresh_until: Instant) {
-        if let Ok(mut until) = self.fresh_until.lock() {
-            *until = Some(until.map_or(fresh_until, |earlier| earlier.min(fresh_until)));
+        if let Ok(mut age) = self.age.lock() {
+            age.fresh_until = Some(age.fresh_until.map_or(fresh_until, |earlier| earlier.min(fresh_until)));
         }
+    }
+
+    fn is_past_the_cache(&self) -> bool {
+        self.reading == Reading::PastTheCache
     }
 }

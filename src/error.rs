@@ -18,6 +18,7 @@ pub enum Code {
     BadUserInput,
     OperationTooLarge,
     PersistedQueryNotFound,
+    PersistedQueryNotSupported,
     Unauthenticated,
     Forbidden,
     RateLimited,
@@ -103,6 +104,7 @@ impl Code {
             Self::BadUserInput => row("BAD_USER_INPUT", StatusCode::BAD_REQUEST, false),
             Self::OperationTooLarge => row("OPERATION_TOO_LARGE", StatusCode::BAD_REQUEST, false),
             Self::PersistedQueryNotFound => row("PERSISTED_QUERY_NOT_FOUND", StatusCode::BAD_REQUEST, false),
+            Self::PersistedQueryNotSupported => row("PERSISTED_QUERY_NOT_SUPPORTED", StatusCode::BAD_REQUEST, false),
             Self::Unauthenticated => row("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, false),
             Self::Forbidden => row("FORBIDDEN", StatusCode::FORBIDDEN, false),
             Self::RateLimited => row("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, true),
@@ -130,6 +132,7 @@ impl Code {
             | Self::BadUserInput
             | Self::OperationTooLarge
             | Self::PersistedQueryNotFound
+            | Self::PersistedQueryNotSupported
             | Self::Unauthenticated
             | Self::Forbidden => Verdict::Refused,
             Self::RateLimited => Verdict::Limited,

@@ -6,6 +6,7 @@
 
 pub mod bounds;
 pub mod conflicts;
+pub mod crowd;
 pub mod documents;
 pub mod executor;
 pub mod outcome;

@@ -54,7 +54,8 @@ tools() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
       || need "these could not be installed: ${missing[*]}"
   fi
-  node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || need "node $(node --version) is too old: 20 at least"
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor >= 2019 ? 0 : 1)' \
+    || need "node $(node --version) is too old: 20.19 at least"
   cargo --version
   echo "node $(node --version), npm $(npm --version), $(python3 --version)"
 }
@@ -77,4 +78,6 @@ step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
 step "cargo test" cargo test --locked
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
+step "playground bundle matches its sources" playground/check.sh "${CARGO_TARGET_DIR:-target}/playground"
+step "playground in Chromium" tests/judges/page/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
 step "review desk" examples/review-desk/test.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"

@@ -1,20 +1,19 @@
 //! A bounded store that asks for what it does not have, once for all who miss it at the same time.
 //!
-//! moka does the keeping, the bounds and the sharing of a load; two of its traps are avoided here. A caller that gives
-//! up would stop the load that others wait for: so each load runs in its own task. A write while a load is under way
-//! would not stop the old value from being kept: so the key carries a generation, see `super::generations`.
+//! moka does the keeping and the bounds; who waits for a load, and when it is given up, is `super::flights`. A write while
+//! a load is under way would not stop moka from keeping the old value: so the key carries a generation, see
+//! `super::generations`.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use moka::Expiry;
 use moka::future::Cache as Store;
 use moka::notification::RemovalCause;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
+use super::flights::{Flights, Seat};
 use super::key::Key;
 use crate::telemetry::metrics::size;
 use crate::telemetry::names;
@@ -32,7 +31,9 @@ pub struct Policy {
     /// The same for "there is none".
     pub not_found: Duration,
     /// How long past that an old answer may be given while a new one is being loaded.
-    pub stale: Duration,
+    pub while_refresh: Duration,
+    /// How long past that an old answer may be given where a new one cannot be had.
+    pub if_error: Duration,
 }
 
 /// What a load brought: the value, or that there is none.
@@ -47,25 +48,87 @@ pub struct Load<V> {
 #[derive(Debug)]
 pub struct Kept<V> {
     pub value: Option<Arc<V>>,
+    /// When it was read.
+    pub read_at: Instant,
     /// Until when it counts as new.
     pub fresh_until: Instant,
     expires_in: Duration,
     weight: u32,
-    refreshing: Arc<AtomicBool>,
 }
 
 impl<V> Clone for Kept<V> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), refreshing: Arc::clone(&self.refreshing), ..*self }
+        Self { value: self.value.clone(), ..*self }
     }
 }
 
+/// What a caller asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// When it has to have an answer.
+    pub deadline: Instant,
+    /// Whether an old answer will do, where the policy has any.
+    pub old_will_do: bool,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// It was kept. It may be old while a new one is being loaded.
+    Kept,
+    /// Of a load that began with this caller.
+    Loaded,
+    /// Of a load that began with another one.
+    Shared,
+    /// It was kept, and is old: a new one cannot be had.
+    Old,
+}
+
+impl Source {
+    /// As traces call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Loaded => "loaded",
+            Self::Shared => "shared",
+            Self::Old => "old",
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Got<V> {
+    pub kept: Kept<V>,
+    pub source: Source,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Missed<E> {
+    /// The load failed. All who waited for it share its error, which is not kept.
+    Failed(Arc<E>),
+    /// The caller's time is up.
+    Late,
+    /// The load's task was lost: it panicked, or the runtime is going down.
+    Lost,
+}
+
+/// An error of a load.
+pub trait Trouble: Send + Sync + 'static {
+    /// Whether an old answer is better than this error: something does not work, and nobody said no.
+    fn lets_old_stand_in(&self) -> bool;
+}
+
+type Landing<V, E> = Result<Kept<V>, Arc<E>>;
+
 /// One kind of value, kept.
 #[derive(Debug)]
-pub struct ReadThrough<V: Send + Sync + 'static> {
+pub struct ReadThrough<V: Send + Sync + 'static, E: Trouble> {
     /// As the metrics call it.
     name: &'static str,
     store: Store<Key, Kept<V>>,
+    flights: Arc<Flights<Landing<V, E>>>,
     policy: Policy,
 }
 
@@ -87,7 +150,7 @@ impl<V> Expiry<Key, Kept<V>> for UntilItExpires {
     }
 }
 
-impl<V: Send + Sync + 'static> ReadThrough<V> {
+impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
     /// An empty store that holds about `max_bytes` of memory at most.
     pub fn new(name: &'static str, policy: Policy, max_bytes: u64) -> Self {
         let gone = move |_: Arc<Key>, _: Kept<V>, cause: RemovalCause| {
@@ -104,7 +167,7 @@ impl<V: Send + Sync + 'static> ReadThrough<V> {
             .expire_after(UntilItExpires)
             .eviction_listener(gone)
             .build();
-        Self { name, store, policy }
+        Self { name, store, flights: Arc::default(), policy }
     }
 
     /// As the metrics call it.
@@ -133,229 +196,120 @@ impl<V: Send + Sync + 'static> ReadThrough<V> {
         kept
     }
 
-    /// What is kept, or what `load` brings. An error is shared among those who wait for it and is not kept.
-    ///
-    /// `load` runs in a task of its own and ends even where the caller leaves.
+    /// What is kept, or what `load` brings, within the terms. `load` gets to know until when somebody waits for it, which
+    /// can be put off as others join.
     ///
     /// # Errors
-    /// That of the load, or `None` where its task was lost (it panicked, or the runtime is going down).
-    pub async fn get<F, E>(&self, key: Key, load: F) -> Result<Kept<V>, Option<Arc<E>>>
+    /// Where there is no answer, and no old one that will do.
+    pub async fn get<F>(
+        &self,
+        key: Key,
+        terms: Terms,
+        load: impl FnOnce(watch::Receiver<Instant>) -> F,
+    ) -> Result<Got<V>, Missed<E>>
     where
         F: Future<Output = Result<Load<V>, E>> + Send + 'static,
-        E: Send + Sync + 'static,
     {
-        if let Some(kept) = self.store.get(&key).await {
-            if Instant::now() < kept.fresh_until {
+        let kept = self.store.get(&key).await;
+        let now = Instant::now();
+        match &kept {
+            Some(fresh) if now < fresh.fresh_until => {
                 self.count("hit");
-                return Ok(kept);
+                return Ok(Got { kept: fresh.clone(), source: Source::Kept });
             }
-            self.count("stale");
-            // Past its time: here only where the policy allows old answers.
-            if !kept.refreshing.swap(true, Ordering::SeqCst) {
-                self.refresh(key, Arc::clone(&kept.refreshing), load);
+            Some(old) if terms.old_will_do && now < old.fresh_until + self.policy.while_refresh => {
+                self.count("stale");
+                let seat = self.board(key, terms, load);
+                if seat.is_first {
+                    // Behind the back of a caller who is given the old one; a failure leaves that one be.
+                    tokio::spawn(async move { seat.landing().await.is_some() });
+                }
+                return Ok(Got { kept: old.clone(), source: Source::Kept });
             }
-            return Ok(kept);
+            _ => {}
         }
-        let (store, policy) = (self.store.clone(), self.policy);
-        let began = Arc::new(AtomicBool::new(false));
-        let ours = Arc::clone(&began);
-        let task = tokio::spawn(async move {
-            let load = async move {
-                began.store(true, Ordering::Relaxed);
-                load.await.map(|load| policy.keep(load))
-            };
-            store.try_get_with(key, load).await
-        });
-        let ended = task.await;
-        self.count(if ours.load(Ordering::Relaxed) { "miss" } else { "shared" });
-        match ended {
-            Ok(outcome) => outcome.map_err(Some),
-            Err(_lost) => Err(None),
+        let seat = self.board(key, terms, load);
+        self.count(if seat.is_first { "miss" } else { "shared" });
+        let missed = match timeout_at(terms.deadline, seat.landing()).await {
+            Ok(Some(Ok(kept))) => {
+                let source = if seat.is_first { Source::Loaded } else { Source::Shared };
+                return Ok(Got { kept, source });
+            }
+            Ok(Some(Err(error))) => Missed::Failed(error),
+            Ok(None) => Missed::Lost,
+            Err(_elapsed) => {
+                seat.leave();
+                Missed::Late
+            }
+        };
+        let stands_in = match &missed {
+            Missed::Failed(error) => error.lets_old_stand_in(),
+            Missed::Late => true,
+            Missed::Lost => false,
+        };
+        match kept {
+            Some(old)
+                if stands_in
+                    && terms.old_will_do
+                    && old.value.is_some()
+                    && Instant::now() < old.fresh_until + self.policy.if_error =>
+            {
+                self.count("old");
+                Ok(Got { kept: old, source: Source::Old })
+            }
+            _ => Err(missed),
         }
     }
 
-    /// Loads a new value behind the back of a caller who was given the old one; a failure leaves the old one be.
-    fn refresh<F, E>(&self, key: Key, refreshing: Arc<AtomicBool>, load: F)
+    /// A seat on the load for a key, which keeps what it brings.
+    fn board<F>(&self, key: Key, terms: Terms, load: impl FnOnce(watch::Receiver<Instant>) -> F) -> Seat<Landing<V, E>>
     where
         F: Future<Output = Result<Load<V>, E>> + Send + 'static,
     {
         let (store, policy) = (self.store.clone(), self.policy);
-        tokio::spawn(async move {
-            // The outcome is taken apart before the next await: an error need not be `Send` across it.
-            let kept = AssertUnwindSafe(load).catch_unwind().await.ok().and_then(Result::ok);
-            let kept = kept.map(|load| policy.keep(load));
-            match kept {
-                Some(kept) => store.insert(key, kept).await,
-                None => refreshing.store(false, Ordering::SeqCst),
+        self.flights.join(key, terms.deadline, |until| {
+            let load = load(until);
+            async move {
+                // Who looked a moment before the last load landed begins another one: it has landed by now.
+                if let Some(kept) = store.get(&key).await
+                    && Instant::now() < kept.fresh_until
+                {
+                    return Ok(kept);
+                }
+                let kept = policy.keep(load.await.map_err(Arc::new)?);
+                store.insert(key, kept.clone()).await;
+                Ok(kept)
             }
-        });
+        })
     }
 }
 
 impl Policy {
+    /// Keeps nothing.
+    pub const NOTHING: Self = Self {
+        fresh: Duration::ZERO,
+        not_found: Duration::ZERO,
+        while_refresh: Duration::ZERO,
+        if_error: Duration::ZERO,
+    };
+
     fn keep<V>(self, load: Load<V>) -> Kept<V> {
         let fresh = if load.value.is_some() { self.fresh } else { self.not_found };
+        let old = match fresh.is_zero() {
+            true => Duration::ZERO,
+            false => self.while_refresh.max(self.if_error),
+        };
         let weight = load.bytes.saturating_mul(MEMORY_PER_WIRE_BYTE).saturating_add(BYTES_PER_ENTRY);
+        let read_at = Instant::now();
         Kept {
             value: load.value.map(Arc::new),
-            fresh_until: Instant::now() + fresh,
-            expires_in: fresh + if fresh.is_zero() { Duration::ZERO } else { self.stale },
+            read_at,
+            fresh_until: read_at + fresh,
+            expires_in: fresh + old,
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            refreshing: Arc::default(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::cache::key::Digests;
-    use crate::cache::{Cache, Settings};
-    use crate::model::CustomerId;
-
-    const POLICY: Policy =
-        Policy { fresh: Duration::from_secs(30), not_found: Duration::from_secs(5), stale: Duration::ZERO };
-
-    fn key(subject: u128) -> Key {
-        Key { scope: Digests::new().scope(&"key".into(), None), subject, generation: 0 }
-    }
-
-    fn found(value: u32) -> Result<Load<u32>, &'static str> {
-        Ok(Load { value: Some(value), bytes: 4 })
-    }
-
-    #[tokio::test]
-    async fn callers_that_miss_together_share_one_load() {
-        let store = Arc::new(ReadThrough::new("test", POLICY, 1 << 20));
-        let (loads, key) = (Arc::new(AtomicUsize::new(0)), key(1));
-        let callers = (0..50).map(|_| {
-            let (store, loads) = (Arc::clone(&store), Arc::clone(&loads));
-            tokio::spawn(async move {
-                store
-                    .get(key, async move {
-                        loads.fetch_add(1, Ordering::SeqCst);
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                        found(7)
-                    })
-                    .await
-            })
-        });
-        for caller in futures_util::future::join_all(callers).await {
-            let kept = caller.expect("the caller's task ends").expect("the load succeeds");
-            assert_eq!(kept.value.as_deref(), Some(&7));
-        }
-        assert_eq!(loads.load(Ordering::SeqCst), 1);
-    }
-
-    #[tokio::test]
-    async fn an_abandoned_load_fills_the_store() {
-        let store = ReadThrough::new("test", POLICY, 1 << 20);
-        let key = key(1);
-        let (release, released) = oneshot::channel::<()>();
-        let load = async move {
-            released.await.map_err(|_| "the test ended early")?;
-            found(7)
-        };
-        assert!(tokio::time::timeout(Duration::from_millis(5), store.get(key, load)).await.is_err());
-        release.send(()).expect("the load still waits");
-        let kept = store.get(key, async { Err::<Load<u32>, _>("asked again") }).await.expect("kept");
-        assert_eq!(kept.value.as_deref(), Some(&7));
-    }
-
-    #[tokio::test]
-    async fn an_error_is_shared_and_not_kept() {
-        let store = ReadThrough::new("test", POLICY, 1 << 20);
-        let key = key(1);
-        let failed = store.get(key, async { Err::<Load<u32>, _>("down") }).await;
-        assert_eq!(failed.err().flatten().as_deref(), Some(&"down"));
-        assert!(store.get(key, async { found(7) }).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_panic_in_a_load_is_an_error_for_its_caller_alone() {
-        let store = ReadThrough::new("test", POLICY, 1 << 20);
-        let key = key(1);
-        let lost = store
-            .get(key, async {
-                if true {
-                    std::panic::resume_unwind(Box::new("a load that breaks"));
-                }
-                found(7)
-            })
-            .await;
-        assert!(matches!(lost, Err(None)));
-        assert!(store.get(key, async { found(7) }).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
-        let policy = Policy { fresh: Duration::from_millis(20), stale: Duration::from_secs(60), ..POLICY };
-        let store = ReadThrough::new("test", policy, 1 << 20);
-        let key = key(1);
-        store.get(key, async { found(1) }).await.expect("the first load");
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        assert!(store.fresh(&key).await.is_none());
-        let old = store.get(key, async { found(2) }).await.expect("the old answer");
-        assert_eq!(old.value.as_deref(), Some(&1));
-        for _ in 0..200 {
-            if let Some(kept) = store.fresh(&key).await {
-                assert_eq!(kept.value.as_deref(), Some(&2));
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        unreachable!("the refresh ends");
-    }
-
-    #[tokio::test]
-    async fn what_is_kept_stays_within_its_bytes() {
-        let store = ReadThrough::new("test", POLICY, 100_000);
-        let scope = Digests::new().scope(&"key".into(), None);
-        for subject in 0..1000 {
-            let key = Key { scope, subject, generation: 0 };
-            let load = async { Ok::<_, &str>(Load { value: Some([0_u8; 1000]), bytes: 1000 }) };
-            store.get(key, load).await.expect("the load succeeds");
-        }
-        store.store.run_pending_tasks().await;
-        assert!(store.store.weighted_size() <= 100_000, "{}", store.store.weighted_size());
-    }
-
-    #[tokio::test]
-    async fn a_write_is_seen_by_a_read_that_was_in_flight() {
-        let cache = Cache::new(&Settings {
-            enabled: true,
-            customer_ttl: POLICY.fresh,
-            review_ttl: POLICY.fresh,
-            page_ttl: POLICY.fresh,
-            not_found_ttl: POLICY.not_found,
-            stale_while_refresh: Duration::ZERO,
-            customers_max_bytes: 1 << 20,
-            reviews_max_bytes: 1 << 20,
-            pages_max_bytes: 1 << 20,
-        });
-        let store = Arc::new(ReadThrough::new("test", POLICY, 1 << 20));
-        let scope = cache.digests.scope(&"key".into(), None);
-        let id = CustomerId(uuid::Uuid::from_u128(1));
-        let (release, released) = oneshot::channel::<()>();
-        let in_flight = {
-            let (store, key) = (Arc::clone(&store), cache.customer_key(scope, id));
-            tokio::spawn(async move {
-                let load = async move {
-                    released.await.map_err(|_| "the test ended early")?;
-                    found(1)
-                };
-                store.get(key, load).await
-            })
-        };
-        tokio::task::yield_now().await;
-        cache.forget_customer(scope, id);
-        release.send(()).expect("the load still waits");
-        in_flight.await.expect("the task ends").expect("the old state, for who asked before the write");
-        let after = store.get(cache.customer_key(scope, id), async { found(2) }).await.expect("a new load");
-        assert_eq!(after.value.as_deref(), Some(&2));
-    }
-}
+mod tests;

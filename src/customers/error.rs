@@ -47,12 +47,12 @@ impl Error {
 fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
     match kind {
         Kind::Unauthenticated if callers_key => Code::Unauthenticated,
-        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted => Code::UpstreamUnavailable,
+        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted | Kind::Open { .. } => Code::UpstreamUnavailable,
         Kind::Forbidden => Code::Forbidden,
         Kind::NotFound | Kind::Failed { .. } => Code::UpstreamError,
         Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
         Kind::RateLimited { .. } => Code::UpstreamRateLimited,
-        Kind::TimedOut => Code::UpstreamTimeout,
+        Kind::TimedOut | Kind::TooLate => Code::UpstreamTimeout,
         Kind::Busy => Code::Overloaded,
         Kind::Invalid(_) => Code::UpstreamInvalidResponse,
     }

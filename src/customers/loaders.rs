@@ -11,21 +11,20 @@ use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use futures_util::future::join_all;
-use tokio::time::timeout_at;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
-use super::{Error, Listing, SessionContext};
-use crate::cache::{Kept, Load, ReadThrough};
+use super::{Error, Listing, Reading, SessionContext};
+use crate::cache::{Got, Kept, Load, Missed, ReadThrough, Source, Terms, Trouble};
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::metrics::size;
 use crate::telemetry::names;
-use crate::upstream::{Answer, Kind};
+use crate::upstream::{self, Answer, Caller, Kind, Patience};
 
 /// What is wanted of a customer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -166,7 +165,7 @@ impl SessionContext {
         customer: bool,
         review: bool,
     ) -> Vec<(Look, Result<Option<Found>, Error>)> {
-        if self.past_the_cache {
+        if self.is_past_the_cache() {
             self.services.cache.forget_customer(self.scope, id);
         }
         let mut results = Vec::with_capacity(2);
@@ -190,7 +189,7 @@ impl SessionContext {
     async fn read_customer(self: &Arc<Self>, id: CustomerId) -> Result<Option<Found>, Error> {
         let key = self.services.cache.customer_key(self.scope, id);
         let context = Arc::clone(self);
-        let load = async move { context.services.upstream.customer(&context.caller, id).await };
+        let load = |caller| async move { context.services.upstream.customer(&caller, id).await };
         let kept = self.through(&self.services.cache.customers, key, load).await?;
         Ok(kept.value.map(Found::Customer))
     }
@@ -198,57 +197,79 @@ impl SessionContext {
     async fn read_review(self: &Arc<Self>, id: CustomerId) -> Result<Option<Found>, Error> {
         let key = self.services.cache.customer_key(self.scope, id);
         let context = Arc::clone(self);
-        let load = async move { context.services.upstream.review(&context.caller, id).await };
+        let load = |caller| async move { context.services.upstream.review(&caller, id).await };
         let kept = self.through(&self.services.cache.reviews, key, load).await?;
         Ok(kept.value.map(Found::Review))
     }
 
     async fn read_page(self: &Arc<Self>, look: &PageLook) -> Result<Arc<Page>, Error> {
         // Once in a request: the pages that it reads itself are to be found by the next one.
-        if self.past_the_cache && !self.pages_forgotten.swap(true, Ordering::Relaxed) {
+        if self.is_past_the_cache() && !self.pages_forgotten.swap(true, Ordering::Relaxed) {
             self.services.cache.forget_pages(self.scope);
         }
         let key = self.services.cache.page_key(self.scope, look.digest);
         let (context, query) = (Arc::clone(self), look.listing.page(look.number, look.size));
-        let load = async move { context.services.upstream.page(&context.caller, &query).await };
+        let load = |caller| async move { context.services.upstream.page(&caller, &query).await };
         let kept = self.through(&self.services.cache.pages, key, load).await?;
         // A 404 for a list: there is no such account, or no such route.
-        kept.value.ok_or_else(|| crate::upstream::Error::bare(Kind::NotFound).into())
+        kept.value.ok_or_else(|| upstream::Error::bare(Kind::NotFound).into())
     }
 
-    /// Reads through the cache, until the deadline. "Not found" is an answer here, not an error.
-    async fn through<V: Send + Sync + 'static>(
+    /// Reads through the cache, until the deadline, and as long as the session is there. "Not found" is an answer here, not
+    /// an error.
+    async fn through<V, F>(
         &self,
-        store: &ReadThrough<V>,
+        store: &ReadThrough<V, upstream::Error>,
         key: crate::cache::Key,
-        load: impl Future<Output = Result<Answer<V>, crate::upstream::Error>> + Send + 'static,
-    ) -> Result<Kept<V>, Error> {
-        // The loaders run in tasks of their own: the request's span has to be named.
+        load: impl FnOnce(Caller) -> F,
+    ) -> Result<Kept<V>, Error>
+    where
+        V: Send + Sync + 'static,
+        F: Future<Output = Result<Answer<V>, upstream::Error>> + Send + 'static,
+    {
+        // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
         let span =
             info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
-        let ours = Arc::new(AtomicBool::new(false));
-        let began = Arc::clone(&ours);
-        let load = async move {
-            began.store(true, Ordering::Relaxed);
-            match load.await {
-                Ok(answer) => Ok(Load { value: Some(answer.value), bytes: answer.bytes }),
-                Err(error) if matches!(error.kind, Kind::NotFound) => Ok(Load { value: None, bytes: 0 }),
-                Err(error) => Err(error),
-            }
-        };
-        let waited = timeout_at(self.deadline, store.get(key, Box::pin(load.instrument(span.clone())))).await;
-        span.record("came", if ours.load(Ordering::Relaxed) { "loaded" } else { "shared" });
-        match waited {
-            Ok(Ok(kept)) => {
-                if !ours.load(Ordering::Relaxed) {
-                    self.shared.fetch_add(1, Ordering::Relaxed);
+        let terms = Terms { deadline: self.deadline, old_will_do: self.reading == Reading::Kept };
+        let load = |until| {
+            let answer = load(self.caller.with(Patience::following(until)));
+            let load = async move {
+                match answer.await {
+                    Ok(answer) => Ok(Load { value: Some(answer.value), bytes: answer.bytes }),
+                    Err(error) if matches!(error.kind, Kind::NotFound) => Ok(Load { value: None, bytes: 0 }),
+                    Err(error) => Err(error),
                 }
+            };
+            Box::pin(load.instrument(span.clone()))
+        };
+        let got = tokio::select! {
+            got = store.get(key, terms, load) => got,
+            // The engine runs a batch to its end, also for nobody.
+            () = self.gone.cancelled() => Err(Missed::Lost),
+        };
+        let Got { kept, source } = got.map_err(|missed| match missed {
+            Missed::Failed(error) => Error::Upstream(error),
+            Missed::Late => Error::Deadline,
+            Missed::Lost => Error::Lost,
+        })?;
+        span.record("came", source.name());
+        match source {
+            Source::Kept => self.note_kept(kept.fresh_until),
+            Source::Old => self.note_old(kept.read_at, kept.fresh_until),
+            Source::Loaded => self.note(kept.fresh_until),
+            Source::Shared => {
+                self.shared.fetch_add(1, Ordering::Relaxed);
                 self.note(kept.fresh_until);
-                Ok(kept)
             }
-            Ok(Err(Some(error))) => Err(Error::Upstream(error)),
-            Ok(Err(None)) => Err(Error::Lost),
-            Err(_elapsed) => Err(Error::Deadline),
         }
+        Ok(kept)
+    }
+}
+
+impl Trouble for upstream::Error {
+    fn lets_old_stand_in(&self) -> bool {
+        // Everything but what the upstream says about the request, the key or the rate.
+        let kind = &self.kind;
+        kind.is_trouble() || matches!(kind, Kind::Open { .. } | Kind::Busy | Kind::TooLate | Kind::Invalid(_))
     }
 }

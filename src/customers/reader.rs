@@ -77,7 +77,7 @@ impl Session {
     pub async fn page(&self, listing: &Listing, number: u32, size: u32) -> Result<Arc<Page>, Error> {
         let cache = &self.context.services.cache;
         let digest = listing.digest(&cache.digests, number, size);
-        if !self.context.past_the_cache
+        if !self.context.is_past_the_cache()
             && let Some(kept) = cache.pages.fresh(&cache.page_key(self.context.scope, digest)).await
             && let Some(page) = kept.value
         {
@@ -138,7 +138,7 @@ impl Session {
     }
 
     async fn kept_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
-        if self.context.past_the_cache {
+        if self.context.is_past_the_cache() {
             return None;
         }
         let cache = &self.context.services.cache;
@@ -152,7 +152,7 @@ impl Session {
     }
 
     async fn kept_review(&self, id: CustomerId) -> Option<Option<Arc<Review>>> {
-        if self.context.past_the_cache {
+        if self.context.is_past_the_cache() {
             return None;
         }
         let cache = &self.context.services.cache;
@@ -169,7 +169,7 @@ fn total(page: &Page) -> u32 {
 /// Whether an error of one call would be the error of the next one as well.
 fn serves_no_other_call(error: &Error) -> bool {
     match error {
-        Error::Upstream(error) => matches!(error.kind, Kind::Unauthenticated),
+        Error::Upstream(error) => matches!(error.kind, Kind::Unauthenticated | Kind::TooLate),
         Error::Deadline => true,
         _ => false,
     }

@@ -1,7 +1,8 @@
 //! Writing: check → wait for one's turn → send → forget what was kept → record.
 //!
 //! A write runs in a task of its own: once sent it is carried through and recorded, also where the caller hangs up or its
-//! deadline passes. It is sent once, with an idempotency key: the caller's, or one made for it.
+//! deadline passes; what was not sent by then never is. It is carried out once: what is sent again has the same bytes and
+//! the same idempotency key, the caller's or one made for it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::model::input::{
 };
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError, UserErrorCode};
 use crate::privacy::Personal;
-use crate::upstream::{self, Kind, NewCustomer};
+use crate::upstream::{self, Caller, Kind, NewCustomer, Patience};
 
 /// The shortest text that can be a real credential.
 const SHORTEST_SECRET: usize = 16;
@@ -45,9 +46,9 @@ impl Session {
         }
         let key = Key::of(input.idempotency_key.as_ref());
         let body = NewCustomer::from(input);
-        self.write(act, key.clone(), move |context| async move {
-            let sent = context.services.upstream.create(&context.caller, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::Refused(error, values_of(&body)))
+        self.write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.create(&caller, &body, &key.text).await;
+            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
         })
         .await
     }
@@ -68,7 +69,7 @@ impl Session {
             }
         };
         let key = Key::of(input.idempotency_key.as_ref());
-        self.write(act, key.clone(), move |context| async move {
+        self.write(act, key.clone(), move |context, caller| async move {
             let known = context.known(id).await?;
             if let Some(expected) = input.expected_updated_at
                 && merge::has_changed_since(known.updated_at(), expected)
@@ -79,8 +80,8 @@ impl Session {
             }
             let body = merge::replacement(known, input).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
-            let sent = context.services.upstream.replace(&context.caller, id, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::Refused(error, values_of(&body)))
+            let sent = context.services.upstream.replace(&caller, id, &body, &key.text).await;
+            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
         })
         .await
     }
@@ -95,8 +96,8 @@ impl Session {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
-        let written = self.write(act, key.clone(), move |context| async move {
-            let sent = context.services.upstream.delete(&context.caller, id, &key.text).await;
+        let written = self.write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.delete(&caller, id, &key.text).await;
             sent.map(Arc::new).map_err(Unwritten::from)
         });
         written.await.map(|written| written.map(|_as_it_was| id))
@@ -112,8 +113,8 @@ impl Session {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
-        self.write(act, key.clone(), move |context| async move {
-            let sent = context.services.upstream.decide(&context.caller, id, input.decision, &key.text).await;
+        self.write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.decide(&caller, id, input.decision, &key.text).await;
             sent.map(Arc::new).map_err(Unwritten::from)
         })
         .await
@@ -129,8 +130,8 @@ impl Session {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
-        self.write(act, key.clone(), move |context| async move {
-            let sent = context.services.upstream.refresh(&context.caller, id, &key.text).await;
+        self.write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.refresh(&caller, id, &key.text).await;
             sent.map(Arc::new).map_err(Unwritten::from)
         })
         .await
@@ -182,15 +183,17 @@ impl Session {
         &self,
         act: Act,
         key: Key,
-        work: impl FnOnce(Arc<SessionContext>) -> W + Send + 'static,
+        work: impl FnOnce(Arc<SessionContext>, Caller) -> W + Send + 'static,
     ) -> Result<Written<Arc<Customer>>, Error>
     where
         W: Future<Output = Result<Arc<Customer>, Unwritten>> + Send,
     {
         let context = Arc::clone(&self.context);
+        let patience = Patience::until(context.deadline);
+        let caller = context.caller.with(patience.clone());
         let task = async move {
             // What panics may have been sent, so it is recorded as well.
-            let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, work)).catch_unwind().await;
+            let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind().await;
             let upstream_id = carried_out.as_ref().map_or(None, |outcome| upstream_id(outcome.as_ref().err()));
             let outcome = match carried_out {
                 Ok(outcome) => context.told(outcome, act.write, &key),
@@ -204,6 +207,7 @@ impl Session {
         };
         let task = self.context.services.writes.spawn(task.instrument(self.context.span.clone()));
         match timeout_at(self.context.deadline, task).await {
+            Err(_elapsed) if patience.give_up() => Err(Error::Deadline),
             Err(_elapsed) => Err(Error::DeadlineInWrite),
             Ok(Err(_lost)) => Err(Error::Lost),
             Ok(Ok(outcome)) => {
@@ -218,7 +222,8 @@ impl Session {
 async fn carry_out<W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
-    work: impl FnOnce(Arc<SessionContext>) -> W,
+    caller: Caller,
+    work: impl FnOnce(Arc<SessionContext>, Caller) -> W,
 ) -> Result<Arc<Customer>, Unwritten>
 where
     W: Future<Output = Result<Arc<Customer>, Unwritten>>,
@@ -231,8 +236,13 @@ where
         None => None,
     };
     context.still_in_time()?;
-    let outcome = work(Arc::clone(context)).await;
-    if !matches!(outcome, Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate)) {
+    let outcome = work(Arc::clone(context), caller).await;
+    let unsent = match &outcome {
+        Ok(_) => false,
+        Err(Unwritten::Refused(error, _)) => error.kind.is_unsent(),
+        Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate) => true,
+    };
+    if !unsent {
         // Also where it failed: a write without an answer may have been carried out.
         context.forget(id);
     }
@@ -255,13 +265,23 @@ enum Unwritten {
     Unread(upstream::Error),
     /// The deadline passed while it waited; nothing was sent.
     TooLate,
-    /// It was sent, with these values.
+    /// It was on its way, with these values.
     Refused(upstream::Error, Vec<String>),
 }
 
 impl From<upstream::Error> for Unwritten {
     fn from(error: upstream::Error) -> Self {
-        Self::Refused(error, Vec::new())
+        Self::of(error, Vec::new())
+    }
+}
+
+impl Unwritten {
+    /// Of a write with these values.
+    fn of(error: upstream::Error, values: Vec<String>) -> Self {
+        match error.kind {
+            Kind::TooLate => Self::TooLate,
+            _ => Self::Refused(error, values),
+        }
     }
 }
 

@@ -77,7 +77,7 @@ fn upstream_failure(error: &crate::upstream::Error, code: Code, callers_key: boo
             "The Customers API does not accept your key: send a valid one as `Authorization: Bearer …`."
         }
         // The caller can do nothing about the gateway's key; the log says what it is.
-        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted => {
+        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted | Kind::Open { .. } => {
             "The Customers API cannot be reached just now. Try again later."
         }
         Kind::Forbidden => "The Customers API does not allow this to your account.",
@@ -85,15 +85,14 @@ fn upstream_failure(error: &crate::upstream::Error, code: Code, callers_key: boo
         Kind::Refused(_) | Kind::Conflict(_) => "The Customers API refused the request: check the arguments' values.",
         Kind::RateLimited { .. } => "The Customers API limits the rate of calls. Wait, then try again.",
         Kind::Failed { .. } => "The Customers API failed. Try again later.",
-        Kind::TimedOut => "The Customers API did not answer in time. Try again.",
+        Kind::TimedOut | Kind::TooLate => "The Customers API did not answer in time. Try again.",
         Kind::Busy => "Too many calls to the Customers API are under way. Try again shortly.",
         Kind::Invalid(_) => "The answer of the Customers API was not understood.",
     };
     let retry_after = match error.kind {
-        Kind::RateLimited { retry_after } | Kind::Failed { retry_after, .. } => retry_after,
         // A place is free as soon as one call ends.
         Kind::Busy => Some(Duration::from_secs(1)),
-        _ => None,
+        _ => error.kind.retry_after(),
     };
     Failure {
         retry_after,
@@ -121,6 +120,8 @@ mod tests {
     #[case(Kind::Interrupted, Code::UpstreamUnavailable)]
     #[case(Kind::TimedOut, Code::UpstreamTimeout)]
     #[case(Kind::Busy, Code::Overloaded)]
+    #[case(Kind::TooLate, Code::UpstreamTimeout)]
+    #[case(Kind::Open { retry_after: Duration::ZERO }, Code::UpstreamUnavailable)]
     #[case(Kind::Invalid("x"), Code::UpstreamInvalidResponse)]
     fn each_kind_of_upstream_failure_has_its_code(#[case] kind: Kind, #[case] code: Code) {
         assert_eq!(failure(&upstream::Error::bare(kind).into(), false).code, code);

@@ -17,6 +17,7 @@ use tower_http::csrf::ProtectionError;
 
 use super::answer;
 use super::middleware::RequestId;
+use super::patience;
 use crate::auth::Origins;
 use crate::error::{Code, Failure};
 
@@ -36,6 +37,7 @@ pub fn protected(routes: Router, origins: &Origins) -> Router {
             header::CACHE_CONTROL,
             header::CONTENT_TYPE,
             HeaderName::from_static("gateway-report-upstream"),
+            HeaderName::from_static(patience::REQUEST_TIMEOUT),
             HeaderName::from_static("straddle-account-id"),
         ])
         .expose_headers([header::RETRY_AFTER, HeaderName::from_static("request-id")])

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
@@ -23,7 +24,7 @@ use super::media::{Media, is_json};
 use super::middleware::{RequestId, Summary};
 use super::seen::{self, Seen};
 use super::timing::Timing;
-use super::{body, browser, payer};
+use super::{body, browser, patience, payer};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::error::{Code, Failure};
@@ -57,7 +58,7 @@ pub async fn serve(
         traces::adopt(&span, &headers);
     }
     let mut response = match exchange.run(&uri, &mut body, &mut summary).instrument(span.clone()).await {
-        Ok(Answered { outcome, cache_control }) => {
+        Ok(Answered { outcome, cache_control, age }) => {
             summary.codes = outcome.codes();
             let status = match (media, outcome.is_refused()) {
                 (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
@@ -65,6 +66,10 @@ pub async fn serve(
             };
             let mut response = answer::with_type(status, media.content_type(), &outcome);
             response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
+            if let Some(age) = age {
+                response.headers_mut().insert(header::AGE, age.as_secs().into());
+                response.headers_mut().insert(header::WARNING, STALE);
+            }
             response
         }
         Err(failure) => {
@@ -116,11 +121,16 @@ const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 struct Answered {
     outcome: Outcome,
     cache_control: HeaderValue,
+    /// Of its oldest part that stands in for a new one.
+    age: Option<Duration>,
 }
+
+/// An old answer in the words of RFC 7234, section 5.5.1.
+const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
 impl Exchange<'_> {
     async fn run(self, uri: &Uri, body: &mut Body, summary: &mut Summary) -> Result<Answered, Failure> {
-        let deadline = Instant::now() + self.app.limits.deadline;
+        let deadline = Instant::now() + patience::of(self.headers, self.app.limits.deadline)?;
         let by_get = match *self.method {
             Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
             Method::GET => true,
@@ -138,6 +148,9 @@ impl Exchange<'_> {
             }
             from_body(&self.read(body, deadline).await?)?
         };
+        let payer = payer::of(self.app, &principal, self.peer.ip());
+        // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
+        let _place = self.app.enter(payer)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.seen.prepared.set(std::time::Instant::now());
         summary.label = Some(prepared.label().clone());
@@ -153,10 +166,10 @@ impl Exchange<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
-        self.app.admit(payer::of(self.app, &principal, self.peer.ip()), &principal, &prepared)?;
-        let past_the_cache = wants_no_cache(self.headers);
+        self.app.admit(payer, &principal, &prepared)?;
+        let reading = App::reading(prepared.kind(), wants_no_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
-        let session = self.app.session(&principal, self.id.as_str(), deadline, past_the_cache, calls, waiting);
+        let session = self.app.session(&principal, self.id.as_str(), deadline, reading, calls, waiting);
         let session = Arc::new(session);
         let key = payer::key(self.app, &principal);
         let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
@@ -169,11 +182,16 @@ impl Exchange<'_> {
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
         let cache_control = cache_control(fresh_until);
+        let age = session.stands_in_for();
+        let outcome = match age {
+            Some(age) => outcome.with_age(age),
+            None => outcome,
+        };
         if !self.wants_report() {
-            return Ok(Answered { outcome, cache_control });
+            return Ok(Answered { outcome, cache_control, age });
         }
         let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
-        Ok(Answered { outcome: outcome.with_report(report), cache_control })
+        Ok(Answered { outcome: outcome.with_report(report), cache_control, age })
     }
 
     /// Whether the answer is to say what was asked of the upstream.
@@ -238,6 +256,7 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
             | Code::BadUserInput
             | Code::OperationTooLarge
             | Code::PersistedQueryNotFound
+            | Code::PersistedQueryNotSupported
     );
     let status = match media {
         Media::Json if about_the_document && failure.status.is_none() => StatusCode::OK,

@@ -1,6 +1,8 @@
 //! What running an operation gave, with every error in order: it has a code and the request's id, and says nothing
 //! that repeats the caller's values.
 
+use std::time::Duration;
+
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use serde::Serialize;
 
@@ -30,6 +32,17 @@ struct Extensions {
     /// What the request asked of the upstream, where the caller wants to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<UpstreamReport>,
+    /// Parts of the answer are old, since new ones could not be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<Stale>,
+}
+
+/// How old an answer is whose parts are old ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stale {
+    /// How long ago the oldest of them was read.
+    oldest_seconds: u64,
 }
 
 /// What a request asked of the upstream.
@@ -47,7 +60,7 @@ pub struct UpstreamReport {
 
 impl Extensions {
     fn is_empty(&self) -> bool {
-        self.errors_left_out.is_none() && self.upstream.is_none()
+        self.errors_left_out.is_none() && self.upstream.is_none() && self.stale.is_none()
     }
 }
 
@@ -85,7 +98,7 @@ impl Outcome {
         Self {
             errors: errors.collect(),
             data: (!refused).then_some(response.data),
-            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out), upstream: None },
+            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out), ..Extensions::default() },
         }
     }
 
@@ -93,6 +106,13 @@ impl Outcome {
     #[must_use]
     pub fn with_report(mut self, report: UpstreamReport) -> Self {
         self.extensions.upstream = Some(report);
+        self
+    }
+
+    /// The same, saying that its oldest part is so old and stands in for a new one.
+    #[must_use]
+    pub fn with_age(mut self, oldest: Duration) -> Self {
+        self.extensions.stale = Some(Stale { oldest_seconds: oldest.as_secs() });
         self
     }
 

@@ -207,9 +207,7 @@ impl TrustedDocuments {
                     Some(registered) if self.mode != Mode::Only => registered.get(&id).await,
                     _ => None,
                 };
-                // By its name: Apollo's clients look for it.
-                let unknown = || Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound");
-                let text = registered.ok_or_else(unknown)?;
+                let text = registered.ok_or_else(|| self.unknown(sha256.is_some(), &manifest))?;
                 let id = manifest.id(&text);
                 if id.is_none() {
                     self.check_untrusted(&text)?;
@@ -233,6 +231,15 @@ impl TrustedDocuments {
                 Ok(Document { text, id })
             }
         }
+    }
+
+    /// Why nothing has this id. The messages are names that Apollo's and urql's clients look for: at the first they send
+    /// the text, at the second they send texts from then on and try no more hashes.
+    fn unknown(&self, by_hash: bool, manifest: &Manifest) -> Failure {
+        if by_hash && manifest.is_empty() && self.registered.is_none() {
+            return Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported");
+        }
+        Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
     }
 
     /// Whether a document that no manifest lists may run.

@@ -49,6 +49,7 @@ const CODES: &[&str] = &[
     "BAD_USER_INPUT",
     "OPERATION_TOO_LARGE",
     "PERSISTED_QUERY_NOT_FOUND",
+    "PERSISTED_QUERY_NOT_SUPPORTED",
     "UNAUTHENTICATED",
     "FORBIDDEN",
     "RATE_LIMITED",
@@ -90,6 +91,10 @@ metrics! {
         "How long GraphQL requests took, by operation type and outcome; with the operation's name for trusted documents.";
     REQUESTS_IN_FLIGHT: Gauge "gateway_requests_in_flight" []
         "GraphQL requests that are being answered.";
+    OPERATIONS_IN_FLIGHT: Gauge "gateway_operations_in_flight" []
+        "Operations that hold a place among those that may run at once.";
+    OPERATIONS_REFUSED: Counter "gateway_operations_refused_total" [("why", &["full", "share"])]
+        "Operations that found no place: the gateway was full, or the caller had its share.";
     REQUESTS_ABANDONED: Counter "gateway_requests_abandoned_total" []
         "Requests whose callers hung up before the answer.";
     ERRORS: Counter "gateway_errors_total" [("code", CODES)]
@@ -105,8 +110,8 @@ metrics! {
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
     CACHE_LOOKUPS: Counter "gateway_cache_lookups_total"
-        [("store", STORES), ("result", &["hit", "miss", "shared", "stale"])]
-        "Look-ups by store: kept and fresh, loaded, shared with another request's load, kept and past its time.";
+        [("store", STORES), ("result", &["hit", "miss", "shared", "stale", "old"])]
+        "Look-ups by store: kept and fresh, loaded, shared with another request's load, given past its time while a new one is loaded, given past its time since none could be had (also counted as miss or shared).";
     CACHE_BYTES: Gauge "gateway_cache_bytes" [("store", STORES)]
         "Memory that kept answers take, estimated.";
     CACHE_ENTRIES: Gauge "gateway_cache_entries" [("store", STORES)]

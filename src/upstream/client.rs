@@ -1,22 +1,20 @@
 //! One function an endpoint of the Customers API.
 //!
 //! Every call carries the caller's credential and account, a `Request-Id` of its own and the gateway request's id as
-//! `Correlation-Id`; writes carry an `Idempotency-Key`. Redirects are not followed (one would carry the credential to
-//! another host), answers are read up to a bound, and no call waits longer than the settings say.
-//!
-//! There are no retries here: a failed call is told as it is.
+//! `Correlation-Id`; writes carry an `Idempotency-Key`. How it is sent, and how often, is the business of `super::stack`.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tower::ServiceExt;
 use tracing::{debug, warn};
 use url::Url;
 use uuid::Uuid;
@@ -24,9 +22,13 @@ use uuid::Uuid;
 use super::body::{NewCustomer, Replacement};
 use super::envelope::{self, Envelope, PagedEnvelope};
 use super::error::{Error, Kind};
+use super::exchange::{Exchange, Reply, Request};
 use super::observe::{self, Health};
+use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
+use super::stack::{self, Stack};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
+use super::{breaker, metrics};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
@@ -41,10 +43,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub struct Settings {
     pub base_url: Url,
     pub connect_timeout: Duration,
-    pub timeout: Duration,
-    pub max_in_flight: usize,
     pub max_response_bytes: usize,
     pub arrays: ArrayEncoding,
+    pub stack: stack::Settings,
 }
 
 /// For whom a call is made.
@@ -59,6 +60,16 @@ pub struct Caller {
     pub calls: Arc<AtomicU64>,
     /// For how long this request has waited for calls.
     pub waiting: Arc<Waiting>,
+    /// How long it waits for a call.
+    pub patience: Patience,
+}
+
+impl Caller {
+    /// The same with a patience of its own.
+    #[must_use]
+    pub fn with(&self, patience: Patience) -> Self {
+        Self { patience, ..self.clone() }
+    }
 }
 
 /// An answer and how large it was on the wire.
@@ -76,13 +87,27 @@ impl<T> Answer<T> {
 }
 
 /// The Customers API over HTTP. Cheap to share, not to make: it holds the connections.
-#[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    settings: Settings,
-    places: Semaphore,
+    stack: Stack,
+    base_url: Url,
+    arrays: ArrayEncoding,
     /// Whether the upstream answers.
     pub health: Health,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+/// A client that cannot be built on this machine, or with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBuilt {
+    #[error("TLS or DNS cannot be set up: {0}")]
+    Http(#[from] reqwest::Error),
+    #[error("the breaker's settings cannot be used: {0}")]
+    Breaker(#[from] breaker::Unusable),
 }
 
 /// A call before it is sent. `route` is the endpoint's template, for logs; the path itself is not logged.
@@ -120,23 +145,15 @@ impl Client {
     ///
     /// # Errors
     /// Where TLS or DNS cannot be set up on this machine.
-    pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .connect_timeout(settings.connect_timeout)
-            // Below the minute after which load balancers close idle connections.
-            .pool_idle_timeout(Duration::from_secs(45))
-            .build()?;
-        let places = Semaphore::new(settings.max_in_flight);
-        Ok(Self { http, settings, places, health: Health::default() })
+    pub fn new(settings: &Settings) -> Result<Self, NotBuilt> {
+        let exchange = Exchange::new(settings.connect_timeout, settings.max_response_bytes)?;
+        let stack = stack::around(exchange, &settings.stack)?;
+        Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.arrays, health: Health::default() })
     }
 
     /// One numbered page of the list.
     pub async fn page(&self, caller: &Caller, query: &PageQuery) -> Result<Answer<Page>, Error> {
-        let pairs = query.pairs(self.settings.arrays);
+        let pairs = query.pairs(self.arrays);
         let call = Call::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
         let answer: Answer<PagedEnvelope<CustomerSummary, WirePageMeta>> = self.send(caller, call).await?;
         answer.try_map(|page| {
@@ -256,13 +273,25 @@ impl Client {
     async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
-        let call = self.attempt(caller, call, request_id);
+        let started = Instant::now();
+        let call = async {
+            let Reply { status, headers, body } =
+                self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
+            Ok(Answer { value: envelope::open(status, &headers, &body)?, bytes: body.len() })
+        };
         let outcome = observe::call(&self.health, &caller.waiting, route, call).await;
+        metrics::call_ended(
+            route,
+            outcome.as_ref().map_or_else(|error| error.kind.name(), |_| "ok"),
+            started.elapsed(),
+        );
         match &outcome {
             Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream answered"),
             Err(Error { kind: Kind::NotFound | Kind::Refused(_) | Kind::Conflict(_), .. }) => {
                 debug!(route, %request_id, "upstream refused");
             }
+            // The breaker has said so once; a line for each call that it spares the upstream would say no more.
+            Err(Error { kind: Kind::Open { .. }, .. }) => debug!(route, %request_id, "not sent: the breaker is open"),
             Err(error) => warn!(
                 route,
                 %request_id,
@@ -275,30 +304,8 @@ impl Client {
         outcome
     }
 
-    async fn attempt<T: DeserializeOwned>(
-        &self,
-        caller: &Caller,
-        call: Call<'_>,
-        request_id: Uuid,
-    ) -> Result<Answer<T>, Error> {
-        let request = self.request(caller, call, request_id)?;
-        // The time for a place is apart from the call's own: a call that waited must not be sent only to be cut short.
-        let waited = tokio::time::timeout(self.settings.timeout, self.places.acquire()).await;
-        let _place = waited.map_err(|_| Kind::Busy)?.map_err(|_| Kind::Busy)?;
-        caller.calls.fetch_add(1, Ordering::Relaxed);
-        let exchange = async {
-            let response = self.http.execute(request).await.map_err(|error| kind_of(&error))?;
-            let (status, headers) = (response.status(), response.headers().clone());
-            let body = self.read(response).await?;
-            Ok::<_, Error>((status, headers, body))
-        };
-        let (status, headers, body): (StatusCode, HeaderMap, Bytes) =
-            tokio::time::timeout(self.settings.timeout, exchange).await.map_err(|_| Kind::TimedOut)??;
-        Ok(Answer { value: envelope::open(status, &headers, &body)?, bytes: body.len() })
-    }
-
-    fn request(&self, caller: &Caller, call: Call<'_>, request_id: Uuid) -> Result<reqwest::Request, Error> {
-        let mut url = self.settings.base_url.clone();
+    fn request(&self, caller: &Caller, call: Call<'_>, request_id: Uuid) -> Result<Request, Error> {
+        let mut url = self.base_url.clone();
         url.path_segments_mut()
             .map_err(|()| Kind::Invalid("the base URL takes no path"))?
             .pop_if_empty()
@@ -306,36 +313,24 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let mut request = reqwest::Request::new(call.method, url);
-        let headers = request.headers_mut();
+        let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::AUTHORIZATION, bearer(&caller.credential)?);
         headers.insert(REQUEST_ID, text(&request_id.to_string())?);
         headers.insert(CORRELATION_ID, text(&caller.correlation_id)?);
-        traces::propagate(headers);
+        traces::propagate(&mut headers);
         if let Some(account) = caller.account {
             headers.insert(ACCOUNT, text(&account.to_string())?);
         }
         if let Some(key) = call.idempotency_key {
             headers.insert(IDEMPOTENCY_KEY, text(key)?);
         }
-        if let Some(body) = call.body {
+        if call.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.into());
         }
-        Ok(request)
-    }
-
-    /// The body, up to the bound; counted after decompression, so that a small bomb is none.
-    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| kind_of(&error))? {
-            if body.len() + chunk.len() > self.settings.max_response_bytes {
-                return Err(Kind::Invalid("larger than the bound on answers").into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
+        let (route, method, body) = (call.route, call.method, call.body);
+        let (patience, calls) = (caller.patience.clone(), Arc::clone(&caller.calls));
+        Ok(Request { route, method, url, headers, body, patience, calls })
     }
 }
 
@@ -351,34 +346,4 @@ fn bearer(credential: &SecretString) -> Result<HeaderValue, Error> {
 
 fn text(value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(value).map_err(|_| Kind::Invalid("a request header cannot hold its value").into())
-}
-
-/// Whether it was the connection that broke: what breaks while a body is decoded, reqwest tells as an error of decoding.
-fn is_of_the_connection(error: &reqwest::Error) -> bool {
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        if cause.is::<hyper::Error>() {
-            return true;
-        }
-        // An `io::Error` passes over what it wraps.
-        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = match wrapped {
-            Some(wrapped) => Some(wrapped),
-            None => cause.source(),
-        };
-    }
-    false
-}
-
-/// What a transport error means. Its text is dropped: it holds the URL.
-fn kind_of(error: &reqwest::Error) -> Kind {
-    if error.is_timeout() && !error.is_connect() {
-        Kind::TimedOut
-    } else if error.is_connect() {
-        Kind::Unreachable
-    } else if error.is_decode() && !is_of_the_connection(error) {
-        Kind::Invalid("a body that does not decompress")
-    } else {
-        Kind::Interrupted
-    }
 }

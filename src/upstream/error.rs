@@ -54,6 +54,12 @@ pub enum Kind {
     /// No place among the calls in flight within the time to wait for one: nothing was sent.
     #[error("too many calls to the upstream are in flight")]
     Busy,
+    /// The deadline passed before it could be sent: nothing was.
+    #[error("the deadline passed before it was sent")]
+    TooLate,
+    /// The breaker is open, since the upstream has been failing: nothing was sent.
+    #[error("the upstream has been failing and is left alone for a moment")]
+    Open { retry_after: Duration },
     /// An answer that is none: not JSON, not the documented shape, too large, a redirect.
     #[error("the upstream's answer was not understood: {0}")]
     Invalid(&'static str),
@@ -86,6 +92,48 @@ impl Error {
     /// Whether the upstream may have carried out the request although no answer says so.
     pub fn outcome_is_unknown(&self) -> bool {
         matches!(self.kind, Kind::Interrupted | Kind::TimedOut | Kind::Failed { .. } | Kind::Invalid(_))
+    }
+}
+
+impl Kind {
+    /// Its name in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Refused(_) => "refused",
+            Self::Conflict(_) => "conflict",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Failed { .. } => "failed",
+            Self::Unreachable => "unreachable",
+            Self::Interrupted => "interrupted",
+            Self::TimedOut => "timed_out",
+            Self::Busy => "busy",
+            Self::TooLate => "too_late",
+            Self::Open { .. } => "open",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+
+    /// Whether the upstream is in trouble, as against what it says about a request, a key or a rate. It is what a
+    /// breaker counts.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Interrupted | Self::TimedOut | Self::Failed { .. })
+    }
+
+    /// Whether nothing was sent.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Busy | Self::TooLate | Self::Open { .. })
+    }
+
+    /// The pause that was asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => *retry_after,
+            Self::Open { retry_after } => Some(*retry_after),
+            _ => None,
+        }
     }
 }
 

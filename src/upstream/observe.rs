@@ -1,8 +1,7 @@
-//! What is seen of calls: a span for each, how long it took and how it ended, for how long a request waited for the
-//! upstream, and whether the upstream answers at all.
+//! What is seen of calls beside what is counted: a span for each, for how long a request waited for the upstream, and
+//! whether the upstream answers at all.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
@@ -26,13 +25,13 @@ impl Health {
 
     fn note(&self, kind: Option<&Kind>) {
         match kind {
-            Some(Kind::Failed { .. } | Kind::Unreachable | Kind::Interrupted | Kind::TimedOut | Kind::Invalid(_)) => {
+            Some(kind) if kind.is_trouble() || matches!(kind, Kind::Invalid(_)) => {
                 // It stays where it is once it is too large to add to.
                 let more = |failures: u32| failures.checked_add(1);
                 let _full = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
             }
             // Nothing was asked.
-            Some(Kind::Busy) => {}
+            Some(Kind::Busy | Kind::TooLate | Kind::Open { .. }) => {}
             _ => self.failures.store(0, Ordering::Relaxed),
         }
     }
@@ -58,38 +57,16 @@ pub async fn call<T>(
         outcome = Empty,
         upstream_request_id = Empty,
     );
-    let started = Instant::now();
     let _under = waiting.begin();
     let answered = call.instrument(span.clone()).await;
     let failed = answered.as_ref().err();
-    let (outcome, seconds) = (outcome(failed.map(|error| &error.kind)), started.elapsed().as_secs_f64());
-    metrics::histogram!(names::UPSTREAM_CALL_DURATION, "route" => route, "outcome" => outcome).record(seconds);
     health.note(failed.map(|error| &error.kind));
-    span.record("outcome", outcome);
+    span.record("outcome", failed.map_or("ok", |error| error.kind.name()));
     if let Some(error) = failed {
         span.record("otel.status_code", "ERROR");
         span.record("upstream_request_id", error.api_request_id.map(tracing::field::display));
     }
     answered
-}
-
-/// How a call ended, as metrics and traces call it.
-fn outcome(kind: Option<&Kind>) -> &'static str {
-    match kind {
-        None => "ok",
-        Some(Kind::Unauthenticated) => "unauthenticated",
-        Some(Kind::Forbidden) => "forbidden",
-        Some(Kind::NotFound) => "not_found",
-        Some(Kind::Refused(_)) => "refused",
-        Some(Kind::Conflict(_)) => "conflict",
-        Some(Kind::RateLimited { .. }) => "rate_limited",
-        Some(Kind::Failed { .. }) => "failed",
-        Some(Kind::Unreachable) => "unreachable",
-        Some(Kind::Interrupted) => "interrupted",
-        Some(Kind::TimedOut) => "timed_out",
-        Some(Kind::Busy) => "busy",
-        Some(Kind::Invalid(_)) => "invalid",
-    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,10 @@ async fn a_preflight_is_answered_for_listed_origins_alone() {
     let got = preflight(&gateway, DESK).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some(DESK)));
     let allowed = got.header("access-control-allow-headers").unwrap().to_lowercase();
-    assert!(allowed.contains("authorization") && allowed.contains("content-type") && !allowed.contains('*'));
+    for name in ["authorization", "content-type", "request-timeout"] {
+        assert!(allowed.contains(name), "{name}");
+    }
+    assert!(!allowed.contains('*'));
     assert_eq!(got.header("access-control-allow-methods").map(|methods| methods.contains("POST")), Some(true));
     for origin in ["https://evil.example", "null"] {
         assert_eq!(preflight(&gateway, origin).await.header("access-control-allow-origin"), None, "{origin}");

@@ -194,10 +194,19 @@ async fn a_text_under_a_hash_that_is_not_its_own_is_neither_run_nor_registered(#
 }
 
 #[tokio::test]
-async fn registered_texts_are_bounded_and_by_default_there_are_none() {
+async fn where_no_text_is_kept_clients_are_told_to_send_no_more_hashes() {
     let (gateway, _sandbox) = Gateway::start().await;
     served(&post(&gateway, json!({"query": OTHER, "extensions": persisted(&sha256(OTHER))})).await);
-    not_found(&post(&gateway, json!({"extensions": persisted(&sha256(OTHER))})).await);
+    let answer = post(&gateway, json!({"extensions": persisted(&sha256(OTHER))})).await.json();
+    assert_eq!(codes(&answer), ["PERSISTED_QUERY_NOT_SUPPORTED"]);
+    // By its name: Apollo's and urql's clients look for it.
+    assert_eq!(only_error(&answer)["message"], "PersistedQueryNotSupported");
+    // An id of a manifest is no hash of theirs.
+    not_found(&post(&gateway, json!({"documentId": "planted"})).await);
+}
+
+#[tokio::test]
+async fn registered_texts_are_bounded() {
     // One that is larger than all there is room for is run and not kept.
     let (gateway, _sandbox) = taking(1_000).await;
     let large = format!("{OTHER} # {}", "x".repeat(2_000));

@@ -213,7 +213,7 @@ async fn a_slow_body_is_waited_for_within_the_deadline() {
 async fn a_call_that_finds_no_place_in_time_is_told_as_overload() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.upstream.max_in_flight = 1;
-        settings.upstream.timeout = Duration::from_millis(1500);
+        settings.upstream.queue_timeout = Duration::from_millis(1500);
     })
     .await;
     sandbox.latency(1000).await;

@@ -161,13 +161,14 @@ async fn made_up_keys_are_counted_by_their_address_until_the_upstream_takes_one(
     assert_eq!(ask(&gateway, "good", query).await.json()["data"]["customers"]["totalCount"], 0);
     let mut made_up = 0;
     loop {
-        let got = ask(&gateway, &format!("made-up-{made_up}"), query).await;
+        // Each comes some times, and is none the better known for it.
+        let got = ask(&gateway, &format!("made-up-{}", made_up / 4), query).await;
         if got.status == 429 {
             break;
         }
         assert_eq!(only_error(&got.json())["extensions"]["code"], "UNAUTHENTICATED");
         made_up += 1;
-        assert!(made_up < 100, "each has a rate of its own");
+        assert!(made_up < 60, "each has a rate of its own");
     }
     assert!(made_up >= 28, "{made_up}");
     // Whom the upstream knows is not touched by it.
@@ -185,7 +186,7 @@ async fn made_up_keys_see_as_much_in_clear_as_one_caller() {
     let query = format!("mutation {{ unmaskCustomer(input: {{id: \"{ADA}\"}}) {{ userErrors {{ code }} }} }}");
     let mut statuses = Vec::new();
     for i in 0..12 {
-        statuses.push(ask(&gateway, &format!("made-up-{i}"), &query).await.status);
+        statuses.push(ask(&gateway, &format!("made-up-{}", i / 4), &query).await.status);
     }
     assert_eq!(statuses, [[200; 10].as_slice(), &[429; 2]].concat());
 }

@@ -3,6 +3,7 @@
 
 pub mod gateway;
 pub mod stub;
+pub mod wire;
 
 pub use gateway::{Gateway, Sandbox};
 pub use stub::{Reply, Stub};

@@ -1,9 +1,10 @@
-"""The Python client `gql` against the gateway, with the schema that the project ships.
+"""The Python client `gql` against the gateway, with the schema that the project ships: one by one, and all at once.
 
 The client validates each document against schema.graphql before it sends it, and reads scalars and enums by it. Runs from
 the project's root. Exit code 1 and one line that says what was not as expected.
 """
 
+import asyncio
 import os
 import sys
 import uuid
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from gql import Client, gql
 from gql.transport.exceptions import TransportQueryError
-from gql.transport.httpx import HTTPXTransport
+from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from graphql import GraphQLError
+import httpx
 
 ADA = "0190b2de-7c11-7c3a-8f10-000000000001"
 
@@ -27,6 +29,9 @@ mutation Create($input: CreateCustomerInput!) {
 }
 """
 LIST = "query List($page: Int!) { customerPage(number: 1, size: $page) { nodes { id } meta { totalItems } } }"
+
+REVIEWS = "{ customers(first: 3, filter: {statuses: [REVIEW]}) { nodes { id name review { identity { decision } } } } }"
+FAULT = {"route": "GET /v1/customers/{id}/review", "fault": {"status": 500}}
 
 held = 0
 
@@ -50,6 +55,40 @@ def refused(what, error, call):
     except error as refusal:
         return refusal
     return sys.exit(f"FAILED python-client: {what}: was not refused")
+
+
+def control(method, path, body=None):
+    """The sandbox's control door."""
+    httpx.request(method, f"{os.environ['SANDBOX_URL']}/_sandbox/{path}", json=body).raise_for_status()
+
+
+async def at_once(schema):
+    """One connection, three operations under way, and a review that fails in one row."""
+    url, fresh = os.environ["GATEWAY_URL"], {"cache-control": "no-cache"}
+    async with Client(transport=HTTPXAsyncTransport(url=url, headers=fresh), schema=schema, parse_results=True) as session:
+
+        def asked(document, **variables):
+            request = gql(document)
+            request.variable_values = variables
+            return session.execute(request)
+
+        ada, page, queue = await asyncio.gather(asked(READ, id=ADA), asked(LIST, page=2), asked(REVIEWS))
+        expect("her name, at once with others", ada["customer"]["name"], "Ada Example")
+        expect("two rows", len(page["customerPage"]["nodes"]), 2)
+        rows = queue["customers"]["nodes"]
+
+        control("POST", "faults", FAULT | {"customer_id": rows[1]["id"]})
+        try:
+            await asked(REVIEWS)
+            sys.exit("FAILED python-client: a failed review was not told")
+        except TransportQueryError as failure:
+            got = failure.data["customers"]["nodes"]
+            expect("every row is there", [row["name"] for row in got], [row["name"] for row in rows])
+            expect("one review is not", [row["review"] is None for row in got], [False, True, False])
+            expect("where it is missing", failure.errors[0]["path"], ["customers", "nodes", 1, "review"])
+            expect("and why", failure.errors[0]["extensions"]["code"], "UPSTREAM_ERROR")
+        finally:
+            control("DELETE", "faults")
 
 
 def main():
@@ -82,6 +121,11 @@ def main():
     refused("an unknown field, before it is sent", GraphQLError, lambda: ask(client, "{ customer(id: 1) { shoeSize } }"))
     failed = refused("a page that is too large", TransportQueryError, lambda: ask(client, LIST, page=1000))
     expect("its code", failed.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
+    both = person | {"complianceProfile": {"individual": {}, "business": {}}}
+    wrong = refused("both of a `@oneOf`", TransportQueryError, lambda: ask(client, CREATE, input=both))
+    expect("its code", wrong.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
+
+    asyncio.run(at_once(schema))
     print(f"python-client: {held} passed, 0 failed")
 
 

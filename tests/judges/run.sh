@@ -94,9 +94,17 @@ judge "schema (graphql-js)" node "$JUDGES_DIR/node/schema.mjs"
 judge "contract (GraphQL Inspector)" node "$JUDGES_DIR/node/contract.mjs"
 judge "GraphQL over HTTP (graphql-http)" node "$JUDGES_DIR/node/http-audit.mjs"
 judge "clients (urql, graphql-request)" env SANDBOX_URL="$embedded" node "$JUDGES_DIR/node/client.mjs"
-judge "client (gql for Python)" "$JUDGES_DIR/python/bin/python" "$here/python_client.py"
+judge "client (gql for Python)" env SANDBOX_URL="$embedded" "$JUDGES_DIR/python/bin/python" "$here/python_client.py"
 judge "a supergraph (Apollo, The Guild)" "$here/federation/run.sh" "$binary" \
   "$(address_of subgraph GraphQL /readyz)/graphql" "$(address_of subgraph upstream /_sandbox/calls)"
+judge "frontends' own clients" "$here/clients/run.sh" "$binary"
+# Where it keeps what it made up; the same each time.
+made_up() {
+  (cd "$JUDGES_DIR" && env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$here" SCHEMATHESIS_HOOKS=schemathesis_checks \
+    python/bin/schemathesis run "$GATEWAY_URL" --checks answered_in_order --seed 1 --max-examples 15 \
+    --suppress-health-check all --warnings off --no-color)
+}
+judge "operations that are made up (schemathesis)" made_up
 judge "the Customers API's own clients" "$here/official_clients/run.sh" "$alone"
 
 if [ "${#failed[@]}" -gt 0 ]; then

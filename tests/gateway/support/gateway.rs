@@ -76,9 +76,11 @@ impl Gateway {
         Self::with(|settings| settings.auth.mode = Mode::Passthrough).await
     }
 
-    /// A gateway over any upstream.
+    /// A gateway over any upstream. It sends each call once, so that a test counts what it asked for; tests of
+    /// resilience ask for more.
     pub async fn over(upstream: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::read(None).unwrap();
+        settings.upstream.max_attempts = 1;
         change(&mut settings);
         Self::serve(upstream, &settings)
     }
@@ -158,7 +160,18 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox on a port of its own, with the gateway's default key.
     pub async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// A sandbox at an address, such as that of one that is gone.
+    pub async fn start_at(address: &str) -> Self {
+        let listener = loop {
+            // The one before may still be on its way out.
+            match tokio::net::TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let settings = sandbox::Settings { default_key: "sandbox".into() };

@@ -1,0 +1,266 @@
+//! The store with loads that tests steer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::cache::key::Digests;
+use crate::cache::{Cache, Settings};
+use crate::model::CustomerId;
+
+const POLICY: Policy = Policy { fresh: Duration::from_secs(30), not_found: Duration::from_secs(5), ..Policy::NOTHING };
+
+/// An error by its word; "no" is what somebody said, all else is trouble.
+type Word = &'static str;
+
+impl Trouble for Word {
+    fn lets_old_stand_in(&self) -> bool {
+        *self != "no"
+    }
+}
+
+fn store(policy: Policy) -> Arc<ReadThrough<u32, Word>> {
+    Arc::new(ReadThrough::new("test", policy, 1 << 20))
+}
+
+fn key(subject: u128) -> Key {
+    Key { scope: Digests::new().scope(&"key".into(), None), subject, generation: 0 }
+}
+
+fn found(value: u32) -> Result<Load<u32>, Word> {
+    Ok(Load { value: Some(value), bytes: 4 })
+}
+
+fn within(time: Duration) -> Terms {
+    Terms { deadline: Instant::now() + time, old_will_do: true }
+}
+
+fn patient() -> Terms {
+    within(Duration::from_secs(60))
+}
+
+/// A load that waits to be told, says that it began, and counts itself as ended only where it gets to its end.
+fn steered(
+    released: oneshot::Receiver<()>,
+    ended: &Arc<AtomicUsize>,
+) -> impl Future<Output = Result<Load<u32>, Word>> + Send + use<> {
+    let ended = Arc::clone(ended);
+    async move {
+        let _told = released.await;
+        ended.fetch_add(1, Ordering::SeqCst);
+        found(7)
+    }
+}
+
+/// Lets every task run that can.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn callers_that_miss_together_share_one_load() {
+    let store = store(POLICY);
+    let (loads, key) = (Arc::new(AtomicUsize::new(0)), key(1));
+    let callers = (0..50).map(|_| {
+        let (store, loads) = (Arc::clone(&store), Arc::clone(&loads));
+        tokio::spawn(async move {
+            let load = |_| async move {
+                loads.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                found(7)
+            };
+            store.get(key, patient(), load).await
+        })
+    });
+    let mut sources = Vec::new();
+    for caller in futures_util::future::join_all(callers).await {
+        let got = caller.expect("the caller's task ends").expect("the load succeeds");
+        assert_eq!(got.kept.value.as_deref(), Some(&7));
+        sources.push(got.source);
+    }
+    assert_eq!(loads.load(Ordering::SeqCst), 1);
+    assert_eq!(sources.iter().filter(|source| **source == Source::Loaded).count(), 1);
+    assert_eq!(sources.iter().filter(|source| **source == Source::Shared).count(), 49);
+}
+
+#[tokio::test]
+async fn a_load_that_nobody_waits_for_any_more_is_cancelled() {
+    let (store, key, ended) = (store(POLICY), key(1), Arc::default());
+    let (release, released) = oneshot::channel();
+    let load = steered(released, &ended);
+    let waiting = |load: Option<_>| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            match load {
+                Some(load) => store.get(key, patient(), |_| load).await,
+                None => store.get(key, patient(), |_| async { Err("asked again") }).await,
+            }
+        })
+    };
+    let first = waiting(Some(load));
+    settle().await;
+    let second = waiting(None);
+    settle().await;
+    // The first leaves: the second still waits. Then nobody does.
+    first.abort();
+    settle().await;
+    assert!(!release.is_closed());
+    second.abort();
+    settle().await;
+    assert!(release.is_closed(), "the load was dropped");
+    assert_eq!(ended.load(Ordering::SeqCst), 0);
+    let got = store.get(key, patient(), |_| async { found(8) }).await.expect("a new load");
+    assert_eq!(got.kept.value.as_deref(), Some(&8));
+    assert!(format!("{:?}", store.flights).contains("Flights"));
+}
+
+#[tokio::test]
+async fn a_load_goes_on_where_callers_ran_out_of_time() {
+    let (store, key, ended) = (store(POLICY), key(1), Arc::default());
+    let (release, released) = oneshot::channel();
+    let load = steered(released, &ended);
+    let hurry = || within(Duration::from_millis(5));
+    assert!(matches!(store.get(key, hurry(), |_| load).await, Err(Missed::Late)));
+    for _ in 0..5 {
+        assert!(matches!(store.get(key, hurry(), |_| async { Err("asked again") }).await, Err(Missed::Late)));
+    }
+    release.send(()).expect("the load still waits");
+    let got = store.get(key, patient(), |_| async { Err("asked again") }).await.expect("kept");
+    assert_eq!((got.kept.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&7), 1));
+}
+
+#[tokio::test]
+async fn a_load_knows_who_waits_longest() {
+    let (store, key) = (store(POLICY), key(1));
+    let (seen, until) = oneshot::channel();
+    let long = patient();
+    let first = {
+        let store = Arc::clone(&store);
+        let load = |until: watch::Receiver<Instant>| async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let _listened = seen.send(*until.borrow());
+            found(7)
+        };
+        tokio::spawn(async move { store.get(key, within(Duration::from_secs(1)), load).await })
+    };
+    settle().await;
+    store.get(key, long, |_| async { Err("asked again") }).await.expect("shared");
+    first.await.expect("the task ends").expect("loaded");
+    assert_eq!(until.await.expect("the load ran"), long.deadline);
+}
+
+#[tokio::test]
+async fn an_error_is_shared_and_not_kept() {
+    let (store, key) = (store(POLICY), key(1));
+    assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    assert!(store.get(key, patient(), |_| async { found(7) }).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_panic_in_a_load_is_an_error_for_its_caller_alone() {
+    let (store, key) = (store(POLICY), key(1));
+    let breaks = |_| async {
+        if true {
+            std::panic::resume_unwind(Box::new("a load that breaks"));
+        }
+        found(7)
+    };
+    assert!(matches!(store.get(key, patient(), breaks).await, Err(Missed::Lost)));
+    assert!(store.get(key, patient(), |_| async { found(7) }).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
+    let policy = Policy { fresh: Duration::from_millis(20), while_refresh: Duration::from_secs(60), ..POLICY };
+    let (store, key) = (store(policy), key(1));
+    store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert!(store.fresh(&key).await.is_none());
+    let old = store.get(key, patient(), |_| async { found(2) }).await.expect("the old answer");
+    assert_eq!((old.kept.value.as_deref(), old.source), (Some(&1), Source::Kept));
+    for _ in 0..200 {
+        if let Some(kept) = store.fresh(&key).await {
+            assert_eq!(kept.value.as_deref(), Some(&2));
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    unreachable!("the refresh ends");
+}
+
+#[tokio::test]
+async fn an_old_answer_stands_in_where_a_new_one_cannot_be_had() {
+    let policy = Policy { fresh: Duration::from_millis(20), if_error: Duration::from_secs(60), ..POLICY };
+    let (store, key) = (store(policy), key(1));
+    store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let down = store.get(key, patient(), |_| async { Err("down") }).await.expect("the old answer");
+    assert_eq!((down.kept.value.as_deref(), down.source), (Some(&1), Source::Old));
+    let hurry = within(Duration::from_millis(5));
+    let late = store.get(key, hurry, |_| std::future::pending()).await.expect("the old answer");
+    assert_eq!(late.source, Source::Old);
+}
+
+#[tokio::test]
+async fn an_old_answer_does_not_stand_in_for_a_no_or_for_who_wants_a_new_one() {
+    let policy = Policy { fresh: Duration::from_millis(20), if_error: Duration::from_secs(60), ..POLICY };
+    let (store, key) = (store(policy), key(1));
+    store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert!(matches!(store.get(key, patient(), |_| async { Err("no") }).await, Err(Missed::Failed(_))));
+    let strict = Terms { old_will_do: false, ..patient() };
+    assert!(matches!(store.get(key, strict, |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    let written = Key { generation: 1, ..key };
+    assert!(matches!(store.get(written, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    let longer_ago = Policy { if_error: Duration::from_millis(1), ..policy };
+    let store = self::store(longer_ago);
+    store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+}
+
+#[tokio::test]
+async fn what_is_kept_stays_within_its_bytes() {
+    let store: ReadThrough<[u8; 1000], Word> = ReadThrough::new("test", POLICY, 100_000);
+    let scope = Digests::new().scope(&"key".into(), None);
+    for subject in 0..1000 {
+        let key = Key { scope, subject, generation: 0 };
+        let load = |_| async { Ok(Load { value: Some([0_u8; 1000]), bytes: 1000 }) };
+        store.get(key, patient(), load).await.expect("the load succeeds");
+    }
+    store.store.run_pending_tasks().await;
+    assert!(store.store.weighted_size() <= 100_000, "{}", store.store.weighted_size());
+}
+
+#[tokio::test]
+async fn a_write_is_seen_by_a_read_that_was_in_flight() {
+    let cache: Cache<Word> = Cache::new(&Settings {
+        enabled: true,
+        customer_ttl: POLICY.fresh,
+        review_ttl: POLICY.fresh,
+        page_ttl: POLICY.fresh,
+        not_found_ttl: POLICY.not_found,
+        stale_while_refresh: Duration::ZERO,
+        stale_if_error: Duration::from_secs(60),
+        customers_max_bytes: 1 << 20,
+        reviews_max_bytes: 1 << 20,
+        pages_max_bytes: 1 << 20,
+    });
+    let (store, ended) = (store(POLICY), Arc::default());
+    let scope = cache.digests.scope(&"key".into(), None);
+    let id = CustomerId(uuid::Uuid::from_u128(1));
+    let (release, released) = oneshot::channel();
+    let in_flight = {
+        let (store, key, load) = (Arc::clone(&store), cache.customer_key(scope, id), steered(released, &ended));
+        tokio::spawn(async move { store.get(key, patient(), |_| load).await })
+    };
+    settle().await;
+    cache.forget_customer(scope, id);
+    release.send(()).expect("the load still waits");
+    in_flight.await.expect("the task ends").expect("the old state, for who asked before the write");
+    let after = store.get(cache.customer_key(scope, id), patient(), |_| async { found(2) }).await.expect("a new load");
+    assert_eq!(after.kept.value.as_deref(), Some(&2));
+}

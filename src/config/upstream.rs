@@ -1,0 +1,126 @@
+//! `[upstream]`: where the Customers API is, and with how much patience it is asked.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+use uuid::Uuid;
+
+use super::{Error, is_loopback, unusable};
+use crate::upstream::{ArrayEncoding, breaker, places, retry, stack};
+
+/// `[upstream]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    base_url: String,
+    pub api_key: SecretString,
+    account_id: String,
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub max_attempts: u32,
+    pub retry_budget_percent: u8,
+    pub max_in_flight: usize,
+    pub max_queue: usize,
+    #[serde(with = "humantime_serde")]
+    pub queue_timeout: Duration,
+    pub breaker_failures_percent: u8,
+    pub breaker_min_calls: usize,
+    #[serde(with = "humantime_serde")]
+    pub breaker_window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub breaker_open: Duration,
+    pub breaker_probes: usize,
+    pub max_response_bytes: usize,
+    pub arrays: ArrayEncoding,
+}
+
+impl Upstream {
+    /// The Customers API; `None` where the embedded sandbox is to be asked.
+    ///
+    /// # Errors
+    /// Where it is no URL, or one that would carry the key over a network in clear.
+    pub fn base_url(&self) -> Result<Option<Url>, Error> {
+        let text = self.base_url.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let url = Url::parse(text).map_err(|error| unusable("upstream.base_url", &format!("not a URL: {error}")))?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(unusable("upstream.base_url", "must have no user, password, query or fragment"));
+        }
+        match url.scheme() {
+            "https" if url.has_host() => Ok(Some(url)),
+            "http" if is_loopback(&url) => Ok(Some(url)),
+            _ => Err(unusable("upstream.base_url", "must be https, or http on a loopback address")),
+        }
+    }
+
+    /// The account that the gateway's own key acts for.
+    ///
+    /// # Errors
+    /// Where it is no UUID.
+    pub fn account(&self) -> Result<Option<Uuid>, Error> {
+        let text = self.account_id.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Uuid::try_parse(text).map(Some).map_err(|_| unusable("upstream.account_id", "not a UUID"))
+    }
+
+    /// How calls are sent. A write that was sent is followed for as long as a request may take.
+    pub fn stack(&self, deadline: Duration) -> stack::Settings {
+        stack::Settings {
+            attempt_timeout: self.timeout,
+            retry: retry::Settings { max_attempts: self.max_attempts, budget_percent: self.retry_budget_percent },
+            breaker: breaker::Settings {
+                failures_percent: self.breaker_failures_percent,
+                min_calls: self.breaker_min_calls,
+                window: self.breaker_window,
+                open: self.breaker_open,
+                probes: self.breaker_probes,
+            },
+            places: places::Settings {
+                max_in_flight: self.max_in_flight,
+                max_queue: self.max_queue,
+                queue_timeout: self.queue_timeout,
+                carry: deadline,
+            },
+        }
+    }
+
+    /// Whether its numbers are ones to work with.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.base_url()?;
+        self.account()?;
+        let positive = [
+            ("upstream.connect_timeout", self.connect_timeout),
+            ("upstream.timeout", self.timeout),
+            ("upstream.breaker_window", self.breaker_window),
+            ("upstream.breaker_open", self.breaker_open),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, duration)| duration.is_zero()) {
+            return Err(unusable(name, "must be longer than nothing"));
+        }
+        let counts = [
+            ("upstream.max_attempts", usize::try_from(self.max_attempts).unwrap_or(usize::MAX)),
+            ("upstream.max_in_flight", self.max_in_flight),
+            ("upstream.breaker_min_calls", self.breaker_min_calls),
+            ("upstream.breaker_probes", self.breaker_probes),
+            ("upstream.max_response_bytes", self.max_response_bytes),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(unusable(name, "must be 1 at least"));
+        }
+        if !(1..=100).contains(&self.breaker_failures_percent) {
+            return Err(unusable("upstream.breaker_failures_percent", "must be from 1 to 100"));
+        }
+        if self.retry_budget_percent > 100 {
+            return Err(unusable("upstream.retry_budget_percent", "must be 100 at most"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! The playground: GraphiQL at `/graphiql`, with everything that the page loads. It is built from `playground/`.
+//!
+//! Nothing in it comes from another host, and the page's policy would not let it in.
+
+mod bundle;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use mime::Mime;
+use uuid::Uuid;
+
+use super::answer;
+use super::middleware::RequestId;
+use super::router::unknown_route;
+use crate::app::Playground;
+use crate::error::{Code, Failure};
+use bundle::{Bundle, Encoding, File};
+
+/// Where the page is.
+pub const PATH: &str = "/graphiql";
+
+/// What its routes share.
+struct Page {
+    /// The document, filled in but for its nonce.
+    html: String,
+    bundle: Bundle,
+}
+
+/// The page and what it loads.
+pub fn routes<S: Clone + Send + Sync + 'static>(playground: &Playground) -> Router<S> {
+    let bundle = Bundle::embedded();
+    let upstream = if playground.real_upstream { "real" } else { "sandbox" };
+    let html = bundle.html().replace("{{upstream}}", upstream).replace("{{callers}}", &playground.callers.to_string());
+    Router::new()
+        .route(PATH, get(page))
+        .route(&format!("{PATH}/{{*name}}"), get(file))
+        .with_state(Arc::new(Page { html, bundle }))
+}
+
+/// Whether the caller names HTML among what it takes, as browsers do.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    ranges
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.trim().parse::<Mime>().ok())
+        .any(|range| range.essence_str() == mime::TEXT_HTML)
+}
+
+/// The page, with a nonce of its own for the styles that scripts make.
+async fn page(State(page): State<Arc<Page>>) -> Response {
+    let nonce = Uuid::new_v4().simple().to_string();
+    let html = page.html.replace("{{nonce}}", &nonce);
+    let Ok(policy) = HeaderValue::from_str(&policy(&nonce)) else {
+        tracing::error!("the playground's policy is no header");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        // The nonce is for this answer alone.
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (OPENER_POLICY, HeaderValue::from_static("same-origin")),
+    ];
+    (headers, html).into_response()
+}
+
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// What the page may do: nothing but what is named, and that from this origin alone.
+///
+/// Style elements need the nonce. Style attributes are let in, since the editor writes its lines as markup that has them;
+/// they select nothing, and could load nothing from elsewhere. `data:` is for the small pictures in its style sheets.
+fn policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; font-src 'self'; \
+         img-src 'self' data:; style-src 'self' 'nonce-{nonce}'; style-src-attr 'unsafe-inline'; \
+         frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    )
+}
+
+/// What a script may do that runs as a worker: load its other parts.
+const POLICY_OF_FILES: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; script-src 'self'; frame-ancestors 'none'");
+
+/// A file of the page.
+async fn file(
+    State(page): State<Arc<Page>>,
+    Extension(id): Extension<RequestId>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(file) = page.bundle.file(&name) else { return unknown_route(Extension(id)).await };
+    let encoding = Encoding::accepted(&headers);
+    // Names in there hold a hash of the content.
+    let lifetime = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let about = [
+        (header::CACHE_CONTROL, HeaderValue::from_static(lifetime)),
+        (header::CONTENT_SECURITY_POLICY, POLICY_OF_FILES),
+        (header::ETAG, file.tag.clone()),
+        (header::VARY, HeaderValue::from_static("accept-encoding")),
+    ];
+    if is_known(&headers, &file.tag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    let Some((body, encoding)) = encoded(&page, &name, file, encoding).await else {
+        tracing::error!(file = name, "a file of the playground cannot be unpacked");
+        return answer::failure(&Failure::new(Code::InternalServerError, "The file cannot be unpacked."), &id);
+    };
+    let mut response = (about, [(header::CONTENT_TYPE, file.media_type.clone())], body).into_response();
+    if let Some(coding) = encoding.coding() {
+        response.headers_mut().insert(header::CONTENT_ENCODING, coding);
+    }
+    response
+}
+
+/// The file in an encoding. Unpacking takes time, once for each file: it is done where it holds nobody up.
+async fn encoded(page: &Arc<Page>, name: &str, file: &File, encoding: Encoding) -> Option<(Bytes, Encoding)> {
+    if let Some(ready) = file.ready(encoding) {
+        return Some(ready);
+    }
+    let (page, name) = (Arc::clone(page), name.to_owned());
+    tokio::task::spawn_blocking(move || page.bundle.file(&name)?.made(encoding)).await.ok()?
+}
+
+/// Whether the caller has the file already (RFC 9110, section 13.1.2). The tags are weak, and compared weakly.
+fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let tag = tag.to_str().map(opaque).unwrap_or_default();
+    known.flat_map(|value| value.split(',')).any(|value| value.trim() == "*" || opaque(value) == tag)
+}

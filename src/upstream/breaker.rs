@@ -1,0 +1,216 @@
+//! Leaves an upstream alone that is failing: for a moment nothing is sent, then a few probes, then all again.
+//!
+//! The state machine is the crate's. What is ours is what counts as a failure ([`Kind::is_trouble`]), and to keep it in
+//! one place: it is young. Its window by count never forgets (it adds up since the last change), so ours is by time.
+
+use std::time::Duration;
+
+use tower::{Service, ServiceExt};
+use tower_resilience_circuitbreaker::{
+    CircuitBreakerConfigError, CircuitBreakerError, CircuitBreakerLayer, CircuitState,
+};
+use tracing::{info, warn};
+
+use super::error::{Error, Kind};
+use super::metrics;
+
+/// When it opens and for how long; see `[upstream]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Which share of the calls has to fail, in percent.
+    pub failures_percent: u8,
+    /// Among how many calls at least.
+    pub min_calls: usize,
+    /// Within which time.
+    pub window: Duration,
+    /// For how long nothing is sent.
+    pub open: Duration,
+    /// How many calls are let through then, and have to succeed.
+    pub probes: usize,
+}
+
+/// Settings that no breaker can be built of.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Unusable(#[from] CircuitBreakerConfigError);
+
+/// A service behind a breaker. Clones share it.
+///
+/// # Errors
+/// Where the settings make no breaker.
+pub fn around<S, Request>(
+    inner: S,
+    settings: Settings,
+) -> Result<
+    impl Service<Request, Response = S::Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
+    Unusable,
+>
+where
+    S: Service<Request, Error = Error, Future: Send + 'static, Response: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    Request: Send + 'static,
+{
+    let is_failure =
+        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_trouble());
+    let layer = CircuitBreakerLayer::builder()
+        .failure_rate_threshold(f64::from(settings.failures_percent) / 100.0)
+        .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
+        .sliding_window_duration(settings.window)
+        .minimum_number_of_calls(settings.min_calls)
+        .wait_duration_in_open(settings.open)
+        .permitted_calls_in_half_open(settings.probes)
+        .on_state_transition(|_, to| changed(to))
+        .failure_classifier(is_failure)
+        .build()?;
+    metrics::breaker_is("closed", false);
+    let retry_after = settings.open;
+    Ok(layer.layer_fn(inner).map_err(move |error| match error {
+        CircuitBreakerError::Inner(error) => error,
+        CircuitBreakerError::OpenCircuit => Kind::Open { retry_after }.into(),
+    }))
+}
+
+fn changed(to: CircuitState) {
+    let state = match to {
+        CircuitState::Closed => "closed",
+        CircuitState::HalfOpen => "half_open",
+        CircuitState::Open => "open",
+    };
+    metrics::breaker_is(state, true);
+    match to {
+        CircuitState::Open => warn!(state, "the upstream fails: it is left alone for a moment"),
+        CircuitState::HalfOpen | CircuitState::Closed => info!(state, "the breaker changed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::sync::watch;
+    use tokio::time::timeout;
+    use tower::service_fn;
+
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        failures_percent: 50,
+        min_calls: 4,
+        window: Duration::from_secs(60),
+        open: Duration::from_millis(20),
+        probes: 1,
+    };
+
+    /// What the upstream does next.
+    #[derive(Clone)]
+    enum Does {
+        Answers,
+        Fails,
+        Refuses,
+        Hangs,
+    }
+
+    /// A service behind a breaker, what it does, and how many calls reached it.
+    #[expect(clippy::type_complexity, reason = "the parts of a test, used once each")]
+    fn breaker(
+        settings: Settings,
+    ) -> (
+        impl Service<(), Response = (), Error = Error, Future: Send> + Clone + Send + Sync + 'static,
+        watch::Sender<Does>,
+        Arc<AtomicUsize>,
+    ) {
+        let (does, script) = watch::channel(Does::Fails);
+        let reached = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&reached);
+        let service = service_fn(move |()| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let does = script.borrow().clone();
+            async move {
+                match does {
+                    Does::Answers => Ok(()),
+                    Does::Fails => Err(Error::from(Kind::Failed { status: 503, retry_after: None })),
+                    Does::Refuses => Err(Error::from(Kind::RateLimited { retry_after: None })),
+                    Does::Hangs => std::future::pending().await,
+                }
+            }
+        });
+        (around(service, settings).expect("a breaker"), does, reached)
+    }
+
+    fn is_open(outcome: Result<(), Error>) -> bool {
+        outcome.is_err_and(|error| matches!(error.kind, Kind::Open { .. }))
+    }
+
+    #[tokio::test]
+    async fn ten_at_once_in_half_open_are_one_probe() {
+        let (breaker, does, reached) = breaker(SETTINGS);
+        for _ in 0..4 {
+            assert!(breaker.clone().oneshot(()).await.is_err());
+        }
+        assert!(is_open(breaker.clone().oneshot(()).await));
+        assert_eq!(reached.swap(0, Ordering::SeqCst), 4);
+        tokio::time::sleep(SETTINGS.open * 2).await;
+        does.send_replace(Does::Hangs);
+        let ten = (0..10).map(|_| timeout(Duration::from_millis(50), breaker.clone().oneshot(())));
+        let refused = join_all(ten).await.into_iter().filter_map(Result::ok).filter(|told| is_open(told.clone()));
+        assert_eq!((refused.count(), reached.load(Ordering::SeqCst)), (9, 1));
+        // The one that hung was cancelled: its place is free, and the next one closes the breaker.
+        does.send_replace(Does::Answers);
+        for _ in 0..10 {
+            assert!(breaker.clone().oneshot(()).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_that_somebody_gave_up_are_no_failures() {
+        let (breaker, does, reached) = breaker(SETTINGS);
+        does.send_replace(Does::Hangs);
+        let thirty = (0..30).map(|_| timeout(Duration::from_millis(10), breaker.clone().oneshot(())));
+        assert!(join_all(thirty).await.iter().all(Result::is_err));
+        does.send_replace(Does::Answers);
+        assert!(breaker.clone().oneshot(()).await.is_ok());
+        assert_eq!(reached.load(Ordering::SeqCst), 31);
+    }
+
+    #[tokio::test]
+    async fn refusals_are_no_failures() {
+        let (breaker, does, reached) = breaker(SETTINGS);
+        does.send_replace(Does::Refuses);
+        for _ in 0..30 {
+            assert!(!is_open(breaker.clone().oneshot(()).await));
+        }
+        assert_eq!(reached.load(Ordering::SeqCst), 30);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_fails_opens_it_again() {
+        let (breaker, _, reached) = breaker(SETTINGS);
+        for _ in 0..4 {
+            assert!(breaker.clone().oneshot(()).await.is_err());
+        }
+        tokio::time::sleep(SETTINGS.open * 2).await;
+        assert!(!is_open(breaker.clone().oneshot(()).await));
+        assert!(is_open(breaker.clone().oneshot(()).await));
+        assert_eq!(reached.load(Ordering::SeqCst), 5);
+    }
+
+    #[tokio::test]
+    async fn long_good_days_do_not_keep_it_closed() {
+        let (breaker, does, _) = breaker(Settings { window: Duration::from_millis(100), ..SETTINGS });
+        does.send_replace(Does::Answers);
+        for _ in 0..1000 {
+            assert!(breaker.clone().oneshot(()).await.is_ok());
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        does.send_replace(Does::Fails);
+        for _ in 0..4 {
+            assert!(breaker.clone().oneshot(()).await.is_err());
+        }
+        assert!(is_open(breaker.clone().oneshot(()).await));
+    }
+}

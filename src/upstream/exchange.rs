@@ -1,0 +1,148 @@
+//! One request on the wire: sent, and its answer read up to a bound.
+//!
+//! Redirects are not followed (one would carry the credential to another host), proxies are not looked for, and the
+//! client's own repeating is off: what is sent again is decided in `super::retry` alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Method, StatusCode};
+use serde::de::IgnoredAny;
+use tower::Service;
+use url::Url;
+
+use super::envelope::{self, Envelope};
+use super::error::{Error, Kind};
+use super::patience::Patience;
+
+/// A call as it goes through the stack; each attempt sends the same bytes.
+#[derive(Clone)]
+pub struct Request {
+    /// The endpoint's template, for logs and metrics; the path itself is in neither.
+    pub route: &'static str,
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
+    pub patience: Patience,
+    /// Counts what is sent.
+    pub calls: Arc<AtomicU64>,
+}
+
+impl Request {
+    /// Whether it changes something. Each of these carries an idempotency key.
+    pub fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+}
+
+/// A success, not yet read. It has no `Debug`: the body holds personal data.
+#[derive(Clone)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Sends requests.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    http: reqwest::Client,
+    max_response_bytes: usize,
+}
+
+impl Exchange {
+    /// A client with connections of its own.
+    ///
+    /// # Errors
+    /// Where TLS or DNS cannot be set up on this machine.
+    pub fn new(connect_timeout: Duration, max_response_bytes: usize) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(connect_timeout)
+            // Below the minute after which load balancers close idle connections.
+            .pool_idle_timeout(Duration::from_secs(45))
+            .build()?;
+        Ok(Self { http, max_response_bytes })
+    }
+
+    async fn send(self, request: Request) -> Result<Reply, Error> {
+        let is_write = request.is_write();
+        let mut out = reqwest::Request::new(request.method, request.url);
+        *out.headers_mut() = request.headers;
+        *out.body_mut() = request.body.map(reqwest::Body::from);
+        request.calls.fetch_add(1, Ordering::Relaxed);
+        let response = self.http.execute(out).await.map_err(|error| kind_of(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.read(response).await?;
+        if is_write || !status.is_success() {
+            // A write's answer is looked at here already: one that is none says nothing about the write, which is then
+            // asked about again.
+            envelope::open::<Envelope<IgnoredAny>>(status, &headers, &body)?;
+        }
+        Ok(Reply { status, headers, body })
+    }
+
+    /// The body, up to the bound; counted after decompression, so that a small bomb is none.
+    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| kind_of(&error))? {
+            if body.len() + chunk.len() > self.max_response_bytes {
+                return Err(Kind::Invalid("larger than the bound on answers").into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+impl Service<Request> for Exchange {
+    type Response = Reply;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.clone().send(request))
+    }
+}
+
+/// Whether it was the connection that broke: what breaks while a body is decoded, reqwest tells as an error of decoding.
+fn is_of_the_connection(error: &reqwest::Error) -> bool {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if cause.is::<hyper::Error>() {
+            return true;
+        }
+        // An `io::Error` passes over what it wraps.
+        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    false
+}
+
+/// What a transport error means. Its text is dropped: it holds the URL.
+fn kind_of(error: &reqwest::Error) -> Kind {
+    if error.is_timeout() && !error.is_connect() {
+        Kind::TimedOut
+    } else if error.is_connect() {
+        Kind::Unreachable
+    } else if error.is_decode() && !is_of_the_connection(error) {
+        Kind::Invalid("a body that does not decompress")
+    } else {
+        Kind::Interrupted
+    }
+}

@@ -1,0 +1,94 @@
+//! What is counted of calls to the Customers API: one function an event, by the names of `telemetry::names`.
+//!
+//! Labels are routes (templates, not paths), kinds of outcome and reasons: words of this program alone.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+
+use crate::telemetry::names::{
+    UPSTREAM_ATTEMPT_DURATION as ATTEMPT_SECONDS, UPSTREAM_ATTEMPTS as ATTEMPTS,
+    UPSTREAM_BREAKER_CHANGES as BREAKER_CHANGES, UPSTREAM_BREAKER_STATE as BREAKER_STATE,
+    UPSTREAM_CALL_DURATION as CALL_SECONDS, UPSTREAM_CALLS as CALLS, UPSTREAM_QUEUE_DURATION as QUEUE_SECONDS,
+    UPSTREAM_RETRIES as RETRIES, UPSTREAM_RETRIES_FORGONE as RETRIES_FORGONE,
+};
+pub use crate::telemetry::names::{UPSTREAM_IN_FLIGHT as IN_FLIGHT, UPSTREAM_QUEUED as QUEUED};
+
+/// The states of a breaker.
+pub const STATES: [&str; 3] = ["closed", "half_open", "open"];
+
+/// Why an attempt that could have helped was not made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forgone {
+    /// As many were made as the settings allow for one call.
+    Attempts,
+    /// It could not have ended within the deadline.
+    Deadline,
+    /// Too large a share of the calls are repeated already.
+    Budget,
+}
+
+impl Forgone {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempts",
+            Self::Deadline => "deadline",
+            Self::Budget => "budget",
+        }
+    }
+}
+
+/// A call came to its end.
+pub fn call_ended(route: &'static str, outcome: &'static str, took: Duration) {
+    counter!(CALLS, "route" => route, "outcome" => outcome).increment(1);
+    histogram!(CALL_SECONDS, "route" => route, "outcome" => outcome).record(took);
+}
+
+/// A request went out and came to its end.
+pub fn attempt_ended(route: &'static str, outcome: &'static str, took: Duration) {
+    counter!(ATTEMPTS, "route" => route, "outcome" => outcome).increment(1);
+    histogram!(ATTEMPT_SECONDS, "route" => route, "outcome" => outcome).record(took);
+}
+
+/// An attempt is going to be repeated.
+pub fn retried(route: &'static str, why: &'static str) {
+    counter!(RETRIES, "route" => route, "why" => why).increment(1);
+}
+
+/// An attempt could have been repeated and is not.
+pub fn forgone(route: &'static str, why: Forgone) {
+    counter!(RETRIES_FORGONE, "route" => route, "why" => why.name()).increment(1);
+}
+
+/// The breaker is in a state; `changed` where it was in another one.
+pub fn breaker_is(state: &'static str, changed: bool) {
+    for each in STATES {
+        gauge!(BREAKER_STATE, "state" => each).set(if each == state { 1.0 } else { 0.0 });
+    }
+    if changed {
+        counter!(BREAKER_CHANGES, "to" => state).increment(1);
+    }
+}
+
+/// A call has waited for a place.
+pub fn waited_for_place(took: Duration) {
+    histogram!(QUEUE_SECONDS).record(took);
+}
+
+/// One more of a gauge until it is dropped, also where whoever holds it is cancelled.
+#[derive(Debug)]
+pub struct OneMore(&'static str);
+
+impl OneMore {
+    /// One more of [`IN_FLIGHT`] or [`QUEUED`].
+    pub fn of(name: &'static str) -> Self {
+        gauge!(name).increment(1.0);
+        Self(name)
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        gauge!(self.0).decrement(1.0);
+    }
+}

@@ -1,0 +1,160 @@
+//! What is sent again, when, and how often.
+//!
+//! A read: where no connection was made or it broke, on time-outs (408 as well), 429 and 5xx. A write: only while it is
+//! not known whether it was carried out, or where the upstream says that the first one still runs; always with the same
+//! idempotency key and the same bytes, so that it is carried out once. A 400 has used its key up, and so may a 429: both
+//! are told as they are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep};
+use tower::retry;
+use tower::retry::budget::{Budget, TpsBudget};
+use tower::util::rng::{HasherRng, Rng};
+
+use super::error::{Error, Kind, Refusal};
+use super::exchange::{Reply, Request};
+use super::metrics::{self, Forgone};
+
+/// The longest pause before the first repetition; it doubles with each one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause of all.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a success pays for the repetitions of others.
+const BUDGET_WINDOW: Duration = Duration::from_secs(3);
+/// How many repetitions a second are there for a gateway that asks little.
+const BUDGET_PER_SECOND: u32 = 1;
+
+/// How much patience; see `[upstream]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How often one call is sent at most.
+    pub max_attempts: u32,
+    /// How many repetitions there may be for a hundred successes.
+    pub budget_percent: u8,
+}
+
+/// Decides about one call; its clones share the budget.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    max_attempts: u32,
+    budget: Arc<TpsBudget>,
+    random: HasherRng,
+    /// Attempts that came to an end of their own.
+    attempts: u32,
+    /// Pauses made.
+    pauses: u32,
+    /// When the last attempt began.
+    began: Instant,
+    /// Why it is not known whether a write was carried out.
+    unknown: Option<Error>,
+}
+
+impl Policy {
+    /// A policy with a full budget.
+    pub fn new(settings: Settings) -> Self {
+        let share = f32::from(settings.budget_percent) / 100.0;
+        Self {
+            max_attempts: settings.max_attempts,
+            budget: Arc::new(TpsBudget::new(BUDGET_WINDOW, BUDGET_PER_SECOND, share)),
+            random: HasherRng::new(),
+            attempts: 0,
+            pauses: 0,
+            began: Instant::now(),
+            unknown: None,
+        }
+    }
+
+    /// Whether another attempt could give a better answer.
+    fn could_help(&self, request: &Request, kind: &Kind) -> bool {
+        if request.is_write() {
+            match kind {
+                Kind::Conflict(refusal) => self.unknown.is_some() || says_running(refusal),
+                // The write's own answer.
+                Kind::Refused(_) | Kind::NotFound => false,
+                // These come before the write is looked at, and say nothing about an earlier attempt.
+                Kind::Unauthenticated | Kind::Forbidden | Kind::TooLate => false,
+                _ => self.unknown.is_some(),
+            }
+        } else {
+            kind.is_trouble() || matches!(kind, Kind::RateLimited { .. })
+        }
+    }
+
+    /// How long to wait before the next attempt, or why there is none.
+    fn pause(&mut self, request: &Request, kind: &Kind) -> Result<Duration, Forgone> {
+        // What was not sent, or has to wait for its own first attempt, is bounded by the time.
+        let counts = !matches!(kind, Kind::Conflict(_) | Kind::Busy | Kind::Open { .. })
+            && !(request.is_write() && matches!(kind, Kind::Unreachable));
+        self.attempts += u32::from(counts);
+        if self.attempts >= self.max_attempts {
+            return Err(Forgone::Attempts);
+        }
+        let now = Instant::now();
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
+        // Full jitter: callers that failed together do not come back together.
+        let jitter = longest.mul_f64(self.random.next_f64());
+        let pause = match kind {
+            // It runs: asking again at once would only be told the same.
+            Kind::Conflict(_) => longest / 2 + jitter / 2,
+            _ => kind.retry_after().map_or(jitter, |asked| asked + jitter.min(FIRST_PAUSE)),
+        };
+        // The next attempt is taken to need as long as the last one.
+        let ends = now + pause + (now - self.began);
+        if ends >= request.patience.deadline() {
+            return Err(Forgone::Deadline);
+        }
+        if !self.budget.withdraw() {
+            return Err(Forgone::Budget);
+        }
+        self.pauses += 1;
+        Ok(pause)
+    }
+}
+
+impl retry::Policy<Request, Reply, Error> for Policy {
+    type Future = Sleep;
+
+    fn retry(&mut self, request: &mut Request, result: &mut Result<Reply, Error>) -> Option<Sleep> {
+        let error = match result {
+            Ok(_) => {
+                self.budget.deposit();
+                return None;
+            }
+            Err(error) => error,
+        };
+        if request.is_write() && error.outcome_is_unknown() {
+            self.unknown = Some(error.clone());
+        }
+        if self.could_help(request, &error.kind) {
+            match self.pause(request, &error.kind) {
+                Ok(pause) => {
+                    metrics::retried(request.route, error.kind.name());
+                    return Some(sleep(pause));
+                }
+                Err(why) => metrics::forgone(request.route, why),
+            }
+        }
+        // A refusal is the write's own answer, given again for its key. Anything else leaves open what became of an
+        // attempt before, and that is what has to be told.
+        if !matches!(error.kind, Kind::Refused(_) | Kind::NotFound)
+            && let Some(unknown) = self.unknown.take()
+        {
+            *error = unknown;
+        }
+        None
+    }
+
+    fn clone_request(&mut self, request: &Request) -> Option<Request> {
+        self.began = Instant::now();
+        Some(request.clone())
+    }
+}
+
+/// Whether a conflict is with the same request, which still runs; else the key belongs to another one, and asking again
+/// would change nothing.
+fn says_running(refusal: &Refusal) -> bool {
+    let said = refusal.detail.as_ref().map(|detail| detail.reveal().to_ascii_lowercase()).unwrap_or_default();
+    ["running", "in progress", "being processed"].iter().any(|word| said.contains(word))
+}

@@ -1,0 +1,112 @@
+//! What a call goes through on its way out, from the outside in, and why in this order.
+//!
+//! The deadline is no layer but goes with the request ([`super::patience`]), since each layer has its own part in it: the
+//! outermost could only cut, and what has to be kept from being sent is deep inside.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tower::layer::layer_fn;
+use tower::retry::RetryLayer;
+use tower::timeout::TimeoutLayer;
+use tower::timeout::error::Elapsed;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceBuilder};
+use tracing::debug;
+
+use super::error::{Error, Kind};
+use super::exchange::{Reply, Request};
+use super::metrics::{self, OneMore};
+use super::places::Places;
+use super::retry::Policy;
+use super::{breaker, places, retry};
+
+/// How calls are sent; see `[upstream]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
+    pub retry: retry::Settings,
+    pub breaker: breaker::Settings,
+    pub places: places::Settings,
+}
+
+/// The way out. There is one for each upstream host, and clones share its parts.
+pub type Stack = BoxCloneSyncService<Request, Reply, Error>;
+
+/// The stack around what sends a request.
+///
+/// # Errors
+/// Where the settings make no breaker.
+pub fn around<S>(exchange: S, settings: &Settings) -> Result<Stack, breaker::Unusable>
+where
+    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static> + Clone + Send + Sync + 'static,
+{
+    // Innermost, and inside the breaker: an attempt that hangs is to be a failure there, not a call that somebody gave up.
+    let attempt = ServiceBuilder::new()
+        // Seen from outside the time-out, so that attempts which are cut are counted as well.
+        .layer(layer_fn(|inner| Observed { inner }))
+        .map_err(told)
+        .layer(TimeoutLayer::new(settings.attempt_timeout))
+        .service(exchange);
+    // One for the host, not for each endpoint: what fails is the host. It sees each attempt, so it opens as fast as the
+    // upstream fails, and repeated calls run into it too.
+    let guarded = breaker::around(attempt, settings.breaker)?;
+    let stack = ServiceBuilder::new()
+        // Outermost, so that a call which pauses holds no place and is seen by the breaker each time. It keeps to a budget
+        // that all calls share: an upstream in trouble is not given more to do.
+        .layer(RetryLayer::new(Policy::new(settings.retry)))
+        // Outside the breaker: a call that found no place says nothing about the upstream, and the breaker would take it
+        // for a success. While it is open the places are free at once, so nobody waits only to be refused.
+        .layer(Places::new(settings.places))
+        .service(guarded);
+    Ok(BoxCloneSyncService::new(stack))
+}
+
+/// The time-out's errors as ours.
+fn told(error: BoxError) -> Error {
+    if error.is::<Elapsed>() {
+        return Kind::TimedOut.into();
+    }
+    match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(_) => Kind::Invalid("an error that no layer makes").into(),
+    }
+}
+
+/// Counts attempts, and says in the log how each ended.
+#[derive(Clone)]
+struct Observed<S> {
+    inner: S,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static>,
+{
+    type Response = Reply;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (route, began) = (request.route, Instant::now());
+        let sent = self.inner.call(request);
+        Box::pin(async move {
+            let _counted = OneMore::of(metrics::IN_FLIGHT);
+            let outcome = sent.await;
+            let name = outcome.as_ref().map_or_else(|error| error.kind.name(), |_| "ok");
+            metrics::attempt_ended(route, name, began.elapsed());
+            debug!(route, outcome = name, "upstream attempt");
+            outcome
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! The stack over a scripted upstream, in a time that passes by itself. The breaker has tests of its own: it goes by the
+//! machine's clock.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use tower::{ServiceExt, service_fn};
+
+use super::*;
+use crate::privacy::Personal;
+use crate::upstream::error::Refusal;
+use crate::upstream::patience::Patience;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn settings() -> Settings {
+    Settings {
+        attempt_timeout: Duration::from_secs(4),
+        retry: retry::Settings { max_attempts: 3, budget_percent: 20 },
+        breaker: breaker::Settings {
+            failures_percent: 50,
+            min_calls: 1000,
+            window: Duration::from_secs(10),
+            open: Duration::from_secs(2),
+            probes: 1,
+        },
+        places: places::Settings {
+            max_in_flight: 2,
+            max_queue: 1,
+            queue_timeout: Duration::from_secs(5),
+            carry: DEADLINE,
+        },
+    }
+}
+
+/// What the upstream does with one attempt: answers after a time, or never.
+type Step = (u64, Result<(), Kind>);
+
+const HANGS: Step = (u64::MAX, Ok(()));
+
+struct Upstream {
+    stack: Stack,
+    calls: Arc<AtomicU64>,
+    began: Instant,
+}
+
+impl Upstream {
+    /// An upstream that takes these steps, and hangs after them.
+    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        let steps = Arc::new(Mutex::new(steps.into_iter().collect::<VecDeque<Step>>()));
+        let exchange = service_fn(move |request: Request| {
+            request.calls.fetch_add(1, Ordering::SeqCst);
+            let (millis, outcome) = steps.lock().expect("no step panics").pop_front().unwrap_or(HANGS);
+            async move {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                outcome.map_err(Error::from)?;
+                Ok(Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
+            }
+        });
+        let stack = around(exchange, &settings()).expect("a stack");
+        Self { stack, calls: Arc::default(), began: Instant::now() }
+    }
+
+    async fn send(&self, method: Method, patience: Patience) -> Result<(), Kind> {
+        let request = Request {
+            route: "a route",
+            method,
+            url: "http://127.0.0.1/".parse().expect("an address"),
+            headers: HeaderMap::new(),
+            body: None,
+            patience,
+            calls: Arc::clone(&self.calls),
+        };
+        self.stack.clone().oneshot(request).await.map(|_| ()).map_err(|error| error.kind)
+    }
+
+    async fn read(&self) -> Result<(), Kind> {
+        self.send(Method::GET, Patience::until(Instant::now() + DEADLINE)).await
+    }
+
+    async fn write(&self) -> Result<(), Kind> {
+        self.send(Method::POST, Patience::until(Instant::now() + DEADLINE)).await
+    }
+
+    fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+fn failed(retry_after: Option<u64>) -> Kind {
+    Kind::Failed { status: 503, retry_after: retry_after.map(Duration::from_secs) }
+}
+
+fn limited(retry_after: Option<u64>) -> Kind {
+    Kind::RateLimited { retry_after: retry_after.map(Duration::from_secs) }
+}
+
+fn conflict(detail: &str) -> Kind {
+    Kind::Conflict(Refusal { detail: Some(Personal::new(detail.to_owned())), items: Vec::new() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_is_sent_again_where_that_can_help() {
+    for kind in [Kind::Unreachable, Kind::Interrupted, Kind::TimedOut, failed(None), limited(None)] {
+        let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
+        assert!(upstream.read().await.is_ok());
+        assert_eq!(upstream.calls(), 2);
+    }
+    for kind in [
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::Refused(Refusal::default()),
+        conflict("running"),
+        Kind::Invalid("x"),
+    ] {
+        let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
+        assert!(upstream.read().await.is_err());
+        assert_eq!(upstream.calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_is_sent_so_often_and_no_more() {
+    let upstream = Upstream::new((0..9).map(|_| (1, Err(failed(None)))));
+    assert!(matches!(upstream.read().await, Err(Kind::Failed { .. })));
+    assert_eq!(upstream.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_asked_for_is_kept() {
+    let upstream = Upstream::new([(1, Err(limited(Some(3)))), (1, Ok(()))]);
+    assert!(upstream.read().await.is_ok());
+    assert!(upstream.began.elapsed() >= Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_end_within_the_deadline_is_not_begun() {
+    let asked_to_wait = Upstream::new([(1, Err(limited(Some(10))))]);
+    assert!(matches!(asked_to_wait.read().await, Err(Kind::RateLimited { retry_after: Some(_) })));
+    assert!((asked_to_wait.calls(), asked_to_wait.began.elapsed() < Duration::from_secs(1)) == (1, true));
+    // Four seconds, a pause, four seconds: a third attempt would end after the deadline.
+    let hanging = Upstream::new([]);
+    assert!(matches!(hanging.read().await, Err(Kind::TimedOut)));
+    assert_eq!(hanging.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
+    for kind in [Kind::Interrupted, Kind::TimedOut, failed(None), Kind::Invalid("x")] {
+        let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
+        assert!(upstream.write().await.is_ok());
+        assert_eq!(upstream.calls(), 2);
+    }
+    for kind in [Kind::Unreachable, limited(None), Kind::Refused(Refusal::default()), Kind::Unauthenticated] {
+        let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
+        assert!(upstream.write().await.is_err());
+        assert_eq!(upstream.calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_still_runs_is_asked_about_until_it_has_an_answer() {
+    let running = || (1, Err(conflict("The first request with this key is still running.")));
+    let upstream = Upstream::new([HANGS, running(), running(), (1, Ok(()))]);
+    assert!(upstream.write().await.is_ok());
+    let callers_own = Upstream::new([running(), (1, Ok(()))]);
+    assert!(callers_own.write().await.is_ok());
+    let another_request = Upstream::new([(1, Err(conflict("This key belongs to a different request.")))]);
+    assert!(matches!(another_request.write().await, Err(Kind::Conflict(_))));
+    assert_eq!(another_request.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_a_write_is_not_known_from_what_came_after() {
+    for kind in [Kind::Unauthenticated, Kind::Forbidden, limited(Some(60)), Kind::Unreachable] {
+        let upstream = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(kind))]);
+        assert!(matches!(upstream.write().await, Err(Kind::Interrupted | Kind::TimedOut)));
+    }
+    let refused = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(Kind::Refused(Refusal::default())))]);
+    assert!(matches!(refused.write().await, Err(Kind::Refused(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_a_place_by_its_deadline_is_never_sent() {
+    let upstream = Upstream::new([HANGS, HANGS]);
+    let patience = || Patience::until(Instant::now() + DEADLINE);
+    let reads = [0, 1].map(|_| upstream.send(Method::GET, patience()));
+    let short = Patience::until(Instant::now() + Duration::from_secs(2));
+    let write = upstream.send(Method::POST, short.clone());
+    let crowded = async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        upstream.send(Method::POST, patience()).await
+    };
+    let [first, second] = reads;
+    let (_, _, write, crowded) = tokio::join!(first, second, write, crowded);
+    assert!(matches!(write, Err(Kind::TooLate)), "{write:?}");
+    assert!(matches!(crowded, Err(Kind::Busy)), "no place in the queue: {crowded:?}");
+    assert!(short.give_up());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
+    let upstream = Upstream::new([(3000, Err(Kind::Interrupted)), (1, Ok(()))]);
+    let patience = Patience::until(Instant::now() + Duration::from_millis(10));
+    assert!(upstream.send(Method::POST, patience.clone()).await.is_ok());
+    assert!(!patience.give_up());
+    assert_eq!(upstream.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_are_sent_again_where_many_fail() {
+    let upstream = Upstream::new((0..200).map(|_| (0, Err(failed(None)))));
+    for _ in 0..50 {
+        assert!(upstream.read().await.is_err());
+    }
+    assert!(upstream.calls() <= 60, "{}", upstream.calls());
+}

@@ -1,0 +1,117 @@
+//! An upstream that fails is left alone for a moment, and asked again as soon as it is back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use customers_gateway::config::Settings;
+use customers_gateway::sandbox::seed::ADA;
+use serde_json::json;
+
+use super::{code, name_of};
+use crate::support::stub::{Reply, Stub, id_in, person};
+use crate::support::{Gateway, Sandbox};
+
+/// Ten failures open it, for a moment.
+fn brittle(settings: &mut Settings) {
+    settings.cache.enabled = false;
+    settings.upstream.max_attempts = 1;
+    settings.upstream.breaker_min_calls = 10;
+    settings.upstream.breaker_window = Duration::from_secs(60);
+    settings.upstream.breaker_open = Duration::from_millis(200);
+    settings.upstream.breaker_probes = 2;
+}
+
+/// An upstream that answers with a status that can be changed.
+async fn moody(status: u16) -> (Stub, Arc<AtomicU16>) {
+    let mood = Arc::new(AtomicU16::new(status));
+    let now = Arc::clone(&mood);
+    let stub = Stub::start(move |seen| match now.load(Ordering::SeqCst) {
+        200 => Reply::object(&person(id_in(&seen.path))),
+        status => Reply::json(status, &json!({})),
+    })
+    .await;
+    (stub, mood)
+}
+
+#[tokio::test]
+async fn it_opens_lets_probes_through_and_closes() {
+    let (stub, mood) = moody(503).await;
+    let gateway = Gateway::over(&stub.base, brittle).await;
+    let ask = async || gateway.ask(&name_of(ADA)).await;
+    for _ in 0..10 {
+        assert_eq!(code(&ask().await), "UPSTREAM_ERROR");
+    }
+    let answer = ask().await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((code(&answer), &extensions["retryable"]), ("UPSTREAM_UNAVAILABLE", &json!(true)));
+    assert_eq!(extensions["retryAfterSeconds"], 1);
+    assert_eq!(stub.seen().len(), 10, "the upstream is left alone");
+    // A probe that fails opens it again, one call later.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert_eq!(code(&ask().await), "UPSTREAM_ERROR");
+    assert_eq!(code(&ask().await), "UPSTREAM_UNAVAILABLE");
+    assert_eq!(stub.seen().len(), 11);
+    mood.store(200, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    for _ in 0..10 {
+        assert_eq!(ask().await["data"]["customer"]["name"], "Ada Example");
+    }
+}
+
+#[tokio::test]
+async fn what_the_upstream_refuses_does_not_open_it() {
+    for status in [400, 401, 403, 404, 409, 422, 429] {
+        let (stub, mood) = moody(status).await;
+        let gateway = Gateway::over(&stub.base, brittle).await;
+        for _ in 0..15 {
+            gateway.ask(&name_of(ADA)).await;
+        }
+        mood.store(200, Ordering::SeqCst);
+        assert_eq!(gateway.ask(&name_of(ADA)).await["data"]["customer"]["name"], "Ada Example", "{status}");
+        assert_eq!(stub.seen().len(), 16);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_kept_back_was_surely_not_sent() {
+    let (stub, _mood) = moody(503).await;
+    let gateway = Gateway::over(&stub.base, |settings| {
+        brittle(settings);
+        settings.upstream.breaker_open = Duration::from_secs(60);
+    })
+    .await;
+    for _ in 0..10 {
+        gateway.ask(&name_of(ADA)).await;
+    }
+    let delete = format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
+    let answer = gateway.ask(&delete).await;
+    assert_eq!(
+        (code(&answer), &answer["errors"][0]["extensions"]["retryable"]),
+        ("UPSTREAM_UNAVAILABLE", &json!(true))
+    );
+    assert_eq!(stub.seen().len(), 10);
+}
+
+#[tokio::test]
+async fn an_upstream_that_was_killed_and_is_back_is_asked_again() {
+    let sandbox = Sandbox::start().await;
+    let gateway = Gateway::over(&sandbox.base, brittle).await;
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+    let address = sandbox.base.trim_start_matches("http://").to_owned();
+    drop(sandbox);
+    for _ in 0..30 {
+        assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
+    }
+    let _back = Sandbox::start_at(&address).await;
+    for round in 0.. {
+        assert!(round < 500, "it was never asked again");
+        if gateway.ask(&name_of(ADA)).await["errors"].is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..20 {
+        gateway.data(&name_of(ADA)).await;
+    }
+}

@@ -1,0 +1,69 @@
+//! Past its bound the gateway says no at once, and no caller takes the places of all others.
+
+use std::sync::Arc;
+
+use customers_gateway::auth::Mode;
+use customers_gateway::sandbox::seed::{ADA, REX};
+use serde_json::{Value, json};
+
+use super::{code, name_of};
+use crate::support::gateway::{Got, send};
+use crate::support::{CUSTOMER, Gateway, count};
+
+#[tokio::test]
+async fn a_caller_has_its_share_and_others_have_theirs() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.server.max_operations = 4;
+    })
+    .await;
+    let gateway = Arc::new(gateway);
+    sandbox.latency(1500).await;
+    let ask = |key: &'static str, id: uuid::Uuid| {
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move { gateway.ask_as(key, &name_of(id), json!({})).await })
+    };
+    // Half of it is one caller's who is alone.
+    let greedy = [ask("key-a", ADA), ask("key-a", REX)];
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 2).await;
+    let body = json!({"query": name_of(ADA)});
+    let refused = gateway.post(&body).bearer_auth("key-a").header("accept", "application/graphql-response+json");
+    let refused = Got::from(refused.send().await.unwrap()).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    let extensions = &refused.json()["errors"][0]["extensions"];
+    assert_eq!(
+        (&extensions["code"], &extensions["retryable"], &extensions["retryAfterSeconds"]),
+        (&json!("OVERLOADED"), &json!(true), &json!(1))
+    );
+    // Somebody else has room, and neither waited nor was waited for.
+    let other = ask("key-b", ADA);
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 3).await;
+    assert!(!greedy[0].is_finished());
+    for caller in greedy.into_iter().chain([other]) {
+        assert_eq!(caller.await.unwrap()["errors"], Value::Null);
+    }
+    sandbox.latency(0).await;
+    let again = send(gateway.post(&body).bearer_auth("key-a")).await;
+    assert_eq!(again["errors"], Value::Null, "the places are free again");
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_its_caller_has_gone() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.server.max_operations = 1).await;
+    let gateway = Arc::new(gateway);
+    sandbox.fault(json!({"route": CUSTOMER, "fault": {"hang": true}})).await;
+    let caller = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.ask(&name_of(ADA)).await }
+    });
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 1).await;
+    assert_eq!(code(&gateway.ask("{ viewer { permissions } }").await), "OVERLOADED");
+    caller.abort();
+    for round in 0.. {
+        assert!(round < 1000, "the place was never free again");
+        if gateway.ask("{ viewer { permissions } }").await["errors"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

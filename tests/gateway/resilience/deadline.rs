@@ -1,0 +1,122 @@
+//! One deadline for each request, the caller's own where it is shorter, and it cuts every wait.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use customers_gateway::sandbox::seed::{ADA, REX};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{code, name_of, patient};
+use crate::support::gateway::{Got, send};
+use crate::support::{CUSTOMER, Gateway, count};
+
+const DELETED: &str = "DELETE /v1/customers/{id}";
+
+/// Asks with a time of one's own.
+async fn within(gateway: &Gateway, seconds: &str, query: &str) -> Value {
+    send(gateway.post(&json!({"query": query})).header("request-timeout", seconds)).await
+}
+
+fn delete(id: uuid::Uuid) -> String {
+    format!("mutation {{ deleteCustomer(input: {{id: \"{id}\"}}) {{ deletedCustomerId }} }}")
+}
+
+#[rstest]
+#[case::an_attempt(json!({"hang": true}))]
+#[case::a_body(json!({"slow_body_ms": 600_000}))]
+#[case::a_pause(json!({"status": 503}))]
+#[tokio::test]
+async fn a_caller_in_a_hurry_is_answered_in_its_time(#[case] fault: Value) {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        patient(settings);
+        settings.server.deadline = Duration::from_secs(60);
+        settings.upstream.timeout = Duration::from_secs(60);
+    })
+    .await;
+    sandbox.fault(json!({"fault": fault})).await;
+    let started = Instant::now();
+    let answer = within(&gateway, "0.3", &name_of(ADA)).await;
+    assert!(["UPSTREAM_TIMEOUT", "UPSTREAM_ERROR"].contains(&code(&answer)), "{answer}");
+    assert_eq!(answer["errors"][0]["extensions"]["retryable"], true);
+    assert!(started.elapsed() < Duration::from_secs(20), "it would have hung for a minute");
+}
+
+#[rstest]
+#[case("soon")]
+#[case("-1")]
+#[case("0")]
+#[case("1e1")]
+#[tokio::test]
+async fn a_time_that_is_none_is_refused(#[case] seconds: &str) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let request = gateway.post(&json!({"query": "{ viewer { permissions } }"})).header("request-timeout", seconds);
+    let got = Got::from(request.send().await.unwrap()).await;
+    assert_eq!((got.status, code(&got.json())), (400, "BAD_REQUEST"));
+}
+
+#[tokio::test]
+async fn callers_in_a_hurry_share_one_load_and_leave_its_answer_to_the_next() {
+    let (gateway, sandbox) = Gateway::start().await;
+    sandbox.latency(1500).await;
+    for _ in 0..5 {
+        assert_eq!(code(&within(&gateway, "0.1", &name_of(ADA)).await), "UPSTREAM_TIMEOUT");
+    }
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
+}
+
+#[tokio::test]
+async fn who_joins_with_more_time_gets_what_the_first_could_not_wait_for() {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let gateway = Arc::new(gateway);
+    // The first attempt hangs past the first caller's time; the second one is for who joined.
+    sandbox.fault(json!({"route": CUSTOMER, "times": 1, "fault": {"hang": true}})).await;
+    let hurried = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { within(&gateway, "0.3", &name_of(ADA)).await }
+    });
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 1).await;
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+    assert_eq!(code(&hurried.await.unwrap()), "UPSTREAM_TIMEOUT");
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 2}));
+}
+
+#[tokio::test]
+async fn a_write_without_a_place_in_its_time_is_never_sent() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.upstream.max_in_flight = 1).await;
+    let gateway = Arc::new(gateway);
+    sandbox.latency(1500).await;
+    let read = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.data(&name_of(ADA)).await }
+    });
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 1).await;
+    let answer = within(&gateway, "0.2", &delete(REX)).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((code(&answer), &extensions["retryable"]), ("UPSTREAM_TIMEOUT", &json!(true)), "nothing was changed");
+    read.await.unwrap();
+    // Whoever waited before has had its place by now.
+    sandbox.latency(0).await;
+    assert_eq!(gateway.data(&name_of(REX)).await["customer"]["name"], "Rex Example");
+    assert_eq!((count(&sandbox.calls().await, DELETED), sandbox.writes().await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_queue_that_is_full_or_too_slow_is_told_as_overload() {
+    for (max_queue, queue_timeout) in [(1, Duration::from_secs(60)), (100, Duration::from_millis(100))] {
+        let (gateway, sandbox) = Gateway::with(|settings| {
+            settings.upstream.max_in_flight = 1;
+            settings.upstream.max_queue = max_queue;
+            settings.upstream.queue_timeout = queue_timeout;
+        })
+        .await;
+        sandbox.latency(700).await;
+        let fields: String =
+            (1..=4_u128).map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(i))).collect();
+        let answer = gateway.ask(&format!("{{ {fields} }}")).await;
+        let codes = crate::support::codes(&answer);
+        assert!(!codes.is_empty() && codes.iter().all(|code| *code == "OVERLOADED"), "{answer}");
+        assert_eq!(count(&sandbox.calls().await, CUSTOMER) as usize, 4 - codes.len());
+    }
+}

@@ -1,0 +1,66 @@
+//! What nobody waits for any more is given up, but for a write.
+
+use std::sync::Arc;
+
+use customers_gateway::sandbox::seed::ADA;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::name_of;
+use crate::support::Gateway;
+use crate::support::wire::{Act, Wire};
+
+fn ask(gateway: &Arc<Gateway>, query: String) -> JoinHandle<Value> {
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move { gateway.ask(&query).await })
+}
+
+/// A gateway over an upstream that never answers.
+async fn hanging() -> (Arc<Gateway>, Wire) {
+    let wire = Wire::start(Act::Hang).await;
+    let gateway = Gateway::over(&wire.base, |settings| {
+        settings.server.deadline = std::time::Duration::from_secs(300);
+        settings.upstream.timeout = std::time::Duration::from_secs(300);
+    });
+    (Arc::new(gateway.await), wire)
+}
+
+#[tokio::test]
+async fn a_read_is_given_up_when_the_last_who_waits_for_it_has_gone() {
+    let (gateway, wire) = hanging().await;
+    let (first, second) = (ask(&gateway, name_of(ADA)), ask(&gateway, name_of(ADA)));
+    wire.until(1, 0).await;
+    // Both are on their way, and share the call.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    first.abort();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!((wire.calls(), wire.gone()), (1, 0), "the other one waits");
+    second.abort();
+    wire.until(1, 1).await;
+    let again = ask(&gateway, name_of(ADA));
+    wire.until(2, 1).await;
+    again.abort();
+    wire.until(2, 2).await;
+}
+
+#[tokio::test]
+async fn every_call_of_a_request_is_given_up_with_it() {
+    let (gateway, wire) = hanging().await;
+    let fields: String =
+        (1..=9_u128).map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(i))).collect();
+    let caller = ask(&gateway, format!("{{ {fields} customers {{ totalCount }} }}"));
+    wire.until(10, 0).await;
+    caller.abort();
+    wire.until(10, 10).await;
+}
+
+#[tokio::test]
+async fn a_write_goes_on_for_a_caller_who_has_gone() {
+    let (gateway, wire) = hanging().await;
+    let caller =
+        ask(&gateway, format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}"));
+    wire.until(1, 0).await;
+    caller.abort();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!((wire.calls(), wire.gone()), (1, 0));
+}

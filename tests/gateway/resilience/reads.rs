@@ -1,0 +1,160 @@
+//! A read is sent again where that can help, and told as it ended where it cannot.
+
+use std::time::{Duration, Instant};
+
+use customers_gateway::auth::Mode;
+use customers_gateway::sandbox::seed::ADA;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{code, name_of, patient};
+use crate::process::Directory;
+use crate::support::stub::{Reply, Stub, id_in, person};
+use crate::support::wire::{Act, Wire, answer};
+use crate::support::{CUSTOMER, Gateway, count};
+
+#[rstest]
+#[case::an_error(json!({"status": 503}), "UPSTREAM_ERROR", 3)]
+#[case::an_error_that_asks_for_a_long_pause(json!({"status": 503, "retry_after": 60}), "UPSTREAM_ERROR", 1)]
+#[case::too_slow_for_it(json!({"status": 408}), "UPSTREAM_TIMEOUT", 3)]
+#[case::a_rate_limit(json!({"status": 429}), "UPSTREAM_RATE_LIMITED", 3)]
+#[case::a_rate_limit_that_says_when(json!({"status": 429, "retry_after": 60}), "UPSTREAM_RATE_LIMITED", 1)]
+#[case::no_headers(json!({"hang": true}), "UPSTREAM_TIMEOUT", 3)]
+#[case::a_reset(json!({"reset": "before_headers"}), "UPSTREAM_UNAVAILABLE", 3)]
+#[case::half_a_body(json!({"reset": "mid_body"}), "UPSTREAM_UNAVAILABLE", 3)]
+#[case::a_body_that_drips(json!({"slow_body_ms": 60_000}), "UPSTREAM_TIMEOUT", 3)]
+#[case::garbage(json!({"garbage": true}), "UPSTREAM_INVALID_RESPONSE", 1)]
+#[case::a_key_that_was_withdrawn(json!({"status": 401}), "UPSTREAM_UNAVAILABLE", 1)]
+#[case::a_permission_that_was_withdrawn(json!({"status": 403}), "FORBIDDEN", 1)]
+#[tokio::test]
+async fn what_stays_broken_is_told(#[case] fault: Value, #[case] told: &str, #[case] calls: u64) {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    sandbox.fault(json!({"route": CUSTOMER, "fault": fault})).await;
+    let started = Instant::now();
+    let answer = gateway.ask(&name_of(ADA)).await;
+    assert_eq!(code(&answer), told);
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), calls);
+    assert_eq!(answer["errors"][0]["extensions"].get("retryAfterSeconds"), fault.get("retry_after"));
+    assert!(started.elapsed() < Duration::from_secs(15), "it would have hung for longer");
+}
+
+#[rstest]
+#[case(json!({"status": 500}))]
+#[case(json!({"status": 408}))]
+#[case(json!({"status": 429, "retry_after": 1}))]
+#[case(json!({"hang": true}))]
+#[case(json!({"reset": "before_headers"}))]
+#[case(json!({"reset": "mid_body"}))]
+#[tokio::test]
+async fn what_breaks_once_is_not_seen(#[case] fault: Value) {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    sandbox.fault(json!({"route": CUSTOMER, "times": 1, "fault": fault})).await;
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 2);
+}
+
+#[rstest]
+#[case::nothing(Act::Hang, "UPSTREAM_TIMEOUT", 3)]
+#[case::a_reset(Act::Reset, "UPSTREAM_UNAVAILABLE", 3)]
+#[case::half_a_head(Act::SayThenReset(b"HTTP/1.1 200 OK\r\ncontent-".to_vec()), "UPSTREAM_UNAVAILABLE", 3)]
+#[case::half_a_body(
+    Act::SayThenReset(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":".to_vec()),
+    "UPSTREAM_UNAVAILABLE",
+    3
+)]
+#[case::an_end_without_an_answer(Act::Say(Vec::new()), "UPSTREAM_UNAVAILABLE", 3)]
+#[case::no_http(Act::Say(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()), "UPSTREAM_UNAVAILABLE", 3)]
+#[case::a_byte_a_second(Act::Drip(b"{\"data\": {}}".repeat(10)), "UPSTREAM_TIMEOUT", 3)]
+#[case::a_web_page(Act::Say(answer("text/html", b"<html>Sign in</html>")), "UPSTREAM_INVALID_RESPONSE", 1)]
+#[case::an_image(Act::Say(answer("image/png", b"\x89PNG\r\n\x1a\n")), "UPSTREAM_INVALID_RESPONSE", 1)]
+#[case::an_error_under_200(
+    Act::Say(answer(
+        "application/json",
+        br#"{"error": {"status": 500, "type": "/x", "title": "X"}, "response_type": "error"}"#
+    )),
+    "UPSTREAM_INVALID_RESPONSE",
+    1
+)]
+#[case::five_megabytes_of_spaces(Act::Say(answer("application/json", &[b' '; 5 << 20])), "UPSTREAM_INVALID_RESPONSE", 1)]
+#[tokio::test]
+async fn what_is_no_answer_is_told(#[case] act: Act, #[case] told: &str, #[case] calls: usize) {
+    let wire = Wire::start(act).await;
+    let gateway = Gateway::over(&wire.base, patient).await;
+    let started = Instant::now();
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), told);
+    assert_eq!(wire.calls(), calls);
+    assert!(started.elapsed() < Duration::from_secs(15), "it would have hung for longer");
+}
+
+#[tokio::test]
+async fn an_answer_behind_five_megabytes_of_spaces_is_one() {
+    let stub = Stub::start(|seen| {
+        let mut reply = Reply::object(&person(id_in(&seen.path)));
+        reply.body.splice(0..0, std::iter::repeat_n(b' ', 5 << 20));
+        reply
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.timeout = Duration::from_secs(20)).await;
+    assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_told() {
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for upstream in [format!("http://{nowhere}"), "https://upstream.invalid".to_owned()] {
+        let gateway = Gateway::over(&upstream, |settings| {
+            patient(settings);
+            // A real upstream, as far as its name says.
+            settings.auth.mode = Mode::Passthrough;
+        })
+        .await;
+        let answer = gateway.ask_as("key", &name_of(ADA), json!({})).await;
+        let error = &answer["errors"][0];
+        assert_eq!((code(&answer), &error["extensions"]["retryable"]), ("UPSTREAM_UNAVAILABLE", &json!(true)));
+        assert!(!answer.to_string().contains("upstream.invalid") && !answer.to_string().contains("127.0.0.1"));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_told() {
+    let directory = Directory::new();
+    let (certificate, key) = (directory.path("certificate.pem"), directory.path("key.pem"));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .expect("openssl makes the certificate of this test");
+    assert!(made.status.success());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("https://{}", listener.local_addr().unwrap());
+    let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await.unwrap();
+    let reached = axum::Router::new().fallback(async || "it was let in");
+    tokio::spawn(axum_server::from_tcp_rustls(listener, tls).unwrap().serve(reached.into_make_service()));
+    let gateway = Gateway::over(&upstream, patient).await;
+    let answer = gateway.ask(&name_of(ADA)).await;
+    assert_eq!(code(&answer), "UPSTREAM_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn an_upstream_in_trouble_is_not_given_much_more_to_do() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        patient(settings);
+        settings.cache.enabled = false;
+    })
+    .await;
+    sandbox.fault(json!({"route": CUSTOMER, "customer_id": ADA, "fault": {"status": 503}})).await;
+    // A tenth fails for good.
+    let mut wanted = 0;
+    for round in 1..=30_u128 {
+        let others: String = (1..=9)
+            .map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(round * 100 + i)))
+            .collect();
+        gateway.ask(&format!("{{ ada: customer(id: \"{ADA}\") {{ id }} {others} }}")).await;
+        wanted += 10;
+    }
+    let sent = count(&sandbox.calls().await, CUSTOMER);
+    assert!(sent > wanted && sent * 10 <= wanted * 12, "{sent} for {wanted}");
+}

@@ -1,0 +1,203 @@
+//! A write whose answer is lost is asked for again, with the same key, and happens once.
+
+use std::time::Duration;
+
+use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use rstest::rstest;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{code, patient};
+use crate::process::Process;
+use crate::support::stub::{Reply, Stub, id_in, person};
+use crate::support::{Gateway, Sandbox, UNMASKED, count};
+
+const CREATED: &str = "POST /v1/customers";
+
+/// A mutation that changes something, its variables, and the route that its write takes.
+fn mutation(name: &str) -> (&'static str, Value, &'static str) {
+    match name {
+        "create" => (
+            "mutation($input: CreateCustomerInput!) { result: createCustomer(input: $input) { customer { id } userErrors { code } } }",
+            json!({"name": "Tess Planted", "type": "INDIVIDUAL", "email": "n@example.test", "phone": "+12025550123",
+                "device": {"ipAddress": "203.0.113.9"}}),
+            CREATED,
+        ),
+        "update" => (
+            "mutation($input: UpdateCustomerInput!) { result: updateCustomer(input: $input) { customer { id } userErrors { code } } }",
+            json!({"id": REX, "name": "Rex Renamed"}),
+            "PUT /v1/customers/{id}",
+        ),
+        "delete" => (
+            "mutation($input: DeleteCustomerInput!) { result: deleteCustomer(input: $input) { deletedCustomerId userErrors { code } } }",
+            json!({"id": REX}),
+            "DELETE /v1/customers/{id}",
+        ),
+        "decide" => (
+            "mutation($input: DecideCustomerReviewInput!) { result: decideCustomerReview(input: $input) { customer { id } userErrors { code } } }",
+            json!({"customerId": RHEA, "decision": "VERIFIED"}),
+            "PATCH /v1/customers/{id}/review",
+        ),
+        _ => (
+            "mutation($input: RefreshCustomerReviewInput!) { result: refreshCustomerReview(input: $input) { customer { id } userErrors { code } } }",
+            json!({"customerId": RHEA}),
+            "PUT /v1/customers/{id}/refresh_review",
+        ),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_and_the_write_happens_once(
+    #[values("create", "update", "delete", "decide", "refresh")] name: &str,
+    #[values(
+        json!({"status": 502}),
+        json!({"reset": "before_headers"}),
+        json!({"reset": "mid_body"}),
+        json!({"garbage": true}),
+        json!({"hang": true}),
+    )]
+    fault: Value,
+) {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, input, route) = mutation(name);
+    sandbox.fault(json!({"route": route, "times": 1, "after_write": true, "fault": fault})).await;
+    let data = gateway.data_with(document, json!({"input": input})).await;
+    assert_eq!(data["result"]["userErrors"], json!([]));
+    assert_eq!(count(&sandbox.calls().await, route), 2);
+    assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+#[rstest]
+#[case(json!({"status": 500}))]
+#[case(json!({"reset": "before_headers"}))]
+#[case(json!({"hang": true}))]
+#[tokio::test]
+async fn a_write_that_did_not_get_through_is_sent_again(#[case] fault: Value) {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, mut input, route) = mutation("create");
+    input["idempotencyKey"] = json!("my-own-key-1");
+    sandbox.fault(json!({"route": route, "times": 1, "fault": fault})).await;
+    gateway.data_with(document, json!({"input": input})).await;
+    let writes = sandbox.writes().await;
+    assert_eq!((writes.len(), &writes[0]["idempotency_key"]), (1, &json!("my-own-key-1")));
+    assert_eq!(count(&sandbox.calls().await, route), 2);
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_the_same_to_the_byte() {
+    let stub = Stub::start(|seen| match seen.method.as_str() {
+        "GET" => Reply::object(&person(id_in(&seen.path))),
+        _ => Reply::json(503, &json!({})),
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, patient).await;
+    let (document, input, _) = mutation("create");
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    assert_eq!((code(&answer), &answer["errors"][0]["extensions"]["retryable"]), ("UPSTREAM_ERROR", &json!(false)));
+    let seen = stub.seen();
+    assert_eq!(seen.len(), 3);
+    let key = seen[0].header("idempotency-key").expect("every write has a key");
+    assert!((10..=40).contains(&key.len()));
+    assert!(seen.iter().all(|call| call.header("idempotency-key") == Some(key) && call.body == seen[0].body));
+}
+
+#[rstest]
+#[case::lost_for_good(json!({"status": 502}), "UPSTREAM_ERROR")]
+#[case::silent_for_good(json!({"hang": true}), "UPSTREAM_TIMEOUT")]
+#[case::cut_for_good(json!({"reset": "mid_body"}), "UPSTREAM_UNAVAILABLE")]
+#[tokio::test]
+async fn a_write_that_stays_without_an_answer_is_told_as_unknown(#[case] fault: Value, #[case] told: &str) {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, input, route) = mutation("create");
+    sandbox.fault(json!({"route": route, "after_write": true, "fault": fault})).await;
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    let error = &answer["errors"][0];
+    assert_eq!((code(&answer), &error["extensions"]["retryable"]), (told, &json!(false)));
+    assert!(error["message"].as_str().unwrap().contains("may have been made"));
+    assert_eq!((count(&sandbox.calls().await, route), sandbox.writes().await.len()), (3, 1));
+}
+
+#[rstest]
+#[case(json!({"status": 429}), "UPSTREAM_RATE_LIMITED")]
+#[case(json!({"status": 401}), "UPSTREAM_UNAVAILABLE")]
+#[case(json!({"status": 403}), "FORBIDDEN")]
+#[tokio::test]
+async fn a_write_that_was_refused_is_sent_once(#[case] fault: Value, #[case] told: &str) {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, input, route) = mutation("create");
+    sandbox.fault(json!({"route": route, "fault": fault})).await;
+    assert_eq!(code(&gateway.ask_with(document, json!({"input": input})).await), told);
+    assert_eq!((count(&sandbox.calls().await, route), sandbox.writes().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_lost_answer_and_then_a_refusal_of_the_key_leave_the_outcome_unknown() {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, input, route) = mutation("create");
+    sandbox.fault(json!({"route": route, "times": 1, "after_write": true, "fault": {"reset": "before_headers"}})).await;
+    sandbox.fault(json!({"route": route, "fault": {"status": 401}})).await;
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["retryable"], false);
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("may have been made"));
+    assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_still_runs_is_waited_for() {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, input, route) = mutation("create");
+    // Each attempt gives up before the write is done, and the key is taken until then.
+    sandbox.latency(1000).await;
+    let asked = gateway.ask_with(document, json!({"input": input}));
+    let soon = async {
+        sandbox.until_calls(|calls| count(calls, route) >= 2).await;
+        sandbox.latency(0).await;
+    };
+    let (answer, ()) = tokio::join!(asked, soon);
+    assert_eq!(answer["errors"], Value::Null, "{answer}");
+    assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_unmasking_is_asked_for_again_and_recorded_once() {
+    let sandbox = Sandbox::start().await;
+    let gateway = Process::start(&[("GATEWAY__UPSTREAM__BASE_URL", &sandbox.base)]).await;
+    sandbox.fault(json!({"route": UNMASKED, "times": 1, "fault": {"reset": "mid_body"}})).await;
+    let document = "mutation($id: ID!) { unmaskCustomer(input: {id: $id}) { unmaskedCustomer { customerId } } }";
+    let got = gateway.ask(document, json!({"id": ADA})).await;
+    assert_eq!(got.json()["data"]["unmaskCustomer"]["unmaskedCustomer"]["customerId"], json!(ADA));
+    let records = gateway.records();
+    assert_eq!((records.len(), &records[0]["outcome"]), (1, &json!("done")));
+    assert_eq!(count(&sandbox.calls().await, UNMASKED), 2);
+}
+
+#[tokio::test]
+async fn somebody_elses_key_is_not_asked_about_again() {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, mut input, route) = mutation("create");
+    input["idempotencyKey"] = json!("my-own-key-1");
+    gateway.data_with(document, json!({"input": input})).await;
+    input["email"] = json!(format!("{}@example.test", Uuid::new_v4()));
+    let data = gateway.data_with(document, json!({"input": input})).await;
+    assert_eq!(data["result"]["userErrors"], json!([{"code": "IDEMPOTENCY_KEY_REUSED"}]));
+    assert_eq!(count(&sandbox.calls().await, route), 2);
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_by_the_deadline_is_followed_to_its_end() {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let (document, input, route) = mutation("create");
+    // The first attempt never arrives; the second comes after the caller was told.
+    sandbox.fault(json!({"route": route, "times": 1, "fault": {"hang": true}})).await;
+    let answer = gateway.post(&json!({"query": document, "variables": {"input": input}}));
+    let answer = crate::support::gateway::send(answer.header("request-timeout", "0.1")).await;
+    assert_eq!((code(&answer), &answer["errors"][0]["extensions"]["retryable"]), ("UPSTREAM_TIMEOUT", &json!(false)));
+    for round in 0.. {
+        assert!(round < 1000, "the write was never done");
+        if sandbox.writes().await.len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

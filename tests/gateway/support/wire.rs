@@ -1,0 +1,111 @@
+//! An upstream by the byte: for what no HTTP server would do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What is done with a connection on which a request has come.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// These bytes, then an orderly end.
+    Say(Vec<u8>),
+    /// Nothing, until the other side goes.
+    Hang,
+    /// Reset it.
+    Reset,
+    /// These bytes, then reset it.
+    SayThenReset(Vec<u8>),
+    /// Head and body, the body a byte a second.
+    Drip(Vec<u8>),
+}
+
+/// A whole answer with a body.
+pub fn answer(content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// A listener that does one thing with every connection, stopped when it goes out of scope.
+pub struct Wire {
+    pub base: String,
+    /// How many requests have come, and how many of their connections the other side has closed.
+    counts: watch::Sender<(usize, usize)>,
+    _stop: DropGuard,
+}
+
+impl Wire {
+    pub async fn start(act: Act) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (counts, _) = watch::channel((0, 0));
+        let (act, shared, shutdown) = (Arc::new(act), counts.clone(), CancellationToken::new());
+        let stopped = shutdown.clone();
+        tokio::spawn(stopped.run_until_cancelled_owned(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&act), shared.clone()));
+            }
+        }));
+        Self { base, counts, _stop: shutdown.drop_guard() }
+    }
+
+    /// How many requests have come.
+    pub fn calls(&self) -> usize {
+        self.counts.borrow().0
+    }
+
+    /// How many of their callers have gone.
+    pub fn gone(&self) -> usize {
+        self.counts.borrow().1
+    }
+
+    /// Waits until so many requests have come and so many of their callers have gone.
+    pub async fn until(&self, calls: usize, gone: usize) {
+        let mut counts = self.counts.subscribe();
+        let reached = counts.wait_for(|counts| counts.0 >= calls && counts.1 >= gone);
+        tokio::time::timeout(Duration::from_secs(30), reached).await.expect("it comes to that").unwrap();
+    }
+}
+
+async fn serve(mut stream: TcpStream, act: Arc<Act>, counts: watch::Sender<(usize, usize)>) {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut some = [0; 4096];
+        match stream.read(&mut some).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => head.extend_from_slice(&some[..length]),
+        }
+    }
+    counts.send_modify(|(calls, _)| *calls += 1);
+    match &*act {
+        Act::Say(bytes) => {
+            let _gone = stream.write_all(bytes).await;
+            let _gone = stream.shutdown().await;
+        }
+        Act::Hang => {}
+        Act::Reset => return stream.set_zero_linger().unwrap(),
+        Act::SayThenReset(bytes) => {
+            let _gone = stream.write_all(bytes).await;
+            // What is reset overtakes what was sent before.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            return stream.set_zero_linger().unwrap();
+        }
+        Act::Drip(body) => {
+            let whole = answer("application/json", body);
+            let (head, body) = whole.split_at(whole.len() - body.len());
+            let _gone = stream.write_all(head).await;
+            for byte in body {
+                if stream.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+    let mut rest = [0; 4096];
+    while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {}
+    counts.send_modify(|(_, gone)| *gone += 1);
+}

@@ -1,0 +1,67 @@
+// Every field of the schema is asked for at once, of the sandbox's named customers, and each value is of its type.
+
+import { readFileSync } from 'node:fs';
+import { buildSchema, getNamedType, isAbstractType, isObjectType, parse, validate } from 'graphql';
+import { expect, expectEqual, finish } from '../report.mjs';
+import { startGateway } from './gateway.mjs';
+import { everythingOf, misfits } from './selection.mjs';
+
+const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
+const NAMED = [1, 2, 3, 4, 5, 6].map((number) => `0190b2de-7c11-7c3a-8f10-00000000000${number}`);
+const NOBODY = '0190b2de-7c11-7c3a-8f10-000000000000';
+const selection = (root, field) => everythingOf(getNamedType(schema.getType(root).getFields()[field].type), schema);
+
+const gateway = await startGateway();
+const [seen, asked] = [new Set(), new Set()];
+await ask('query', 'viewer', 'viewer');
+await ask('query', 'customers', 'customers(first: 2)');
+await ask('query', 'customerPage', 'customerPage(size: 2)');
+await ask('query', 'nodes', `nodes(ids: ["${NAMED[0]}", "${NOBODY}"])`);
+for (const id of NAMED) {
+  await ask('query', 'customer', `customer(id: "${id}")`);
+  await ask('query', 'customerReview', `customerReview(customerId: "${id}")`);
+  await ask('mutation', 'unmaskCustomer', `unmaskCustomer(input: { id: "${id}" })`);
+}
+await ask('mutation', 'unmaskCustomer', `unmaskCustomer(input: { id: "${NOBODY}" })`);
+for (const id of [NAMED[4], NOBODY]) await ask('mutation', 'deleteCustomer', `deleteCustomer(input: { id: "${id}" })`);
+for (const id of [NAMED[0], NOBODY]) {
+  await ask('mutation', 'decideCustomerReview', `decideCustomerReview(input: { customerId: "${id}", decision: VERIFIED })`);
+}
+await gateway.stop();
+
+// A field that is null everywhere was not looked at: somebody in the sandbox has each of them.
+const fields = [...asked].flatMap((type) => Object.keys(type.getFields()).map((field) => `${type.name}.${field}`));
+// Nobody who asks the sandbox without a token has a name or an account.
+const EMPTY = ['Viewer.subject', 'Viewer.accountId'];
+expectEqual('every field has a value somewhere', fields.filter((field) => !seen.has(field) && !EMPTY.includes(field)), []);
+console.log(`${seen.size} fields of ${asked.size} types had a value of their type`);
+
+// What fits says something only where a misfit is seen.
+const planted = { __typename: 'CustomerEdge', cursor: 1, node: null };
+expectEqual('a misfit is seen', [...misfits(planted, schema.getType('CustomerEdge'), schema, new Set())], ['.cursor: 1 is no String', '.node: is null']);
+finish('everything');
+
+async function ask(kind, field, call) {
+  const root = kind === 'query' ? 'Query' : 'Mutation';
+  const query = `${kind} { ${call} ${selection(root, field)} }`;
+  expectEqual(`${call} is valid`, validate(schema, parse(query)).map(String), []);
+  const response = await fetch(gateway.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query }),
+  });
+  const { data, errors } = await response.json();
+  expectEqual(`${call} answers without an error`, errors, undefined);
+  const type = schema.getType(root).getFields()[field].type;
+  reach(getNamedType(type));
+  const wrong = [...misfits(data?.[field], type, schema, seen, field)];
+  expect(`all of ${call} is of its type`, wrong.length === 0, wrong.slice(0, 10));
+}
+
+/** Notes all object types below a type. */
+function reach(type) {
+  if (asked.has(type)) return;
+  if (isObjectType(type)) asked.add(type);
+  const inside = isAbstractType(type) ? schema.getPossibleTypes(type) : Object.values(type.getFields?.() ?? {}).map(({ type }) => getNamedType(type));
+  inside.forEach(reach);
+}

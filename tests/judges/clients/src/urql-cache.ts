@@ -1,0 +1,31 @@
+import { cacheExchange, type OptimisticMutationResolver } from '@urql/exchange-graphcache';
+import { relayPagination } from '@urql/exchange-graphcache/extras';
+import type { IntrospectionQuery } from 'graphql';
+import type { DecideMutationVariables } from './gql/graphql.js';
+
+// Until the gateway answers, the customer is what was decided; where it refuses, graphcache takes that back.
+const decide: OptimisticMutationResolver<DecideMutationVariables> = ({ input }) => ({
+  __typename: 'DecideCustomerReviewPayload',
+  customer: { __typename: 'Customer', id: input.customerId, status: input.decision },
+  userErrors: [],
+});
+
+export const cache = (schema: IntrospectionQuery) =>
+  cacheExchange({
+    schema,
+    keys: embedded(schema),
+    resolvers: {
+      Query: {
+        customers: relayPagination(),
+        // A customer that a list has brought shows at once; what is missing of it is null until it comes.
+        customer: (_parent, { id }) => ({ __typename: 'Customer', id }),
+      },
+    },
+    optimistic: { decideCustomerReview: decide },
+  });
+
+// Types without an `id` are kept inside their customer: reviews, addresses, payloads, and clear records above all.
+function embedded({ __schema: { types } }: IntrospectionQuery) {
+  const keyless = types.filter((type) => type.kind === 'OBJECT' && !type.fields.some(({ name }) => name === 'id'));
+  return Object.fromEntries(keyless.map(({ name }) => [name, () => null]));
+}

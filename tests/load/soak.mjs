@@ -1,0 +1,378 @@
+// A bounded soak: mixed load on the real binary while its upstream misbehaves, and what became of every write.
+//
+//   node tests/load/soak.mjs BINARY [--writes 10000] [--phase 12] [--clients 24] [--counts-only]
+//
+// The gateway, a sandbox of its own, and between them a proxy that can cut connections; the sandbox is also frozen
+// (SIGSTOP) and killed for real. It fails where a write was doubled or lost, or was told as done and is not. Times are
+// printed and fail nothing: --counts-only leaves them out.
+
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import net from "node:net";
+import { Agent, request as httpRequest } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const [binary, ...rest] = process.argv.slice(2);
+if (!binary) {
+  console.error("usage: node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--counts-only]");
+  process.exit(2);
+}
+const option = (name, otherwise) => {
+  const at = rest.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Number(rest[at + 1]);
+};
+const WRITES = option("writes", 1200);
+const PHASE = option("phase", 2);
+const CLIENTS = option("clients", 16);
+const COUNTS_ONLY = rest.includes("--counts-only");
+const DEADLINE_MS = 3000;
+
+// ---- the three processes -------------------------------------------------------------------------------------------
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+const started = [];
+function start(args, settings) {
+  const child = spawn(binary, args, {
+    env: { ...settings, GATEWAY__LOG__LEVEL: "error" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  started.push(child);
+  return child;
+}
+process.on("exit", () => started.forEach((child) => child.kill("SIGKILL")));
+
+/** Passes bytes on, until it is told to cut and refuse. */
+function proxy(target) {
+  const pairs = new Set();
+  const connect = (caller) => {
+    const upstream = net.connect(target, "127.0.0.1");
+    const pair = [caller, upstream];
+    pairs.add(pair);
+    for (const side of pair) {
+      side.on("error", () => {});
+      side.on("close", () => {
+        pairs.delete(pair);
+        pair.forEach((one) => one.destroy());
+      });
+    }
+    caller.pipe(upstream);
+    upstream.pipe(caller);
+  };
+  let server;
+  const open = (port) => new Promise((resolve) => (server = net.createServer(connect).listen(port, "127.0.0.1", resolve)));
+  const reset = () => [...pairs].forEach(([caller]) => caller.resetAndDestroy());
+  return {
+    open,
+    reset,
+    /** As a host whose process has died: connections are reset, new ones are refused. */
+    close: () => {
+      server.close();
+      reset();
+    },
+  };
+}
+
+// ---- asking --------------------------------------------------------------------------------------------------------
+
+const agent = new Agent({ keepAlive: true, maxSockets: 512 });
+function send(port, method, path, body, headers = {}) {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const request = httpRequest(
+      { host: "127.0.0.1", port, method, path, agent, headers: { "content-type": "application/json", ...headers } },
+      (response) => {
+        const parts = [];
+        response.on("data", (part) => parts.push(part));
+        response.on("error", reject);
+        response.on("end", () => {
+          const whole = Buffer.concat(parts).toString();
+          try {
+            resolve(JSON.parse(whole));
+          } catch {
+            reject(new Error(`no JSON from ${path}: ${whole.slice(0, 200)}`));
+          }
+        });
+      },
+    );
+    request.on("error", reject);
+    request.end(text);
+  });
+}
+
+const MUTATIONS = {
+  create: "mutation($i: CreateCustomerInput!) { r: createCustomer(input: $i) { customer { id } userErrors { code } } }",
+  update: "mutation($i: UpdateCustomerInput!) { r: updateCustomer(input: $i) { customer { id } userErrors { code } } }",
+  refresh:
+    "mutation($i: RefreshCustomerReviewInput!) { r: refreshCustomerReview(input: $i) { customer { id } userErrors { code } } }",
+  delete: "mutation($i: DeleteCustomerInput!) { r: deleteCustomer(input: $i) { deletedCustomerId userErrors { code } } }",
+};
+const READS = [
+  ["query($id: ID!) { customer(id: $id) { name status address { city } } }", true],
+  ["query($id: ID!) { customerReview(customerId: $id) { identity { decision } } }", true],
+  ["{ customers(first: 20) { totalCount nodes { id name status } } }", false],
+];
+
+// ---- what is counted -----------------------------------------------------------------------------------------------
+
+const pick = (list) => list[Math.floor(Math.random() * list.length)];
+const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+
+class Phase {
+  constructor(name) {
+    Object.assign(this, { name, requests: 0, ok: 0, old: 0, codes: {}, times: [], wanted: 0, sent: 0, broken: 0 });
+    this.writes = new Map();
+  }
+  told(answer, took) {
+    this.requests += 1;
+    this.times.push(took);
+    const error = answer.errors?.[0];
+    if (error) {
+      const code = error.extensions.code;
+      this.codes[code] = (this.codes[code] ?? 0) + 1;
+    } else this.ok += 1;
+    if (answer.extensions?.stale) this.old += 1;
+    return error;
+  }
+}
+
+async function main() {
+  const [sandboxPort, proxyPort, gatewayPort, adminPort] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
+  const startSandbox = () => start(["sandbox"], { GATEWAY__SANDBOX__LISTEN: `127.0.0.1:${sandboxPort}` });
+  let sandbox = startSandbox();
+  const line = proxy(sandboxPort);
+  await line.open(proxyPort);
+  const gateway = start(["serve"], {
+    GATEWAY__SERVER__LISTEN: `127.0.0.1:${gatewayPort}`,
+    GATEWAY__SERVER__ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    GATEWAY__SERVER__DEADLINE: `${DEADLINE_MS}ms`,
+    GATEWAY__UPSTREAM__BASE_URL: `http://127.0.0.1:${proxyPort}`,
+    GATEWAY__UPSTREAM__TIMEOUT: "1s",
+    GATEWAY__CACHE__CUSTOMER_TTL: "1s",
+    GATEWAY__CACHE__REVIEW_TTL: "1s",
+    GATEWAY__CACHE__PAGE_TTL: "1s",
+  });
+  const up = async (port, path) => {
+    for (let round = 0; ; round += 1) {
+      try {
+        return await send(port, "GET", path);
+      } catch (error) {
+        if (round > 600) throw error;
+        await sleep(50);
+      }
+    }
+  };
+  await up(sandboxPort, "/_sandbox/calls");
+  await up(gatewayPort, "/livez");
+  const control = (method, path, body) => send(sandboxPort, method, `/_sandbox/${path}`, body);
+  const ask = async (phase, query, variables) => {
+    const from = performance.now();
+    const headers = { "gateway-report-upstream": "1" };
+    const answer = await send(gatewayPort, "POST", "/graphql", { query, variables }, headers);
+    return [answer, phase?.told(answer, performance.now() - from)];
+  };
+  const [listed] = await ask(null, "{ customers(first: 100) { nodes { id } } }");
+  const ids = listed.data.customers.nodes.map((node) => node.id);
+  const usage = () => {
+    const status = readFileSync(`/proc/${gateway.pid}/status`, "utf8");
+    const number = (name) => Number(status.match(new RegExp(`${name}:\\s+(\\d+)`))[1]);
+    return { rssMiB: Math.round(number("VmRSS") / 1024), threads: number("Threads"), fds: readdirSync(`/proc/${gateway.pid}/fd`).length };
+  };
+
+  // ---- load ---------------------------------------------------------------------------------------------------------
+
+  let serial = 0;
+  async function write(phase) {
+    const key = `${phase.name}-${(serial += 1)}-${randomUUID().slice(0, 8)}`.slice(0, 40);
+    const own = [...phase.mine ?? []];
+    const kind = own.length < 5 ? "create" : pick(["create", "create", "create", "update", "refresh", "delete"]);
+    const id = kind === "create" ? undefined : pick(own);
+    if (kind === "delete") phase.mine.delete(id);
+    const input = {
+      create: () => ({
+        name: "Tess Planted", type: "INDIVIDUAL", email: `${key}@example.test`, phone: "+12025550123",
+        device: { ipAddress: "203.0.113.9" },
+      }),
+      update: () => ({ id, name: `Tess ${serial}` }),
+      refresh: () => ({ customerId: id }),
+      delete: () => ({ id }),
+    }[kind]();
+    const intent = { kind, told: "nothing" };
+    phase.writes.set(key, intent);
+    const [answer, error] = await ask(phase, MUTATIONS[kind], { i: { ...input, idempotencyKey: key } });
+    if (error) intent.told = error.extensions.retryable || error.extensions.code === "FORBIDDEN" ? "not done" : "unknown";
+    else if (answer.data.r.userErrors.length > 0) intent.told = "refused";
+    else {
+      intent.told = "done";
+      if (kind === "create") phase.mine.add(answer.data.r.customer.id);
+    }
+  }
+  async function read(phase) {
+    const [query, needsId] = pick(READS);
+    const [answer] = await ask(phase, query, needsId ? { id: pick(ids) } : {});
+    const report = answer.extensions.upstream;
+    phase.wanted += Math.max(0, report.planned - report.cached - report.shared);
+    phase.sent += report.actual;
+  }
+
+  /** Loads for a phase's time, and longer until it has written its part, while `trouble` does its worst. */
+  async function run(name, { trouble = async () => {}, writes = 0 } = {}) {
+    const phase = new Phase(name);
+    phase.mine = new Set();
+    const until = performance.now() + PHASE * 1000;
+    const over = () => performance.now() >= until && phase.writes.size >= writes;
+    const stop = { over };
+    const troubled = trouble(stop, phase);
+    const client = async (number) => {
+      while (!over()) {
+        try {
+          await (phase.writes.size < writes && number % 3 !== 0 ? write(phase) : read(phase));
+        } catch (error) {
+          phase.broken += 1;
+          console.error(`  ${name}: ${error.message}`);
+          await sleep(50);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number)));
+    await troubled;
+    await control("DELETE", "faults");
+    await control("PUT", "latency", { ms: 0 });
+    // What was sent is followed for a deadline and an attempt at most.
+    if (writes > 0) await sleep(DEADLINE_MS + 1500);
+    return settle(phase);
+  }
+
+  const total = { writes: 0, done: 0, refused: 0, unknown: 0, "not done": 0, doubled: 0, lost: 0, untrue: 0, strange: 0 };
+  async function settle(phase) {
+    if (phase.writes.size > 0) {
+      const effects = new Map();
+      for (const effect of await control("GET", "writes")) {
+        const key = effect.idempotency_key ?? "none";
+        if (key.startsWith(`${phase.name}-`)) effects.set(key, (effects.get(key) ?? 0) + 1);
+        else if (!/^[a-z]+-\d+-/.test(key)) total.strange += 1;
+      }
+      for (const [key, { told }] of phase.writes) {
+        const times = effects.get(key) ?? 0;
+        total.writes += 1;
+        total[told] = (total[told] ?? 0) + 1;
+        if (times > 1) total.doubled += 1;
+        if (told === "done" && times === 0) total.lost += 1;
+        if ((told === "not done" || told === "refused") && times > 0) {
+          total.untrue += 1;
+          console.error(`  ${key} was told as ${told}, and was done`);
+        }
+      }
+    }
+    phase.times.sort((left, right) => left - right);
+    const { name, requests, ok, old, codes, wanted, sent, broken } = phase;
+    const figures = { requests, ok, codes, broken, writes: phase.writes.size };
+    if (old > 0) figures.old = old;
+    if (!COUNTS_ONLY) {
+      figures.p50 = Math.round(percentile(phase.times, 0.5));
+      figures.p99 = Math.round(percentile(phase.times, 0.99));
+      figures.max = Math.round(phase.times.at(-1) ?? 0);
+      figures.overDeadline = phase.times.filter((took) => took > DEADLINE_MS + 100).length;
+      figures.upstreamPerWanted = wanted === 0 ? 0 : Number((sent / wanted).toFixed(3));
+    }
+    if (phase.recovered !== undefined && !COUNTS_ONLY) figures.recoveredAfterMs = phase.recovered;
+    console.log(name.padEnd(8), JSON.stringify(figures));
+    return phase;
+  }
+
+  /** Faults that come by twos, as fast as they are used up. */
+  const faults = (kinds, share = {}) => async (stop) => {
+    while (!stop.over()) {
+      await control("POST", "faults", { times: 2, fault: pick(kinds), ...share }).catch(() => {});
+      await sleep(40);
+    }
+  };
+  /** How long after the upstream is back an answer is had that needs it, ten times in a row. */
+  async function recovery(phase) {
+    const from = performance.now();
+    for (let good = 0, round = 0; good < 10; round += 1) {
+      const [answer] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
+      good = answer.errors ? 0 : good + 1;
+      if (performance.now() - from > 60_000) throw new Error("it does not recover");
+      await sleep(10);
+    }
+    phase.recovered = Math.round(performance.now() - from);
+  }
+
+  const half = PHASE * 500;
+  const part = Math.ceil(WRITES / 5);
+  await run("warm");
+  const before = usage();
+  await run("calm", { writes: part });
+  await run("brown", { trouble: faults([{ status: 503 }, { status: 500 }, { reset: "before_headers" }]) });
+  await run("lossy", {
+    writes: part,
+    trouble: faults([{ status: 502 }, { reset: "before_headers" }, { reset: "mid_body" }, { garbage: true }, { hang: true }], {
+      after_write: true,
+    }),
+  });
+  await run("deny", { writes: part, trouble: faults([{ status: 429 }, { status: 429, retry_after: 1 }, { status: 503 }, { status: 401 }]) });
+  await run("slow", { trouble: () => control("PUT", "latency", { ms: 600 }) });
+  await run("freeze", {
+    writes: part,
+    trouble: async (stop, phase) => {
+      await sleep(half / 4);
+      sandbox.kill("SIGSTOP");
+      await sleep(half);
+      sandbox.kill("SIGCONT");
+      await recovery(phase);
+    },
+  });
+  await run("cut", {
+    writes: part,
+    trouble: async (stop, phase) => {
+      for (let round = 0; round < 3; round += 1) {
+        await sleep(half / 4);
+        line.reset();
+      }
+      line.close();
+      await sleep(half);
+      await line.open(proxyPort);
+      await recovery(phase);
+    },
+  });
+  // The sandbox forgets everything when it dies, so this one only reads.
+  await run("kill", {
+    trouble: async (stop, phase) => {
+      sandbox.kill("SIGKILL");
+      await sleep(half);
+      sandbox = startSandbox();
+      await up(sandboxPort, "/_sandbox/calls");
+      await recovery(phase);
+    },
+  });
+  await run("after");
+  // Connections that are kept for the next call go after 45 s.
+  await sleep(COUNTS_ONLY ? 0 : 2000);
+  console.log("writes  ", JSON.stringify(total));
+  if (!COUNTS_ONLY) console.log("gateway ", JSON.stringify({ before, after: usage() }));
+  const alive = gateway.exitCode === null;
+  const bad = total.doubled + total.lost + total.untrue + total.strange + (alive ? 0 : 1);
+  console.log(bad === 0 ? "no write was doubled, lost or told untruly" : "FAILED");
+  process.exitCode = bad === 0 ? 0 : 1;
+}
+
+main().then(
+  () => process.exit(),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
