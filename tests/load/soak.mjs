@@ -1,6 +1,6 @@
 // A bounded soak: mixed load on the real binary while its upstream misbehaves, and what became of every write.
 //
-//   node tests/load/soak.mjs BINARY [--writes 10000] [--phase 12] [--clients 24] [--counts-only]
+//   node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--deadline MS] [--counts-only]
 //
 // The gateway, a sandbox of its own, and between them a proxy that can cut connections; the sandbox is also frozen
 // (SIGSTOP) and killed for real. It fails where a write was doubled or lost, or was told as done and is not. Times are
@@ -15,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const [binary, ...rest] = process.argv.slice(2);
 if (!binary) {
-  console.error("usage: node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--counts-only]");
+  console.error("usage: node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--deadline MS]");
   process.exit(2);
 }
 const option = (name, otherwise) => {
@@ -26,7 +26,8 @@ const WRITES = option("writes", 1200);
 const PHASE = option("phase", 2);
 const CLIENTS = option("clients", 16);
 const COUNTS_ONLY = rest.includes("--counts-only");
-const DEADLINE_MS = 3000;
+const DEADLINE_MS = option("deadline", 3000);
+const ATTEMPT_MS = Math.round(DEADLINE_MS / 3);
 
 // ---- the three processes -------------------------------------------------------------------------------------------
 
@@ -159,7 +160,7 @@ async function main() {
     GATEWAY__SERVER__ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
     GATEWAY__SERVER__DEADLINE: `${DEADLINE_MS}ms`,
     GATEWAY__UPSTREAM__BASE_URL: `http://127.0.0.1:${proxyPort}`,
-    GATEWAY__UPSTREAM__TIMEOUT: "1s",
+    GATEWAY__UPSTREAM__TIMEOUT: `${ATTEMPT_MS}ms`,
     GATEWAY__CACHE__CUSTOMER_TTL: "1s",
     GATEWAY__CACHE__REVIEW_TTL: "1s",
     GATEWAY__CACHE__PAGE_TTL: "1s",
@@ -251,7 +252,7 @@ async function main() {
     await control("DELETE", "faults");
     await control("PUT", "latency", { ms: 0 });
     // What was sent is followed for a deadline and an attempt at most.
-    if (writes > 0) await sleep(DEADLINE_MS + 1500);
+    if (writes > 0) await sleep(DEADLINE_MS + ATTEMPT_MS + 500);
     return settle(phase);
   }
 
@@ -299,16 +300,18 @@ async function main() {
       await sleep(40);
     }
   };
-  /** How long after the upstream is back an answer is had that needs it, ten times in a row. */
+  /** How long after the upstream is back the last error was, with ten answers after it that are none. */
   async function recovery(phase) {
     const from = performance.now();
+    let last = from;
     for (let good = 0, round = 0; good < 10; round += 1) {
       const [answer] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
       good = answer.errors ? 0 : good + 1;
+      if (answer.errors) last = performance.now();
       if (performance.now() - from > 60_000) throw new Error("it does not recover");
       await sleep(10);
     }
-    phase.recovered = Math.round(performance.now() - from);
+    phase.recovered = Math.round(last - from);
   }
 
   const half = PHASE * 500;
