@@ -293,11 +293,14 @@ async function main() {
     return phase;
   }
 
-  /** Faults that come by twos, as fast as they are used up. */
-  const faults = (kinds, share = {}) => async (stop) => {
-    while (!stop.over()) {
-      await control("POST", "faults", { times: 2, fault: pick(kinds), ...share }).catch(() => {});
-      await sleep(40);
+  /** Faults for a share of the calls. They follow the calls: for an upstream that is left alone none pile up. */
+  const faults = (kinds, share, more = {}) => async (stop) => {
+    const total = async () => (await control("GET", "calls")).total;
+    const from = await total();
+    for (let given = 0; !stop.over(); await sleep(20)) {
+      for (const due = Math.min(given + 8, Math.floor(((await total()) - from) * share)); given < due; given += 1) {
+        await control("POST", "faults", { times: 1, fault: pick(kinds), ...more });
+      }
     }
   };
   /** How long after the upstream is back the last error was, with ten answers after it that are none. */
@@ -319,14 +322,16 @@ async function main() {
   await run("warm");
   const before = usage();
   await run("calm", { writes: part });
-  await run("brown", { trouble: faults([{ status: 503 }, { status: 500 }, { reset: "before_headers" }]) });
+  await run("brown", { trouble: faults([{ status: 503 }, { status: 500 }, { reset: "before_headers" }], 0.2) });
   await run("lossy", {
     writes: part,
-    trouble: faults([{ status: 502 }, { reset: "before_headers" }, { reset: "mid_body" }, { garbage: true }, { hang: true }], {
-      after_write: true,
-    }),
+    trouble: faults(
+      [{ status: 502 }, { reset: "before_headers" }, { reset: "mid_body" }, { garbage: true }, { hang: true }],
+      0.1,
+      { after_write: true },
+    ),
   });
-  await run("deny", { writes: part, trouble: faults([{ status: 429 }, { status: 429, retry_after: 1 }, { status: 503 }, { status: 401 }]) });
+  await run("deny", { writes: part, trouble: faults([{ status: 429 }, { status: 429, retry_after: 1 }, { status: 503 }, { status: 401 }], 0.2) });
   await run("slow", { trouble: () => control("PUT", "latency", { ms: 600 }) });
   await run("freeze", {
     writes: part,
