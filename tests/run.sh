@@ -78,6 +78,9 @@ step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
 step "cargo test" cargo test --locked
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
+# Half a minute of it, and only what is counted: no write doubled, lost or told untruly. docs/resilience.md has the rest.
+step "soak" node tests/load/soak.mjs "${CARGO_TARGET_DIR:-target}/debug/customers-gateway" \
+  --writes 300 --phase 1 --deadline 1500 --counts-only
 step "playground bundle matches its sources" playground/check.sh "${CARGO_TARGET_DIR:-target}/playground"
 step "playground in Chromium" tests/judges/page/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
 step "review desk" examples/review-desk/test.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"

@@ -14,10 +14,6 @@ export interface UpstreamReport {
   planned: number;
   /** Calls that were made for it. */
   actual: number;
-  /** Answers that were kept and fresh. */
-  cached: number;
-  /** Answers of calls that another request made at the same time. */
-  shared: number;
 }
 
 /** Who one is, or why one is nobody. */
@@ -42,9 +38,9 @@ async function ask(params: FetcherParams, token: string, headers: Record<string,
     method: 'POST',
     headers: sent,
     body: JSON.stringify(params),
-    // Nothing of the browser's own goes along, and nothing of the answer stays with it.
+    // Nothing of the browser's own goes along. Its cache is left alone: `no-store` here would send `no-cache`, and the
+    // gateway would read past what it keeps. Its answers say `no-store` themselves.
     credentials: 'omit',
-    cache: 'no-store',
   });
   return (await response.json()) as Answer;
 }

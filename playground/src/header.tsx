@@ -66,17 +66,15 @@ export function Header({ upstream, callers, who, report, token, onToken }: Props
 
 /** What the last run asked of the upstream. Its numbers have room for three digits, so that nothing moves. */
 function Cost({ report }: { report: UpstreamReport | null | undefined }) {
-  const kept = report && report.cached + report.shared;
   const title =
-    'Planned: upstream calls that the document costs with nothing kept. Made: calls that this run made. ' +
-    'Kept: answers that were still fresh, or shared with another request.';
+    'Planned: what the document costs with nothing kept. Made: what this run asked; the rest was kept and fresh, or ' +
+    'shared with another request.';
   return (
     <div className="playground-cost" title={title} role="status" aria-label="Upstream calls of the last run">
       <span>Upstream calls</span>
       <dl>
         <Count name="planned" value={report?.planned} />
         <Count name="made" value={report?.actual} />
-        <Count name="kept" value={kept ?? undefined} />
       </dl>
     </div>
   );

@@ -2,7 +2,9 @@
 //! up, also where it was refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::refusal::Write;
@@ -16,6 +18,9 @@ use crate::model::input::{
 use crate::model::{Customer, CustomerId, UnmaskedComplianceProfile, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
 use crate::privacy::audit::{Action, Ending, Record};
+
+/// How long past the deadline a record is waited for where nobody was shown. Most take a few milliseconds.
+const RECORD_GRACE: Duration = Duration::from_millis(50);
 
 /// What somebody is about to do, as far as it is recorded.
 #[derive(Clone, Debug)]
@@ -129,13 +134,20 @@ impl SessionContext {
     /// # Errors
     /// Where the customer must not be shown, since that is not recorded.
     pub async fn record_unmask(
-        &self,
+        self: &Arc<Self>,
         act: &Act,
         outcome: &Result<Written<UnmaskedCustomer>, Error>,
         upstream_id: Option<Uuid>,
     ) -> Result<(), Error> {
         let Ok(Ok(customer)) = outcome else {
-            self.record_write(act, outcome, upstream_id).await;
+            let record = self.record(act, self.ending(outcome), act.customer, &[]).answered_under(upstream_id);
+            let context = Arc::clone(self);
+            let written = self.services.writes.spawn(async move {
+                let _missing_is_logged = context.services.audit.write(record, None).await;
+            });
+            // Nobody was shown, so a record that is slow does not hold the answer past its deadline: it is written all
+            // the same, and going down waits for it.
+            let _written_by_then = timeout_at(self.deadline.max(Instant::now() + RECORD_GRACE), written).await;
             return Ok(());
         };
         let record = self.record(act, Ending::Done, act.customer, &customer.values());

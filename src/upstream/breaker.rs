@@ -116,7 +116,6 @@ mod tests {
     }
 
     /// A service behind a breaker, what it does, and how many calls reached it.
-    #[expect(clippy::type_complexity, reason = "the parts of a test, used once each")]
     fn breaker(
         settings: Settings,
     ) -> (

@@ -40,7 +40,6 @@ pub struct Settings {
 pub struct Policy {
     max_attempts: u32,
     budget: Arc<TpsBudget>,
-    random: HasherRng,
     /// Attempts that came to an end of their own.
     attempts: u32,
     /// Pauses made.
@@ -58,7 +57,6 @@ impl Policy {
         Self {
             max_attempts: settings.max_attempts,
             budget: Arc::new(TpsBudget::new(BUDGET_WINDOW, BUDGET_PER_SECOND, share)),
-            random: HasherRng::new(),
             attempts: 0,
             pauses: 0,
             began: Instant::now(),
@@ -85,16 +83,20 @@ impl Policy {
     /// How long to wait before the next attempt, or why there is none.
     fn pause(&mut self, request: &Request, kind: &Kind) -> Result<Duration, Forgone> {
         // What was not sent, or has to wait for its own first attempt, is bounded by the time.
-        let counts = !matches!(kind, Kind::Conflict(_) | Kind::Busy | Kind::Open { .. })
-            && !(request.is_write() && matches!(kind, Kind::Unreachable));
-        self.attempts += u32::from(counts);
+        let is_free = match kind {
+            Kind::Conflict(_) | Kind::Busy | Kind::Open { .. } => true,
+            Kind::Unreachable => request.is_write(),
+            _ => false,
+        };
+        self.attempts += u32::from(!is_free);
         if self.attempts >= self.max_attempts {
             return Err(Forgone::Attempts);
         }
         let now = Instant::now();
         let longest = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
-        // Full jitter: callers that failed together do not come back together.
-        let jitter = longest.mul_f64(self.random.next_f64());
+        // Full jitter: calls that failed together do not come back together. A new source each time, since the clones of
+        // one would all say the same.
+        let jitter = longest.mul_f64(HasherRng::new().next_f64());
         let pause = match kind {
             // It runs: asking again at once would only be told the same.
             Kind::Conflict(_) => longest / 2 + jitter / 2,

@@ -1,6 +1,6 @@
 // A bounded soak: mixed load on the real binary while its upstream misbehaves, and what became of every write.
 //
-//   node tests/load/soak.mjs BINARY [--writes 10000] [--phase 12] [--clients 24] [--counts-only]
+//   node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--deadline MS] [--counts-only]
 //
 // The gateway, a sandbox of its own, and between them a proxy that can cut connections; the sandbox is also frozen
 // (SIGSTOP) and killed for real. It fails where a write was doubled or lost, or was told as done and is not. Times are
@@ -15,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const [binary, ...rest] = process.argv.slice(2);
 if (!binary) {
-  console.error("usage: node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--counts-only]");
+  console.error("usage: node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--deadline MS]");
   process.exit(2);
 }
 const option = (name, otherwise) => {
@@ -26,7 +26,8 @@ const WRITES = option("writes", 1200);
 const PHASE = option("phase", 2);
 const CLIENTS = option("clients", 16);
 const COUNTS_ONLY = rest.includes("--counts-only");
-const DEADLINE_MS = 3000;
+const DEADLINE_MS = option("deadline", 3000);
+const ATTEMPT_MS = Math.round(DEADLINE_MS / 3);
 
 // ---- the three processes -------------------------------------------------------------------------------------------
 
@@ -159,7 +160,7 @@ async function main() {
     GATEWAY__SERVER__ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
     GATEWAY__SERVER__DEADLINE: `${DEADLINE_MS}ms`,
     GATEWAY__UPSTREAM__BASE_URL: `http://127.0.0.1:${proxyPort}`,
-    GATEWAY__UPSTREAM__TIMEOUT: "1s",
+    GATEWAY__UPSTREAM__TIMEOUT: `${ATTEMPT_MS}ms`,
     GATEWAY__CACHE__CUSTOMER_TTL: "1s",
     GATEWAY__CACHE__REVIEW_TTL: "1s",
     GATEWAY__CACHE__PAGE_TTL: "1s",
@@ -251,7 +252,7 @@ async function main() {
     await control("DELETE", "faults");
     await control("PUT", "latency", { ms: 0 });
     // What was sent is followed for a deadline and an attempt at most.
-    if (writes > 0) await sleep(DEADLINE_MS + 1500);
+    if (writes > 0) await sleep(DEADLINE_MS + ATTEMPT_MS + 500);
     return settle(phase);
   }
 
@@ -292,23 +293,28 @@ async function main() {
     return phase;
   }
 
-  /** Faults that come by twos, as fast as they are used up. */
-  const faults = (kinds, share = {}) => async (stop) => {
-    while (!stop.over()) {
-      await control("POST", "faults", { times: 2, fault: pick(kinds), ...share }).catch(() => {});
-      await sleep(40);
+  /** Faults for a share of the calls. They follow the calls: for an upstream that is left alone none pile up. */
+  const faults = (kinds, share, more = {}) => async (stop) => {
+    const total = async () => (await control("GET", "calls")).total;
+    const from = await total();
+    for (let given = 0; !stop.over(); await sleep(20)) {
+      for (const due = Math.min(given + 8, Math.floor(((await total()) - from) * share)); given < due; given += 1) {
+        await control("POST", "faults", { times: 1, fault: pick(kinds), ...more });
+      }
     }
   };
-  /** How long after the upstream is back an answer is had that needs it, ten times in a row. */
+  /** How long after the upstream is back the last error was, with ten answers after it that are none. */
   async function recovery(phase) {
     const from = performance.now();
+    let last = from;
     for (let good = 0, round = 0; good < 10; round += 1) {
       const [answer] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
       good = answer.errors ? 0 : good + 1;
+      if (answer.errors) last = performance.now();
       if (performance.now() - from > 60_000) throw new Error("it does not recover");
       await sleep(10);
     }
-    phase.recovered = Math.round(performance.now() - from);
+    phase.recovered = Math.round(last - from);
   }
 
   const half = PHASE * 500;
@@ -316,14 +322,16 @@ async function main() {
   await run("warm");
   const before = usage();
   await run("calm", { writes: part });
-  await run("brown", { trouble: faults([{ status: 503 }, { status: 500 }, { reset: "before_headers" }]) });
+  await run("brown", { trouble: faults([{ status: 503 }, { status: 500 }, { reset: "before_headers" }], 0.2) });
   await run("lossy", {
     writes: part,
-    trouble: faults([{ status: 502 }, { reset: "before_headers" }, { reset: "mid_body" }, { garbage: true }, { hang: true }], {
-      after_write: true,
-    }),
+    trouble: faults(
+      [{ status: 502 }, { reset: "before_headers" }, { reset: "mid_body" }, { garbage: true }, { hang: true }],
+      0.1,
+      { after_write: true },
+    ),
   });
-  await run("deny", { writes: part, trouble: faults([{ status: 429 }, { status: 429, retry_after: 1 }, { status: 503 }, { status: 401 }]) });
+  await run("deny", { writes: part, trouble: faults([{ status: 429 }, { status: 429, retry_after: 1 }, { status: 503 }, { status: 401 }], 0.2) });
   await run("slow", { trouble: () => control("PUT", "latency", { ms: 600 }) });
   await run("freeze", {
     writes: part,

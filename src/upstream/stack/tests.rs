@@ -131,6 +131,18 @@ async fn a_read_is_sent_so_often_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_failed_together_do_not_come_back_together() {
+    let one = Upstream::new((0..3).map(|_| (0, Err(failed(None)))).chain((0..3).map(|_| (0, Ok(())))));
+    let timed = async || {
+        let began = Instant::now();
+        assert!(one.read().await.is_ok());
+        began.elapsed()
+    };
+    let (a, b, c) = tokio::join!(timed(), timed(), timed());
+    assert!(a != b || b != c, "{a:?} {b:?} {c:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_that_is_asked_for_is_kept() {
     let upstream = Upstream::new([(1, Err(limited(Some(3)))), (1, Ok(()))]);
     assert!(upstream.read().await.is_ok());

@@ -81,6 +81,9 @@ impl Gateway {
     pub async fn over(upstream: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::read(None).unwrap();
         settings.upstream.max_attempts = 1;
+        // Generous, since machines that run tests are busy; a test of these sets its own.
+        settings.server.deadline = Duration::from_secs(60);
+        settings.upstream.timeout = Duration::from_secs(30);
         change(&mut settings);
         Self::serve(upstream, &settings)
     }

@@ -126,7 +126,7 @@ export class Desk {
     await window.filter({ hasText: expected }).waitFor({ timeout: 15_000 });
   }
 
-  /** Waits until the header shows what a run cost: planned, made, kept. */
+  /** Waits until the header shows what a run cost: planned and made. */
   async costs(...numbers) {
     const shown = (expected) =>
       [...document.querySelectorAll('.playground-cost dd')].map((number) => number.textContent).join() === expected;

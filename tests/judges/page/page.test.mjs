@@ -23,7 +23,7 @@ test('it opens with tabs that teach, and says on what and as whom', async () => 
   assert.match(await desk.query(), /^# Costs 1 upstream call/);
   assert.match(await desk.text('.graphiql-editor-tool'), /0190b2de-7c11-7c3a-8f10-000000000006/);
   assert.equal(await desk.page.locator('.playground-upstream').textContent(), 'Sandbox: made-up people');
-  await desk.costs('–', '–', '–');
+  await desk.costs('–', '–');
   await desk.page.getByRole('button', { name: 'Anybody' }).click();
   assert.equal(await desk.page.getByRole('list', { name: 'Permissions' }).getByRole('listitem').count(), 6);
   await desk.close();
@@ -41,13 +41,13 @@ test('a run shows its answer and what it cost', async () => {
   await desk.run('Rhea Example');
   assert.match(await desk.result(), /"decision": "REVIEW"/);
   assert.doesNotMatch(await desk.result(), /extensions/, 'what the page asked for stands above');
-  await desk.costs(1, 1, 0);
+  await desk.costs(1, 1);
   await desk.run('Rhea Example');
-  await desk.costs(1, 0, 1);
+  await desk.costs(1, 0);
   await desk.write('{ nothing }');
   await desk.run('GRAPHQL_VALIDATION_FAILED');
-  await desk.costs('–', '–', '–');
-  await desk.close();
+  await desk.costs(0, 0);
+  await desk.close({ complaints: [/status of 400/] });
 });
 
 test('every tab runs, by its button or at the cursor', async () => {
@@ -70,7 +70,7 @@ test('every tab runs, by its button or at the cursor', async () => {
   await desk.page.keyboard.press('Control+Enter');
   await desk.shows('"customer": {');
   assert.match(await desk.result(), /"status": "VERIFIED"/);
-  await desk.costs(1, 1, 0);
+  await desk.costs(1, 1);
   await desk.close();
 });
 
@@ -83,6 +83,7 @@ test('a field name is completed', async () => {
   await offer.first().waitFor();
   await desk.picture('completion');
   await desk.page.keyboard.press('Enter');
+  await desk.page.locator('.graphiql-query-editor .view-lines', { hasText: 'externalId' }).waitFor();
   assert.match((await desk.query()).replaceAll('\n', ''), /nodes { externalId } }/);
   await desk.run('externalId');
   await desk.close();
