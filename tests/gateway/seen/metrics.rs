@@ -10,7 +10,13 @@ use super::{Series, Shown, traffic};
 use crate::process::{Directory, Process};
 
 /// Metrics that no harmless traffic over the sandbox need show: those of tokens, and of calls that wait or go wrong.
-const NOT_HERE: [&str; 3] = [names::KEY_AGE, names::UPSTREAM_RETRIES, names::UPSTREAM_RETRIES_FORGONE];
+const NOT_HERE: [&str; 5] = [
+    names::KEY_AGE,
+    names::UPSTREAM_RETRIES,
+    names::UPSTREAM_RETRIES_FORGONE,
+    names::UPSTREAM_QUEUED,
+    names::UPSTREAM_QUEUE_DURATION,
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shown_is_what_the_table_names_with_labels_of_its_sets() {
