@@ -4,12 +4,12 @@
 //! touch, until when an answer is wanted, and what this request has asked already.
 
 pub mod act;
+pub mod checks;
 pub mod error;
 pub mod listing;
 pub mod loaders;
 pub mod merge;
 pub mod reader;
-pub mod reasons;
 pub mod refusal;
 pub mod turns;
 pub mod validation;

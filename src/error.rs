@@ -175,8 +175,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The permission that is missing, in the schema's name.
     pub permission: Option<&'static str>,
-    /// Whether repeating the request can do no harm: not so for a write that may have been carried out.
-    pub safe_to_repeat: bool,
+    /// It ended a write of which nobody knows now whether it was carried out.
+    pub outcome_is_unknown: bool,
     /// Another status than the code's, where HTTP has a more precise one (405, 406, 413, 415).
     pub status: Option<StatusCode>,
 }
@@ -190,7 +190,7 @@ impl Failure {
             upstream_request_id: None,
             retry_after: None,
             permission: None,
-            safe_to_repeat: true,
+            outcome_is_unknown: false,
             status: None,
         }
     }
@@ -203,7 +203,7 @@ impl Failure {
 
     /// Whether the same request can succeed later and can be sent again without a second thought.
     pub fn retryable(&self) -> bool {
-        self.code.retryable() && self.safe_to_repeat
+        self.code.retryable() && !self.outcome_is_unknown
     }
 
     /// How long to wait in whole seconds, rounded up: a caller that waits so long is not too early.

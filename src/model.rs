@@ -30,8 +30,8 @@ pub use page::{Page, PageMeta};
 pub use reputation::{ReputationCheck, ReputationInsights};
 pub use review::{
     Correlation, IdentityBreakdown, IdentityCheck, IdentityCheckKind, IdentityDecision, IdentityReview, KycCheck,
-    KycValidations, NetworkAlertsCheck, ReasonMessage, Review, ReviewDecision, ReviewReason, WatchlistCheck,
-    WatchlistMatch,
+    KycValidations, NetworkAlertsCheck, ReasonMessage, Review, ReviewCheck, ReviewDecision, ReviewReason,
+    WatchlistCheck, WatchlistMatch,
 };
 pub use scalar::{Date, DateTime};
 pub use unmasked::{UnmaskedCustomer, UnmaskedDevice};

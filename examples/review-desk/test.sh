@@ -28,7 +28,8 @@ cmp -s package-lock.json node_modules/.installed.json || {
 }
 npm run --silent build
 
-GATEWAY__SERVER__LISTEN=127.0.0.1:0 GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:0 GATEWAY__SANDBOX__LISTEN=127.0.0.1:0 \
+# A call that fails is not made again: what is looked at is what the desk does about it.
+GATEWAY__UPSTREAM__MAX_ATTEMPTS=1 GATEWAY__SERVER__LISTEN=127.0.0.1:0 GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:0 GATEWAY__SANDBOX__LISTEN=127.0.0.1:0 \
   GATEWAY__CACHE__PAGE_TTL=60s GATEWAY__DOCUMENTS__MODE=only GATEWAY__DOCUMENTS__MANIFEST=src/gql/persisted-documents.json \
   "$binary" serve >"$log" 2>&1 &
 gateway=$!

@@ -167,9 +167,7 @@ impl SessionContext {
         match outcome {
             Ok(Ok(_)) => Ending::Done,
             Ok(Err(complaints)) => Ending::Refused(codes(complaints)),
-            Err(error @ (Error::OutcomeUnknown(_) | Error::DeadlineInWrite | Error::Lost)) => {
-                Ending::Unknown(code(error))
-            }
+            Err(error) if error.leaves_outcome_unknown() => Ending::Unknown(code(error)),
             Err(error) => Ending::Failed(code(error)),
         }
     }

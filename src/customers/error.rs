@@ -26,6 +26,9 @@ pub enum Error {
     /// A task was lost: it panicked, or the process is going down.
     #[error("a task was lost")]
     Lost,
+    /// The task of a write was lost: it may have been carried out.
+    #[error("the task of a write was lost")]
+    LostInWrite,
     /// It could not be recorded who was about to see what, so it is not shown.
     #[error("the audit record could not be written")]
     NotRecorded,
@@ -39,8 +42,13 @@ impl Error {
             Self::Upstream(error) | Self::OutcomeUnknown(error) => upstream_code(&error.kind, callers_key),
             Self::Deadline | Self::DeadlineInWrite => Code::UpstreamTimeout,
             Self::BadInput(_) => Code::BadUserInput,
-            Self::Lost | Self::NotRecorded => Code::InternalServerError,
+            Self::Lost | Self::LostInWrite | Self::NotRecorded => Code::InternalServerError,
         }
+    }
+
+    /// Whether this ended a write of which nobody knows now whether it was carried out.
+    pub fn leaves_outcome_unknown(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown(_) | Self::DeadlineInWrite | Self::LostInWrite)
     }
 }
 

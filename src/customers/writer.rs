@@ -199,7 +199,7 @@ impl Session {
                 Ok(outcome) => context.told(outcome, act.write, &key),
                 Err(_panic) => {
                     context.forget(act.customer);
-                    Err(Error::Lost)
+                    Err(Error::LostInWrite)
                 }
             };
             context.record_write(&act, &outcome, upstream_id).await;
@@ -209,7 +209,7 @@ impl Session {
         match timeout_at(self.context.deadline, task).await {
             Err(_elapsed) if patience.give_up() => Err(Error::Deadline),
             Err(_elapsed) => Err(Error::DeadlineInWrite),
-            Ok(Err(_lost)) => Err(Error::Lost),
+            Ok(Err(_lost)) => Err(Error::LostInWrite),
             Ok(Ok(outcome)) => {
                 self.loaders.forget();
                 outcome

@@ -6,14 +6,14 @@ use async_graphql::{Context, ErrorExtensionValues, Value};
 
 use crate::auth::{Credential, Principal};
 use crate::customers;
-use crate::error::{Code, Failure};
+use crate::error::Failure;
 use crate::upstream::Kind;
 
 /// A resolver's result.
 pub type Answer<T> = Result<T, Failure>;
 
-const CHECK_BEFORE_REPEATING: &str = "The change may have been made all the same: read the customer before you try \
-    again, or repeat the request with the same `idempotencyKey`.";
+/// For a person, who sees it in a frontend. What a program does about it stands in `docs/errors.md`.
+const LOOK_FIRST: &str = "The change may have been made all the same: look before you try again.";
 
 impl From<Failure> for async_graphql::Error {
     fn from(failure: Failure) -> Self {
@@ -28,6 +28,9 @@ pub fn extensions(failure: &Failure) -> ErrorExtensionValues {
     let mut values = ErrorExtensionValues::default();
     values.set("code", failure.code.name());
     values.set("retryable", failure.retryable());
+    if failure.outcome_is_unknown {
+        values.set("outcome", "UNKNOWN");
+    }
     if let Some(id) = &failure.upstream_request_id {
         values.set("upstreamRequestId", id.as_str());
     }
@@ -50,54 +53,51 @@ pub fn explain(ctx: &Context<'_>, error: customers::Error) -> Failure {
 fn failure(error: &customers::Error, callers_key: bool) -> Failure {
     use customers::Error;
     let code = error.code(callers_key);
+    let (what, advice) = match error {
+        Error::Upstream(error) | Error::OutcomeUnknown(error) => told(&error.kind, callers_key),
+        Error::Deadline | Error::DeadlineInWrite => ("The Customers API did not answer in time.", "Try again."),
+        Error::BadInput(message) => (message.as_str(), ""),
+        Error::Lost | Error::LostInWrite => ("Something went wrong in the gateway.", ""),
+        Error::NotRecorded => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
+    };
+    let outcome_is_unknown = error.leaves_outcome_unknown();
+    let advice = if outcome_is_unknown { LOOK_FIRST } else { advice };
+    let message = [what, advice].join(" ").trim_end().to_owned();
+    let failure = Failure { outcome_is_unknown, ..Failure::new(code, message) };
     match error {
-        Error::Upstream(error) => upstream_failure(error, code, callers_key),
-        Error::OutcomeUnknown(error) => {
-            let failure = upstream_failure(error, code, callers_key);
-            let message = format!("{} {CHECK_BEFORE_REPEATING}", failure.message);
-            Failure { message: message.into(), safe_to_repeat: false, ..failure }
-        }
-        Error::Deadline => Failure::new(code, "The Customers API did not answer in time. Try again."),
-        Error::DeadlineInWrite => {
-            let message = format!("The Customers API did not answer in time. {CHECK_BEFORE_REPEATING}");
-            Failure { safe_to_repeat: false, ..Failure::new(code, message) }
-        }
-        Error::BadInput(message) => Failure::new(code, message.clone()),
-        Error::Lost => Failure::new(code, "Something went wrong in the gateway."),
-        Error::NotRecorded => {
-            let message = "The gateway cannot record who sees the customer just now, so it does not show it.";
-            Failure::new(code, message)
-        }
+        Error::Upstream(error) | Error::OutcomeUnknown(error) => Failure {
+            retry_after: match error.kind {
+                // A place is free as soon as one call ends.
+                Kind::Busy => Some(Duration::from_secs(1)),
+                _ => error.kind.retry_after(),
+            },
+            upstream_request_id: error.api_request_id.map(|id| id.to_string()),
+            ..failure
+        },
+        _ => failure,
     }
 }
 
-fn upstream_failure(error: &crate::upstream::Error, code: Code, callers_key: bool) -> Failure {
-    let message = match &error.kind {
+/// What has happened, and what to do about it.
+fn told(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
+    match kind {
         Kind::Unauthenticated if callers_key => {
-            "The Customers API does not accept your key: send a valid one as `Authorization: Bearer …`."
+            ("The Customers API does not accept your key:", "send a valid one as `Authorization: Bearer …`.")
         }
         // The caller can do nothing about the gateway's key; the log says what it is.
         Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted | Kind::Open { .. } => {
-            "The Customers API cannot be reached just now. Try again later."
+            ("The Customers API cannot be reached just now.", "Try again later.")
         }
-        Kind::Forbidden => "The Customers API does not allow this to your account.",
-        Kind::NotFound => "The Customers API does not know what was asked for.",
-        Kind::Refused(_) | Kind::Conflict(_) => "The Customers API refused the request: check the arguments' values.",
-        Kind::RateLimited { .. } => "The Customers API limits the rate of calls. Wait, then try again.",
-        Kind::Failed { .. } => "The Customers API failed. Try again later.",
-        Kind::TimedOut | Kind::TooLate => "The Customers API did not answer in time. Try again.",
-        Kind::Busy => "Too many calls to the Customers API are under way. Try again shortly.",
-        Kind::Invalid(_) => "The answer of the Customers API was not understood.",
-    };
-    let retry_after = match error.kind {
-        // A place is free as soon as one call ends.
-        Kind::Busy => Some(Duration::from_secs(1)),
-        _ => error.kind.retry_after(),
-    };
-    Failure {
-        retry_after,
-        upstream_request_id: error.api_request_id.map(|id| id.to_string()),
-        ..Failure::new(code, message)
+        Kind::Forbidden => ("The Customers API does not allow this to your account.", ""),
+        Kind::NotFound => ("The Customers API does not know what was asked for.", ""),
+        Kind::Refused(_) | Kind::Conflict(_) => {
+            ("The Customers API refused the request:", "check the arguments' values.")
+        }
+        Kind::RateLimited { .. } => ("The Customers API limits the rate of calls.", "Wait, then try again."),
+        Kind::Failed { .. } => ("The Customers API failed.", "Try again later."),
+        Kind::TimedOut | Kind::TooLate => ("The Customers API did not answer in time.", "Try again."),
+        Kind::Busy => ("Too many calls to the Customers API are under way.", "Try again shortly."),
+        Kind::Invalid(_) => ("The answer of the Customers API was not understood.", ""),
     }
 }
 
@@ -108,6 +108,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::error::Code;
     use crate::upstream::{self, Refusal};
 
     #[rstest]
@@ -137,6 +138,23 @@ mod tests {
     fn a_write_of_unknown_outcome_is_not_told_as_one_to_repeat() {
         let error = Arc::new(upstream::Error::bare(Kind::TimedOut));
         let told = failure(&customers::Error::OutcomeUnknown(error), false);
-        assert!(told.message.contains("idempotencyKey") && !told.retryable());
+        assert_eq!(
+            told.message,
+            "The Customers API did not answer in time. The change may have been made all the same: look before you try again."
+        );
+        assert!(!told.retryable());
+        assert_eq!(extensions(&told).get("outcome"), Some(&"UNKNOWN".into()));
+    }
+
+    #[rstest]
+    #[case(customers::Error::DeadlineInWrite, true)]
+    #[case(customers::Error::LostInWrite, true)]
+    #[case(customers::Error::Deadline, false)]
+    #[case(customers::Error::Lost, false)]
+    #[case(upstream::Error::bare(Kind::TimedOut).into(), false)]
+    fn an_unknown_outcome_is_told_where_it_is_one_alone(#[case] error: customers::Error, #[case] unknown: bool) {
+        let told = failure(&error, false);
+        let outcome = extensions(&told).get("outcome").cloned();
+        assert_eq!((outcome.is_some(), told.message.contains("may have been made")), (unknown, unknown));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_graphql::{ComplexObject, Object};
 
 use super::customer::Customer;
-use crate::customers::reasons;
-use crate::model::{IdentityReview, Review, ReviewReason};
+use crate::customers::checks;
+use crate::model::{IdentityReview, Review, ReviewCheck, ReviewReason};
 
 /// A customer's review, as the upstream gave it.
 #[derive(Clone, Debug)]
@@ -40,6 +40,13 @@ impl IdentityReview {
     /// Why this review is not a plain accept: every check whose decision is not `ACCEPT`, worst first, its codes joined
     /// with their texts. Made by the gateway: `decision` alone does not say which of the twelve checks it comes from.
     async fn reasons(&self) -> Vec<ReviewReason> {
-        reasons::of(self)
+        checks::reasons(self)
+    }
+
+    /// Every check that ran, in one form and always in the same order, its codes joined with their texts; `reasons` are
+    /// those of them that do not accept. What only one check has, such as `watchlist.matches`, stands in its own field.
+    /// Made by the gateway.
+    async fn checks(&self) -> Vec<ReviewCheck> {
+        checks::of(self)
     }
 }

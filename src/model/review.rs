@@ -232,6 +232,25 @@ pub struct ReasonMessage {
     pub message: String,
 }
 
+/// A check of the screening that ran, whichever it is, in the one form that all twelve have.
+#[derive(SimpleObject, Clone, PartialEq, Debug)]
+pub struct ReviewCheck {
+    /// Which check.
+    pub check: IdentityCheckKind,
+    /// What it says; null where it only has scores.
+    pub decision: Option<IdentityDecision>,
+    /// Its codes.
+    pub codes: Vec<String>,
+    /// The texts of its codes, where the upstream sent one.
+    pub messages: Vec<ReasonMessage>,
+    /// 0 to 1, higher is riskier; null where the check has no such score.
+    pub risk_score: Option<f64>,
+    /// How well it fits known records, in words; null where the check does not compare with any.
+    pub correlation: Option<Correlation>,
+    /// 0 to 1, higher is closer to known records; null where the check does not compare with any.
+    pub correlation_score: Option<f64>,
+}
+
 /// A check that does not simply accept, with all that explains it in one place.
 #[derive(SimpleObject, Clone, PartialEq, Debug)]
 pub struct ReviewReason {

@@ -150,12 +150,14 @@ async fn a_review_that_is_looser_than_its_schema_is_read() {
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     let query = format!(
         "{{ customerReview(customerId: \"{ADA}\") {{ identity {{ decision messages {{ code }} kyc {{ decision }} breakdown {{ address {{ decision codes correlation riskScore correlationScore }} email {{ decision }} }} \
-        watchlist {{ decision codes matched matches {{ correlation listName matchFields urls }} }} reasons {{ check }} }} }} }}"
+        watchlist {{ decision codes matched matches {{ correlation listName matchFields urls }} }} reasons {{ check }} checks {{ check decision codes correlation riskScore }} }} }} }}"
     );
     let identity = json!({"decision": "UNRECOGNIZED", "messages": [], "kyc": null,
         "breakdown": {"address": {"decision": "ACCEPT", "codes": [], "correlation": "UNRECOGNIZED", "riskScore": 0.5, "correlationScore": null}, "email": null},
         "watchlist": {"decision": null, "codes": [], "matched": [], "matches": [{"correlation": "HIGH_CONFIDENCE", "listName": "L", "matchFields": [], "urls": []}]},
-        "reasons": []});
+        "reasons": [],
+        "checks": [{"check": "ADDRESS", "decision": "ACCEPT", "codes": [], "correlation": "UNRECOGNIZED", "riskScore": 0.5},
+            {"check": "WATCHLIST", "decision": null, "codes": [], "correlation": null, "riskScore": null}]});
     assert_eq!(gateway.data(&query).await["customerReview"]["identity"], identity);
 }
 

@@ -3,7 +3,15 @@
 import { useEffect, useMemo, useState } from 'react';
 import type { CombinedError } from 'urql';
 
-type Trouble = { code: string; message: string; retryable: boolean; retryAfter: number; requestId: string | null };
+type Trouble = {
+  code: string;
+  message: string;
+  retryable: boolean;
+  retryAfter: number;
+  requestId: string | null;
+  /** Whether a write that ended like this may have been carried out. */
+  outcomeUnknown: boolean;
+};
 
 /** The first thing that an answer says went wrong. Every error of the gateway has a code and says whether to retry. */
 function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Trouble {
@@ -14,20 +22,19 @@ function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Troub
       retryable: true,
       retryAfter: 0,
       requestId: null,
+      outcomeUnknown: true,
     };
   }
-  const { code, retryable, retryAfterSeconds, requestId } = first.extensions;
+  const { code, retryable, retryAfterSeconds, requestId, outcome } = first.extensions;
   return {
     code: typeof code === 'string' ? code : 'UNKNOWN',
     message: first.message,
     retryable: retryable === true,
     retryAfter: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : 0,
     requestId: typeof requestId === 'string' ? requestId : null,
+    outcomeUnknown: outcome === 'UNKNOWN',
   };
 }
-
-/** After these a write may have been carried out. */
-const UNSURE = ['OFFLINE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_ERROR', 'UPSTREAM_INVALID_RESPONSE'];
 
 type ProblemProps = {
   what: string;
@@ -38,8 +45,8 @@ type ProblemProps = {
 };
 
 export function Problem({ what, unsure, error, retry }: ProblemProps) {
-  const { code, message, retryable, retryAfter, requestId } = trouble(error);
-  const open = unsure !== undefined && UNSURE.includes(code);
+  const { code, message, retryable, retryAfter, requestId, outcomeUnknown } = trouble(error);
+  const open = unsure !== undefined && outcomeUnknown;
   const until = useMemo(() => Date.now() + retryAfter * 1000, [error, retryAfter]);
   const wait = useSecondsLeft(until);
   return (

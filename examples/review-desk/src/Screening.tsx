@@ -2,18 +2,8 @@
 
 import type { ReactNode } from 'react';
 import { graphql, read, type DocumentType, type FragmentType } from './gql';
-import type { IdentityCheckKind } from './gql/graphql';
 import { Decision, Likeness, Risk } from './Marks';
 import { CHECK, CORRELATION, minute } from './words';
-
-const CHECKED = graphql(`
-  fragment Checked on IdentityCheck {
-    decision
-    codes
-    correlation
-    riskScore
-  }
-`);
 
 const SCREENING = graphql(`
   fragment Screening on IdentityReview {
@@ -23,41 +13,22 @@ const SCREENING = graphql(`
       check
       decision
       riskScore
+      codes
       messages {
         code
         message
       }
     }
-    breakdown {
-      fraud {
-        ...Checked
-      }
-      synthetic {
-        ...Checked
-      }
-      email {
-        ...Checked
-      }
-      phone {
-        ...Checked
-      }
-      address {
-        ...Checked
-      }
-      businessIdentification {
-        ...Checked
-      }
-      businessValidation {
-        ...Checked
-      }
-      businessEvaluation {
-        ...Checked
-      }
-    }
-    reputation {
+    checks {
+      check
       decision
       codes
+      messages {
+        code
+        message
+      }
       riskScore
+      correlation
     }
     kyc {
       validations {
@@ -77,7 +48,6 @@ const SCREENING = graphql(`
       alerts
     }
     watchlist {
-      decision
       matches {
         listName
         correlation
@@ -85,15 +55,10 @@ const SCREENING = graphql(`
         urls
       }
     }
-    messages {
-      code
-      message
-    }
   }
 `);
 
 type Identity = DocumentType<typeof SCREENING>;
-type Message = Identity['messages'][number];
 
 export function Screening({ screening }: { screening: FragmentType<typeof SCREENING> }) {
   const identity = read(SCREENING, screening);
@@ -141,7 +106,7 @@ function Reasons({ identity }: { identity: Identity }) {
             <Decision of={reason.decision} />
             <div>
               <h3>{CHECK[reason.check]}</h3>
-              <Messages messages={reason.messages} />
+              <Codes of={reason} />
             </div>
             {reason.riskScore != null && <Risk of={CHECK[reason.check]} score={reason.riskScore} />}
           </li>
@@ -151,61 +116,43 @@ function Reasons({ identity }: { identity: Identity }) {
   );
 }
 
-/** Every check with a score, always in this order: the eye learns where to look. */
-function Checks({ identity: { breakdown, reputation, messages } }: { identity: Identity }) {
-  const module = (kind: IdentityCheckKind, check: FragmentType<typeof CHECKED> | null | undefined) => ({
-    kind,
-    check: read(CHECKED, check),
-  });
-  const checks = [
-    module('FRAUD', breakdown.fraud),
-    module('SYNTHETIC', breakdown.synthetic),
-    { kind: 'REPUTATION' as const, check: reputation },
-    module('EMAIL', breakdown.email),
-    module('PHONE', breakdown.phone),
-    module('ADDRESS', breakdown.address),
-    module('BUSINESS_EVALUATION', breakdown.businessEvaluation),
-    module('BUSINESS_IDENTIFICATION', breakdown.businessIdentification),
-    module('BUSINESS_VALIDATION', breakdown.businessValidation),
-  ];
-  const texts = new Map(messages.map(({ code, message }) => [code, message]));
+/** Every check that ran, always in the gateway's order: the eye learns where to look. */
+function Checks({ identity: { checks } }: { identity: Identity }) {
   return (
     <Section title="Risk, check by check" aside={<span className="quiet">0 is safe, 1 is risky</span>}>
       <ul className="checks">
-        {checks.map(
-          ({ kind, check }) =>
-            check && (
-              <li key={kind}>
-                <details>
-                  <summary>
-                    <span className="check-name">{CHECK[kind]}</span>
-                    {check.riskScore == null ? (
-                      <span className="quiet">no score</span>
-                    ) : (
-                      <Risk of={CHECK[kind]} score={check.riskScore} />
-                    )}
-                    {check.decision && <Decision of={check.decision} />}
-                  </summary>
-                  <Messages messages={check.codes.map((code) => ({ code, message: texts.get(code) ?? '' }))} />
-                  {'correlation' in check && check.correlation && (
-                    <p className="quiet">Against known records: {CORRELATION[check.correlation]}.</p>
-                  )}
-                </details>
-              </li>
-            ),
-        )}
+        {checks.map((checked) => (
+          <li key={checked.check}>
+            <details>
+              <summary>
+                <span className="check-name">{CHECK[checked.check]}</span>
+                {checked.riskScore == null ? (
+                  <span className="quiet">no score</span>
+                ) : (
+                  <Risk of={CHECK[checked.check]} score={checked.riskScore} />
+                )}
+                {checked.decision && <Decision of={checked.decision} />}
+              </summary>
+              <Codes of={checked} />
+              {checked.correlation && (
+                <p className="quiet">Against known records: {CORRELATION[checked.correlation]}.</p>
+              )}
+            </details>
+          </li>
+        ))}
       </ul>
     </Section>
   );
 }
 
-function Messages({ messages }: { messages: Pick<Message, 'code' | 'message'>[] }) {
-  if (messages.length === 0) return <p className="quiet">No codes.</p>;
+/** The codes, each with its sentence where there is one. */
+function Codes({ of: { codes, messages } }: { of: Pick<Identity['checks'][number], 'codes' | 'messages'> }) {
+  if (codes.length === 0) return <p className="quiet">No codes.</p>;
   return (
     <ul className="messages">
-      {messages.map(({ code, message }) => (
+      {codes.map((code) => (
         <li key={code}>
-          <code>{code}</code> {message}
+          <code>{code}</code> {messages.find((known) => known.code === code)?.message}
         </li>
       ))}
     </ul>

@@ -115,6 +115,7 @@ async fn a_write_that_stays_without_an_answer_is_told_as_unknown(#[case] fault: 
     let error = &answer["errors"][0];
     assert_eq!((code(&answer), &error["extensions"]["retryable"]), (told, &json!(false)));
     assert!(error["message"].as_str().unwrap().contains("may have been made"));
+    assert_eq!(error["extensions"]["outcome"], "UNKNOWN");
     assert_eq!((count(&sandbox.calls().await, route), sandbox.writes().await.len()), (3, 1));
 }
 

@@ -27,7 +27,9 @@ async fn a_write_whose_answer_is_lost_is_told_as_unknown_and_not_sent_again(#[ca
     let answer = gateway.ask_with(CREATE, json!({"input": smallest("n@example.test")})).await;
     let error = only_error(&answer);
     assert_eq!((&error["extensions"]["code"], &error["extensions"]["retryable"]), (&json!(code), &json!(false)));
-    assert!(error["message"].as_str().unwrap().contains("may have been made"), "{error}");
+    assert_eq!(error["extensions"]["outcome"], "UNKNOWN");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("may have been made") && !message.contains("idempotency"), "{error}");
     assert_eq!((sandbox.calls().await, sandbox.writes().await.len()), (json!({CREATED: 1}), 1));
 }
 
@@ -41,10 +43,12 @@ async fn a_write_that_was_surely_not_done_can_be_repeated() {
         (&extensions["code"], &extensions["retryable"], &extensions["retryAfterSeconds"]),
         (&json!("UPSTREAM_RATE_LIMITED"), &json!(true), &json!(2))
     );
+    assert_eq!(extensions.get("outcome"), None);
     sandbox.fault(json!({"route": UNMASKED, "times": 1, "fault": {"status": 500}})).await;
     let answer = gateway.ask_with(UPDATE, json!({"input": for_customer(ADA, json!({"name": "N"}))})).await;
     let extensions = &only_error(&answer)["extensions"];
     assert_eq!((&extensions["code"], &extensions["retryable"]), (&json!("UPSTREAM_ERROR"), &json!(true)));
+    assert_eq!(extensions.get("outcome"), None, "it failed before anything was written");
     assert_eq!((sandbox.calls().await, sandbox.writes().await.len()), (json!({CREATED: 1, UNMASKED: 1}), 0));
 }
 
@@ -108,6 +112,7 @@ async fn a_write_goes_on_past_its_requests_deadline_and_the_caller_is_told() {
         (&json!("UPSTREAM_TIMEOUT"), &json!(false))
     );
     assert!(error["message"].as_str().unwrap().contains("may have been made"));
+    assert_eq!(error["extensions"]["outcome"], "UNKNOWN");
     for round in 0.. {
         assert!(round < 1000, "the write was never done");
         if sandbox.writes().await.len() == 1 {
