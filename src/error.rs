@@ -42,13 +42,14 @@ struct Row {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::GraphqlParseFailed,
         Self::BadRequest,
         Self::GraphqlValidationFailed,
         Self::BadUserInput,
         Self::OperationTooLarge,
         Self::PersistedQueryNotFound,
+        Self::PersistedQueryNotSupported,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::RateLimited,

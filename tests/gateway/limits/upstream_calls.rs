@@ -34,6 +34,26 @@ fn items(field: &str, times: usize) -> String {
     (0..times).map(|i| format!("a{i}: {field} ")).collect()
 }
 
+/// One list, asked for in many places: it is counted at each, before the engine goes through it.
+#[rstest]
+#[case::of_ids("$l: [ID!]!", "nodes(ids: $l) { id }", json!("planted"), 1)]
+#[case::of_words("$l: [CustomerStatus!]", "customers(filter: {statuses: $l}) { totalCount }", json!("REVIEW"), 2)]
+#[case::of_objects("$l: [MetadataEntryInput!]", "customer(id: \"planted\") @include(if: $l) { name }", json!({"key": "planted", "value": ""}), 2)]
+#[tokio::test]
+async fn a_list_counts_wherever_a_variable_puts_it(
+    #[case] declared: &str,
+    #[case] field: &str,
+    #[case] item: Value,
+    #[case] around: usize,
+) {
+    let attacked = Attacked::start().await;
+    let each = if item.is_object() { 3 } else { 1 };
+    let many = vec![item; 15_000];
+    let query = format!("query ({declared}) {{ {} ...F }} fragment F on Query {{ last: {field} }}", items(field, 49));
+    let got = attacked.document(query, json!({"l": many})).await;
+    over(&got, "max_values", 10_000, 50 * (around + 15_000 * each));
+}
+
 #[rstest]
 #[case("customers(first: 1000000) { totalCount nodes { id } }")]
 #[case("customers(first: 2147483647) { nodes { id } }")]
