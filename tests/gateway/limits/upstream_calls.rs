@@ -104,6 +104,23 @@ async fn a_report_tells_what_was_planned_made_kept_and_shared() {
 }
 
 #[tokio::test]
+async fn what_is_kept_counts_once_in_however_many_places_it_stands() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let both = format!("{{ customer(id: \"{ADA}\") {{ name review {{ identity {{ decision }} }} }} }}");
+    assert_eq!(reported(&gateway, &both).await["extensions"], report(1, 1, 0, 0), "what it read itself was not kept");
+    assert_eq!(reported(&gateway, &both).await["extensions"], report(1, 0, 1, 0));
+    let twice = format!(
+        "{{ a: customer(id: \"{ADA}\") {{ name }} b: customerReview(customerId: \"{ADA}\") {{ customer {{ name }} }}
+            c: customer(id: \"{REX}\") {{ name }} }}"
+    );
+    assert_eq!(reported(&gateway, &twice).await["extensions"], report(2, 1, 1, 0));
+    assert_eq!(reported(&gateway, &twice).await["extensions"], report(2, 0, 2, 0));
+    let page = "{ customers(first: 5) { nodes { id } } b: customers(first: 5) { nodes { name } } }";
+    assert_eq!(reported(&gateway, page).await["extensions"], report(2, 1, 0, 0));
+    assert_eq!(reported(&gateway, page).await["extensions"], report(2, 0, 1, 0));
+}
+
+#[tokio::test]
 async fn the_plan_of_a_list_with_details_is_what_it_costs_with_nothing_kept() {
     let (gateway, sandbox) = Gateway::start().await;
     let query = "{ customers(first: 5) { nodes { name review { identity { decision } } } } }";
