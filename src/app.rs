@@ -128,6 +128,7 @@ impl App {
                 },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
                 introspection: settings.introspection(),
+                max_values: settings.graphql.max_values,
                 max_upstream_calls: settings.graphql.max_upstream_calls,
                 max_representations: settings.graphql.max_representations,
                 max_unmask_per_operation: settings.privacy.max_unmask_per_operation,

@@ -16,6 +16,7 @@ pub mod validation;
 pub mod window;
 pub mod writer;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
-use crate::cache::{Cache, Scope};
+use crate::cache::{Cache, Key, Scope};
 use crate::privacy::audit::{Actor, Audit};
 use crate::upstream::{self, Caller, Client};
 
@@ -86,11 +87,14 @@ pub struct SessionContext {
     gone: CancellationToken,
     /// The scope's pages were forgotten for such a caller.
     pages_forgotten: AtomicBool,
-    /// How many answers were kept and fresh, and how many came of calls that others made.
+    /// How many customers and pages were kept and fresh, and how many answers came of calls that others made.
     cached: AtomicU64,
     shared: AtomicU64,
     /// The request's span: its parts run in tasks of their own.
     pub span: Span,
+    /// What was answered already, from what is kept or by a call. A customer and its review are one: a plan counts one call
+    /// for both.
+    answered: Mutex<HashSet<Key>>,
     age: Mutex<Age>,
 }
 
@@ -108,7 +112,7 @@ struct Age {
 pub struct Usage {
     /// Calls to the upstream that were made for it.
     pub calls: u64,
-    /// Answers that were kept and fresh.
+    /// Customers and pages that were kept and fresh, each once, in however many places of the request it stands.
     pub cached: u64,
     /// Answers of calls that were made for another request at the same time.
     pub shared: u64,
@@ -131,6 +135,7 @@ impl Session {
             cached: AtomicU64::new(0),
             shared: AtomicU64::new(0),
             span: Span::current(),
+            answered: Mutex::default(),
             age: Mutex::default(),
         });
         Self { loaders: Loaders::new(&context), context, _gone: gone.drop_guard() }
@@ -159,24 +164,26 @@ impl Session {
 
 impl SessionContext {
     /// Notes an answer that was kept.
-    fn note_kept(&self, fresh_until: Instant) {
-        self.cached.fetch_add(1, Ordering::Relaxed);
-        self.note(fresh_until);
+    fn note_kept(&self, key: Key, fresh_until: Instant) {
+        if self.note(key, fresh_until) {
+            self.cached.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes an answer that stands in for a new one.
-    fn note_old(&self, read_at: Instant, fresh_until: Instant) {
-        self.note_kept(fresh_until);
+    fn note_old(&self, key: Key, read_at: Instant, fresh_until: Instant) {
+        self.note_kept(key, fresh_until);
         if let Ok(mut age) = self.age.lock() {
             age.stands_in_since = Some(age.stands_in_since.map_or(read_at, |earlier| earlier.min(read_at)));
         }
     }
 
-    /// Notes that the answer has a part that is fresh until then.
-    fn note(&self, fresh_until: Instant) {
+    /// Notes that the answer has a part that is fresh until then, and says whether it is the first with this key.
+    fn note(&self, key: Key, fresh_until: Instant) -> bool {
         if let Ok(mut age) = self.age.lock() {
             age.fresh_until = Some(age.fresh_until.map_or(fresh_until, |earlier| earlier.min(fresh_until)));
         }
+        self.answered.lock().is_ok_and(|mut answered| answered.insert(key))
     }
 
     fn is_past_the_cache(&self) -> bool {

@@ -1,8 +1,9 @@
 //! May it run: what stands between a request's text and the schema, the same for every transport.
 //!
 //! [`Executor::prepare`] takes the steps in order: trusted document → (scan → parse → bounds → conflicts: kept) → choose
-//! the operation → coerce variables → mend what the engine would get wrong. [`Executor::run`] validates what has not passed
-//! validation before, runs it, and sees to it that every error has its code and says nothing that it should not.
+//! the operation → coerce variables → count values and calls → mend what the engine would get wrong. [`Executor::run`]
+//! validates what has not passed validation before, runs it, and sees to it that every error has its code and says nothing
+//! that it should not.
 
 pub mod bounds;
 pub mod conflicts;
@@ -18,6 +19,7 @@ pub mod typename;
 pub mod types;
 pub mod unmask_limit;
 pub mod validated;
+pub mod values;
 pub mod variables;
 
 pub use executor::{Executor, Label, Operation, Prepared};

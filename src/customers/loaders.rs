@@ -254,12 +254,14 @@ impl SessionContext {
         })?;
         span.record("came", source.name());
         match source {
-            Source::Kept => self.note_kept(kept.fresh_until),
-            Source::Old => self.note_old(kept.read_at, kept.fresh_until),
-            Source::Loaded => self.note(kept.fresh_until),
+            Source::Kept => self.note_kept(key, kept.fresh_until),
+            Source::Old => self.note_old(key, kept.read_at, kept.fresh_until),
+            Source::Loaded => {
+                self.note(key, kept.fresh_until);
+            }
             Source::Shared => {
                 self.shared.fetch_add(1, Ordering::Relaxed);
-                self.note(kept.fresh_until);
+                self.note(key, kept.fresh_until);
             }
         }
         Ok(kept)

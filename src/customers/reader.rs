@@ -78,10 +78,11 @@ impl Session {
         let cache = &self.context.services.cache;
         let digest = listing.digest(&cache.digests, number, size);
         if !self.context.is_past_the_cache()
-            && let Some(kept) = cache.pages.fresh(&cache.page_key(self.context.scope, digest)).await
+            && let key = cache.page_key(self.context.scope, digest)
+            && let Some(kept) = cache.pages.fresh(&key).await
             && let Some(page) = kept.value
         {
-            self.context.note_kept(kept.fresh_until);
+            self.context.note_kept(key, kept.fresh_until);
             return Ok(page);
         }
         self.loaders.page(PageLook { listing: listing.clone(), number, size, digest }).await
@@ -142,9 +143,9 @@ impl Session {
             return None;
         }
         let cache = &self.context.services.cache;
-        let kept = cache.customers.fresh(&cache.customer_key(self.context.scope, id)).await;
-        if let Some(kept) = kept {
-            self.context.note_kept(kept.fresh_until);
+        let key = cache.customer_key(self.context.scope, id);
+        if let Some(kept) = cache.customers.fresh(&key).await {
+            self.context.note_kept(key, kept.fresh_until);
             return Some(kept.value);
         }
         let review = self.kept_review(id).await?;
@@ -156,8 +157,9 @@ impl Session {
             return None;
         }
         let cache = &self.context.services.cache;
-        let kept = cache.reviews.fresh(&cache.customer_key(self.context.scope, id)).await?;
-        self.context.note_kept(kept.fresh_until);
+        let key = cache.customer_key(self.context.scope, id);
+        let kept = cache.reviews.fresh(&key).await?;
+        self.context.note_kept(key, kept.fresh_until);
         Some(kept.value)
     }
 }

@@ -13,7 +13,7 @@ use super::outcome::{ErrorBounds, Outcome};
 use super::trusted::{Document, Manifest, Named, TrustedDocuments};
 use super::types::InputTypes;
 use super::validated::{Shape, values_matter};
-use super::{conflicts, rewrite, scan, typename, variables};
+use super::{conflicts, rewrite, scan, typename, values, variables};
 use crate::auth::Principal;
 use crate::cache::{Digests, short};
 use crate::customers::Session;
@@ -97,6 +97,8 @@ pub struct Settings {
     pub errors: ErrorBounds,
     /// Whether introspection is answered.
     pub introspection: bool,
+    /// How many values the arguments of an operation may hold, its variables put in.
+    pub max_values: usize,
     /// How many upstream calls an operation may plan.
     pub max_upstream_calls: usize,
     /// How many representations of entities an operation may hold.
@@ -135,7 +137,7 @@ impl Executor {
     }
 
     /// Takes every step before running: trusted document, scan, parse, bounds, conflicts, choose the operation, coerce
-    /// variables, cost, mend the engine's gaps.
+    /// variables, count values, cost, mend the engine's gaps.
     ///
     /// Whether the document fits the schema is found out by [`Executor::run`], unless it is known; what does not is not run.
     ///
@@ -150,6 +152,10 @@ impl Executor {
         let names = self.settings.introspection || may_introspect;
         let variables = variables::coerce(&self.types, &chosen.node.variable_definitions, operation.variables, names)?;
         let kind = chosen.node.ty;
+        let values = values::count(&chosen.node, &document.fragments, &variables);
+        if values > self.settings.max_values {
+            return Err(bounds::over("max_values", self.settings.max_values, values));
+        }
         let representations = cost::representations(&chosen.node, &document.fragments, &variables);
         if representations > self.settings.max_representations {
             return Err(bounds::over("max_representations", self.settings.max_representations, representations));

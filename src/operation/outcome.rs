@@ -52,7 +52,7 @@ pub struct UpstreamReport {
     pub planned: usize,
     /// Calls that were made for it.
     pub actual: u64,
-    /// Answers that were kept and fresh.
+    /// Customers and pages that were kept and fresh.
     pub cached: u64,
     /// Answers of calls that were made for another request at the same time.
     pub shared: u64,

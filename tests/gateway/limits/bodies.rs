@@ -94,16 +94,15 @@ async fn brackets_in_strings_and_comments_are_none() {
 async fn long_lists_of_variables_are_refused_without_a_call() {
     let attacked = Attacked::start().await;
     let nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
-    let got = attacked.document(nodes, json!({"ids": vec!["planted"; 90_000]})).await;
+    let got = attacked.document(nodes, json!({"ids": vec!["planted"; 9_000]})).await;
     assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"]);
-    let got = attacked.document(nodes, json!({"ids": vec![1; 300_000]})).await;
-    assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"]);
+    over(&attacked.document(nodes, json!({"ids": vec![1; 300_000]})).await, "max_values", 10_000, 300_001);
     // Every one is wrong, and ten are told.
     let got = attacked.document(nodes, json!({"ids": vec![Value::Null; 100_000]})).await;
     let error = refused(&got, 400, "BAD_USER_INPUT");
     assert_eq!(error["message"].as_str().unwrap().matches("Variable").count(), 10);
-    let real: Vec<String> = (0..20_000).map(|i| format!("0190b2de-7c11-7c3a-8f10-{i:012x}")).collect();
-    over(&attacked.document(nodes, json!({"ids": real})).await, "max_upstream_calls", 250, 20_000);
+    let real: Vec<String> = (0..5_000).map(|i| format!("0190b2de-7c11-7c3a-8f10-{i:012x}")).collect();
+    over(&attacked.document(nodes, json!({"ids": real})).await, "max_upstream_calls", 250, 5_000);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use crate::support::gateway::Got;
 #[case::introspection(|s: &mut Settings| s.graphql.max_introspection_depth = 1, "{ __schema { types { name } } }", "{ __schema { types { fields { name } } } }", "max_introspection_depth", 1, 2)]
 #[case::operations(|s: &mut Settings| s.graphql.max_operations = 1, "{ a }", "query A { a } query B { a }", "max_operations", 1, 2)]
 #[case::fields_of_all_operations(|s: &mut Settings| s.graphql.max_fields = 3, "query A { a b } query B { c }", "query A { a b } query B { c d }", "max_fields", 3, 4)]
+#[case::values(|s: &mut Settings| s.graphql.max_values = 3, "{ nodes(ids: [\"a\", \"b\"]) { id } }", "{ nodes(ids: [\"a\"]) { id } customers(first: 1) { totalCount } node(id: \"a\") { id } }", "max_values", 3, 4)]
 #[case::upstream_calls(|s: &mut Settings| s.graphql.max_upstream_calls = 2, "{ customers { totalCount } }", "{ a: customers { totalCount } b: customers { totalCount } c: customerPage { meta { pageNumber } } }", "max_upstream_calls", 2, 3)]
 #[tokio::test]
 async fn a_bound_that_is_set_is_kept(

@@ -34,6 +34,26 @@ fn items(field: &str, times: usize) -> String {
     (0..times).map(|i| format!("a{i}: {field} ")).collect()
 }
 
+/// One list, asked for in many places: it is counted at each, before the engine goes through it.
+#[rstest]
+#[case::of_ids("$l: [ID!]!", "nodes(ids: $l) { id }", json!("planted"), 1)]
+#[case::of_words("$l: [CustomerStatus!]", "customers(filter: {statuses: $l}) { totalCount }", json!("REVIEW"), 2)]
+#[case::of_objects("$l: [MetadataEntryInput!]", "customer(id: \"planted\") @include(if: $l) { name }", json!({"key": "planted", "value": ""}), 2)]
+#[tokio::test]
+async fn a_list_counts_wherever_a_variable_puts_it(
+    #[case] declared: &str,
+    #[case] field: &str,
+    #[case] item: Value,
+    #[case] around: usize,
+) {
+    let attacked = Attacked::start().await;
+    let each = if item.is_object() { 3 } else { 1 };
+    let many = vec![item; 15_000];
+    let query = format!("query ({declared}) {{ {} ...F }} fragment F on Query {{ last: {field} }}", items(field, 49));
+    let got = attacked.document(query, json!({"l": many})).await;
+    over(&got, "max_values", 10_000, 50 * (around + 15_000 * each));
+}
+
 #[rstest]
 #[case("customers(first: 1000000) { totalCount nodes { id } }")]
 #[case("customers(first: 2147483647) { nodes { id } }")]
@@ -81,6 +101,23 @@ async fn a_report_tells_what_was_planned_made_kept_and_shared() {
     assert_eq!(gateway.ask(&query).await.get("extensions"), None, "only who asks is told");
     assert_eq!(reported(&gateway, "{ viewer { subject } }").await["extensions"], report(0, 0, 0, 0));
     assert_eq!(count(&sandbox.calls().await, CUSTOMER), 1);
+}
+
+#[tokio::test]
+async fn what_is_kept_counts_once_in_however_many_places_it_stands() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let both = format!("{{ customer(id: \"{ADA}\") {{ name review {{ identity {{ decision }} }} }} }}");
+    assert_eq!(reported(&gateway, &both).await["extensions"], report(1, 1, 0, 0), "what it read itself was not kept");
+    assert_eq!(reported(&gateway, &both).await["extensions"], report(1, 0, 1, 0));
+    let twice = format!(
+        "{{ a: customer(id: \"{ADA}\") {{ name }} b: customerReview(customerId: \"{ADA}\") {{ customer {{ name }} }}
+            c: customer(id: \"{REX}\") {{ name }} }}"
+    );
+    assert_eq!(reported(&gateway, &twice).await["extensions"], report(2, 1, 1, 0));
+    assert_eq!(reported(&gateway, &twice).await["extensions"], report(2, 0, 2, 0));
+    let page = "{ customers(first: 5) { nodes { id } } b: customers(first: 5) { nodes { name } } }";
+    assert_eq!(reported(&gateway, page).await["extensions"], report(2, 1, 0, 0));
+    assert_eq!(reported(&gateway, page).await["extensions"], report(2, 0, 1, 0));
 }
 
 #[tokio::test]
