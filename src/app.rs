@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationType;
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -19,7 +20,7 @@ use crate::error::{Code, Failure};
 use crate::graphql::Schemas;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
-use crate::operation::crowd::{Crowd, Place};
+use crate::operation::crowd::{self, Crowd, Place};
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::{Payer, RateLimit};
@@ -41,6 +42,8 @@ pub struct App {
     /// The callers' keys that count as callers of their own.
     pub accepted: AcceptedKeys,
     crowd: Arc<Crowd>,
+    /// Bytes of request bodies that may be held while they are being read.
+    bodies: Semaphore,
     pub origins: Origins,
     pub limits: Limits,
     /// What the admin server shows; none where no recorder was installed.
@@ -159,6 +162,7 @@ impl App {
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             accepted: AcceptedKeys::default(),
             crowd: Arc::new(Crowd::new(settings.server.max_operations)),
+            bodies: Semaphore::new(settings.server.max_bodies_bytes.min(Semaphore::MAX_PERMITS)),
             origins: settings.http.origins()?,
             limits: Limits {
                 deadline: settings.server.deadline,
@@ -248,18 +252,41 @@ impl App {
         Crowd::enter(&self.crowd, payer)
     }
 
+    /// Room for so many more bytes of a body, until it is dropped.
+    ///
+    /// # Errors
+    /// `OVERLOADED` where the bodies that are being read fill it.
+    pub fn room_for(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Failure> {
+        let permit = u32::try_from(bytes).ok().and_then(|bytes| self.bodies.try_acquire_many(bytes).ok());
+        permit.ok_or_else(|| {
+            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_bodies_bytes").increment(1);
+            crowd::full()
+        })
+    }
+
     /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn admit(&self, payer: Payer, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
-        self.take(payer, 1 + prepared.planned_calls()).inspect_err(|failure| count_limited("operations", failure))?;
+        if prepared.planned_calls() > 0 {
+            let taken = self.take(payer, prepared.planned_calls());
+            taken.inspect_err(|failure| count_limited("operations", failure))?;
+        }
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             // It is going to be refused, and must not take a place of those who may.
             return Ok(());
         }
         let taken = self.unmask_limit.take(payer, prepared.unmaskings(), std::time::Instant::now());
         taken.inspect_err(|failure| count_limited("unmask", failure))
+    }
+
+    /// Takes the unit of a request, whatever becomes of it: to refuse one takes time as well.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time to wait.
+    pub fn admit_request(&self, payer: Payer) -> Result<(), Failure> {
+        self.take(payer, 1).inspect_err(|failure| count_limited("operations", failure))
     }
 
     /// Takes a unit for a request that shows no caller: guessing has a rate too.

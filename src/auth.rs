@@ -143,12 +143,17 @@ fn refused(refusal: jwt::Refusal, verifier: &jwt::Verifier) -> Failure {
     }
 }
 
-/// The token of a bearer credential; none where there is no such header, or an empty one.
+/// The longest credential, in bytes. A key is passed on, and what is too long for the upstream's server would look like a
+/// broken connection.
+const LONGEST_TOKEN: usize = 8 * 1024;
+
+/// The token of a bearer credential; none where there is no such header, or an empty or an overlong one.
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {
     let value = only(headers, &header::AUTHORIZATION)?.ok()?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| SecretString::from(token))
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= LONGEST_TOKEN)
+        .then(|| SecretString::from(token))
 }
 
 /// The account that the caller names. With its own key it may name any: the upstream says whether it is allowed to.

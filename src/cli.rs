@@ -146,6 +146,8 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         }
     };
     let stop = stop_signal()?;
+    // From here on it no longer ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     // The sandbox outlives the gateway: writes that are under way still reach it.
     let sandbox_stop = CancellationToken::new();
     let (base_url, sandbox) = match settings.upstream.base_url()? {
@@ -158,8 +160,8 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         }
     };
     let app = Arc::new(App::new(&settings, base_url.clone())?.with_metrics(metrics));
-    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
-    tokio::spawn(reload::on_each(hangup, Arc::clone(&app), telemetry.level.clone(), file.map(Path::to_owned)));
+    let mode = settings.documents.mode;
+    tokio::spawn(reload::on_each(hangup, Arc::clone(&app), mode, telemetry.level.clone(), file.map(Path::to_owned)));
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.

@@ -68,6 +68,7 @@ pub struct Server {
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     pub max_body_bytes: usize,
+    pub max_bodies_bytes: usize,
     pub max_connections: usize,
     tls_certificate: String,
     tls_key: String,
@@ -288,8 +289,35 @@ impl Settings {
                 return Err(unusable(name, "must be longer than nothing"));
             }
         }
+        // They are added to the clock's time, which overflows where one is of millions of years.
+        let bounded = [
+            ("server.deadline", self.server.deadline),
+            ("server.drain_delay", self.server.drain_delay),
+            ("server.drain", self.server.drain),
+            ("server.header_timeout", self.server.header_timeout),
+            ("cache.customer_ttl", self.cache.customer_ttl),
+            ("cache.review_ttl", self.cache.review_ttl),
+            ("cache.page_ttl", self.cache.page_ttl),
+            ("cache.not_found_ttl", self.cache.not_found_ttl),
+            ("cache.stale_while_refresh", self.cache.stale_while_refresh),
+            ("cache.stale_if_error", self.cache.stale_if_error),
+            ("upstream.timeout", self.upstream.timeout),
+            ("upstream.connect_timeout", self.upstream.connect_timeout),
+            ("upstream.queue_timeout", self.upstream.queue_timeout),
+            ("upstream.breaker_window", self.upstream.breaker_window),
+            ("upstream.breaker_open", self.upstream.breaker_open),
+        ];
+        for (name, duration) in bounded {
+            if duration > LONGEST {
+                return Err(unusable(name, "must be a day at most"));
+            }
+        }
+        if self.server.max_bodies_bytes < self.server.max_body_bytes {
+            return Err(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
+        }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_bodies_bytes", self.server.max_bodies_bytes),
             ("server.max_connections", self.server.max_connections),
             ("server.max_operations", self.server.max_operations),
             ("graphql.max_tokens", self.graphql.max_tokens),
@@ -377,6 +405,9 @@ impl Documents {
         }
     }
 }
+
+/// The longest duration that a setting takes.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -172,7 +172,7 @@ impl SessionContext {
 
     /// Notes an answer that stands in for a new one.
     fn note_old(&self, key: Key, read_at: Instant, fresh_until: Instant) {
-        self.note_kept(key, fresh_until);
+        self.note(key, fresh_until);
         if let Ok(mut age) = self.age.lock() {
             age.stands_in_since = Some(age.stands_in_since.map_or(read_at, |earlier| earlier.min(read_at)));
         }

@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use crate::app::App;
 use crate::config::Settings;
-use crate::operation::trusted::Manifest;
+use crate::operation::trusted::{Manifest, Mode};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::names;
 
@@ -22,10 +22,10 @@ struct Again {
 }
 
 /// Reads again with every signal, for as long as the process lives.
-pub async fn on_each(mut signal: Signal, app: Arc<App>, level: LevelHandle, file: Option<PathBuf>) {
+pub async fn on_each(mut signal: Signal, app: Arc<App>, mode: Mode, level: LevelHandle, file: Option<PathBuf>) {
     while signal.recv().await.is_some() {
         let file = file.clone();
-        let read = tokio::task::spawn_blocking(move || read(file)).await;
+        let read = tokio::task::spawn_blocking(move || read(file, mode)).await;
         let outcome = match read.unwrap_or_else(|_panic| Err("it broke off".to_owned())) {
             Ok(again) => {
                 // Before the new level can keep it from being said.
@@ -45,8 +45,17 @@ pub async fn on_each(mut signal: Signal, app: Arc<App>, level: LevelHandle, file
 }
 
 /// Their texts name settings and files, and quote neither.
-fn read(file: Option<PathBuf>) -> Result<Again, String> {
+fn read(file: Option<PathBuf>, mode: Mode) -> Result<Again, String> {
     let settings = Settings::read(file.as_deref()).map_err(|problem| problem.to_string())?;
+    // A manifest that is fit for the new mode could have the running one refuse every document.
+    if settings.documents.mode != mode {
+        return Err(
+            "setting documents.mode: is another one than this process runs with, and needs a restart".to_owned()
+        );
+    }
     let manifest = settings.documents.manifest().map_err(|problem| problem.to_string())?;
+    if mode == Mode::Only && manifest.is_empty() {
+        return Err("setting documents.manifest: lists nothing, and nothing else may run".to_owned());
+    }
     Ok(Again { level: settings.log.level, manifest })
 }

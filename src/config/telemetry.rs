@@ -62,8 +62,9 @@ impl Traces {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(unusable("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(unusable("traces.endpoint", "must have no user and password: set traces.authorization"));
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            let problem = "must have no user, password, query or fragment: a credential goes into traces.authorization";
+            return Err(unusable("traces.endpoint", problem));
         }
         let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty()).cloned();
         if authorization.is_some() && url.scheme() == "http" && !is_loopback(&url) {

@@ -191,6 +191,7 @@ impl Session {
         let context = Arc::clone(&self.context);
         let patience = Patience::until(context.deadline);
         let caller = context.caller.with(patience.clone());
+        let customer = act.customer;
         let task = async move {
             // What panics may have been sent, so it is recorded as well.
             let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind().await;
@@ -208,8 +209,12 @@ impl Session {
         let task = self.context.services.writes.spawn(task.instrument(self.context.span.clone()));
         match timeout_at(self.context.deadline, task).await {
             Err(_elapsed) if patience.give_up() => Err(Error::Deadline),
-            Err(_elapsed) => Err(Error::DeadlineInWrite),
-            Ok(Err(_lost)) => Err(Error::LostInWrite),
+            unanswered @ (Err(_) | Ok(Err(_))) => {
+                // Who is told that it may have been made looks whether it was, and must not find what was kept before.
+                self.context.forget(customer);
+                self.loaders.forget();
+                Err(if unanswered.is_err() { Error::DeadlineInWrite } else { Error::LostInWrite })
+            }
             Ok(Ok(outcome)) => {
                 self.loaders.forget();
                 outcome

@@ -40,7 +40,13 @@ pub fn protected(routes: Router, origins: &Origins) -> Router {
             HeaderName::from_static(patience::REQUEST_TIMEOUT),
             HeaderName::from_static("straddle-account-id"),
         ])
-        .expose_headers([header::AGE, header::RETRY_AFTER, header::WARNING, HeaderName::from_static("request-id")])
+        .expose_headers([
+            header::AGE,
+            header::RETRY_AFTER,
+            header::WARNING,
+            HeaderName::from_static("request-id"),
+            HeaderName::from_static("server-timing"),
+        ])
         .max_age(Duration::from_secs(600));
     routes.layer(cors)
 }

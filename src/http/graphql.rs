@@ -12,7 +12,7 @@ use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value as Json};
@@ -151,6 +151,7 @@ impl Exchange<'_> {
         let payer = payer::of(self.app, &principal, self.peer.ip());
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
         let _place = self.app.enter(payer)?;
+        self.app.admit_request(payer)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.seen.prepared.set(std::time::Instant::now());
         summary.label = Some(prepared.label().clone());
@@ -220,11 +221,7 @@ impl Exchange<'_> {
     /// The body, up to its bound and the deadline.
     async fn read(&self, body: &mut Body, deadline: Instant) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
-        let read = timeout_at(deadline, Limited::new(body, limit).collect()).await;
-        let Ok(read) = read else {
-            return Err(bad("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT));
-        };
-        read.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        let too_large = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
                 metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
                 let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
@@ -232,7 +229,25 @@ impl Exchange<'_> {
             } else {
                 bad("The request's body did not come whole.")
             }
-        })
+        };
+        let mut body = Limited::new(body, limit);
+        let mut read = BytesMut::new();
+        // Room for what has come and not for what is announced: who sends slowly holds little.
+        let mut room = Vec::new();
+        loop {
+            let frame = timeout_at(deadline, body.frame()).await;
+            let Ok(frame) = frame else {
+                return Err(bad("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT));
+            };
+            match frame.map(|frame| frame.map_err(too_large)) {
+                Some(frame) => {
+                    let Ok(data) = frame?.into_data() else { continue };
+                    room.push(self.app.room_for(data.len())?);
+                    read.extend_from_slice(&data);
+                }
+                None => return Ok(read.freeze()),
+            }
+        }
     }
 }
 

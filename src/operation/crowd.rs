@@ -63,8 +63,7 @@ impl Crowd {
         };
         if let Some(why) = why {
             counter!(OPERATIONS_REFUSED, "why" => why).increment(1);
-            let failure = Failure::new(Code::Overloaded, "The gateway is at its limit. Try again shortly.");
-            return Err(Failure { retry_after: Some(PAUSE), ..failure });
+            return Err(full());
         }
         inside.total += 1;
         *inside.callers.entry(caller).or_default() += 1;
@@ -76,6 +75,12 @@ impl Crowd {
         // Nothing in here panics half way, so a poisoned count is a true one.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What somebody is told for whom there is no room.
+pub fn full() -> Failure {
+    let failure = Failure::new(Code::Overloaded, "The gateway is at its limit. Try again shortly.");
+    Failure { retry_after: Some(PAUSE), ..failure }
 }
 
 impl Drop for Place {

@@ -70,6 +70,7 @@ impl<'a> Walk<'a> {
             Value::Variable(name) => self.variable(name),
             Value::List(items) => items.iter().fold(1, |sum, item| sum.saturating_add(self.written(item))),
             Value::Object(fields) => fields.values().fold(1, |sum, field| sum.saturating_add(self.written(field))),
+            Value::String(text) => text_size(text),
             _ => 1,
         }
     }
@@ -85,8 +86,14 @@ fn given(value: &ConstValue) -> usize {
     match value {
         ConstValue::List(items) => 1 + items.iter().map(given).sum::<usize>(),
         ConstValue::Object(fields) => 1 + fields.values().map(given).sum::<usize>(),
+        ConstValue::String(text) => text_size(text),
         _ => 1,
     }
+}
+
+/// A long text is as many values as it has hundreds of bytes: it is copied to each place where its variable stands.
+fn text_size(text: &str) -> usize {
+    1 + text.len() / 100
 }
 
 #[cfg(test)]
@@ -111,9 +118,11 @@ mod tests {
     #[case::in_directives("query @a(b: 1) { c @d(e: $list) ... @f(g: 2) { h } }", 6)]
     #[case::as_often_as_it_is_spread("{ ...A b { ...A } } fragment A on Q @c(d: 1) { e(f: $list) ...B } fragment B on Q { g(h: 1) }", 2 * 6)]
     #[case::what_has_no_value("{ a(b: $none) }", 0)]
+    #[case::a_long_text("{ a(b: $long) c(b: [$long]) }", 4 + 5)]
     fn every_value_counts_where_it_stands(#[case] document: &str, #[case] values: usize) {
         let document = parse_query(document).expect("the document of this test");
-        let variables = Variables::from_json(json!({"list": [1, 2, 3], "deep": [{"a": 1, "b": [null]}]}));
+        let variables =
+            Variables::from_json(json!({"list": [1, 2, 3], "deep": [{"a": 1, "b": [null]}], "long": "a".repeat(300)}));
         assert_eq!(of(&document, &variables), values);
     }
 

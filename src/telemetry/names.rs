@@ -63,9 +63,11 @@ const CODES: &[&str] = &[
 ];
 const BOUNDS: &[&str] = &[
     "max_body_bytes",
+    "max_bodies_bytes",
     "max_tokens",
     "max_nesting",
     "max_name_bytes",
+    "max_values",
     "max_depth",
     "max_fields",
     "max_aliases",

@@ -366,3 +366,30 @@ fn certificates_that_cannot_be_used_are_named_in_one_line() {
         assert!(!told.contains("planted") && !told.contains("PRIVATE"), "{told}");
     }
 }
+
+#[tokio::test]
+async fn bodies_that_are_being_read_have_a_bound_together() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.server.max_body_bytes = 1000;
+        settings.server.max_bodies_bytes = 1000;
+    })
+    .await;
+    let padded = json!({"a": "a".repeat(800)});
+    let query = "{ __typename }";
+    let mut slow = connect(&gateway).await;
+    slow.write_all(format!("{HEAD}content-length: 950\r\n\r\n{}", " ".repeat(800)).as_bytes()).await.unwrap();
+    let refused = timeout(PATIENCE, async {
+        loop {
+            let got = gateway.ask_with(query, padded.clone()).await;
+            if got["errors"][0]["extensions"]["code"] == "OVERLOADED" {
+                return got;
+            }
+        }
+    });
+    let refused = refused.await.expect("the slow body is held");
+    assert_eq!(refused["errors"][0]["extensions"]["retryAfterSeconds"], 1);
+    drop(slow);
+    let served =
+        timeout(PATIENCE, async { while gateway.ask_with(query, padded.clone()).await.get("data").is_none() {} });
+    served.await.expect("there is room again");
+}
