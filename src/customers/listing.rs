@@ -19,19 +19,22 @@ pub struct Listing {
     sort: CustomerSort,
 }
 
+/// The longest text to look for, in bytes. It goes into an address, which servers take up to a length, and break the
+/// connection past it: that would look as if the upstream were failing, and close it to everybody.
+const LONGEST_TEXT: usize = 500;
+
 impl Listing {
     /// The list for a filter and a sort. Blank texts and empty lists count as not given, as in an empty search box.
     ///
     /// # Errors
-    /// `BadInput` where the filter names `UNRECOGNIZED`, which the upstream cannot look for.
+    /// `BadInput` where a text is too long, or the filter names `UNRECOGNIZED`, which the upstream cannot look for.
     pub fn new(filter: Option<CustomerFilter>, sort: Option<CustomerSort>) -> Result<Self, Error> {
         let given = filter.unwrap_or_default();
-        let text = |value: Option<Personal<String>>| value.filter(|text| !text.reveal().trim().is_empty());
         let filter = CustomerFilter {
-            name: text(given.name),
-            email: text(given.email),
-            external_id: text(given.external_id),
-            search: text(given.search),
+            name: text("filter.name", given.name)?,
+            email: text("filter.email", given.email)?,
+            external_id: text("filter.externalId", given.external_id)?,
+            search: text("filter.search", given.search)?,
             statuses: given.statuses.filter(|statuses| !statuses.is_empty()),
             types: given.types.filter(|types| !types.is_empty()),
             ..given
@@ -49,9 +52,13 @@ impl Listing {
     }
 
     /// The customers with this id in the caller's own system.
-    pub fn with_external_id(external_id: String) -> Self {
-        let filter = CustomerFilter { external_id: Some(external_id.into()), ..CustomerFilter::default() };
-        Self { filter: Arc::new(filter), sort: CustomerSort::default() }
+    ///
+    /// # Errors
+    /// `BadInput` where it is too long.
+    pub fn with_external_id(external_id: String) -> Result<Self, Error> {
+        let external_id = text("externalId", Some(external_id.into()))?;
+        let filter = CustomerFilter { external_id, ..CustomerFilter::default() };
+        Ok(Self { filter: Arc::new(filter), sort: CustomerSort::default() })
     }
 
     /// The same list from its other end.
@@ -90,6 +97,16 @@ impl Listing {
         let sort = [sort_field(self.sort.by).to_owned(), sort_order(self.sort.order).to_owned()];
         let filter = filter_pairs(&self.filter, ArrayEncoding::Comma);
         sort.into_iter().chain(filter.into_iter().flat_map(|(name, value)| [name.to_owned(), value])).collect()
+    }
+}
+
+/// A text to look for, where it is one.
+fn text(place: &str, given: Option<Personal<String>>) -> Result<Option<Personal<String>>, Error> {
+    match given {
+        Some(text) if text.reveal().len() > LONGEST_TEXT => {
+            Err(Error::BadInput(format!("`{place}` is too long: {LONGEST_TEXT} bytes at most.")))
+        }
+        given => Ok(given.filter(|text| !text.reveal().trim().is_empty())),
     }
 }
 

@@ -56,12 +56,12 @@ impl Session {
     /// The customer with exactly this id in the caller's own system.
     ///
     /// # Errors
-    /// Where the upstream gave no usable answer in time.
+    /// Where it is too long, or the upstream gave no usable answer in time.
     pub async fn customer_by_external_id(&self, external_id: &str) -> Result<Option<Arc<CustomerSummary>>, Error> {
         if external_id.trim().is_empty() {
             return Ok(None);
         }
-        let listing = Listing::with_external_id(external_id.to_owned());
+        let listing = Listing::with_external_id(external_id.to_owned())?;
         let page = self.page(&listing, 1, EXTERNAL_ID_ROWS).await?;
         Ok(page
             .rows

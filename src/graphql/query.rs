@@ -68,7 +68,7 @@ impl Query {
     async fn customer_by_external_id(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The customer's id in your own system, to the letter.", directive = pii::apply(Contact))]
+        #[graphql(desc = "The customer's id in your own system, to the letter; at most 500 bytes.", directive = pii::apply(Contact))]
         external_id: String,
     ) -> Option<Answer<Customer>> {
         if let Err(refused) = require(ctx, Permission::CustomersRead) {

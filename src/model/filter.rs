@@ -9,7 +9,7 @@ use crate::privacy::pii::{Class::Contact, pii};
 /// Narrows a list of customers. All that is given must hold; a list of values means any of them.
 #[derive(InputObject, Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomerFilter {
-    /// Part of the name.
+    /// Part of the name; at most 500 bytes, as each text here.
     #[graphql(directive = pii::apply(Contact))]
     pub name: Option<Personal<String>>,
     /// The e-mail address.

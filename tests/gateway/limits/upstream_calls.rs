@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{Attacked, over, refused};
+use super::{Attacked, PLANTED, over, refused};
 use crate::support::gateway::{Gateway, send, without_errors};
 use crate::support::{CUSTOMER, LIST, REVIEW, codes, count};
 
@@ -68,6 +68,25 @@ async fn rows_without_end_are_refused_without_a_call(#[case] field: &str) {
     let attacked = Attacked::start().await;
     let got = attacked.document(format!("{{ {field} }}"), json!({})).await;
     assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"], "{}", got.text);
+}
+
+/// The upstream takes no address that is so long: it breaks the connection, and looks as if it failed.
+#[rstest]
+#[case("customerByExternalId(externalId: $text) { id }", "externalId")]
+#[case("customers(filter: {name: $text}) { totalCount }", "filter.name")]
+#[case("customers(filter: {email: $text}) { totalCount }", "filter.email")]
+#[case("customers(filter: {externalId: $text}) { totalCount }", "filter.externalId")]
+#[case("customerPage(filter: {search: $text}) { meta { totalItems } }", "filter.search")]
+#[tokio::test]
+async fn a_text_that_is_too_long_to_look_for_is_refused_without_a_call(#[case] field: &str, #[case] place: &str) {
+    let attacked = Attacked::start().await;
+    let query = format!("query ($text: String!) {{ {field} }}");
+    let got = attacked.document(query.as_str(), json!({"text": PLANTED.repeat(72)})).await.json();
+    let error = crate::support::only_error(&got);
+    let told = format!("`{place}` is too long: 500 bytes at most.");
+    assert_eq!((&error["extensions"]["code"], &error["message"]), (&json!("BAD_USER_INPUT"), &json!(told)));
+    let answer = attacked.gateway.ask_with(&query, json!({"text": "x".repeat(500)})).await;
+    assert_eq!(answer["errors"], Value::Null, "{answer}");
 }
 
 #[tokio::test]
