@@ -35,8 +35,8 @@ impl Listing {
             email: text("filter.email", given.email)?,
             external_id: text("filter.externalId", given.external_id)?,
             search: text("filter.search", given.search)?,
-            statuses: given.statuses.filter(|statuses| !statuses.is_empty()),
-            types: given.types.filter(|types| !types.is_empty()),
+            statuses: given.statuses.filter(|statuses| !statuses.is_empty()).map(each_once),
+            types: given.types.filter(|types| !types.is_empty()).map(each_once),
             ..given
         };
         let unrecognized = |place: &str| {
@@ -98,6 +98,16 @@ impl Listing {
         let filter = filter_pairs(&self.filter, ArrayEncoding::Comma);
         sort.into_iter().chain(filter.into_iter().flat_map(|(name, value)| [name.to_owned(), value])).collect()
     }
+}
+
+/// The values without those that come again: the same list is the same list, and its address stays short.
+fn each_once<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    values.into_iter().fold(Vec::new(), |mut seen, value| {
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+        seen
+    })
 }
 
 /// A text to look for, where it is one.
