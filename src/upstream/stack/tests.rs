@@ -25,7 +25,6 @@ fn settings() -> Settings {
             min_calls: 1000,
             window: Duration::from_secs(10),
             open: Duration::from_secs(2),
-            probes: 1,
         },
         places: places::Settings {
             max_in_flight: 2,

@@ -19,7 +19,6 @@ fn brittle(settings: &mut Settings) {
     settings.upstream.breaker_min_calls = 10;
     settings.upstream.breaker_window = Duration::from_secs(60);
     settings.upstream.breaker_open = Duration::from_millis(200);
-    settings.upstream.breaker_probes = 2;
 }
 
 /// An upstream that answers with a status that can be changed.
