@@ -16,6 +16,9 @@ pub struct Error {
     pub kind: Kind,
     /// The upstream's id of the failed call (`meta.api_request_id`), where its body had one.
     pub api_request_id: Option<Uuid>,
+    /// Whether the API itself said so about this very request: a 400, 404 or 422 in the API's frame. What stands in front
+    /// of it (a balancer, a proxy) has such statuses too, and knows nothing about an attempt before.
+    pub is_own: bool,
 }
 
 /// The kinds of failure. Wire document, section 6.
@@ -86,7 +89,7 @@ pub struct RefusalItem {
 impl Error {
     /// An error that came without a body.
     pub fn bare(kind: Kind) -> Self {
-        Self { kind, api_request_id: None }
+        Self { kind, api_request_id: None, is_own: false }
     }
 
     /// Whether the upstream may have carried out the request although no answer says so.

@@ -55,7 +55,11 @@ impl Upstream {
             let (millis, outcome) = steps.lock().expect("no step panics").pop_front().unwrap_or(HANGS);
             async move {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
-                outcome.map_err(Error::from)?;
+                // It is the API, with nothing in front of it.
+                outcome.map_err(|kind| Error {
+                    is_own: matches!(kind, Kind::Refused(_) | Kind::NotFound),
+                    ..Error::from(kind)
+                })?;
                 Ok(Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
             }
         });
