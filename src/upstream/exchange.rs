@@ -69,6 +69,15 @@ impl Exchange {
             .connect_timeout(connect_timeout)
             // Below the minute after which load balancers close idle connections.
             .pool_idle_timeout(Duration::from_secs(45))
+            // Over HTTP/2 all calls share a connection, and a time-out gives up its call alone: one that has died without a
+            // word (a balancer that forgot it, a cable) would be used on and on. So while calls are on it and nothing has
+            // come for a second, it is asked for a sign of life; without one in two more it is closed, and what was on it
+            // is sent again over a new one. Both are within an attempt's 4 s, and any HTTP/2 stack answers at once, however
+            // long its application takes.
+            .http2_keep_alive_interval(Duration::from_secs(1))
+            .http2_keep_alive_timeout(Duration::from_secs(2))
+            // Nobody is hurt by a dead one that is idle, and some servers take pings without calls for abuse.
+            .http2_keep_alive_while_idle(false)
             .build()?;
         Ok(Self { http, max_response_bytes })
     }
