@@ -1,6 +1,6 @@
 //! Leaves an upstream alone that is failing: for a moment nothing is sent, then one probe, then all again.
 //!
-//! The state machine is the crate's. What is ours is what counts as a failure ([`Kind::is_trouble`]), and to keep it in
+//! The state machine is the crate's. What is ours is what counts as a failure ([`Kind::is_failure`]), and to keep it in
 //! one place: it is young. Its window by count never forgets (it adds up since the last change), so ours is by time.
 //! Half-open it has no clock: it closes when as many probes as there are have succeeded within the window, and a probe
 //! that has ended gives its place to no other. With two of them and little traffic the first success is forgotten before
@@ -59,7 +59,7 @@ where
     Request: Send + 'static,
 {
     let is_failure =
-        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_trouble());
+        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_failure());
     let layer = CircuitBreakerLayer::builder()
         .failure_rate_threshold(f64::from(settings.failures_percent) / 100.0)
         .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
@@ -116,6 +116,7 @@ mod tests {
         Answers,
         Fails,
         Refuses,
+        Babbles,
         Hangs,
     }
 
@@ -138,6 +139,7 @@ mod tests {
                     Does::Answers => Ok(()),
                     Does::Fails => Err(Error::from(Kind::Failed { status: 503, retry_after: None })),
                     Does::Refuses => Err(Error::from(Kind::RateLimited { retry_after: None })),
+                    Does::Babbles => Err(Error::from(Kind::NoAnswer("x"))),
                     Does::Hangs => std::future::pending().await,
                 }
             }
@@ -188,6 +190,17 @@ mod tests {
             assert!(!is_open(breaker.clone().oneshot(()).await));
         }
         assert_eq!(reached.load(Ordering::SeqCst), 30);
+    }
+
+    #[tokio::test]
+    async fn successes_that_are_none_open_it() {
+        let (breaker, does, reached) = breaker(SETTINGS);
+        does.send_replace(Does::Babbles);
+        for _ in 0..4 {
+            assert!(!is_open(breaker.clone().oneshot(()).await));
+        }
+        assert!(is_open(breaker.clone().oneshot(()).await));
+        assert_eq!(reached.load(Ordering::SeqCst), 4);
     }
 
     #[tokio::test]

@@ -75,10 +75,10 @@ pub fn open<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: 
         return Err(failure(status, headers, body));
     }
     if is_html(headers, body) {
-        return Err(Kind::Invalid("a web page in place of JSON").into());
+        return Err(Kind::NoAnswer("a web page in place of JSON").into());
     }
     // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
-    serde_json::from_slice(body).map_err(|_| Kind::Invalid("not the documented JSON").into())
+    serde_json::from_slice(body).map_err(|_| Kind::NoAnswer("not the documented JSON").into())
 }
 
 /// What a status other than 2xx means.
@@ -240,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_is_none_is_invalid() {
+    fn a_success_that_is_none_is_no_answer() {
         for body in ["", "<html>", "{\"error\": {\"status\": 500}}", "[", "\u{0}\u{1}"] {
-            assert!(matches!(read(200, &[], body).kind, Kind::Invalid(_)), "{body}");
+            assert!(matches!(read(200, &[], body).kind, Kind::NoAnswer(_)), "{body}");
         }
         assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, Kind::Invalid(_)));
     }

@@ -83,7 +83,6 @@ impl Exchange {
     }
 
     async fn send(self, request: Request) -> Result<Reply, Error> {
-        let is_write = request.is_write();
         let mut out = reqwest::Request::new(request.method, request.url);
         *out.headers_mut() = request.headers;
         *out.body_mut() = request.body.map(reqwest::Body::from);
@@ -91,11 +90,9 @@ impl Exchange {
         let response = self.http.execute(out).await.map_err(|error| kind_of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response).await?;
-        if is_write || !status.is_success() {
-            // A write's answer is looked at here already: one that is none says nothing about the write, which is then
-            // asked about again.
-            envelope::open::<Envelope<IgnoredAny>>(status, &headers, &body)?;
-        }
+        // It is looked at here already, inside the breaker and the retries: a web page under 200 is no success that closes
+        // the one or pays for the other, and says nothing about a write, which is then asked about again.
+        envelope::open::<Envelope<IgnoredAny>>(status, &headers, &body)?;
         Ok(Reply { status, headers, body })
     }
 

@@ -118,6 +118,7 @@ async fn a_read_is_sent_again_where_that_can_help() {
         Kind::NotFound,
         Kind::Refused(Refusal::default()),
         conflict("running"),
+        Kind::NoAnswer("x"),
         Kind::Invalid("x"),
     ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
@@ -165,7 +166,7 @@ async fn what_could_not_end_within_the_deadline_is_not_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
-    for kind in [Kind::Interrupted, Kind::TimedOut, failed(None), Kind::Invalid("x")] {
+    for kind in [Kind::Interrupted, Kind::TimedOut, failed(None), Kind::NoAnswer("x"), Kind::Invalid("x")] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.write().await.is_ok());
         assert_eq!(upstream.calls(), 2);

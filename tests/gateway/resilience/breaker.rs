@@ -73,6 +73,20 @@ async fn what_the_upstream_refuses_does_not_open_it() {
 }
 
 #[tokio::test]
+async fn web_pages_in_place_of_answers_open_it_and_do_not_close_it() {
+    let stub = Stub::start(|_| Reply::new(200, "text/html", "<html>Back soon</html>")).await;
+    let gateway = Gateway::over(&stub.base, brittle).await;
+    for _ in 0..10 {
+        assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_INVALID_RESPONSE");
+    }
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_INVALID_RESPONSE");
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
+    assert_eq!(stub.seen().len(), 11);
+}
+
+#[tokio::test]
 async fn a_write_that_is_kept_back_was_surely_not_sent() {
     let (stub, _mood) = moody(503).await;
     let gateway = Gateway::over(&stub.base, |settings| {
