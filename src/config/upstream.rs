@@ -115,8 +115,12 @@ impl Upstream {
         if !(1..=100).contains(&self.breaker_failures_percent) {
             return Err(unusable("upstream.breaker_failures_percent", "must be from 1 to 100"));
         }
-        if self.retry_budget_percent > 100 {
-            return Err(unusable("upstream.retry_budget_percent", "must be 100 at most"));
+        // The budget counts how many successes pay for one, in whole ones: 60 would be 100.
+        if self.retry_budget_percent != 0 && 100 % self.retry_budget_percent != 0 {
+            return Err(unusable(
+                "upstream.retry_budget_percent",
+                "must be 0 or divide 100: 1, 2, 4, 5, 10, 20, 25, 50, 100",
+            ));
         }
         Ok(())
     }
