@@ -19,6 +19,16 @@ fn the_defaults_can_be_used() {
 }
 
 #[test]
+fn a_share_of_repetitions_that_the_budget_would_round_is_refused() {
+    for share in ["3", "30", "60", "99", "101", "200"] {
+        assert!(problem(&[("GATEWAY__UPSTREAM__RETRY_BUDGET_PERCENT", share)]).contains("must be 0 or divide 100"));
+    }
+    for share in ["0", "1", "20", "25", "50", "100"] {
+        assert!(with(&[("GATEWAY__UPSTREAM__RETRY_BUDGET_PERCENT", share)]).is_ok(), "{share}");
+    }
+}
+
+#[test]
 fn the_environment_wins() {
     let settings = with(&[
         ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),

@@ -33,7 +33,6 @@ pub struct Upstream {
     pub breaker_window: Duration,
     #[serde(with = "humantime_serde")]
     pub breaker_open: Duration,
-    pub breaker_probes: usize,
     pub max_response_bytes: usize,
     pub arrays: ArrayEncoding,
 }
@@ -81,7 +80,6 @@ impl Upstream {
                 min_calls: self.breaker_min_calls,
                 window: self.breaker_window,
                 open: self.breaker_open,
-                probes: self.breaker_probes,
             },
             places: places::Settings {
                 max_in_flight: self.max_in_flight,
@@ -109,7 +107,6 @@ impl Upstream {
             ("upstream.max_attempts", usize::try_from(self.max_attempts).unwrap_or(usize::MAX)),
             ("upstream.max_in_flight", self.max_in_flight),
             ("upstream.breaker_min_calls", self.breaker_min_calls),
-            ("upstream.breaker_probes", self.breaker_probes),
             ("upstream.max_response_bytes", self.max_response_bytes),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
@@ -118,8 +115,12 @@ impl Upstream {
         if !(1..=100).contains(&self.breaker_failures_percent) {
             return Err(unusable("upstream.breaker_failures_percent", "must be from 1 to 100"));
         }
-        if self.retry_budget_percent > 100 {
-            return Err(unusable("upstream.retry_budget_percent", "must be 100 at most"));
+        // The budget counts how many successes pay for one, in whole ones: 60 would be 100.
+        if self.retry_budget_percent != 0 && 100 % self.retry_budget_percent != 0 {
+            return Err(unusable(
+                "upstream.retry_budget_percent",
+                "must be 0 or divide 100: 1, 2, 4, 5, 10, 20, 25, 50, 100",
+            ));
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
         Kind::RateLimited { .. } => Code::UpstreamRateLimited,
         Kind::TimedOut | Kind::TooLate => Code::UpstreamTimeout,
         Kind::Busy => Code::Overloaded,
-        Kind::Invalid(_) => Code::UpstreamInvalidResponse,
+        Kind::NoAnswer(_) | Kind::Invalid(_) => Code::UpstreamInvalidResponse,
     }
 }
 

@@ -272,6 +272,6 @@ impl Trouble for upstream::Error {
     fn lets_old_stand_in(&self) -> bool {
         // Everything but what the upstream says about the request, the key or the rate.
         let kind = &self.kind;
-        kind.is_trouble() || matches!(kind, Kind::Open { .. } | Kind::Busy | Kind::TooLate | Kind::Invalid(_))
+        kind.is_failure() || matches!(kind, Kind::Open { .. } | Kind::Busy | Kind::TooLate | Kind::Invalid(_))
     }
 }

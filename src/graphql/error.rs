@@ -97,7 +97,7 @@ fn told(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
         Kind::Failed { .. } => ("The Customers API failed.", "Try again later."),
         Kind::TimedOut | Kind::TooLate => ("The Customers API did not answer in time.", "Try again."),
         Kind::Busy => ("Too many calls to the Customers API are under way.", "Try again shortly."),
-        Kind::Invalid(_) => ("The answer of the Customers API was not understood.", ""),
+        Kind::NoAnswer(_) | Kind::Invalid(_) => ("The answer of the Customers API was not understood.", ""),
     }
 }
 

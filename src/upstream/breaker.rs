@@ -1,7 +1,11 @@
-//! Leaves an upstream alone that is failing: for a moment nothing is sent, then a few probes, then all again.
+//! Leaves an upstream alone that is failing: for a moment nothing is sent, then one probe, then all again.
 //!
-//! The state machine is the crate's. What is ours is what counts as a failure ([`Kind::is_trouble`]), and to keep it in
+//! The state machine is the crate's. What is ours is what counts as a failure ([`Kind::is_failure`]), and to keep it in
 //! one place: it is young. Its window by count never forgets (it adds up since the last change), so ours is by time.
+//! Half-open it has no clock: it closes when as many probes as there are have succeeded within the window, and a probe
+//! that has ended gives its place to no other. With two of them and little traffic the first success is forgotten before
+//! the second one comes, and nothing is ever let through again. So there is one: it closes, opens, or was given up, and
+//! then its place is free.
 
 use std::time::Duration;
 
@@ -25,9 +29,10 @@ pub struct Settings {
     pub window: Duration,
     /// For how long nothing is sent.
     pub open: Duration,
-    /// How many calls are let through then, and have to succeed.
-    pub probes: usize,
 }
+
+/// How many calls are let through then, and have to succeed. More can lock it: see above.
+const PROBES: usize = 1;
 
 /// Settings that no breaker can be built of.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +59,14 @@ where
     Request: Send + 'static,
 {
     let is_failure =
-        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_trouble());
+        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_failure());
     let layer = CircuitBreakerLayer::builder()
         .failure_rate_threshold(f64::from(settings.failures_percent) / 100.0)
         .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
         .sliding_window_duration(settings.window)
         .minimum_number_of_calls(settings.min_calls)
         .wait_duration_in_open(settings.open)
-        .permitted_calls_in_half_open(settings.probes)
+        .permitted_calls_in_half_open(PROBES)
         .on_state_transition(|_, to| changed(to))
         .failure_classifier(is_failure)
         .build()?;
@@ -103,7 +108,6 @@ mod tests {
         min_calls: 4,
         window: Duration::from_secs(60),
         open: Duration::from_millis(20),
-        probes: 1,
     };
 
     /// What the upstream does next.
@@ -112,6 +116,7 @@ mod tests {
         Answers,
         Fails,
         Refuses,
+        Babbles,
         Hangs,
     }
 
@@ -134,6 +139,7 @@ mod tests {
                     Does::Answers => Ok(()),
                     Does::Fails => Err(Error::from(Kind::Failed { status: 503, retry_after: None })),
                     Does::Refuses => Err(Error::from(Kind::RateLimited { retry_after: None })),
+                    Does::Babbles => Err(Error::from(Kind::NoAnswer("x"))),
                     Does::Hangs => std::future::pending().await,
                 }
             }
@@ -187,6 +193,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn successes_that_are_none_open_it() {
+        let (breaker, does, reached) = breaker(SETTINGS);
+        does.send_replace(Does::Babbles);
+        for _ in 0..4 {
+            assert!(!is_open(breaker.clone().oneshot(()).await));
+        }
+        assert!(is_open(breaker.clone().oneshot(()).await));
+        assert_eq!(reached.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
     async fn a_probe_that_fails_opens_it_again() {
         let (breaker, _, reached) = breaker(SETTINGS);
         for _ in 0..4 {
@@ -196,6 +213,35 @@ mod tests {
         assert!(!is_open(breaker.clone().oneshot(()).await));
         assert!(is_open(breaker.clone().oneshot(()).await));
         assert_eq!(reached.load(Ordering::SeqCst), 5);
+    }
+
+    #[tokio::test]
+    async fn calls_further_apart_than_the_window_close_it() {
+        let window = Duration::from_millis(30);
+        let (breaker, does, reached) = breaker(Settings { window, ..SETTINGS });
+        for _ in 0..4 {
+            assert!(breaker.clone().oneshot(()).await.is_err());
+        }
+        does.send_replace(Does::Answers);
+        for _ in 0..6 {
+            tokio::time::sleep(window * 2).await;
+            assert!(breaker.clone().oneshot(()).await.is_ok());
+        }
+        assert_eq!(reached.load(Ordering::SeqCst), 10);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_is_refused_was_answered_and_closes_it() {
+        let (breaker, does, reached) = breaker(SETTINGS);
+        for _ in 0..4 {
+            assert!(breaker.clone().oneshot(()).await.is_err());
+        }
+        tokio::time::sleep(SETTINGS.open * 2).await;
+        does.send_replace(Does::Refuses);
+        for _ in 0..4 {
+            assert!(!is_open(breaker.clone().oneshot(()).await));
+        }
+        assert_eq!(reached.load(Ordering::SeqCst), 8);
     }
 
     #[tokio::test]

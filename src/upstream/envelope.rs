@@ -1,8 +1,8 @@
 //! The frame around every answer: `data` and `meta`, or `error` and `meta`.
 //!
-//! Statuses decide what an answer is; the words in `error.type` have four spellings and are not looked at. A 404 that
+//! Statuses decide what an answer is; the words in `error.type` have four spellings and are not looked at. A refusal that
 //! is an HTML page comes from no route of the API but from something in front of it: a wrong base URL must not look
-//! like a world without customers.
+//! like a world without customers, nor a proxy's complaint like the API's.
 
 use std::time::Duration;
 
@@ -44,6 +44,12 @@ struct ErrorEnvelope {
 #[derive(Deserialize, Default)]
 struct ErrorContent {
     #[serde(default)]
+    status: Option<u16>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
     detail: Option<String>,
     #[serde(default)]
     items: Option<Vec<ErrorItem>>,
@@ -69,23 +75,29 @@ pub fn open<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: 
         return Err(failure(status, headers, body));
     }
     if is_html(headers, body) {
-        return Err(Kind::Invalid("a web page in place of JSON").into());
+        return Err(Kind::NoAnswer("a web page in place of JSON").into());
     }
     // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
-    serde_json::from_slice(body).map_err(|_| Kind::Invalid("not the documented JSON").into())
+    serde_json::from_slice(body).map_err(|_| Kind::NoAnswer("not the documented JSON").into())
 }
 
 /// What a status other than 2xx means.
 fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let (content, api_request_id) = content(body);
+    let has_frame = content.status == Some(status.as_u16()) && content.kind.is_some() && content.title.is_some();
+    let is_own = has_frame
+        && matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
     let kind = match status {
         StatusCode::UNAUTHORIZED => Kind::Unauthenticated,
         StatusCode::FORBIDDEN => Kind::Forbidden,
-        StatusCode::NOT_FOUND if is_html(headers, body) => Kind::Invalid("no such route: is the base URL right?"),
-        StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
-        StatusCode::CONFLICT => Kind::Conflict(refusal(content)),
         StatusCode::REQUEST_TIMEOUT => Kind::TimedOut,
         StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited { retry_after: retry_after(headers) },
+        StatusCode::NOT_FOUND if is_html(headers, body) => Kind::Invalid("no such route: is the base URL right?"),
+        status if status.is_client_error() && is_html(headers, body) => {
+            Kind::Invalid("a web page in place of a refusal")
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
+        StatusCode::CONFLICT => Kind::Conflict(refusal(content)),
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Kind::Refused(refusal(content)),
         status if status.is_server_error() => {
             Kind::Failed { status: status.as_u16(), retry_after: retry_after(headers) }
@@ -94,7 +106,7 @@ fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
         status if status.is_client_error() => Kind::Refused(refusal(content)),
         _ => Kind::Invalid("a status that the API does not have"),
     };
-    Error { kind, api_request_id }
+    Error { kind, api_request_id, is_own }
 }
 
 /// The error in a body, framed or bare; nothing where the body is empty or no JSON.
@@ -165,6 +177,33 @@ mod tests {
     }
 
     #[test]
+    fn a_web_page_is_no_refusal_of_the_api() {
+        for status in [400, 409, 410, 413, 421, 422] {
+            let page = read(status, &[("content-type", "text/html")], "<html>");
+            assert!(matches!(page.kind, Kind::Invalid(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_apis_own_word_has_its_frame() {
+        let framed = |status: u16| {
+            read(status, &[], &format!(r#"{{"error": {{"status": {status}, "type": "/x", "title": "X"}}}}"#)).is_own
+        };
+        assert!([400, 404, 422].into_iter().all(framed));
+        assert!(![401, 403, 408, 409, 410, 413, 421, 429, 500].into_iter().any(framed));
+        for body in [
+            "",
+            "Bad Request",
+            r#"{"message": "no route"}"#,
+            r#"{"error": "no route"}"#,
+            r#"{"error": {"message": "no route"}}"#,
+            r#"{"error": {"status": 400, "type": "/x", "title": "X"}}"#,
+        ] {
+            assert!(!read(404, &[], body).is_own, "{body}");
+        }
+    }
+
+    #[test]
     fn a_refusal_brings_its_items_and_the_request_id() {
         let error = read(
             400,
@@ -201,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_is_none_is_invalid() {
+    fn a_success_that_is_none_is_no_answer() {
         for body in ["", "<html>", "{\"error\": {\"status\": 500}}", "[", "\u{0}\u{1}"] {
-            assert!(matches!(read(200, &[], body).kind, Kind::Invalid(_)), "{body}");
+            assert!(matches!(read(200, &[], body).kind, Kind::NoAnswer(_)), "{body}");
         }
         assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, Kind::Invalid(_)));
     }

@@ -16,6 +16,9 @@ pub struct Error {
     pub kind: Kind,
     /// The upstream's id of the failed call (`meta.api_request_id`), where its body had one.
     pub api_request_id: Option<Uuid>,
+    /// Whether the API itself said so about this very request: a 400, 404 or 422 in the API's frame. What stands in front
+    /// of it (a balancer, a proxy) has such statuses too, and knows nothing about an attempt before.
+    pub is_own: bool,
 }
 
 /// The kinds of failure. Wire document, section 6.
@@ -60,7 +63,10 @@ pub enum Kind {
     /// The breaker is open, since the upstream has been failing: nothing was sent.
     #[error("the upstream has been failing and is left alone for a moment")]
     Open { retry_after: Duration },
-    /// An answer that is none: not JSON, not the documented shape, too large, a redirect.
+    /// A success that is none: under 2xx not JSON, or not the documented shape.
+    #[error("the upstream's answer was not understood: {0}")]
+    NoAnswer(&'static str),
+    /// Any other answer that is none: too large, a redirect, a web page in place of a refusal.
     #[error("the upstream's answer was not understood: {0}")]
     Invalid(&'static str),
 }
@@ -86,12 +92,15 @@ pub struct RefusalItem {
 impl Error {
     /// An error that came without a body.
     pub fn bare(kind: Kind) -> Self {
-        Self { kind, api_request_id: None }
+        Self { kind, api_request_id: None, is_own: false }
     }
 
     /// Whether the upstream may have carried out the request although no answer says so.
     pub fn outcome_is_unknown(&self) -> bool {
-        matches!(self.kind, Kind::Interrupted | Kind::TimedOut | Kind::Failed { .. } | Kind::Invalid(_))
+        matches!(
+            self.kind,
+            Kind::Interrupted | Kind::TimedOut | Kind::Failed { .. } | Kind::NoAnswer(_) | Kind::Invalid(_)
+        )
     }
 }
 
@@ -112,14 +121,19 @@ impl Kind {
             Self::Busy => "busy",
             Self::TooLate => "too_late",
             Self::Open { .. } => "open",
-            Self::Invalid(_) => "invalid",
+            Self::NoAnswer(_) | Self::Invalid(_) => "invalid",
         }
     }
 
-    /// Whether the upstream is in trouble, as against what it says about a request, a key or a rate. It is what a
-    /// breaker counts.
+    /// Whether the upstream is in trouble, as against what it says about a request, a key or a rate.
     pub fn is_trouble(&self) -> bool {
         matches!(self, Self::Unreachable | Self::Interrupted | Self::TimedOut | Self::Failed { .. })
+    }
+
+    /// Whether a breaker counts it: trouble, and a success that is none, such as a page that says it is down for work. A
+    /// 4xx never is, not even as a web page, since whoever asks can bring it about.
+    pub fn is_failure(&self) -> bool {
+        self.is_trouble() || matches!(self, Self::NoAnswer(_))
     }
 
     /// Whether nothing was sent.

@@ -69,12 +69,20 @@ impl Exchange {
             .connect_timeout(connect_timeout)
             // Below the minute after which load balancers close idle connections.
             .pool_idle_timeout(Duration::from_secs(45))
+            // Over HTTP/2 all calls share a connection, and a time-out gives up its call alone: one that has died without a
+            // word (a balancer that forgot it, a cable) would be used on and on. So while calls are on it and nothing has
+            // come for a second, it is asked for a sign of life; without one in two more it is closed, and what was on it
+            // is sent again over a new one. Both are within an attempt's 4 s, and any HTTP/2 stack answers at once, however
+            // long its application takes.
+            .http2_keep_alive_interval(Duration::from_secs(1))
+            .http2_keep_alive_timeout(Duration::from_secs(2))
+            // Nobody is hurt by a dead one that is idle, and some servers take pings without calls for abuse.
+            .http2_keep_alive_while_idle(false)
             .build()?;
         Ok(Self { http, max_response_bytes })
     }
 
     async fn send(self, request: Request) -> Result<Reply, Error> {
-        let is_write = request.is_write();
         let mut out = reqwest::Request::new(request.method, request.url);
         *out.headers_mut() = request.headers;
         *out.body_mut() = request.body.map(reqwest::Body::from);
@@ -82,11 +90,9 @@ impl Exchange {
         let response = self.http.execute(out).await.map_err(|error| kind_of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response).await?;
-        if is_write || !status.is_success() {
-            // A write's answer is looked at here already: one that is none says nothing about the write, which is then
-            // asked about again.
-            envelope::open::<Envelope<IgnoredAny>>(status, &headers, &body)?;
-        }
+        // It is looked at here already, inside the breaker and the retries: a web page under 200 is no success that closes
+        // the one or pays for the other, and says nothing about a write, which is then asked about again.
+        envelope::open::<Envelope<IgnoredAny>>(status, &headers, &body)?;
         Ok(Reply { status, headers, body })
     }
 

@@ -25,7 +25,7 @@ impl Health {
 
     fn note(&self, kind: Option<&Kind>) {
         match kind {
-            Some(kind) if kind.is_trouble() || matches!(kind, Kind::Invalid(_)) => {
+            Some(kind) if kind.is_trouble() || matches!(kind, Kind::NoAnswer(_) | Kind::Invalid(_)) => {
                 // It stays where it is once it is too large to add to.
                 let more = |failures: u32| failures.checked_add(1);
                 let _full = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt};
 
 use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
@@ -85,17 +85,18 @@ where
     type Error = Error;
     type Future = BoxFuture<'static, Result<Reply, Error>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The one that was asked whether it is ready is the one to call.
-        let next = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, next);
+        // It is asked whether it is ready once there is a place: the breaker inside keeps to the answer that it gave, and
+        // may have closed during the wait.
+        let mut inner = self.inner.clone();
         let places = self.places.clone();
         Box::pin(async move {
             let _place = places.place(&request).await?;
+            let inner = inner.ready().await?;
             let sendable = match request.is_write() {
                 true => request.patience.send(places.settings.carry),
                 false => request.patience.lasts(),

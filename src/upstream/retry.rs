@@ -3,7 +3,8 @@
 //! A read: where no connection was made or it broke, on time-outs (408 as well), 429 and 5xx. A write: only while it is
 //! not known whether it was carried out, or where the upstream says that the first one still runs; always with the same
 //! idempotency key and the same bytes, so that it is carried out once. A 400 has used its key up, and so may a 429: both
-//! are told as they are.
+//! are told as they are. After an attempt without an answer only the API's own word ends it ([`Error::is_own`]): a
+//! balancer's 400 or "no route" says nothing about what that attempt did.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,12 +66,13 @@ impl Policy {
     }
 
     /// Whether another attempt could give a better answer.
-    fn could_help(&self, request: &Request, kind: &Kind) -> bool {
+    fn could_help(&self, request: &Request, error: &Error) -> bool {
+        let kind = &error.kind;
         if request.is_write() {
             match kind {
                 Kind::Conflict(refusal) => self.unknown.is_some() || says_running(refusal),
                 // The write's own answer.
-                Kind::Refused(_) | Kind::NotFound => false,
+                _ if error.is_own => false,
                 // These come before the write is looked at, and say nothing about an earlier attempt.
                 Kind::Unauthenticated | Kind::Forbidden | Kind::TooLate => false,
                 _ => self.unknown.is_some(),
@@ -129,7 +131,7 @@ impl retry::Policy<Request, Reply, Error> for Policy {
         if request.is_write() && error.outcome_is_unknown() {
             self.unknown = Some(error.clone());
         }
-        if self.could_help(request, &error.kind) {
+        if self.could_help(request, error) {
             match self.pause(request, &error.kind) {
                 Ok(pause) => {
                     metrics::retried(request.route, error.kind.name());
@@ -138,9 +140,9 @@ impl retry::Policy<Request, Reply, Error> for Policy {
                 Err(why) => metrics::forgone(request.route, why),
             }
         }
-        // A refusal is the write's own answer, given again for its key. Anything else leaves open what became of an
-        // attempt before, and that is what has to be told.
-        if !matches!(error.kind, Kind::Refused(_) | Kind::NotFound)
+        // The API's own refusal is the write's answer, given again for its key. Anything else leaves open what became of
+        // an attempt before, and that is what has to be told.
+        if !error.is_own
             && let Some(unknown) = self.unknown.take()
         {
             *error = unknown;

@@ -25,7 +25,6 @@ fn settings() -> Settings {
             min_calls: 1000,
             window: Duration::from_secs(10),
             open: Duration::from_secs(2),
-            probes: 1,
         },
         places: places::Settings {
             max_in_flight: 2,
@@ -56,7 +55,11 @@ impl Upstream {
             let (millis, outcome) = steps.lock().expect("no step panics").pop_front().unwrap_or(HANGS);
             async move {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
-                outcome.map_err(Error::from)?;
+                // It is the API, with nothing in front of it.
+                outcome.map_err(|kind| Error {
+                    is_own: matches!(kind, Kind::Refused(_) | Kind::NotFound),
+                    ..Error::from(kind)
+                })?;
                 Ok(Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
             }
         });
@@ -115,6 +118,7 @@ async fn a_read_is_sent_again_where_that_can_help() {
         Kind::NotFound,
         Kind::Refused(Refusal::default()),
         conflict("running"),
+        Kind::NoAnswer("x"),
         Kind::Invalid("x"),
     ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
@@ -162,7 +166,7 @@ async fn what_could_not_end_within_the_deadline_is_not_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
-    for kind in [Kind::Interrupted, Kind::TimedOut, failed(None), Kind::Invalid("x")] {
+    for kind in [Kind::Interrupted, Kind::TimedOut, failed(None), Kind::NoAnswer("x"), Kind::Invalid("x")] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.write().await.is_ok());
         assert_eq!(upstream.calls(), 2);

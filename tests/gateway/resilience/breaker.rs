@@ -19,7 +19,6 @@ fn brittle(settings: &mut Settings) {
     settings.upstream.breaker_min_calls = 10;
     settings.upstream.breaker_window = Duration::from_secs(60);
     settings.upstream.breaker_open = Duration::from_millis(200);
-    settings.upstream.breaker_probes = 2;
 }
 
 /// An upstream that answers with a status that can be changed.
@@ -71,6 +70,20 @@ async fn what_the_upstream_refuses_does_not_open_it() {
         assert_eq!(gateway.ask(&name_of(ADA)).await["data"]["customer"]["name"], "Ada Example", "{status}");
         assert_eq!(stub.seen().len(), 16);
     }
+}
+
+#[tokio::test]
+async fn web_pages_in_place_of_answers_open_it_and_do_not_close_it() {
+    let stub = Stub::start(|_| Reply::new(200, "text/html", "<html>Back soon</html>")).await;
+    let gateway = Gateway::over(&stub.base, brittle).await;
+    for _ in 0..10 {
+        assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_INVALID_RESPONSE");
+    }
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_INVALID_RESPONSE");
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
+    assert_eq!(stub.seen().len(), 11);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A write whose answer is lost is asked for again, with the same key, and happens once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
@@ -142,6 +143,66 @@ async fn a_lost_answer_and_then_a_refusal_of_the_key_leave_the_outcome_unknown()
     assert_eq!(answer["errors"][0]["extensions"]["retryable"], false);
     assert!(answer["errors"][0]["message"].as_str().unwrap().contains("may have been made"));
     assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+/// What something in front of the API says where it is asked again.
+fn in_front(name: &str) -> Reply {
+    match name {
+        "an empty 400" => Reply { status: 400, headers: Vec::new(), body: Vec::new() },
+        "a plain 413" => Reply::new(413, "text/plain", "Payload Too Large"),
+        "a page for 400" => Reply::new(400, "text/html", "<html>Bad Request</html>"),
+        "a bare 404" => Reply::json(404, &json!({"message": "no Route matched with those values"})),
+        "another 404" => Reply::json(404, &json!({"error": {"message": "no such service"}})),
+        "a framed 421" => Reply::refusal(421, None, &[]),
+        _ => Reply::json(422, &json!({"error": "unprocessable"})),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_lost_answer_and_then_a_refusal_by_somebody_else_leave_the_outcome_unknown(
+    #[values(
+        "an empty 400",
+        "a plain 413",
+        "a page for 400",
+        "a bare 404",
+        "another 404",
+        "a framed 421",
+        "a foreign 422"
+    )]
+    said: &'static str,
+    #[values("create", "delete")] name: &str,
+) {
+    let calls = AtomicUsize::new(0);
+    let stub = Stub::start(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::json(502, &json!({})),
+        _ => in_front(said),
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, patient).await;
+    let (document, input, _) = mutation(name);
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((&extensions["outcome"], &extensions["retryable"]), (&json!("UNKNOWN"), &json!(false)), "{answer}");
+    assert_eq!(stub.seen().len(), 3, "it is asked again as after any answer that is none");
+}
+
+#[rstest]
+#[case(400)]
+#[case(422)]
+#[tokio::test]
+async fn a_lost_answer_and_then_the_apis_own_refusal_is_told_as_a_refusal(#[case] status: u16) {
+    let calls = AtomicUsize::new(0);
+    let stub = Stub::start(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::json(502, &json!({})),
+        _ => Reply::refusal(status, Some("No."), &[]),
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, patient).await;
+    let (document, input, _) = mutation("create");
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    assert_eq!((&answer["errors"], stub.seen().len()), (&Value::Null, 2), "{answer}");
+    assert_ne!(answer["data"]["result"]["userErrors"], json!([]));
 }
 
 #[tokio::test]
