@@ -49,6 +49,11 @@ struct Upstream {
 impl Upstream {
     /// An upstream that takes these steps, and hangs after them.
     fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self::with(&settings(), steps)
+    }
+
+    /// The same under other settings.
+    fn with(settings: &Settings, steps: impl IntoIterator<Item = Step>) -> Self {
         let steps = Arc::new(Mutex::new(steps.into_iter().collect::<VecDeque<Step>>()));
         let exchange = service_fn(move |request: Request| {
             request.calls.fetch_add(1, Ordering::SeqCst);
@@ -63,7 +68,7 @@ impl Upstream {
                 Ok(Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
             }
         });
-        let stack = around(exchange, &settings()).expect("a stack");
+        let stack = around(exchange, settings).expect("a stack");
         Self { stack, calls: Arc::default(), began: Instant::now() }
     }
 
@@ -225,6 +230,19 @@ async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
     assert!(upstream.send(Method::POST, patience.clone()).await.is_ok());
     assert!(!patience.give_up());
     assert_eq!(upstream.calls(), 2);
+}
+
+#[tokio::test]
+async fn who_waited_for_a_place_is_let_through_where_the_breaker_has_closed_since() {
+    let mut settings = settings();
+    settings.retry.max_attempts = 1;
+    settings.places.max_in_flight = 1;
+    (settings.breaker.min_calls, settings.breaker.open) = (1, Duration::from_millis(1));
+    let upstream = Upstream::with(&settings, [(0, Err(failed(None))), (50, Ok(())), (0, Ok(()))]);
+    assert!(upstream.read().await.is_err());
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let (probe, queued) = tokio::join!(upstream.read(), upstream.read());
+    assert!(probe.is_ok() && queued.is_ok(), "{probe:?} {queued:?}");
 }
 
 #[tokio::test(start_paused = true)]
