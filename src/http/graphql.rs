@@ -233,7 +233,7 @@ impl Exchange<'_> {
         let mut body = Limited::new(body, limit);
         let mut read = BytesMut::new();
         // Room for what has come and not for what is announced: who sends slowly holds little.
-        let mut room = Vec::new();
+        let mut room = self.app.room_for(0)?;
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {
@@ -242,7 +242,8 @@ impl Exchange<'_> {
             match frame.map(|frame| frame.map_err(too_large)) {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
-                    room.push(self.app.room_for(data.len())?);
+                    // One permit, however many frames there are: they can be of one byte, or of none.
+                    room.merge(self.app.room_for(data.len())?);
                     read.extend_from_slice(&data);
                 }
                 None => return Ok(read.freeze()),
