@@ -287,8 +287,10 @@ async fn deep_nesting_is_refused_and_the_server_lives_on() {
 #[case("")]
 #[tokio::test]
 async fn a_syntax_error_says_where_and_not_what(#[case] query: &str) {
-    let answer = refused(query, json!({}), "GRAPHQL_PARSE_FAILED").await;
+    let mut answer = refused(query, json!({}), "GRAPHQL_PARSE_FAILED").await;
     only_error(&answer);
+    // It is random, and holds any three digits now and then.
+    answer["errors"][0]["extensions"]["requestId"].take();
     for planted in ["900", "ada"] {
         assert!(!answer.to_string().contains(planted), "{answer}");
     }
