@@ -20,12 +20,13 @@ use crate::error::{Code, Failure};
 use crate::graphql::Schemas;
 use crate::operation::Prepared;
 use crate::operation::bounds::Bounds;
-use crate::operation::crowd::{self, Crowd, Place};
+use crate::operation::crowd::{self, Crowd};
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, Audit};
+use crate::shares::Share;
 use crate::telemetry::metrics::{BoundedNames, Metrics, size};
 use crate::telemetry::names;
 use crate::telemetry::waiting::Waiting;
@@ -41,7 +42,7 @@ pub struct App {
     unmask_limit: UnmaskLimit,
     /// The callers' keys that count as callers of their own.
     pub accepted: AcceptedKeys,
-    crowd: Arc<Crowd>,
+    crowd: Crowd,
     /// Bytes of request bodies that may be held while they are being read.
     bodies: Semaphore,
     pub origins: Origins,
@@ -78,6 +79,21 @@ pub struct Playground {
     pub real_upstream: bool,
     /// How callers are told apart.
     pub callers: Mode,
+}
+
+/// One request, as far as its session has to know it.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    pub request_id: &'a str,
+    /// When its answer is wanted.
+    pub deadline: Instant,
+    pub reading: Reading,
+    pub payer: Payer,
+    /// Its place among the operations that run.
+    pub place: Share,
+    /// Counts what it asks of the upstream, and for how long it waits for that.
+    pub calls: Arc<AtomicU64>,
+    pub waiting: Arc<Waiting>,
 }
 
 impl App {
@@ -161,7 +177,7 @@ impl App {
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             accepted: AcceptedKeys::default(),
-            crowd: Arc::new(Crowd::new(settings.server.max_operations)),
+            crowd: Crowd::new(settings.server.max_operations),
             bodies: Semaphore::new(settings.server.max_bodies_bytes.min(Semaphore::MAX_PERMITS)),
             origins: settings.http.origins()?,
             limits: Limits {
@@ -218,19 +234,13 @@ impl App {
         }
     }
 
-    /// A session for one request; `calls` counts what it asks of the upstream.
-    pub fn session(
-        &self,
-        principal: &Principal,
-        request_id: &str,
-        deadline: Instant,
-        reading: Reading,
-        calls: Arc<AtomicU64>,
-        waiting: Arc<Waiting>,
-    ) -> Session {
+    /// A session for one request of a caller.
+    pub fn session(&self, principal: &Principal, asking: Asking<'_>) -> Session {
+        let Asking { request_id, deadline, reading, payer, place, calls, waiting } = asking;
         let caller = Caller {
             credential: principal.credential.key().clone(),
             account: principal.account,
+            payer: payer.digest(),
             correlation_id: request_id.to_owned(),
             calls,
             waiting,
@@ -241,15 +251,15 @@ impl App {
             Credential::Gateways(_) => None,
         };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
-        Session::new(Arc::clone(&self.services), caller, actor, deadline, reading)
+        Session::new(Arc::clone(&self.services), caller, actor, deadline, reading, place)
     }
 
     /// A place among the operations that run, until it is dropped.
     ///
     /// # Errors
     /// `OVERLOADED` at once where the gateway is full, or the caller has its share of it.
-    pub fn enter(&self, payer: Payer) -> Result<Place, Failure> {
-        Crowd::enter(&self.crowd, payer)
+    pub fn enter(&self, payer: Payer) -> Result<Share, Failure> {
+        self.crowd.enter(payer)
     }
 
     /// Room for so many more bytes of a body, until it is dropped.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use generations::Generations;
 pub use key::{Digests, Key, Scope, short};
-pub use read_through::{Got, Kept, Load, Missed, Policy, ReadThrough, Source, Terms, Trouble};
+pub use read_through::{Got, Kept, Load, Missed, Policy, ReadThrough, Reading, Source, Terms, Trouble};
 
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::names;

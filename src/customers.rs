@@ -17,7 +17,7 @@ pub mod window;
 pub mod writer;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,8 +28,10 @@ use tracing::Span;
 
 use crate::cache::{Cache, Key, Scope};
 use crate::privacy::audit::{Actor, Audit};
+use crate::shares::Share;
 use crate::upstream::{self, Caller, Client};
 
+pub use crate::cache::Reading;
 pub use act::Act;
 pub use error::Error;
 pub use listing::Listing;
@@ -57,18 +59,9 @@ pub struct Services {
 pub struct Session {
     context: Arc<SessionContext>,
     loaders: Loaders,
+    /// Its place among the operations that run. A write holds it too, and keeps it where its caller leaves.
+    place: Arc<Share>,
     _gone: DropGuard,
-}
-
-/// How old an answer may be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reading {
-    /// What is kept will do, and where the settings allow it an old answer where no new one can be had.
-    Kept,
-    /// Only what is fresh: somebody is about to change something, and must see it as it is.
-    Fresh,
-    /// Nothing that was kept, for a caller who says so.
-    PastTheCache,
 }
 
 /// What a session's parts share, also with tasks that outlive it.
@@ -85,8 +78,6 @@ pub struct SessionContext {
     pub reading: Reading,
     /// Cancelled when the session has gone away: nobody waits for its reads any more.
     gone: CancellationToken,
-    /// The scope's pages were forgotten for such a caller.
-    pages_forgotten: AtomicBool,
     /// How many customers and pages were kept and fresh, and how many answers came of calls that others made.
     cached: AtomicU64,
     shared: AtomicU64,
@@ -120,7 +111,14 @@ pub struct Usage {
 
 impl Session {
     /// A session for `caller`, whose answer is wanted by `deadline`.
-    pub fn new(services: Arc<Services>, caller: Caller, actor: Actor, deadline: Instant, reading: Reading) -> Self {
+    pub fn new(
+        services: Arc<Services>,
+        caller: Caller,
+        actor: Actor,
+        deadline: Instant,
+        reading: Reading,
+        place: Share,
+    ) -> Self {
         let scope = services.cache.digests.scope(&caller.credential, caller.account);
         let gone = CancellationToken::new();
         let context = Arc::new(SessionContext {
@@ -131,14 +129,13 @@ impl Session {
             deadline,
             reading,
             gone: gone.clone(),
-            pages_forgotten: AtomicBool::new(false),
             cached: AtomicU64::new(0),
             shared: AtomicU64::new(0),
             span: Span::current(),
             answered: Mutex::default(),
             age: Mutex::default(),
         });
-        Self { loaders: Loaders::new(&context), context, _gone: gone.drop_guard() }
+        Self { loaders: Loaders::new(&context), context, place: Arc::new(place), _gone: gone.drop_guard() }
     }
 
     /// Where its answers came from.

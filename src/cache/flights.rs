@@ -87,6 +87,37 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             });
             return Seat { flights: Arc::clone(self), key, number: entry.number, flight, is_first: false };
         }
+        let (seat, _nobody_waits_for_it) = self.add(&mut board, key, deadline, load);
+        seat
+    }
+
+    /// A seat on a new flight, which those who come from now on join. Whoever waits for the one before stays on it.
+    pub fn begin<F>(
+        self: &Arc<Self>,
+        key: Key,
+        deadline: Instant,
+        load: impl FnOnce(watch::Receiver<Instant>) -> F,
+    ) -> Seat<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (seat, before) = self.add(&mut self.board(), key, deadline, load);
+        // Past the lock, as below.
+        drop(before);
+        seat
+    }
+
+    /// Puts a new flight on the board; also gives what stood there.
+    fn add<F>(
+        self: &Arc<Self>,
+        board: &mut Board<T>,
+        key: Key,
+        deadline: Instant,
+        load: impl FnOnce(watch::Receiver<Instant>) -> F,
+    ) -> (Seat<T>, Option<Entry<T>>)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
         let number = board.next;
         board.next += 1;
         let (until, patience) = watch::channel(deadline);
@@ -102,10 +133,15 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             AbortOnDropHandle::new(task).await.ok()
         };
         let flight = flight.boxed().shared();
-        if let Some(weak) = flight.downgrade() {
-            board.flights.insert(key, Entry { number, flight: weak, held: None, until });
-        }
-        Seat { flights: Arc::clone(self), key, number, flight, is_first: true }
+        let weak = flight.downgrade();
+        let before = weak.and_then(|flight| board.flights.insert(key, Entry { number, flight, held: None, until }));
+        (Seat { flights: Arc::clone(self), key, number, flight, is_first: true }, before)
+    }
+
+    /// How many loads there are.
+    #[cfg(test)]
+    pub fn under_way(&self) -> usize {
+        self.board().flights.len()
     }
 
     fn board(&self) -> MutexGuard<'_, Board<T>> {

@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::Expiry;
+use futures_util::future::ready;
 use moka::future::Cache as Store;
 use moka::notification::RemovalCause;
+use moka::ops::compute::Op;
+use moka::{Entry, Expiry};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -48,6 +50,8 @@ pub struct Load<V> {
 #[derive(Debug)]
 pub struct Kept<V> {
     pub value: Option<Arc<V>>,
+    /// When it was asked for.
+    asked_at: Instant,
     /// When it was read.
     pub read_at: Instant,
     /// Until when it counts as new.
@@ -67,8 +71,18 @@ impl<V> Clone for Kept<V> {
 pub struct Terms {
     /// When it has to have an answer.
     pub deadline: Instant,
-    /// Whether an old answer will do, where the policy has any.
-    pub old_will_do: bool,
+    pub reading: Reading,
+}
+
+/// How old an answer may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// What is kept will do, and where the settings allow it an old answer where no new one can be had.
+    Kept,
+    /// Only what is fresh: somebody is about to change something, and must see it as it is.
+    Fresh,
+    /// Nothing that was kept or asked for before, for a caller who says so.
+    PastTheCache,
 }
 
 /// Where an answer came from.
@@ -187,13 +201,14 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
         metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "result" => result).increment(1);
     }
 
-    /// What is kept and fresh; asks nobody.
+    /// What is kept and fresh; asks nobody. Whoever gives it out counts it by [`Self::count_hit`].
     pub async fn fresh(&self, key: &Key) -> Option<Kept<V>> {
-        let kept = self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until);
-        if kept.is_some() {
-            self.count("hit");
-        }
-        kept
+        self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until)
+    }
+
+    /// Counts an answer that was kept and fresh.
+    pub fn count_hit(&self) {
+        self.count("hit");
     }
 
     /// What is kept, or what `load` brings, within the terms. `load` gets to know until when somebody waits for it, which
@@ -213,11 +228,11 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
         let kept = self.store.get(&key).await;
         let now = Instant::now();
         match &kept {
-            Some(fresh) if now < fresh.fresh_until => {
-                self.count("hit");
+            Some(fresh) if terms.reading != Reading::PastTheCache && now < fresh.fresh_until => {
+                self.count_hit();
                 return Ok(Got { kept: fresh.clone(), source: Source::Kept });
             }
-            Some(old) if terms.old_will_do && now < old.fresh_until + self.policy.while_refresh => {
+            Some(old) if terms.reading == Reading::Kept && now < old.fresh_until + self.policy.while_refresh => {
                 self.count("stale");
                 let seat = self.board(key, terms, load);
                 if seat.is_first {
@@ -250,7 +265,7 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
         match kept {
             Some(old)
                 if stands_in
-                    && terms.old_will_do
+                    && terms.reading == Reading::Kept
                     && old.value.is_some()
                     && Instant::now() < old.fresh_until + self.policy.if_error =>
             {
@@ -261,26 +276,39 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
         }
     }
 
-    /// A seat on the load for a key, which keeps what it brings.
+    /// A seat on the load for a key, which keeps what it brings; on one of its own for who wants nothing that was asked for
+    /// before.
     fn board<F>(&self, key: Key, terms: Terms, load: impl FnOnce(watch::Receiver<Instant>) -> F) -> Seat<Landing<V, E>>
     where
         F: Future<Output = Result<Load<V>, E>> + Send + 'static,
     {
         let (store, policy) = (self.store.clone(), self.policy);
-        self.flights.join(key, terms.deadline, |until| {
+        let past_the_cache = terms.reading == Reading::PastTheCache;
+        let flight = |until| {
             let load = load(until);
             async move {
                 // Who looked a moment before the last load landed begins another one: it has landed by now.
-                if let Some(kept) = store.get(&key).await
+                if !past_the_cache
+                    && let Some(kept) = store.get(&key).await
                     && Instant::now() < kept.fresh_until
                 {
                     return Ok(kept);
                 }
-                let kept = policy.keep(load.await.map_err(Arc::new)?);
-                store.insert(key, kept.clone()).await;
+                let asked_at = Instant::now();
+                let kept = policy.keep(asked_at, load.await.map_err(Arc::new)?);
+                // A load that was overtaken by one that began after it does not take its place.
+                let newest = |there: Option<Entry<Key, Kept<V>>>| {
+                    let overtaken = there.is_some_and(|there| there.value().asked_at > asked_at);
+                    ready(if overtaken { Op::Nop } else { Op::Put(kept.clone()) })
+                };
+                store.entry(key).and_compute_with(newest).await;
                 Ok(kept)
             }
-        })
+        };
+        match past_the_cache {
+            true => self.flights.begin(key, terms.deadline, flight),
+            false => self.flights.join(key, terms.deadline, flight),
+        }
     }
 }
 
@@ -293,7 +321,7 @@ impl Policy {
         if_error: Duration::ZERO,
     };
 
-    fn keep<V>(self, load: Load<V>) -> Kept<V> {
+    fn keep<V>(self, asked_at: Instant, load: Load<V>) -> Kept<V> {
         let fresh = if load.value.is_some() { self.fresh } else { self.not_found };
         let old = match fresh.is_zero() {
             true => Duration::ZERO,
@@ -303,6 +331,7 @@ impl Policy {
         let read_at = Instant::now();
         Kept {
             value: load.value.map(Arc::new),
+            asked_at,
             read_at,
             fresh_until: read_at + fresh,
             expires_in: fresh + old,

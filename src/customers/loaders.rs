@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
-use super::{Error, Listing, Reading, SessionContext};
+use super::{Error, Listing, SessionContext};
 use crate::cache::{Got, Kept, Load, Missed, ReadThrough, Source, Terms, Trouble};
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::metrics::size;
@@ -165,9 +165,6 @@ impl SessionContext {
         customer: bool,
         review: bool,
     ) -> Vec<(Look, Result<Option<Found>, Error>)> {
-        if self.is_past_the_cache() {
-            self.services.cache.forget_customer(self.scope, id);
-        }
         let mut results = Vec::with_capacity(2);
         if review {
             let found = self.read_review(id).await;
@@ -203,10 +200,6 @@ impl SessionContext {
     }
 
     async fn read_page(self: &Arc<Self>, look: &PageLook) -> Result<Arc<Page>, Error> {
-        // Once in a request: the pages that it reads itself are to be found by the next one.
-        if self.is_past_the_cache() && !self.pages_forgotten.swap(true, Ordering::Relaxed) {
-            self.services.cache.forget_pages(self.scope);
-        }
         let key = self.services.cache.page_key(self.scope, look.digest);
         let (context, query) = (Arc::clone(self), look.listing.page(look.number, look.size));
         let load = |caller| async move { context.services.upstream.page(&caller, &query).await };
@@ -230,7 +223,7 @@ impl SessionContext {
         // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
         let span =
             info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
-        let terms = Terms { deadline: self.deadline, old_will_do: self.reading == Reading::Kept };
+        let terms = Terms { deadline: self.deadline, reading: self.reading };
         let load = |until| {
             let answer = load(self.caller.with(Patience::following(until)));
             let load = async move {

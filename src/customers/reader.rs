@@ -82,6 +82,7 @@ impl Session {
             && let Some(kept) = cache.pages.fresh(&key).await
             && let Some(page) = kept.value
         {
+            cache.pages.count_hit();
             self.context.note_kept(key, kept.fresh_until);
             return Ok(page);
         }
@@ -138,18 +139,26 @@ impl Session {
         Ok(Window { rows, start: total.saturating_sub(found), total })
     }
 
+    /// The customer as it is kept, by itself or with its review: the one that was read later.
     async fn kept_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
         if self.context.is_past_the_cache() {
             return None;
         }
         let cache = &self.context.services.cache;
         let key = cache.customer_key(self.context.scope, id);
-        if let Some(kept) = cache.customers.fresh(&key).await {
+        let alone = cache.customers.fresh(&key).await;
+        let reviewed = cache.reviews.fresh(&key).await;
+        if let Some(kept) = alone
+            && reviewed.as_ref().is_none_or(|reviewed| reviewed.read_at <= kept.read_at)
+        {
+            cache.customers.count_hit();
             self.context.note_kept(key, kept.fresh_until);
             return Some(kept.value);
         }
-        let review = self.kept_review(id).await?;
-        Some(review.map(|review| Arc::clone(&review.customer)))
+        let kept = reviewed?;
+        cache.reviews.count_hit();
+        self.context.note_kept(key, kept.fresh_until);
+        Some(kept.value.map(|review| Arc::clone(&review.customer)))
     }
 
     async fn kept_review(&self, id: CustomerId) -> Option<Option<Arc<Review>>> {
@@ -159,6 +168,7 @@ impl Session {
         let cache = &self.context.services.cache;
         let key = cache.customer_key(self.context.scope, id);
         let kept = cache.reviews.fresh(&key).await?;
+        cache.reviews.count_hit();
         self.context.note_kept(key, kept.fresh_until);
         Some(kept.value)
     }

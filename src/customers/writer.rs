@@ -189,10 +189,13 @@ impl Session {
         W: Future<Output = Result<Arc<Customer>, Unwritten>> + Send,
     {
         let context = Arc::clone(&self.context);
+        // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
+        let place = Arc::clone(&self.place);
         let patience = Patience::until(context.deadline);
         let caller = context.caller.with(patience.clone());
         let customer = act.customer;
         let task = async move {
+            let _place = place;
             // What panics may have been sent, so it is recorded as well.
             let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind().await;
             let upstream_id = carried_out.as_ref().map_or(None, |outcome| upstream_id(outcome.as_ref().err()));

@@ -25,7 +25,7 @@ use super::middleware::{RequestId, Summary};
 use super::seen::{self, Seen};
 use super::timing::Timing;
 use super::{body, browser, patience, payer};
-use crate::app::App;
+use crate::app::{App, Asking};
 use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
@@ -150,7 +150,7 @@ impl Exchange<'_> {
         };
         let payer = payer::of(self.app, &principal, self.peer.ip());
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
-        let _place = self.app.enter(payer)?;
+        let place = self.app.enter(payer)?;
         self.app.admit_request(payer)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.seen.prepared.set(std::time::Instant::now());
@@ -170,8 +170,8 @@ impl Exchange<'_> {
         self.app.admit(payer, &principal, &prepared)?;
         let reading = App::reading(prepared.kind(), wants_no_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
-        let session = self.app.session(&principal, self.id.as_str(), deadline, reading, calls, waiting);
-        let session = Arc::new(session);
+        let asking = Asking { request_id: self.id.as_str(), deadline, reading, payer, place, calls, waiting };
+        let session = Arc::new(self.app.session(&principal, asking));
         let key = payer::key(self.app, &principal);
         let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
         if let Some(key) = key {

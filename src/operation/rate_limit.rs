@@ -35,6 +35,11 @@ impl Payer {
     pub fn unknown(digest: u128) -> Self {
         Self { digest, is_known: false }
     }
+
+    /// What it is told apart by.
+    pub fn digest(self) -> u128 {
+        self.digest
+    }
 }
 
 /// Units for each caller.

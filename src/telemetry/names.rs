@@ -121,7 +121,7 @@ metrics! {
     CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("cause", &["size", "expired"])]
         "Kept answers that had to go for want of room, or whose time was over.";
     CACHE_FORGOTTEN: Counter "gateway_cache_forgotten_total" [("what", &["customer", "pages"])]
-        "How often a customer or all pages of a scope were forgotten, after writes and for callers that want no cache.";
+        "How often a customer or all pages of a scope were forgotten, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
         "How many things a loader was asked for at once.";
     UPSTREAM_CALLS: Counter "gateway_upstream_calls_total" [("route", &[]), ("outcome", &[])]

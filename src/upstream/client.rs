@@ -54,6 +54,8 @@ pub struct Caller {
     pub credential: SecretString,
     /// `Straddle-Account-Id`, where the caller acts for one.
     pub account: Option<Uuid>,
+    /// Who asks, as a digest. With the gateway's own key several callers have one credential.
+    pub payer: u128,
     /// The id of the gateway's request that needs the call.
     pub correlation_id: String,
     /// Counts the calls that are made for this request.
@@ -330,7 +332,7 @@ impl Client {
         }
         let (route, method, body) = (call.route, call.method, call.body);
         let (patience, calls) = (caller.patience.clone(), Arc::clone(&caller.calls));
-        Ok(Request { route, method, url, headers, body, patience, calls })
+        Ok(Request { route, method, url, headers, body, payer: caller.payer, patience, calls })
     }
 }
 

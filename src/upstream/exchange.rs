@@ -28,6 +28,8 @@ pub struct Request {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
+    /// Who asks, as a digest: calls that wait are served by turns.
+    pub payer: u128,
     pub patience: Patience,
     /// Counts what is sent.
     pub calls: Arc<AtomicU64>,

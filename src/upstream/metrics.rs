@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
+use crate::telemetry::metrics::Present;
 use crate::telemetry::names::{
     UPSTREAM_ATTEMPT_DURATION as ATTEMPT_SECONDS, UPSTREAM_ATTEMPTS as ATTEMPTS,
     UPSTREAM_BREAKER_CHANGES as BREAKER_CHANGES, UPSTREAM_BREAKER_STATE as BREAKER_STATE,
-    UPSTREAM_CALL_DURATION as CALL_SECONDS, UPSTREAM_CALLS as CALLS, UPSTREAM_QUEUE_DURATION as QUEUE_SECONDS,
-    UPSTREAM_RETRIES as RETRIES, UPSTREAM_RETRIES_FORGONE as RETRIES_FORGONE,
+    UPSTREAM_CALL_DURATION as CALL_SECONDS, UPSTREAM_CALLS as CALLS, UPSTREAM_IN_FLIGHT as IN_FLIGHT,
+    UPSTREAM_QUEUE_DURATION as QUEUE_SECONDS, UPSTREAM_RETRIES as RETRIES, UPSTREAM_RETRIES_FORGONE as RETRIES_FORGONE,
 };
-pub use crate::telemetry::names::{UPSTREAM_IN_FLIGHT as IN_FLIGHT, UPSTREAM_QUEUED as QUEUED};
 
 /// The states of a breaker.
 pub const STATES: [&str; 3] = ["closed", "half_open", "open"];
@@ -70,25 +70,12 @@ pub fn breaker_is(state: &'static str, changed: bool) {
     }
 }
 
+/// A request is under way until this is dropped, also where it is cancelled.
+pub fn under_way() -> Present {
+    Present::new(gauge!(IN_FLIGHT))
+}
+
 /// A call has waited for a place.
 pub fn waited_for_place(took: Duration) {
     histogram!(QUEUE_SECONDS).record(took);
-}
-
-/// One more of a gauge until it is dropped, also where whoever holds it is cancelled.
-#[derive(Debug)]
-pub struct OneMore(&'static str);
-
-impl OneMore {
-    /// One more of [`IN_FLIGHT`] or [`QUEUED`].
-    pub fn of(name: &'static str) -> Self {
-        gauge!(name).increment(1.0);
-        Self(name)
-    }
-}
-
-impl Drop for OneMore {
-    fn drop(&mut self) {
-        gauge!(self.0).decrement(1.0);
-    }
 }

@@ -18,10 +18,9 @@ use tracing::debug;
 
 use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
-use super::metrics::{self, OneMore};
 use super::places::Places;
 use super::retry::Policy;
-use super::{breaker, places, retry};
+use super::{breaker, metrics, places, retry};
 
 /// How calls are sent; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +97,7 @@ where
         let (route, began) = (request.route, Instant::now());
         let sent = self.inner.call(request);
         Box::pin(async move {
-            let _counted = OneMore::of(metrics::IN_FLIGHT);
+            let _counted = metrics::under_way();
             let outcome = sent.await;
             let name = outcome.as_ref().map_or_else(|error| error.kind.name(), |_| "ok");
             metrics::attempt_ended(route, name, began.elapsed());

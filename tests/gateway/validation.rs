@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use customers_gateway::app::App;
+use customers_gateway::app::{App, Asking};
 use customers_gateway::auth::{Credential, Permission, Principal};
 use customers_gateway::config::Settings;
 use customers_gateway::customers::Reading;
+use customers_gateway::operation::rate_limit::Payer;
 use customers_gateway::operation::trusted::Named;
 use customers_gateway::operation::{Operation, Prepared};
 use reqwest::Method;
@@ -152,7 +153,11 @@ impl Asked {
         };
         let deadline = Instant::now() + Duration::from_secs(5);
         let calls = Arc::new(AtomicU64::new(0));
-        let session = self.app.session(&principal, "r", deadline, Reading::Kept, calls, Arc::default());
+        let payer = Payer::known(0);
+        let place = self.app.enter(payer).unwrap();
+        let (reading, waiting) = (Reading::Kept, Arc::default());
+        let asking = Asking { request_id: "r", deadline, reading, payer, place, calls, waiting };
+        let session = self.app.session(&principal, asking);
         self.app.executor.run(prepared, principal, Arc::new(session), "r").await;
         passed
     }

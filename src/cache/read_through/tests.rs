@@ -33,7 +33,7 @@ fn found(value: u32) -> Result<Load<u32>, Word> {
 }
 
 fn within(time: Duration) -> Terms {
-    Terms { deadline: Instant::now() + time, old_will_do: true }
+    Terms { deadline: Instant::now() + time, reading: Reading::Kept }
 }
 
 fn patient() -> Terms {
@@ -211,7 +211,7 @@ async fn an_old_answer_does_not_stand_in_for_a_no_or_for_who_wants_a_new_one() {
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(matches!(store.get(key, patient(), |_| async { Err("no") }).await, Err(Missed::Failed(_))));
-    let strict = Terms { old_will_do: false, ..patient() };
+    let strict = Terms { reading: Reading::Fresh, ..patient() };
     assert!(matches!(store.get(key, strict, |_| async { Err("down") }).await, Err(Missed::Failed(_))));
     let written = Key { generation: 1, ..key };
     assert!(matches!(store.get(written, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
@@ -220,6 +220,69 @@ async fn an_old_answer_does_not_stand_in_for_a_no_or_for_who_wants_a_new_one() {
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+}
+
+fn past_the_cache() -> Terms {
+    Terms { reading: Reading::PastTheCache, ..patient() }
+}
+
+#[tokio::test]
+async fn who_reads_past_the_cache_leaves_what_it_brings_and_where_it_fails_what_was_kept() {
+    let (store, key) = (store(POLICY), key(1));
+    store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
+    assert!(matches!(store.get(key, past_the_cache(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    let kept = async || store.fresh(&key).await.and_then(|kept| kept.value.as_deref().copied());
+    assert_eq!(kept().await, Some(1));
+    let new = store.get(key, past_the_cache(), |_| async { found(2) }).await.expect("a new one");
+    assert_eq!((new.kept.value.as_deref(), new.source), (Some(&2), Source::Loaded));
+    assert_eq!(kept().await, Some(2));
+}
+
+#[tokio::test]
+async fn who_reads_past_the_cache_gets_nothing_that_was_asked_for_before() {
+    let (store, key, ended) = (store(POLICY), key(1), Arc::default());
+    let waiting = |terms: Terms, load| {
+        let store = Arc::clone(&store);
+        tokio::spawn(
+            async move { store.get(key, terms, |_| load).await.expect("a load").kept.value.as_deref().copied() },
+        )
+    };
+    let (release, released) = oneshot::channel();
+    let before = waiting(patient(), steered(released, &ended));
+    settle().await;
+    let new = store.get(key, past_the_cache(), |_| async { found(8) }).await.expect("a new one");
+    assert_eq!((new.kept.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&8), 0));
+    // The one that was overtaken serves who waited for it, and does not take the place of the newer one.
+    release.send(()).expect("it still waits");
+    assert_eq!(before.await.expect("the task ends"), Some(7));
+    assert_eq!(store.fresh(&key).await.and_then(|kept| kept.value.as_deref().copied()), Some(8));
+    assert_eq!(store.flights.under_way(), 0);
+}
+
+#[tokio::test]
+async fn who_comes_later_shares_the_newest_load() {
+    let (store, key, ended) = (store(POLICY), key(1), Arc::default());
+    let hangs = || {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.get(key, patient(), |_| std::future::pending()).await.is_ok() })
+    };
+    let old = hangs();
+    settle().await;
+    let (release, released) = oneshot::channel();
+    let load = steered(released, &ended);
+    let newer = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.get(key, past_the_cache(), |_| load).await.is_ok() })
+    };
+    settle().await;
+    let joins = hangs();
+    settle().await;
+    release.send(()).expect("it still waits");
+    assert!(newer.await.expect("the task ends") && joins.await.expect("the task ends"));
+    assert!(!old.is_finished());
+    old.abort();
+    settle().await;
+    assert_eq!(store.flights.under_way(), 0);
 }
 
 #[tokio::test]

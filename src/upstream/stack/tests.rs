@@ -79,6 +79,7 @@ impl Upstream {
             url: "http://127.0.0.1/".parse().expect("an address"),
             headers: HeaderMap::new(),
             body: None,
+            payer: 0,
             patience,
             calls: Arc::clone(&self.calls),
         };

@@ -71,3 +71,57 @@ async fn a_place_is_free_again_when_its_caller_has_gone() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test]
+async fn who_asks_for_one_customer_does_not_wait_for_who_asks_for_many() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.upstream.max_in_flight = 2;
+    })
+    .await;
+    let gateway = Arc::new(gateway);
+    for key in ["key-a", "key-b"] {
+        gateway.ask_as(key, "{ customers { totalCount } }", json!({})).await;
+    }
+    sandbox.latency(50).await;
+    sandbox.forget_calls().await;
+    let fields: String =
+        (0..60_u128).map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(i))).collect();
+    let many = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.ask_as("key-a", &format!("{{ {fields} }}"), json!({})).await }
+    });
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) >= 2).await;
+    let one = gateway.ask_as("key-b", &name_of(ADA), json!({})).await;
+    assert_eq!(one["data"]["customer"]["name"], "Ada Example");
+    assert!(!many.is_finished());
+    let calls = count(&sandbox.calls().await, CUSTOMER);
+    assert!(calls < 40, "{calls} calls of 60 went before it");
+    assert_eq!(many.await.unwrap()["errors"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_write_keeps_its_place_when_its_caller_has_gone() {
+    let (gateway, sandbox) = Gateway::with(|settings| settings.server.max_operations = 1).await;
+    let gateway = Arc::new(gateway);
+    sandbox.latency(1500).await;
+    let caller = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        let delete = format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
+        async move { gateway.ask(&delete).await }
+    });
+    sandbox.until_calls(|calls| count(calls, "DELETE /v1/customers/{id}") == 1).await;
+    caller.abort();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(code(&gateway.ask("{ viewer { permissions } }").await), "OVERLOADED");
+    while sandbox.writes().await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    for round in 0.. {
+        assert!(round < 1000, "the place was never free again");
+        if gateway.ask("{ viewer { permissions } }").await["errors"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

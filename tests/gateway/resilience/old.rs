@@ -116,6 +116,10 @@ async fn who_asks_past_the_cache_gets_no_old_answer() {
     sandbox.fault(json!({"fault": {"status": 503}})).await;
     let request = gateway.post(&json!({"query": name_of(ADA)})).header("cache-control", "no-cache");
     assert_eq!(code(&send(request).await), "UPSTREAM_ERROR");
+    // What it could not have is still there for the others.
+    let answer = gateway.ask(&name_of(ADA)).await;
+    assert_eq!(answer["data"]["customer"]["name"], "Ada Example");
+    assert!(answer["extensions"]["stale"].is_object());
 }
 
 #[tokio::test]
