@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -32,7 +32,7 @@ pub struct Telemetry {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotStart {
     #[error("setting log.level (GATEWAY__LOG__LEVEL): {0}")]
-    Level(#[from] ParseError),
+    Level(#[from] log::Unreadable),
     #[error("settings of [traces]: {0}")]
     Traces(#[from] CannotTrace),
 }

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 
 use serde::Deserialize;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
@@ -28,12 +28,36 @@ pub enum Format {
     Json,
 }
 
+/// A level that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error(transparent)]
+    Filter(#[from] ParseError),
+    #[error(
+        "`{0}` is no level: write off, error, warn, info, debug or trace; for a part of the program \
+         `customers_gateway::upstream=debug`"
+    )]
+    NoLevel(String),
+}
+
 /// Whether a level can be read.
 ///
 /// # Errors
 /// Why it cannot.
-pub fn check_level(level: &str) -> Result<(), ParseError> {
-    EnvFilter::try_new(level).map(|_| ())
+pub fn check_level(level: &str) -> Result<(), Unreadable> {
+    filter(level).map(|_| ())
+}
+
+/// A word alone could also name a part of some program, all of whose lines are wanted, and nothing of any other: so
+/// `infoo` would silence the log. Ours alone is taken for that.
+fn filter(level: &str) -> Result<EnvFilter, Unreadable> {
+    let words = level.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '[']));
+    for word in words {
+        if !word.starts_with(env!("CARGO_CRATE_NAME")) && word.parse::<LevelFilter>().is_err() {
+            return Err(Unreadable::NoLevel(word.to_owned()));
+        }
+    }
+    Ok(EnvFilter::try_new(level)?)
 }
 
 /// The level of the running log.
@@ -45,15 +69,15 @@ pub struct LevelHandle {
 impl LevelHandle {
     /// Logs at another level from now on. Where it cannot be read, or the log is gone, nothing happens.
     pub fn set(&self, level: &str) {
-        if let Ok(filter) = EnvFilter::try_new(level) {
+        if let Ok(filter) = filter(level) {
             let _gone = self.filter.reload(filter);
         }
     }
 }
 
 /// The layer that writes lines, and the handle of its level.
-pub(super) fn layer(settings: &Settings) -> Result<(impl Layer<Registry> + use<>, LevelHandle), ParseError> {
-    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&settings.level)?);
+pub(super) fn layer(settings: &Settings) -> Result<(impl Layer<Registry> + use<>, LevelHandle), Unreadable> {
+    let (filter, handle) = reload::Layer::new(self::filter(&settings.level)?);
     // A line says all that there is to say; spans are for traces.
     let filter = filter.and(filter_fn(|line: &Metadata<'_>| line.is_event() && is_ours_or_a_warning(line)));
     let terminal = io::stderr().is_terminal();
@@ -74,4 +98,32 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> tracing_subscriber::fmt::L
 /// Libraries print headers, bodies and addresses at their lower levels, so no setting gets those out of them.
 fn is_ours_or_a_warning(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::WARN || line.target().starts_with(env!("CARGO_CRATE_NAME"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("info")]
+    #[case("INFO")]
+    #[case("off")]
+    #[case("")]
+    #[case("warn,customers_gateway=debug")]
+    #[case("customers_gateway::upstream")]
+    #[case("info,customers_gateway::http=trace")]
+    fn levels_are_read(#[case] level: &str) {
+        assert!(check_level(level).is_ok());
+    }
+
+    #[rstest]
+    #[case("infoo")]
+    #[case("debug,inf")]
+    #[case("verbose")]
+    #[case("customers_gateway=loud")]
+    fn what_is_no_level_does_not_silence_the_log(#[case] level: &str) {
+        assert!(check_level(level).is_err());
+    }
 }
