@@ -20,8 +20,8 @@ use url::Url;
 use crate::app::App;
 use crate::auth::Mode;
 use crate::config::Settings;
-use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
+use crate::privacy::audit::{Audit, Destination};
 use crate::server::{self, Keeping, Listeners, listen};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -138,13 +138,7 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
     let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN")?;
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
     let listeners = Listeners { public, admin };
-    let tls = match settings.server.tls()? {
-        None => None,
-        Some((certificate, key)) => {
-            let config = RustlsConfig::from_pem_file(certificate, key).await;
-            Some(config.context("settings server.tls_certificate and server.tls_key: the files cannot be used")?)
-        }
-    };
+    let tls = tls(&settings).await?;
     let stop = stop_signal()?;
     // From here on it no longer ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
@@ -182,6 +176,13 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         sandbox.await.context("the sandbox broke")??;
     }
     Ok(())
+}
+
+/// The certificate and its key; none where callers speak plain HTTP.
+async fn tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
+    let Some((certificate, key)) = settings.server.tls()? else { return Ok(None) };
+    let config = RustlsConfig::from_pem_file(certificate, key).await;
+    config.map(Some).context("settings server.tls_certificate and server.tls_key: the files cannot be used")
 }
 
 /// What somebody who starts the gateway wants to know first.
@@ -271,6 +272,9 @@ fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> 
     for (line, origin) in &lines {
         say(&format!("{line:widest$}  # {origin}"))?;
     }
+    // What can be looked at without starting anything: the files that are named.
+    runtime()?.block_on(tls(settings))?;
+    Audit::check(&settings.audit()?)?;
     let upstream = settings.upstream.base_url()?;
     let upstream = upstream.map_or_else(|| "the embedded sandbox".to_owned(), |url| url.to_string());
     say(&format!(

@@ -176,6 +176,9 @@ fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error>
 
 fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
     let url = Url::parse(text).map_err(|error| unusable(name, &format!("not a URL: {error}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(unusable(name, "must have no user and no password: `check-config` and error texts show it"));
+    }
     match url.scheme() {
         "https" if url.has_host() => Ok(url),
         "http" if is_loopback(&url) => Ok(url),

@@ -69,6 +69,14 @@ impl Audit {
         Ok(Self { orders, timeout: settings.timeout, missing: AtomicU64::new(0) })
     }
 
+    /// Whether it looks as if it could be opened, without making, locking or reading anything.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check(settings: &Settings) -> Result<(), Unusable> {
+        sink::check(&settings.destination)
+    }
+
     /// Writes a record, and comes back when it is written: by `deadline`, and within the setting's time, at the latest.
     ///
     /// # Errors

@@ -77,6 +77,24 @@ pub fn start(destination: &Destination, fsync: bool, queue: usize) -> Result<Opt
     Ok(Some(orders))
 }
 
+/// Whether a destination looks as if it could be used, without making, locking or reading anything.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check(destination: &Destination) -> Result<(), Unusable> {
+    let Destination::File(path) = destination else { return Ok(()) };
+    let unopened = |error| Unusable::Unopened(path.clone(), error);
+    match path.metadata() {
+        Ok(there) if there.is_file() => OpenOptions::new().append(true).open(path).map(|_| ()).map_err(unopened),
+        Ok(_) => Err(Unusable::NoFile(path.clone())),
+        Err(_) => {
+            // A name alone lies in the directory that the process runs in.
+            let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+            directory.unwrap_or(Path::new(".")).read_dir().map(|_| ()).map_err(unopened)
+        }
+    }
+}
+
 fn open(path: &Path, fsync: bool) -> Result<Writer, Unusable> {
     let unopened = |error| Unusable::Unopened(path.to_owned(), error);
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(unopened)?;
