@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -171,7 +172,9 @@ impl App {
                 cache,
                 turns: Turns::default(),
                 writes: TaskTracker::new(),
+                cut: CancellationToken::new(),
                 audit: Audit::open(&settings.audit()?)?,
+                settling: settings.server.deadline,
                 unmask_needs_reason: settings.privacy.unmask_reason == UnmaskReason::Required,
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),

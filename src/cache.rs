@@ -97,6 +97,11 @@ impl<E: Trouble> Cache<E> {
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
+    /// Keeps nothing of a customer and its review for a time: a write may still take effect.
+    pub fn unsettle_customer(&self, scope: Scope, id: CustomerId, time: Duration) {
+        self.generations.unsettle(scope, Some(id.0.as_u128()), time);
+    }
+
     /// Forgets every page of a scope.
     pub fn forget_pages(&self, scope: Scope) {
         metrics::counter!(names::CACHE_FORGOTTEN, "what" => "pages").increment(1);

@@ -48,8 +48,12 @@ pub struct Services {
     pub turns: Turns,
     /// Writes that are under way; shutting down waits for them.
     pub writes: TaskTracker,
+    /// Cancelled when the time for going down is up: writes that are still under way are given up, and recorded so.
+    pub cut: CancellationToken,
     /// Where it is recorded who saw or changed whom.
     pub audit: Audit,
+    /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
+    pub settling: Duration,
     /// Whether somebody who wants to see a customer in clear has to say why.
     pub unmask_needs_reason: bool,
 }

@@ -1,8 +1,9 @@
 //! Listeners, and how they come to an end.
 //!
 //! On the way down: not ready first, and a delay in which the platform notices; then no new connections, then the requests
-//! that run get to end, then the writes that were sent are waited for. All of it within the drain's time. A request on a
-//! kept connection is answered as a whole, or the connection is closed before it is read.
+//! that run get to end, then the writes that were sent are waited for. All of it within the drain's time; what is still
+//! under way then is given up, and recorded so. A request on a kept connection is answered as a whole, or the connection is
+//! closed before it is read.
 
 pub mod connections;
 
@@ -15,9 +16,9 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use connections::Bounded;
 
@@ -92,6 +93,11 @@ pub async fn serve(
             app.services.writes.close();
             if timeout_at(until, app.services.writes.wait()).await.is_err() {
                 warn!(writes = app.services.writes.len(), "writes were still under way when the drain's time was up");
+                // They are recorded as what they are: nobody knows whether they were carried out.
+                app.services.cut.cancel();
+                if timeout(LONGEST_RECORDS, app.services.writes.wait()).await.is_err() {
+                    error!(writes = app.services.writes.len(), "writes were given up, and are not recorded");
+                }
             }
             admin.graceful_shutdown(Some(Duration::ZERO));
             Ok(())
@@ -133,6 +139,9 @@ async fn run(
         }
     }
 }
+
+/// How long the records of writes that are given up at the end may take.
+const LONGEST_RECORDS: Duration = Duration::from_secs(3);
 
 /// How many requests one HTTP/2 connection may have open at once.
 const MOST_STREAMS: u32 = 100;

@@ -2,20 +2,34 @@
 //!
 //! A fixed table of counters, not a map: it neither grows nor forgets. Two subjects that share a counter by chance
 //! cost each other an entry after a write, never a wrong answer.
+//!
+//! After a write whose outcome nobody knows it may still take effect. For a while each look is a generation of its own then:
+//! nothing that is read is kept, so that who looks whether it was made does not find what was there before.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::key::Scope;
 
-/// 4096 counters are 32 kB; with a thousand writes within a time to live, a quarter of the entries is loaded again.
+/// 4096 counters are 64 kB; with a thousand writes within a time to live, a quarter of the entries is loaded again.
 const COUNTERS: usize = 4096;
 
 /// The counters.
 #[derive(Debug)]
 pub struct Generations {
-    counters: Box<[AtomicU64]>,
+    counters: Box<[Counter]>,
     hasher: RandomState,
+    began: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    generation: AtomicU64,
+    /// Until when it is not settled, in milliseconds since the beginning.
+    unsettled_until: AtomicU64,
 }
 
 impl Default for Generations {
@@ -27,22 +41,58 @@ impl Default for Generations {
 impl Generations {
     /// All at zero.
     pub fn new() -> Self {
-        Self { counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(), hasher: RandomState::new() }
+        let counters = (0..COUNTERS).map(|_| Counter::default()).collect();
+        Self { counters, hasher: RandomState::new(), began: Instant::now() }
     }
 
-    /// The generation of a subject, or of the scope's list where there is none.
+    /// The generation of a subject, or of the scope's list where there is none; a new one while it is not settled.
     pub fn current(&self, scope: Scope, subject: Option<u128>) -> u64 {
-        self.counter(scope, subject).load(Ordering::SeqCst)
+        let counter = self.counter(scope, subject);
+        if self.elapsed() < counter.unsettled_until.load(Ordering::SeqCst) {
+            // One that no other look has: the next one, settled or not, has moved past it.
+            return counter.generation.fetch_add(2, Ordering::SeqCst) + 1;
+        }
+        counter.generation.load(Ordering::SeqCst)
     }
 
     /// Begins a new generation: what is kept under the old one is not found any more.
     pub fn advance(&self, scope: Scope, subject: Option<u128>) {
-        self.counter(scope, subject).fetch_add(1, Ordering::SeqCst);
+        self.counter(scope, subject).generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn counter(&self, scope: Scope, subject: Option<u128>) -> &AtomicU64 {
+    /// The same with each look from now on, for a time.
+    pub fn unsettle(&self, scope: Scope, subject: Option<u128>, time: Duration) {
+        let until = self.elapsed().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.counter(scope, subject).unsettled_until.fetch_max(until, Ordering::SeqCst);
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn counter(&self, scope: Scope, subject: Option<u128>) -> &Counter {
         let hash = self.hasher.hash_one((scope, subject));
         let place = usize::try_from(hash % COUNTERS as u64).expect("a number below 4096 fits any usize");
         self.counters.get(place).expect("the place is below the table's length")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Digests;
+
+    #[tokio::test(start_paused = true)]
+    async fn until_it_is_settled_each_look_is_a_generation() {
+        let generations = Generations::new();
+        let scope = Digests::new().scope(&"key".into(), None);
+        let look = || generations.current(scope, Some(1));
+        assert_eq!(look(), look());
+        let before = look();
+        generations.unsettle(scope, Some(1), Duration::from_secs(10));
+        let (first, second) = (look(), look());
+        assert!(before < first && first < second);
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert!(look() > second && look() == look());
     }
 }

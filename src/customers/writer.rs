@@ -196,13 +196,19 @@ impl Session {
         let customer = act.customer;
         let task = async move {
             let _place = place;
-            // What panics may have been sent, so it is recorded as well.
-            let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind().await;
-            let upstream_id = carried_out.as_ref().map_or(None, |outcome| upstream_id(outcome.as_ref().err()));
+            let patience = caller.patience.clone();
+            let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind();
+            let carried_out = context.services.cut.run_until_cancelled(carried_out).await;
+            let mut upstream_id = None;
             let outcome = match carried_out {
-                Ok(outcome) => context.told(outcome, act.write, &key),
-                Err(_panic) => {
-                    context.forget(act.customer);
+                Some(Ok(outcome)) => {
+                    upstream_id = self::upstream_id(outcome.as_ref().err());
+                    context.told(outcome, act.write, &key)
+                }
+                None if patience.give_up() => Err(Error::Deadline),
+                // What panics or is cut may have been sent, so it is recorded as well.
+                None | Some(Err(_)) => {
+                    context.unsettle(act.customer);
                     Err(Error::LostInWrite)
                 }
             };
@@ -245,14 +251,12 @@ where
     };
     context.still_in_time()?;
     let outcome = work(Arc::clone(context), caller).await;
-    let unsent = match &outcome {
-        Ok(_) => false,
-        Err(Unwritten::Refused(error, _)) => error.kind.is_unsent(),
-        Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate) => true,
-    };
-    if !unsent {
-        // Also where it failed: a write without an answer may have been carried out.
-        context.forget(id);
+    match &outcome {
+        // It may have been carried out, or may be any moment.
+        Err(Unwritten::Refused(error, _)) if error.outcome_is_unknown() => context.unsettle(id),
+        Err(Unwritten::Refused(error, _)) if error.kind.is_unsent() => {}
+        Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate) => {}
+        Ok(_) | Err(Unwritten::Refused(..)) => context.forget(id),
     }
     outcome
 }
@@ -336,6 +340,15 @@ impl SessionContext {
         self.services.cache.forget_pages(self.scope);
         if let Some(id) = id {
             self.services.cache.forget_customer(self.scope, id);
+        }
+    }
+
+    /// The same after a write that may still take effect: who looks whether it has must not find, for long, what was read
+    /// a moment before it did.
+    fn unsettle(&self, id: Option<CustomerId>) {
+        self.forget(id);
+        if let Some(id) = id {
+            self.services.cache.unsettle_customer(self.scope, id, self.services.settling);
         }
     }
 
