@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod metrics;
 pub mod observe;
 pub mod patience;
+pub mod pauses;
 pub mod places;
 pub mod query;
 pub mod retry;

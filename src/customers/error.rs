@@ -59,8 +59,8 @@ fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
         Kind::Forbidden => Code::Forbidden,
         Kind::NotFound | Kind::Failed { .. } => Code::UpstreamError,
         Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
-        Kind::RateLimited { .. } => Code::UpstreamRateLimited,
-        Kind::TimedOut | Kind::TooLate => Code::UpstreamTimeout,
+        Kind::RateLimited { .. } | Kind::HeldBack { .. } => Code::UpstreamRateLimited,
+        Kind::TimedOut | Kind::TooLate | Kind::Running => Code::UpstreamTimeout,
         Kind::Busy => Code::Overloaded,
         Kind::NoAnswer(_) | Kind::Invalid(_) => Code::UpstreamInvalidResponse,
     }

@@ -49,7 +49,7 @@ pub fn mend(
         Kind::Conflict(_) if callers_key => Ok(vec![UserError::at(
             UserErrorCode::IdempotencyKeyReused,
             ["idempotencyKey"],
-            "This key was used for another request, or that request is still running: take a new key, or wait.",
+            "This key was used for another request: take a new key for a new one.",
         )]),
         Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(complaints(refusal, write, known)),
         _ if error.outcome_is_unknown() && write != Write::Unmask => Err(Error::OutcomeUnknown(error.into())),
@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_write_without_an_answer_may_have_been_carried_out() {
-        for kind in [Kind::TimedOut, Kind::Interrupted, Kind::Failed { status: 502, retry_after: None }] {
+        for kind in [Kind::Running, Kind::TimedOut, Kind::Interrupted, Kind::Failed { status: 502, retry_after: None }]
+        {
             assert!(matches!(mend(kind.into(), Write::Create, &[], true), Err(Error::OutcomeUnknown(_))));
         }
         assert!(matches!(mend(Kind::Unreachable.into(), Write::Create, &[], true), Err(Error::Upstream(_))));

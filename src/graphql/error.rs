@@ -93,7 +93,10 @@ fn told(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
         Kind::Refused(_) | Kind::Conflict(_) => {
             ("The Customers API refused the request:", "check the arguments' values.")
         }
-        Kind::RateLimited { .. } => ("The Customers API limits the rate of calls.", "Wait, then try again."),
+        Kind::Running => ("The Customers API is still at work on this request.", ""),
+        Kind::RateLimited { .. } | Kind::HeldBack { .. } => {
+            ("The Customers API limits the rate of calls.", "Wait, then try again.")
+        }
         Kind::Failed { .. } => ("The Customers API failed.", "Try again later."),
         Kind::TimedOut | Kind::TooLate => ("The Customers API did not answer in time.", "Try again."),
         Kind::Busy => ("Too many calls to the Customers API are under way.", "Try again shortly."),
@@ -116,6 +119,8 @@ mod tests {
     #[case(Kind::Forbidden, Code::Forbidden)]
     #[case(Kind::Refused(Refusal::default()), Code::BadUserInput)]
     #[case(Kind::RateLimited { retry_after: None }, Code::UpstreamRateLimited)]
+    #[case(Kind::HeldBack { retry_after: Duration::ZERO }, Code::UpstreamRateLimited)]
+    #[case(Kind::Running, Code::UpstreamTimeout)]
     #[case(Kind::Failed { status: 500, retry_after: None }, Code::UpstreamError)]
     #[case(Kind::Unreachable, Code::UpstreamUnavailable)]
     #[case(Kind::Interrupted, Code::UpstreamUnavailable)]

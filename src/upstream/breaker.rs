@@ -6,10 +6,18 @@
 //! that has ended gives its place to no other. With two of them and little traffic the first success is forgotten before
 //! the second one comes, and nothing is ever let through again. So there is one: it closes, opens, or was given up, and
 //! then its place is free.
+//!
+//! It also takes the outcome of a call that it let through long ago for news. An attempt that hung while the breaker
+//! opened would, when its time is up, end the probe's turn by its failure or close the breaker by its success. So what was let
+//! through before the last change goes past it.
 
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tower::{Service, ServiceExt};
+use tokio::sync::oneshot;
+use tower::{Service, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::{
     CircuitBreakerConfigError, CircuitBreakerError, CircuitBreakerLayer, CircuitState,
 };
@@ -60,6 +68,8 @@ where
 {
     let is_failure =
         |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_failure());
+    let changes = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&changes);
     let layer = CircuitBreakerLayer::builder()
         .failure_rate_threshold(f64::from(settings.failures_percent) / 100.0)
         .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
@@ -67,15 +77,47 @@ where
         .minimum_number_of_calls(settings.min_calls)
         .wait_duration_in_open(settings.open)
         .permitted_calls_in_half_open(PROBES)
-        .on_state_transition(|_, to| changed(to))
+        .on_state_transition(move |_, to| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            changed(to);
+        })
         .failure_classifier(is_failure)
         .build()?;
     metrics::breaker_is("closed", false);
     let retry_after = settings.open;
-    Ok(layer.layer_fn(inner).map_err(move |error| match error {
-        CircuitBreakerError::Inner(error) => error,
-        CircuitBreakerError::OpenCircuit => Kind::Open { retry_after }.into(),
+    let guarded = layer.layer_fn(service_fn(move |Admitted { request, late }| {
+        let (inner, changes) = (inner.clone(), Arc::clone(&changes));
+        async move {
+            let admitted = changes.load(Ordering::SeqCst);
+            let outcome = inner.oneshot(request).await;
+            if changes.load(Ordering::SeqCst) == admitted {
+                return outcome;
+            }
+            // Nobody listens any more, or the breaker is let go of: both end this.
+            let _gone = late.send(outcome);
+            pending().await
+        }
+    }));
+    Ok(service_fn(move |request| {
+        let guarded = guarded.clone();
+        async move {
+            let (late, past) = oneshot::channel();
+            tokio::select! {
+                biased;
+                Ok(outcome) = past => outcome,
+                outcome = guarded.oneshot(Admitted { request, late }) => outcome.map_err(|error| match error {
+                    CircuitBreakerError::Inner(error) => error,
+                    CircuitBreakerError::OpenCircuit => Kind::Open { retry_after }.into(),
+                }),
+            }
+        }
     }))
+}
+
+/// A call that the breaker looks at, and the way past it for an outcome that comes too late to say anything.
+struct Admitted<Request, Outcome> {
+    request: Request,
+    late: oneshot::Sender<Outcome>,
 }
 
 fn changed(to: CircuitState) {
@@ -93,15 +135,14 @@ fn changed(to: CircuitState) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
 
+    use super::*;
     use futures_util::future::join_all;
     use tokio::sync::watch;
     use tokio::time::timeout;
-    use tower::service_fn;
-
-    use super::*;
 
     const SETTINGS: Settings = Settings {
         failures_percent: 50,
@@ -242,6 +283,45 @@ mod tests {
             assert!(!is_open(breaker.clone().oneshot(()).await));
         }
         assert_eq!(reached.load(Ordering::SeqCst), 8);
+    }
+
+    #[tokio::test]
+    async fn what_was_let_through_before_it_opened_says_nothing_about_the_probe() {
+        for late in [Ok(()), Err(Error::from(Kind::TimedOut))] {
+            let failed = || Err(Error::from(Kind::Failed { status: 503, retry_after: None }));
+            let (straggles, straggler) = oneshot::channel::<Result<(), Error>>();
+            let (probes, probe) = oneshot::channel();
+            let mut script = VecDeque::from([straggler]);
+            script.extend((0..4).map(|_| {
+                let (fails, failure) = oneshot::channel();
+                fails.send(failed()).expect("it is kept");
+                failure
+            }));
+            script.push_back(probe);
+            let script = Arc::new(Mutex::new(script));
+            let service = service_fn(move |()| {
+                let next = script.lock().expect("whole").pop_front().expect("no more calls than these");
+                async move { next.await.expect("it is told") }
+            });
+            let breaker = around(service, SETTINGS).expect("a breaker");
+            let call = || tokio::spawn(breaker.clone().oneshot(()));
+            let straggler = call();
+            tokio::task::yield_now().await;
+            for _ in 0..4 {
+                assert!(breaker.clone().oneshot(()).await.is_err());
+            }
+            tokio::time::sleep(SETTINGS.open * 2).await;
+            let probe = call();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            straggles.send(late.clone()).expect("it is waited for");
+            assert_eq!(straggler.await.expect("its task ends").is_ok(), late.is_ok(), "its caller is told");
+            // Neither closed nor open again: the probe is under way, and nobody else gets through.
+            tokio::time::sleep(SETTINGS.open * 2).await;
+            assert!(is_open(breaker.clone().oneshot(()).await));
+            probes.send(failed()).expect("it is waited for");
+            assert!(probe.await.expect("its task ends").is_err());
+            assert!(is_open(breaker.clone().oneshot(()).await));
+        }
     }
 
     #[tokio::test]

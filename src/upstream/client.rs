@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -20,6 +20,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::body::{NewCustomer, Replacement};
+use super::breaker;
 use super::envelope::{self, Envelope, PagedEnvelope};
 use super::error::{Error, Kind};
 use super::exchange::{Exchange, Reply, Request};
@@ -28,7 +29,6 @@ use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
 use super::stack::{self, Stack};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
-use super::{breaker, metrics};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
@@ -275,25 +275,21 @@ impl Client {
     async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
-        let started = Instant::now();
         let call = async {
             let Reply { status, headers, body } =
                 self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
             Ok(Answer { value: envelope::open(status, &headers, &body)?, bytes: body.len() })
         };
         let outcome = observe::call(&self.health, &caller.waiting, route, call).await;
-        metrics::call_ended(
-            route,
-            outcome.as_ref().map_or_else(|error| error.kind.name(), |_| "ok"),
-            started.elapsed(),
-        );
         match &outcome {
             Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream answered"),
             Err(Error { kind: Kind::NotFound | Kind::Refused(_) | Kind::Conflict(_), .. }) => {
                 debug!(route, %request_id, "upstream refused");
             }
-            // The breaker has said so once; a line for each call that it spares the upstream would say no more.
-            Err(Error { kind: Kind::Open { .. }, .. }) => debug!(route, %request_id, "not sent: the breaker is open"),
+            // It has been said once; a line for each call that the upstream is spared would say no more.
+            Err(Error { kind: Kind::Open { .. } | Kind::HeldBack { .. }, .. }) => {
+                debug!(route, %request_id, "not sent: the upstream is left alone");
+            }
             Err(error) => warn!(
                 route,
                 %request_id,
@@ -332,7 +328,7 @@ impl Client {
         }
         let (route, method, body) = (call.route, call.method, call.body);
         let (patience, calls) = (caller.patience.clone(), Arc::clone(&caller.calls));
-        Ok(Request { route, method, url, headers, body, payer: caller.payer, patience, calls })
+        Ok(Request { route, method, url, headers, body, payer: caller.payer, patience, repeats: None, calls })
     }
 }
 

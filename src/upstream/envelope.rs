@@ -92,11 +92,15 @@ fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
         StatusCode::FORBIDDEN => Kind::Forbidden,
         StatusCode::REQUEST_TIMEOUT => Kind::TimedOut,
         StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited { retry_after: retry_after(headers) },
-        StatusCode::NOT_FOUND if is_html(headers, body) => Kind::Invalid("no such route: is the base URL right?"),
+        // Of something in front of the API, which knows nothing of customers. The API's own have always had their frame.
+        StatusCode::NOT_FOUND | StatusCode::GONE if !has_frame || is_html(headers, body) => {
+            Kind::Invalid("no such route: is the base URL right?")
+        }
         status if status.is_client_error() && is_html(headers, body) => {
             Kind::Invalid("a web page in place of a refusal")
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
+        StatusCode::CONFLICT if says_running(&content) => Kind::Running,
         StatusCode::CONFLICT => Kind::Conflict(refusal(content)),
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Kind::Refused(refusal(content)),
         status if status.is_server_error() => {
@@ -107,6 +111,13 @@ fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
         _ => Kind::Invalid("a status that the API does not have"),
     };
     Error { kind, api_request_id, is_own }
+}
+
+/// Whether a conflict is with the same request, which still runs; else the key belongs to another one, and asking again
+/// would change nothing.
+fn says_running(content: &ErrorContent) -> bool {
+    let said = content.detail.as_ref().map(|detail| detail.to_ascii_lowercase()).unwrap_or_default();
+    ["running", "in progress", "being processed"].iter().any(|word| said.contains(word))
 }
 
 /// The error in a body, framed or bare; nothing where the body is empty or no JSON.
@@ -174,6 +185,10 @@ mod tests {
         assert!(matches!(read(404, &[], envelope).kind, Kind::NotFound));
         assert!(matches!(read(404, &[("content-type", "text/html")], "<html>").kind, Kind::Invalid(_)));
         assert!(matches!(read(404, &[], "\n<!DOCTYPE html>").kind, Kind::Invalid(_)));
+        for foreign in ["", r#"{"message": "no Route matched with those values"}"#, r#"{"error": "not found"}"#] {
+            assert!(matches!(read(404, &[], foreign).kind, Kind::Invalid(_)), "{foreign}");
+            assert!(matches!(read(410, &[], foreign).kind, Kind::Invalid(_)), "{foreign}");
+        }
     }
 
     #[test]
@@ -227,6 +242,19 @@ mod tests {
             let Kind::Conflict(refusal) = read(409, &[], body).kind else { unreachable!("{body}") };
             assert_eq!(refusal.detail, Some(Personal::new("Used.".to_owned())));
         }
+    }
+
+    #[test]
+    fn a_conflict_with_the_same_request_says_that_it_runs() {
+        let detail = |detail: &str| {
+            read(
+                409,
+                &[],
+                &format!(r#"{{"status": 409, "type": "/conflict", "title": "Conflict", "detail": "{detail}"}}"#),
+            )
+        };
+        assert!(matches!(detail("The first request with this key is still running.").kind, Kind::Running));
+        assert!(matches!(detail("This key belongs to a different request.").kind, Kind::Conflict(_)));
     }
 
     #[test]

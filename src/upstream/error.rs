@@ -36,12 +36,18 @@ pub enum Kind {
     /// 400 or 422: the request was understood and refused.
     #[error("the upstream refused the request")]
     Refused(Refusal),
-    /// 409: the idempotency key belongs to another request, or the first one is still running.
+    /// 409: the idempotency key belongs to another request.
     #[error("the upstream reports a conflict")]
     Conflict(Refusal),
+    /// 409: the first request with this idempotency key still runs.
+    #[error("the upstream is still at work on the first request with this key")]
+    Running,
     /// 429.
     #[error("the upstream limits the rate")]
     RateLimited { retry_after: Option<Duration> },
+    /// The upstream has asked for a pause with this key, which is not over: nothing was sent.
+    #[error("the upstream has asked for a pause with this key")]
+    HeldBack { retry_after: Duration },
     /// 5xx.
     #[error("the upstream failed with status {status}")]
     Failed { status: u16, retry_after: Option<Duration> },
@@ -99,7 +105,12 @@ impl Error {
     pub fn outcome_is_unknown(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Interrupted | Kind::TimedOut | Kind::Failed { .. } | Kind::NoAnswer(_) | Kind::Invalid(_)
+            Kind::Running
+                | Kind::Interrupted
+                | Kind::TimedOut
+                | Kind::Failed { .. }
+                | Kind::NoAnswer(_)
+                | Kind::Invalid(_)
         )
     }
 }
@@ -113,7 +124,9 @@ impl Kind {
             Self::NotFound => "not_found",
             Self::Refused(_) => "refused",
             Self::Conflict(_) => "conflict",
+            Self::Running => "running",
             Self::RateLimited { .. } => "rate_limited",
+            Self::HeldBack { .. } => "held_back",
             Self::Failed { .. } => "failed",
             Self::Unreachable => "unreachable",
             Self::Interrupted => "interrupted",
@@ -138,14 +151,14 @@ impl Kind {
 
     /// Whether nothing was sent.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Unreachable | Self::Busy | Self::TooLate | Self::Open { .. })
+        matches!(self, Self::Unreachable | Self::Busy | Self::TooLate | Self::Open { .. } | Self::HeldBack { .. })
     }
 
     /// The pause that was asked for.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => *retry_after,
-            Self::Open { retry_after } => Some(*retry_after),
+            Self::Open { retry_after } | Self::HeldBack { retry_after } => Some(*retry_after),
             _ => None,
         }
     }

@@ -31,6 +31,8 @@ pub struct Request {
     /// Who asks, as a digest: calls that wait are served by turns.
     pub payer: u128,
     pub patience: Patience,
+    /// Where it is sent again: the outcome that was not good enough.
+    pub repeats: Option<&'static str>,
     /// Counts what is sent.
     pub calls: Arc<AtomicU64>,
 }

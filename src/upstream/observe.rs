@@ -2,9 +2,10 @@
 //! whether the upstream answers at all.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tracing::field::Empty;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, Span, info_span};
 
 use super::error::{Error, Kind};
 use crate::telemetry::metrics::size;
@@ -31,7 +32,7 @@ impl Health {
                 let _full = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
             }
             // Nothing was asked.
-            Some(Kind::Busy | Kind::TooLate | Kind::Open { .. }) => {}
+            Some(Kind::Busy | Kind::TooLate | Kind::Open { .. } | Kind::HeldBack { .. }) => {}
             _ => self.failures.store(0, Ordering::Relaxed),
         }
     }
@@ -39,6 +40,40 @@ impl Health {
     /// Tells the metrics.
     pub fn observe(&self) {
         metrics::gauge!(names::UPSTREAM_FAILURES_IN_A_ROW).set(size(self.failures_in_a_row().into()));
+    }
+}
+
+/// The outcome of what nobody waited for any more.
+const GIVEN_UP: &str = "given_up";
+
+/// Something that is timed until it ends, or until it is dropped since nobody waits for it any more.
+pub struct Watched {
+    route: &'static str,
+    began: Instant,
+    /// Tells the metrics.
+    tell: fn(&'static str, &'static str, Duration),
+    /// Is told the outcome.
+    span: Span,
+    outcome: &'static str,
+}
+
+impl Watched {
+    /// It begins now.
+    pub fn new(route: &'static str, tell: fn(&'static str, &'static str, Duration), span: Span) -> Self {
+        Self { route, began: Instant::now(), tell, span, outcome: GIVEN_UP }
+    }
+
+    /// It came to its end; the outcome's name.
+    pub fn ended(&mut self, failed: Option<&Error>) -> &'static str {
+        self.outcome = failed.map_or("ok", |error| error.kind.name());
+        self.outcome
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        (self.tell)(self.route, self.outcome, self.began.elapsed());
+        self.span.record("outcome", self.outcome);
     }
 }
 
@@ -58,10 +93,11 @@ pub async fn call<T>(
         upstream_request_id = Empty,
     );
     let _under = waiting.begin();
+    let mut watched = Watched::new(route, super::metrics::call_ended, span.clone());
     let answered = call.instrument(span.clone()).await;
     let failed = answered.as_ref().err();
     health.note(failed.map(|error| &error.kind));
-    span.record("outcome", failed.map_or("ok", |error| error.kind.name()));
+    watched.ended(failed);
     if let Some(error) = failed {
         span.record("otel.status_code", "ERROR");
         span.record("upstream_request_id", error.api_request_id.map(tracing::field::display));

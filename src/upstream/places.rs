@@ -102,8 +102,11 @@ impl Places {
         if let Some(place) = self.line.free_place() {
             return Ok(place);
         }
-        let _queued = Shares::take(&self.queue, request.payer).map_err(|_taken| Kind::Busy)?;
         let began = Instant::now();
+        let _queued = Shares::take(&self.queue, request.payer).map_err(|_taken| {
+            metrics::waited_for_place(Duration::ZERO);
+            Kind::Busy
+        })?;
         let mut waiting = match self.line.join(request.payer) {
             Ok(waiting) => waiting,
             // It has become free meanwhile.
@@ -273,6 +276,7 @@ mod tests {
             body: None,
             payer,
             patience: Patience::until(Instant::now() + Duration::from_secs(600)),
+            repeats: None,
             calls: Arc::new(AtomicU64::new(0)),
         }
     }

@@ -14,7 +14,7 @@ use tower::retry;
 use tower::retry::budget::{Budget, TpsBudget};
 use tower::util::rng::{HasherRng, Rng};
 
-use super::error::{Error, Kind, Refusal};
+use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
 use super::metrics::{self, Forgone};
 
@@ -47,8 +47,8 @@ pub struct Policy {
     pauses: u32,
     /// When the last attempt began.
     began: Instant,
-    /// Why it is not known whether a write was carried out.
-    unknown: Option<Error>,
+    /// What the last attempt that was sent came to: of a write, why it is not known whether it was carried out.
+    before: Option<Error>,
 }
 
 impl Policy {
@@ -61,7 +61,7 @@ impl Policy {
             attempts: 0,
             pauses: 0,
             began: Instant::now(),
-            unknown: None,
+            before: None,
         }
     }
 
@@ -70,27 +70,29 @@ impl Policy {
         let kind = &error.kind;
         if request.is_write() {
             match kind {
-                Kind::Conflict(refusal) => self.unknown.is_some() || says_running(refusal),
+                // It can be asked what became of it; and it was not sent, but may be in a moment.
+                Kind::Running | Kind::HeldBack { .. } => true,
+                // With whom, the upstream did not say in words that are known: most likely with the attempt before.
+                Kind::Conflict(_) => self.before.is_some(),
                 // The write's own answer.
                 _ if error.is_own => false,
                 // These come before the write is looked at, and say nothing about an earlier attempt.
                 Kind::Unauthenticated | Kind::Forbidden | Kind::TooLate => false,
-                _ => self.unknown.is_some(),
+                _ => self.before.is_some(),
             }
         } else {
-            kind.is_trouble() || matches!(kind, Kind::RateLimited { .. })
+            kind.is_trouble() || matches!(kind, Kind::RateLimited { .. } | Kind::HeldBack { .. })
         }
     }
 
     /// How long to wait before the next attempt, or why there is none.
     fn pause(&mut self, request: &Request, kind: &Kind) -> Result<Duration, Forgone> {
-        // What was not sent, or has to wait for its own first attempt, is bounded by the time.
-        let is_free = match kind {
-            Kind::Conflict(_) | Kind::Busy | Kind::Open { .. } => true,
-            Kind::Unreachable => request.is_write(),
-            _ => false,
-        };
-        self.attempts += u32::from(!is_free);
+        // What was not sent, or has to wait for its own first attempt, is bounded by the time alone: it is no more for the
+        // upstream to do, and a write that still runs is not given up because others fail.
+        let is_free =
+            matches!(kind, Kind::Conflict(_) | Kind::Running | Kind::Busy | Kind::Open { .. } | Kind::HeldBack { .. });
+        let was_none = is_free || (request.is_write() && matches!(kind, Kind::Unreachable));
+        self.attempts += u32::from(!was_none);
         if self.attempts >= self.max_attempts {
             return Err(Forgone::Attempts);
         }
@@ -101,7 +103,7 @@ impl Policy {
         let jitter = longest.mul_f64(HasherRng::new().next_f64());
         let pause = match kind {
             // It runs: asking again at once would only be told the same.
-            Kind::Conflict(_) => longest / 2 + jitter / 2,
+            Kind::Conflict(_) | Kind::Running => longest / 2 + jitter / 2,
             _ => kind.retry_after().map_or(jitter, |asked| asked + jitter.min(FIRST_PAUSE)),
         };
         // The next attempt is taken to need as long as the last one.
@@ -109,7 +111,7 @@ impl Policy {
         if ends >= request.patience.deadline() {
             return Err(Forgone::Deadline);
         }
-        if !self.budget.withdraw() {
+        if !is_free && !self.budget.withdraw() {
             return Err(Forgone::Budget);
         }
         self.pauses += 1;
@@ -128,24 +130,24 @@ impl retry::Policy<Request, Reply, Error> for Policy {
             }
             Err(error) => error,
         };
-        if request.is_write() && error.outcome_is_unknown() {
-            self.unknown = Some(error.clone());
+        if request.is_write() && error.outcome_is_unknown() || !request.is_write() && !error.kind.is_unsent() {
+            self.before = Some(error.clone());
         }
         if self.could_help(request, error) {
             match self.pause(request, &error.kind) {
                 Ok(pause) => {
-                    metrics::retried(request.route, error.kind.name());
+                    request.repeats = Some(error.kind.name());
                     return Some(sleep(pause));
                 }
                 Err(why) => metrics::forgone(request.route, why),
             }
         }
         // The API's own refusal is the write's answer, given again for its key. Anything else leaves open what became of
-        // an attempt before, and that is what has to be told.
-        if !error.is_own
-            && let Some(unknown) = self.unknown.take()
-        {
-            *error = unknown;
+        // an attempt before, and that is what has to be told. Of a read: what the upstream did, and not that it was spared
+        // another attempt.
+        let says_more = if request.is_write() { error.is_own } else { !error.kind.is_unsent() };
+        if !says_more && let Some(before) = self.before.take() {
+            *error = before;
         }
         None
     }
@@ -154,11 +156,4 @@ impl retry::Policy<Request, Reply, Error> for Policy {
         self.began = Instant::now();
         Some(request.clone())
     }
-}
-
-/// Whether a conflict is with the same request, which still runs; else the key belongs to another one, and asking again
-/// would change nothing.
-fn says_running(refusal: &Refusal) -> bool {
-    let said = refusal.detail.as_ref().map(|detail| detail.reveal().to_ascii_lowercase()).unwrap_or_default();
-    ["running", "in progress", "being processed"].iter().any(|word| said.contains(word))
 }

@@ -7,17 +7,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 use tower::layer::layer_fn;
 use tower::retry::RetryLayer;
 use tower::timeout::TimeoutLayer;
 use tower::timeout::error::Elapsed;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder};
-use tracing::debug;
+use tracing::{Span, debug};
 
 use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
+use super::observe::Watched;
+use super::pauses::Pauses;
 use super::places::Places;
 use super::retry::Policy;
 use super::{breaker, metrics, places, retry};
@@ -60,6 +61,8 @@ where
         // Outside the breaker: a call that found no place says nothing about the upstream, and the breaker would take it
         // for a success. While it is open the places are free at once, so nobody waits only to be refused.
         .layer(Places::new(settings.places))
+        // Inside the places, so that who waited for one is kept back by what was said meanwhile; outside the breaker, as those.
+        .layer(Pauses::default())
         .service(guarded);
     Ok(BoxCloneSyncService::new(stack))
 }
@@ -94,13 +97,16 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let (route, began) = (request.route, Instant::now());
+        let (route, repeats) = (request.route, request.repeats);
         let sent = self.inner.call(request);
         Box::pin(async move {
             let _counted = metrics::under_way();
+            if let Some(why) = repeats {
+                metrics::retried(route, why);
+            }
+            let mut attempt = Watched::new(route, metrics::attempt_ended, Span::none());
             let outcome = sent.await;
-            let name = outcome.as_ref().map_or_else(|error| error.kind.name(), |_| "ok");
-            metrics::attempt_ended(route, name, began.elapsed());
+            let name = attempt.ended(outcome.as_ref().err());
             debug!(route, outcome = name, "upstream attempt");
             outcome
         })

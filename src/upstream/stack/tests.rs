@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use tokio::time::Instant;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
-use crate::privacy::Personal;
 use crate::upstream::error::Refusal;
 use crate::upstream::patience::Patience;
 
@@ -81,6 +81,7 @@ impl Upstream {
             body: None,
             payer: 0,
             patience,
+            repeats: None,
             calls: Arc::clone(&self.calls),
         };
         self.stack.clone().oneshot(request).await.map(|_| ()).map_err(|error| error.kind)
@@ -107,8 +108,8 @@ fn limited(retry_after: Option<u64>) -> Kind {
     Kind::RateLimited { retry_after: retry_after.map(Duration::from_secs) }
 }
 
-fn conflict(detail: &str) -> Kind {
-    Kind::Conflict(Refusal { detail: Some(Personal::new(detail.to_owned())), items: Vec::new() })
+fn conflict() -> Kind {
+    Kind::Conflict(Refusal::default())
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +124,7 @@ async fn a_read_is_sent_again_where_that_can_help() {
         Kind::Forbidden,
         Kind::NotFound,
         Kind::Refused(Refusal::default()),
-        conflict("running"),
+        conflict(),
         Kind::NoAnswer("x"),
         Kind::Invalid("x"),
     ] {
@@ -186,14 +187,64 @@ async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_still_runs_is_asked_about_until_it_has_an_answer() {
-    let running = || (1, Err(conflict("The first request with this key is still running.")));
+    let running = || (1, Err(Kind::Running));
     let upstream = Upstream::new([HANGS, running(), running(), (1, Ok(()))]);
     assert!(upstream.write().await.is_ok());
     let callers_own = Upstream::new([running(), (1, Ok(()))]);
     assert!(callers_own.write().await.is_ok());
-    let another_request = Upstream::new([(1, Err(conflict("This key belongs to a different request.")))]);
+    // In other words, after an attempt without an answer.
+    let ours = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(conflict())), (1, Ok(()))]);
+    assert!(ours.write().await.is_ok());
+    let another_request = Upstream::new([(1, Err(conflict()))]);
     assert!(matches!(another_request.write().await, Err(Kind::Conflict(_))));
     assert_eq!(another_request.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_still_runs_is_asked_about_whatever_the_budget_until_the_deadline() {
+    let mut settings = settings();
+    settings.retry.budget_percent = 0;
+    let steps = (0..9).map(|_| (1, Err(failed(None)))).chain((0..8).map(|_| (1, Err(Kind::Running))));
+    let upstream = Upstream::with(&settings, steps.chain([(1, Ok(()))]));
+    while upstream.calls() < 9 {
+        assert!(upstream.read().await.is_err());
+    }
+    assert!(upstream.write().await.is_ok());
+    assert_eq!(upstream.calls(), 18);
+    let never_ends = Upstream::new((0..999).map(|_| (1, Err(Kind::Running))));
+    assert!(matches!(never_ends.write().await, Err(Kind::Running)));
+    assert!(never_ends.began.elapsed() > DEADLINE / 2 && never_ends.began.elapsed() < DEADLINE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_left_alone_for_the_pause_that_one_of_its_calls_was_asked_for() {
+    let upstream = Upstream::new([(1, Err(limited(Some(30)))), (1, Ok(()))]);
+    for _ in 0..8 {
+        let told = upstream.read().await;
+        assert!(matches!(told, Err(Kind::RateLimited { .. } | Kind::HeldBack { .. })), "{told:?}");
+    }
+    assert!(matches!(upstream.write().await, Err(Kind::HeldBack { retry_after }) if retry_after.as_secs() >= 29));
+    assert_eq!(upstream.calls(), 1);
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert!(upstream.read().await.is_ok());
+    // A pause that fits is waited for, and a write that was not sent is sent then.
+    let soon = Upstream::new([(1, Err(limited(Some(2)))), (1, Ok(())), (1, Ok(()))]);
+    let (read, write) = tokio::join!(soon.read(), async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        soon.write().await
+    });
+    assert!(read.is_ok() && write.is_ok() && soon.calls() == 3, "{read:?} {write:?}");
+    assert!(soon.began.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
+    let mut settings = settings();
+    settings.breaker.min_calls = 1;
+    let upstream = Upstream::with(&settings, [(0, Err(failed(None)))]);
+    assert!(matches!(upstream.read().await, Err(Kind::Failed { .. })));
+    assert!(matches!(upstream.read().await, Err(Kind::Open { .. })));
+    assert_eq!(upstream.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]

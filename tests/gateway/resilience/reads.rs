@@ -99,6 +99,50 @@ async fn an_answer_behind_five_megabytes_of_spaces_is_one() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_withdrawn_in_the_middle_of_the_day_and_given_back() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        patient(settings);
+        settings.cache.enabled = false;
+    })
+    .await;
+    let name = async || gateway.data(&name_of(ADA)).await["customer"]["name"].clone();
+    assert_eq!(name().await, "Ada Example");
+    sandbox.fault(json!({"fault": {"status": 401}})).await;
+    for _ in 0..30 {
+        assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
+    }
+    sandbox.clear_faults().await;
+    assert_eq!(name().await, "Ada Example", "no breaker stands in its way");
+    assert_eq!(count(&sandbox.calls().await, CUSTOMER), 32);
+}
+
+#[tokio::test]
+async fn a_limit_of_one_key_holds_all_its_calls_back_and_no_other_keys() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let stub = Stub::start(move |seen| {
+        let limited = seen.header("authorization") == Some("Bearer key-a");
+        match calls.fetch_add(usize::from(limited), std::sync::atomic::Ordering::SeqCst) {
+            0 if limited => Reply::json(429, &json!({})).header("retry-after", "60"),
+            _ => Reply::object(&person(id_in(&seen.path))),
+        }
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, |settings| {
+        patient(settings);
+        settings.auth.mode = Mode::Passthrough;
+    })
+    .await;
+    for _ in 0..8 {
+        let answer = gateway.ask_as("key-a", &name_of(ADA), json!({})).await;
+        assert_eq!(code(&answer), "UPSTREAM_RATE_LIMITED");
+        let seconds = answer["errors"][0]["extensions"]["retryAfterSeconds"].as_u64();
+        assert!(seconds > Some(30) && seconds <= Some(60), "{answer}");
+    }
+    assert_eq!(stub.seen().len(), 1);
+    assert_eq!(gateway.ask_as("key-b", &name_of(ADA), json!({})).await["data"]["customer"]["name"], "Ada Example");
+}
+
+#[tokio::test]
 async fn nobody_at_the_address_is_told() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for upstream in [format!("http://{nowhere}"), "https://upstream.invalid".to_owned()] {

@@ -8,9 +8,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{code, patient};
+use super::{code, name_of, patient};
 use crate::process::Process;
 use crate::support::stub::{Reply, Stub, id_in, person};
+use crate::support::wire::{Act, Wire, answer};
 use crate::support::{Gateway, Sandbox, UNMASKED, count};
 
 const CREATED: &str = "POST /v1/customers";
@@ -219,6 +220,87 @@ async fn a_write_that_still_runs_is_waited_for() {
     let (answer, ()) = tokio::join!(asked, soon);
     assert_eq!(answer["errors"], Value::Null, "{answer}");
     assert_eq!(sandbox.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_does_not_end_is_told_as_unknown_and_not_as_refused() {
+    let running = Reply::refusal(409, Some("The first request with this key is still running."), &[]);
+    let (status, headers, body) = (running.status, running.headers, running.body);
+    let stub = Stub::start(move |_| Reply { status, headers: headers.clone(), body: body.clone() }).await;
+    let gateway = Gateway::over(&stub.base, patient).await;
+    let (document, mut input, _) = mutation("create");
+    // As of a caller who does what docs/errors.md says: the same again under the same key.
+    input["idempotencyKey"] = json!("my-own-key-1");
+    let request = gateway.post(&json!({"query": document, "variables": {"input": input}}));
+    let answer = crate::support::gateway::send(request.header("request-timeout", "2")).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((code(&answer), &extensions["outcome"]), ("UPSTREAM_TIMEOUT", &json!("UNKNOWN")), "{answer}");
+    assert!(stub.seen().len() > 3, "it is asked about for as long as there is time");
+}
+
+#[tokio::test]
+async fn who_looks_whether_an_unknown_write_was_made_does_not_find_for_long_what_was_there_before() {
+    let (gateway, sandbox) = Gateway::with(patient).await;
+    let name = async || gateway.data(&name_of(REX)).await["customer"]["name"].clone();
+    let before = name().await;
+    let (document, input, route) = mutation("update");
+    // None of its attempts gets through.
+    sandbox.fault(json!({"route": route, "fault": {"status": 502}})).await;
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["outcome"], "UNKNOWN");
+    assert_eq!(name().await, before);
+    // Now it takes effect, long after its answer was lost.
+    let body = json!({"name": "Rex Renamed", "email": "rex@example.test", "phone": "+12025550123", "status": "verified",
+        "device": {"ip_address": "203.0.113.9"}});
+    sandbox.clear_faults().await;
+    let put = sandbox.api("sandbox", reqwest::Method::PUT, &format!("/customers/{REX}"), Some(body)).await;
+    assert_eq!(put.status, 200, "{}", put.text);
+    assert_eq!(name().await, "Rex Renamed");
+}
+
+#[rstest]
+#[case::nobody_there(None, "UPSTREAM_UNAVAILABLE", false)]
+#[case::a_byte_a_second(Some(Act::Drip(b"{\"data\": {}}".repeat(10))), "UPSTREAM_TIMEOUT", true)]
+#[case::an_image(Some(Act::Say(answer("image/png", b"\x89PNG\r\n\x1a\n"))), "UPSTREAM_INVALID_RESPONSE", true)]
+#[case::an_error_under_200(
+    Some(Act::Say(answer("application/json", br#"{"error": {"status": 500, "type": "/x", "title": "X"}}"#))),
+    "UPSTREAM_INVALID_RESPONSE",
+    true
+)]
+#[case::five_megabytes_of_spaces(
+    Some(Act::Say(answer("application/json", &[b' '; 5 << 20]))),
+    "UPSTREAM_INVALID_RESPONSE",
+    true
+)]
+#[tokio::test]
+async fn an_answer_to_a_write_that_is_none_leaves_its_outcome_unknown(
+    #[case] act: Option<Act>,
+    #[case] told: &str,
+    #[case] unknown: bool,
+) {
+    let wire = match act {
+        Some(act) => Some(Wire::start(act).await),
+        None => None,
+    };
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let base = wire.as_ref().map_or_else(|| format!("http://{nowhere}"), |wire| wire.base.clone());
+    let gateway = Gateway::over(&base, patient).await;
+    let (document, input, _) = mutation("create");
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((code(&answer), &extensions["retryable"]), (told, &json!(!unknown)), "{answer}");
+    assert_eq!(extensions.get("outcome").is_some(), unknown);
+    assert_eq!(wire.map(|wire| wire.calls()), unknown.then_some(3), "it is asked for again, three times in all");
+}
+
+#[tokio::test]
+async fn a_route_that_is_not_there_is_no_customer_that_is_not_there() {
+    let stub = Stub::start(|_| Reply::json(404, &json!({"message": "no Route matched with those values"}))).await;
+    let gateway = Gateway::over(&stub.base, patient).await;
+    assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_INVALID_RESPONSE");
+    let (document, input, _) = mutation("delete");
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["outcome"], "UNKNOWN", "{answer}");
 }
 
 #[tokio::test]
