@@ -4,15 +4,18 @@
 //! batches.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Extension, State};
+use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value as Json};
@@ -21,7 +24,7 @@ use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
 use super::media::{Media, is_json};
-use super::middleware::{RequestId, Summary};
+use super::middleware::{Notes, RequestId, broken};
 use super::seen::{self, Seen};
 use super::timing::Timing;
 use super::{body, browser, patience, payer};
@@ -38,28 +41,33 @@ use crate::telemetry::{names, traces};
 pub async fn serve(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    Extension(notes): Extension<Notes>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    mut body: Body,
+    request: Request,
 ) -> Response {
+    let (Parts { method, uri, headers, .. }, mut body) = request.into_parts();
     let Some(media) = Media::accepted(&headers) else {
         let message = "Accept `application/graphql-response+json` or `application/json`.";
         return answer::failure(&bad(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
     };
     let started = std::time::Instant::now();
     let _in_flight = Present::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
-    let mut summary = Summary::default();
     let seen = Seen::default();
-    let exchange = Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, seen: &seen };
+    let exchange =
+        Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, seen: &seen, notes: &notes };
     let span = seen::span(&id);
+    let unanswered = seen::Unanswered(&span);
     if app.limits.trust_traceparent {
         traces::adopt(&span, &headers);
     }
-    let mut response = match exchange.run(&uri, &mut body, &mut summary).instrument(span.clone()).await {
+    notes.note(|summary| {
+        summary.is_graphql = true;
+        summary.upstream_calls = Arc::clone(&seen.calls);
+        summary.trace_id = traces::id(&span);
+    });
+    let mut response = match exchange.run(&uri, &mut body).instrument(span.clone()).await {
         Ok(Answered { outcome, cache_control, age }) => {
-            summary.codes = outcome.codes();
+            notes.note(|summary| summary.codes = outcome.codes());
             let status = match (media, outcome.is_refused()) {
                 (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
                 (Media::GraphqlResponse, false) | (Media::Json, _) => StatusCode::OK,
@@ -73,7 +81,7 @@ pub async fn serve(
             response
         }
         Err(failure) => {
-            summary.codes = vec![failure.code];
+            notes.note(|summary| summary.codes = vec![failure.code]);
             // A client that waits to be asked for its body is not.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(body::pass_over(body, Instant::now() + app.limits.deadline));
@@ -82,21 +90,19 @@ pub async fn serve(
         }
     };
     response.headers_mut().insert(header::VARY, VARY);
-    summary.upstream_calls = seen.calls.load(Ordering::Relaxed);
-    summary.trace_id = traces::id(&span);
-    seen::tell(&span, &summary, response.status());
+    let summary = notes.summary();
+    unanswered.tell(&summary, response.status());
     if app.limits.server_timing {
         let timing = Timing {
             total: started.elapsed(),
             prepare: seen.prepared.get().map(|prepared| prepared.duration_since(started)),
             upstream: seen.waiting.so_far(),
-            upstream_calls: summary.upstream_calls,
+            upstream_calls: summary.upstream_calls.load(Ordering::Relaxed),
             cache_hits: summary.cache_hits,
             shared_calls: summary.shared_calls,
         };
         response.headers_mut().extend(timing.header().map(|value| (SERVER_TIMING, value)));
     }
-    response.extensions_mut().insert(summary);
     response
 }
 
@@ -113,6 +119,7 @@ struct Exchange<'a> {
     headers: &'a HeaderMap,
     peer: SocketAddr,
     seen: &'a Seen,
+    notes: &'a Notes,
 }
 
 /// A request with this header, whatever its value, gets `extensions.upstream`.
@@ -129,7 +136,7 @@ struct Answered {
 const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
 impl Exchange<'_> {
-    async fn run(self, uri: &Uri, body: &mut Body, summary: &mut Summary) -> Result<Answered, Failure> {
+    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Answered, Failure> {
         let deadline = Instant::now() + patience::of(self.headers, self.app.limits.deadline)?;
         let by_get = match *self.method {
             Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
@@ -138,7 +145,7 @@ impl Exchange<'_> {
             _ => return Err(wrong_method("Send a GET or a POST.")),
         };
         let principal = self.principal(deadline).await?;
-        summary.caller = self.app.caller_digest(&principal);
+        self.notes.note(|summary| summary.caller = self.app.caller_digest(&principal));
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -154,31 +161,35 @@ impl Exchange<'_> {
         self.app.admit_request(payer)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.seen.prepared.set(std::time::Instant::now());
-        summary.label = Some(prepared.label().clone());
-        summary.planned_calls = Some(prepared.planned_calls());
-        summary.kind = Some(match prepared.kind() {
-            OperationType::Query => "query",
-            OperationType::Mutation => "mutation",
-            OperationType::Subscription => "subscription",
+        let kind = prepared.kind();
+        self.notes.note(|summary| {
+            summary.label = Some(prepared.label().clone());
+            summary.planned_calls = Some(prepared.planned_calls());
+            summary.kind = Some(match kind {
+                OperationType::Query => "query",
+                OperationType::Mutation => "mutation",
+                OperationType::Subscription => "subscription",
+            });
         });
-        match prepared.kind() {
+        match kind {
             OperationType::Mutation if by_get => return Err(wrong_method(MUTATION_BY_GET)),
             OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
         self.app.admit(payer, &principal, &prepared)?;
-        let reading = App::reading(prepared.kind(), wants_no_cache(self.headers));
+        let reading = App::reading(kind, wants_no_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
         let asking = Asking { request_id: self.id.as_str(), deadline, reading, payer, place, calls, waiting };
         let session = Arc::new(self.app.session(&principal, asking));
         let key = payer::key(self.app, &principal);
-        let outcome = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str()).await;
+        let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
+        let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| broken_in(kind))?;
         if let Some(key) = key {
             self.note_key(key, &outcome).await;
         }
         let usage = session.usage();
-        (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared);
+        self.notes.note(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared));
         let fresh_until = session
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
@@ -250,6 +261,11 @@ impl Exchange<'_> {
             }
         }
     }
+}
+
+/// What is told where running an operation broke: of a mutation, that it may have changed something before.
+fn broken_in(kind: OperationType) -> Failure {
+    Failure { outcome_is_unknown: kind == OperationType::Mutation, ..broken() }
 }
 
 fn bad(message: &'static str) -> Failure {
@@ -361,4 +377,15 @@ fn cache_control(fresh_until: Option<Instant>) -> HeaderValue {
     left.filter(|seconds| *seconds > 0)
         .and_then(|seconds| HeaderValue::from_str(&format!("private, max-age={seconds}")).ok())
         .unwrap_or(HeaderValue::from_static("no-store"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_after_a_write_does_not_say_that_nothing_was_changed() {
+        assert!(broken_in(OperationType::Mutation).outcome_is_unknown);
+        assert!(!broken_in(OperationType::Query).outcome_is_unknown);
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -39,9 +40,28 @@ impl RequestId {
     }
 }
 
-/// What a handler knows of its request that belongs into the log's line and the metrics. It rides on the response.
+/// What is known of a request so far, for the log's line and the metrics: also where its caller hangs up before it is
+/// answered, or handling it breaks. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<Summary>>);
+
+impl Notes {
+    /// Notes something.
+    pub fn note(&self, something: impl FnOnce(&mut Summary)) {
+        something(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was noted so far.
+    pub fn summary(&self) -> Summary {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What a handler knows of its request that belongs into the log's line and the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
+    /// Whether it is GraphQL: of anything else the metrics know nothing.
+    pub is_graphql: bool,
     /// `query`, `mutation` or `subscription`; none where that is not known.
     pub kind: Option<&'static str>,
     /// What the operation is called, once it is known which one it is.
@@ -52,8 +72,9 @@ pub struct Summary {
     pub codes: Vec<Code>,
     /// How many calls to the upstream it was going to cost.
     pub planned_calls: Option<usize>,
-    /// How many were made for it, and what it got without one.
-    pub upstream_calls: u64,
+    /// Counts those that are made for it.
+    pub upstream_calls: Arc<AtomicU64>,
+    /// What it got without one.
     pub cache_hits: u64,
     pub shared_calls: u64,
     pub trace_id: Option<Cow<'static, str>>,
@@ -66,12 +87,14 @@ impl Summary {
     }
 
     /// Tells the metrics of a GraphQL request.
-    fn observe(&self, names: &BoundedNames, took: Duration) {
+    fn observe(&self, names: &BoundedNames, outcome: &'static str, took: Duration) {
+        if !self.is_graphql {
+            return;
+        }
         let kind = self.kind.unwrap_or("unknown");
         let name = self.label.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.label(name));
         // A label that is empty is one that is not there.
         let name = name.map_or_else(String::new, |name| name.to_string());
-        let outcome = self.verdict().name();
         metrics::histogram!(names::REQUEST_DURATION, "type" => kind, "outcome" => outcome, "operation" => name)
             .record(took);
         for code in &self.codes {
@@ -80,18 +103,25 @@ impl Summary {
     }
 }
 
-/// Counts a request whose caller hung up: nothing below `frame` gets to say so.
+/// What becomes of a request whose caller hung up: nothing below `frame` gets to say so.
 struct Watched<'a> {
-    id: &'a RequestId,
-    route: &'a str,
+    app: &'a App,
+    place: Place<'a>,
+    notes: &'a Notes,
+    started: Instant,
     answered: bool,
 }
+
+/// How such a request ended; there is no status that says it.
+pub const ABANDONED: &str = "abandoned";
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         if !self.answered {
             metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
-            info!(request_id = self.id.as_str(), route = self.route, "the caller hung up before the answer");
+            let (summary, took) = (self.notes.summary(), self.started.elapsed());
+            summary.observe(&self.app.operation_names, ABANDONED, took);
+            self.place.log(&summary, None, ABANDONED, took);
         }
     }
 }
@@ -106,49 +136,46 @@ pub async fn frame(State(app): State<Arc<App>>, mut request: Request, next: Next
     let method = request.method().clone();
     // The route and not the path: a path or query can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let notes = Notes::default();
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(notes.clone());
     // A panic is answered here, so that it has its request's id and its line in the log. Nothing is shared with what
     // broke but what is whole at any time: atomics, caches, locks that are not held across code of ours.
-    let mut watched = Watched { id: &id, route: &route, answered: false };
+    let place = Place { id: &id, method: known(&method), route: &route };
+    let mut watched = Watched { app: &app, place, notes: &notes, started, answered: false };
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     watched.answered = true;
-    drop(watched);
     let mut response = answered.unwrap_or_else(|_panic| {
-        let mut response = answer::failure(&broken(), &id);
-        let codes = vec![Code::InternalServerError];
-        response.extensions_mut().insert(Summary { codes, ..Summary::default() });
-        response
+        notes.note(|summary| summary.codes = vec![Code::InternalServerError]);
+        answer::failure(&broken(), &id)
     });
     // What is answered where the request cannot be seen any more has made an id of its own.
-    let id = response.extensions().get::<RequestId>().cloned().unwrap_or(id);
+    let told = response.extensions().get::<RequestId>().cloned().unwrap_or_else(|| id.clone());
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(value) = HeaderValue::from_str(told.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let took = started.elapsed();
-    let summary = response.extensions_mut().remove::<Summary>();
-    if let Some(summary) = &summary {
-        summary.observe(&app.operation_names, took);
-    }
+    let (summary, took) = (notes.summary(), started.elapsed());
+    let outcome = summary.verdict().name();
+    summary.observe(&app.operation_names, outcome, took);
     if !ASKED_ALL_THE_TIME.contains(&route.as_str()) || response.status().is_server_error() {
-        let place = Place { id: &id, method: known(&method), route: &route, status: response.status() };
-        place.log(&summary.unwrap_or_default(), took);
+        Place { id: &told, ..place }.log(&summary, Some(response.status()), outcome, took);
     }
     response
 }
 
 /// What the log's line says of a request whatever it was.
+#[derive(Clone, Copy)]
 struct Place<'a> {
     id: &'a RequestId,
     method: &'a str,
     route: &'a str,
-    status: StatusCode,
 }
 
 impl Place<'_> {
     /// The request's line; its fields are those of `telemetry::names`.
-    fn log(&self, summary: &Summary, took: Duration) {
+    fn log(&self, summary: &Summary, status: Option<StatusCode>, outcome: &str, took: Duration) {
         let codes: Vec<&str> = summary.codes.iter().map(|code| code.name()).collect();
         let label = summary.label.as_ref();
         info!(
@@ -156,15 +183,15 @@ impl Place<'_> {
             trace_id = summary.trace_id.as_deref(),
             method = self.method,
             route = self.route,
-            status = self.status.as_u16(),
-            outcome = summary.verdict().name(),
+            status = status.map(|status| status.as_u16()),
+            outcome,
             codes = Some(codes.join(",")).filter(|codes| !codes.is_empty()),
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             operation_type = summary.kind,
             operation_name = label.and_then(|label| label.name.as_deref()),
             document = label.map(|label| &*label.document),
             planned_calls = summary.planned_calls,
-            upstream_calls = summary.upstream_calls,
+            upstream_calls = summary.upstream_calls.load(Ordering::Relaxed),
             cache_hits = summary.cache_hits,
             shared_calls = summary.shared_calls,
             caller = summary.caller.as_deref(),
@@ -182,6 +209,6 @@ fn known(method: &http::Method) -> &str {
 }
 
 /// What is told where handling a request broke. The panic's own text is not looked at: it could hold anything.
-fn broken() -> Failure {
+pub fn broken() -> Failure {
     Failure::new(Code::InternalServerError, "Something went wrong in the gateway.")
 }

@@ -1,13 +1,13 @@
 //! What is seen of one GraphQL request while it runs, and its span.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use super::middleware::{RequestId, Summary};
+use super::middleware::{ABANDONED, RequestId, Summary};
 use crate::error::Verdict;
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
@@ -33,8 +33,25 @@ pub fn span(id: &RequestId) -> Span {
     )
 }
 
-/// Says on the span how the request ended.
-pub fn tell(span: &Span, summary: &Summary, status: StatusCode) {
+/// The span of a request that is not answered yet. Where it never is, since the caller hangs up, it says so.
+pub struct Unanswered<'a>(pub &'a Span);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.record("outcome", ABANDONED);
+    }
+}
+
+impl Unanswered<'_> {
+    /// Says on the span how the request ended.
+    pub fn tell(self, summary: &Summary, status: StatusCode) {
+        let span = self.0;
+        std::mem::forget(self);
+        tell(span, summary, status);
+    }
+}
+
+fn tell(span: &Span, summary: &Summary, status: StatusCode) {
     if span.is_disabled() {
         return;
     }
@@ -57,7 +74,7 @@ pub fn tell(span: &Span, summary: &Summary, status: StatusCode) {
     span.record("operation_name", label.and_then(|label| label.name.as_deref()));
     span.record("document", label.map(|label| &*label.document));
     span.record("planned_calls", summary.planned_calls.map(|planned| number(planned as u64)));
-    span.record("upstream_calls", number(summary.upstream_calls));
+    span.record("upstream_calls", number(summary.upstream_calls.load(Ordering::Relaxed)));
     span.record("cache_hits", number(summary.cache_hits));
     span.record("shared_calls", number(summary.shared_calls));
 }

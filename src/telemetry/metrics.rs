@@ -48,7 +48,15 @@ impl Metrics {
         metrics::gauge!(names::BUILD_INFO, "version" => version, "rustc" => rustc, "commit" => commit).set(1.0);
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         metrics::gauge!(names::START_TIME).set(started.as_secs_f64());
-        metrics::gauge!(names::DRAINING).set(0.0);
+        for at_rest in [
+            names::DRAINING,
+            names::REQUESTS_IN_FLIGHT,
+            names::OPERATIONS_IN_FLIGHT,
+            names::UPSTREAM_IN_FLIGHT,
+            names::UPSTREAM_QUEUED,
+        ] {
+            metrics::gauge!(at_rest).set(0.0);
+        }
         Ok(Self { handle })
     }
 

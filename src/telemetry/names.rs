@@ -1,9 +1,8 @@
 //! Every metric and every field of a request's line, in two tables: what it is called, what it means, and which values
 //! its labels have. docs/operations.md, the dashboard and the alerts are checked against them.
 //!
-//! Labels have closed sets of values, which no caller can add to: a table without values means names that the program
-//! itself has (the endpoints of the upstream) or that the team's own manifest has (the operations of trusted documents,
-//! bounded). Units are the last word of a name.
+//! Labels have closed sets of values, which no caller can add to: a label without values has those of the team's own
+//! manifest (the operations of trusted documents, bounded), or of the build. Units are the last word of a name.
 
 /// What a metric counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +40,7 @@ macro_rules! metrics {
 }
 
 const TYPES: &[&str] = &["query", "mutation", "subscription", "unknown"];
-const VERDICTS: &[&str] = &["ok", "refused", "limited", "upstream", "overloaded", "failed"];
+const OUTCOMES: &[&str] = &["ok", "refused", "limited", "upstream", "overloaded", "failed", "abandoned"];
 const CODES: &[&str] = &[
     "GRAPHQL_PARSE_FAILED",
     "BAD_REQUEST",
@@ -85,11 +84,71 @@ const BOUNDS: &[&str] = &[
 ];
 const STATES: &[&str] = &["closed", "half_open", "open"];
 const LISTENERS: &[&str] = &["public", "admin"];
+const ROUTES: &[&str] = &[
+    "GET /v1/customers",
+    "GET /v1/customers/{id}",
+    "GET /v1/customers/{id}/unmasked",
+    "GET /v1/customers/{id}/review",
+    "POST /v1/customers",
+    "PUT /v1/customers/{id}",
+    "DELETE /v1/customers/{id}",
+    "PATCH /v1/customers/{id}/review",
+    "PUT /v1/customers/{id}/refresh_review",
+];
+const ATTEMPT_OUTCOMES: &[&str] = &[
+    "ok",
+    "unauthenticated",
+    "forbidden",
+    "not_found",
+    "refused",
+    "conflict",
+    "running",
+    "rate_limited",
+    "failed",
+    "unreachable",
+    "interrupted",
+    "timed_out",
+    "invalid",
+    "given_up",
+];
+const CALL_OUTCOMES: &[&str] = &[
+    "ok",
+    "unauthenticated",
+    "forbidden",
+    "not_found",
+    "refused",
+    "conflict",
+    "running",
+    "rate_limited",
+    "held_back",
+    "failed",
+    "unreachable",
+    "interrupted",
+    "timed_out",
+    "busy",
+    "too_late",
+    "open",
+    "invalid",
+    "given_up",
+];
+const NOT_GOOD_ENOUGH: &[&str] = &[
+    "conflict",
+    "running",
+    "rate_limited",
+    "held_back",
+    "failed",
+    "unreachable",
+    "interrupted",
+    "timed_out",
+    "busy",
+    "open",
+    "invalid",
+];
 const STORES: &[&str] = &["customers", "reviews", "pages"];
 
 metrics! {
     REQUEST_DURATION: Histogram "gateway_request_duration_seconds"
-        [("type", TYPES), ("outcome", VERDICTS), ("operation", &[])]
+        [("type", TYPES), ("outcome", OUTCOMES), ("operation", &[])]
         "How long GraphQL requests took, by operation type and outcome; with the operation's name for trusted documents.";
     REQUESTS_IN_FLIGHT: Gauge "gateway_requests_in_flight" []
         "GraphQL requests that are being answered.";
@@ -124,17 +183,19 @@ metrics! {
         "How often a customer or all pages of a scope were forgotten, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
         "How many things a loader was asked for at once.";
-    UPSTREAM_CALLS: Counter "gateway_upstream_calls_total" [("route", &[]), ("outcome", &[])]
+    UPSTREAM_CALLS: Counter "gateway_upstream_calls_total" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
         "Calls to the upstream, however many attempts each took, by endpoint and outcome.";
-    UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_seconds" [("route", &[]), ("outcome", &[])]
+    UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_seconds" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
         "How long calls to the upstream took with all their attempts and waits, by endpoint and outcome.";
-    UPSTREAM_ATTEMPTS: Counter "gateway_upstream_attempts_total" [("route", &[]), ("outcome", &[])]
+    UPSTREAM_ATTEMPTS: Counter "gateway_upstream_attempts_total" [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "Requests that went out to the upstream.";
-    UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_seconds" [("route", &[]), ("outcome", &[])]
+    UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_seconds"
+        [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "How long one request to the upstream took, from its first byte out to its last byte in.";
-    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", &[]), ("why", &[])]
+    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("why", NOT_GOOD_ENOUGH)]
         "Attempts after the first one, by the outcome that was not good enough.";
-    UPSTREAM_RETRIES_FORGONE: Counter "gateway_upstream_retries_forgone_total" [("route", &[]), ("why", &[])]
+    UPSTREAM_RETRIES_FORGONE: Counter "gateway_upstream_retries_forgone_total"
+        [("route", ROUTES), ("why", &["attempts", "deadline", "budget"])]
         "Attempts that could have helped and were not made: for want of attempts, of time, or of budget.";
     UPSTREAM_BREAKER_STATE: Gauge "gateway_upstream_breaker_state" [("state", STATES)]
         "1 for the state that the circuit breaker is in, 0 for the others.";
@@ -198,8 +259,8 @@ pub const REQUEST_FIELDS: &[Field] = &[
     field("trace_id", "The trace's id, where traces are on."),
     field("method", "The HTTP method."),
     field("route", "The route, never the path."),
-    field("status", "The answer's HTTP status."),
-    field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded or failed."),
+    field("status", "The answer's HTTP status; none where the caller hung up before it."),
+    field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded, failed or abandoned."),
     field("codes", "The codes of the answer's errors."),
     field("duration_ms", "How long it took."),
     field("operation_type", "query or mutation."),

@@ -62,10 +62,19 @@ async fn a_caller_that_hangs_up_leaves_a_line_and_is_counted() {
     let asked = process.ask("{ customers { totalCount } }", json!({}));
     assert!(tokio::time::timeout(std::time::Duration::from_millis(300), asked).await.is_err());
     for _ in 0..500 {
-        if process.said().contains("the caller hung up before the answer") {
+        if let Some(line) = lines(&process.said()).iter().find(|line| line["outcome"] == "abandoned") {
+            assert_eq!((&line["operation_type"], line.get("status")), (&json!("query"), None));
+            assert_eq!((line["planned_calls"].as_u64(), line["upstream_calls"].as_u64()), (Some(1), Some(1)));
+            assert!(line["duration_ms"].as_u64() >= Some(200), "{line}");
             let shown = super::Shown::by(&process).await;
             assert_eq!(shown.sum("gateway_requests_abandoned_total", &[]), 1.0);
             assert_eq!(shown.sum("gateway_requests_in_flight", &[]), 0.0);
+            let abandoned = [("type", "query"), ("outcome", "abandoned")];
+            assert_eq!(shown.sum("gateway_request_duration_seconds_count", &abandoned), 1.0);
+            let given_up = [("route", "GET /v1/customers"), ("outcome", "given_up")];
+            for counted in ["gateway_upstream_calls_total", "gateway_upstream_attempts_total"] {
+                assert_eq!(shown.sum(counted, &given_up), 1.0, "{counted}");
+            }
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
