@@ -18,11 +18,14 @@ const rules = readFileSync(RULES, "utf8");
 const tests = readFileSync(TESTS, "utf8");
 
 // No YAML is read: the rules are one key a line, which a test of the gateway's relies on too.
-const alerts = rules.split(/^(?= {6}- alert: )/m).slice(1).map((rule) => ({
-  name: rule.match(/- alert: (\w+)/)[1],
-  waits: /^ {8}for: /m.test(rule),
-  compares: /[>=] [\d.]+/.test(rule),
-}));
+const alerts = rules
+  .split(/^(?= {6}- alert: )/m)
+  .slice(1)
+  .map((rule) => ({
+    name: rule.match(/- alert: (\w+)/)[1],
+    waits: /^ {8}for: /m.test(rule),
+    compares: /[>=] [\d.]+/.test(rule),
+  }));
 const eachLine = (name, change) => rules.replaceAll(new RegExp(`^( {8})${name}: (.*)\n`, "gm"), change);
 
 /** The alerts that the tests of broken rules miss, and those that are there and not expected. */
@@ -34,7 +37,9 @@ function told(name, broken) {
     execFile("promtool", ["test", "rules", testsFile], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
       const [missed, unexpected] = [new Set(), new Set()];
       for (const [, expected, got] of `${stdout}\n${stderr}`.matchAll(/^ +exp: (.*)\n +got: (.*)$/gm)) {
-        const [wanted, there] = [expected, got].map((samples) => [...samples.matchAll(/alertname="(\w+)"/g)].map(([, alert]) => alert));
+        const [wanted, there] = [expected, got].map((samples) =>
+          [...samples.matchAll(/alertname="(\w+)"/g)].map(([, alert]) => alert),
+        );
         wanted.filter((alert) => !there.includes(alert)).forEach((alert) => missed.add(alert));
         there.filter((alert) => !wanted.includes(alert)).forEach((alert) => unexpected.add(alert));
       }
@@ -46,7 +51,10 @@ function told(name, broken) {
 const [never, always, atOnce] = await Promise.all([
   told("never", eachLine("expr", "$1expr: vector(1) > 2\n")),
   // Without their thresholds they fire wherever their series have a value: so these were there, and below it.
-  told("always", eachLine("expr", (line) => line.replaceAll(/ (?:>|==) [\d.]+/g, ""))),
+  told(
+    "always",
+    eachLine("expr", (line) => line.replaceAll(/ (?:>|==) [\d.]+/g, "")),
+  ),
   told("at-once", eachLine("for", "")),
 ]);
 const problems = [
