@@ -41,6 +41,7 @@ tools() {
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   command -v chromium >/dev/null || missing+=(chromium)
+  command -v promtool >/dev/null || missing+=(prometheus)
   # Debian has python3 without venv; that shows only when one is made.
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
   if [ "${#missing[@]}" -gt 0 ]; then
@@ -53,6 +54,15 @@ tools() {
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
       || need "these could not be installed: ${missing[*]}"
+    # Its package starts a server on port 9090, now and with every start of the machine; nobody has asked for one.
+    if [[ " ${missing[*]} " == *" prometheus "* ]]; then
+      if [ -d /run/systemd/system ]; then
+        "${as_root[@]}" systemctl --quiet disable --now prometheus
+      else
+        "${as_root[@]}" service prometheus stop >/dev/null 2>&1 || true
+        "${as_root[@]}" update-rc.d prometheus disable >/dev/null 2>&1 || true
+      fi
+    fi
   fi
   node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor >= 2019 ? 0 : 1)' \
     || need "node $(node --version) is too old: 20.19 at least"
@@ -78,6 +88,7 @@ step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
 step "cargo test" cargo test --locked
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
+step "alerts and dashboard in Prometheus" tests/judges/prometheus/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
 # Half a minute of it, and only what is counted: no write doubled, lost or told untruly. docs/resilience.md has the rest.
 step "soak" node tests/load/soak.mjs "${CARGO_TARGET_DIR:-target}/debug/customers-gateway" \
   --writes 300 --phase 1 --deadline 1500 --counts-only

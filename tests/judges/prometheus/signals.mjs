@@ -1,0 +1,138 @@
+// What the dashboard and the alerts say, in Prometheus' own words: their expressions for one gateway, with ranges of
+// seconds in place of minutes; and for the lines of its panels when they count as moved.
+
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const operations = resolve(import.meta.dirname, "../../../docs/operations");
+export const RULES = join(operations, "alerts.yaml");
+/** Seconds that rates look back. */
+export const RANGE = 5;
+
+const dashboard = JSON.parse(readFileSync(join(operations, "dashboard.json"), "utf8"));
+
+/** The unit of a line of a panel: of the panel, or of the override that names the line. */
+function unitOf({ fieldConfig: { defaults, overrides } }, name) {
+  const fits = ({ matcher: { id, options } }) =>
+    id === "byName" ? options === name : new RegExp(options.replaceAll(/^\/|\/$/g, "")).test(name);
+  const properties = overrides.filter(fits).flatMap((override) => override.properties);
+  return properties.find(({ id }) => id === "unit")?.value ?? defaults.unit;
+}
+
+/** Every line of every panel. */
+export const LINES = dashboard.panels.flatMap((panel) =>
+  (panel.targets ?? []).map(({ expr, legendFormat }) => ({
+    panel: panel.title,
+    unit: unitOf(panel, legendFormat),
+    expr,
+    legendFormat,
+  })),
+);
+
+/** The units that an expression can have. */
+export function unitsOf(expr) {
+  if (/histogram_quantile|_seconds\{/.test(expr)) return ["s"];
+  if (/\) \/ sum/.test(expr)) return ["percentunit", "short"];
+  if (/rate\(/.test(expr)) return ["reqps", "ops"];
+  return [/_bytes\{/.test(expr) ? "bytes" : "short"];
+}
+
+/** A panel's expression as Grafana would send it. */
+export const asShown = (expr, instance) =>
+  expr.replaceAll("$instance", instance).replaceAll("$__rate_interval", `${RANGE}s`);
+
+/** What a series is called in a panel. */
+export const legend = (format, labels) => format.replaceAll(/\{\{(\w+)\}\}/g, (_, label) => labels[label] ?? "");
+
+/** The alerts by name, without their `for`. */
+export const ALERTS = new Map(
+  [...readFileSync(RULES, "utf8").matchAll(/- alert: (\w+)\n +expr: (.*)\n/g)].map(([, name, expr]) => [name, expr]),
+);
+
+/** An alert's expression for one instance. No story lasts an hour, so keys are old sooner too. */
+export const asAlert = (expr, instance) =>
+  expr
+    .replaceAll(
+      /\b((?:gateway|process)_\w+)(\{?)/g,
+      (_, name, brace) => `${name}{instance="${instance}"${brace ? "," : "}"}`,
+    )
+    .replaceAll(/\[\d+m\]/g, `[${RANGE}s]`)
+    .replaceAll("> 3600", `> ${RANGE}`);
+
+const above = (than) => (values) => values.some((value) => value > than);
+const below = (than) => (values) => values.some((value) => value < than);
+
+/**
+ * The lines that tell stories: the panel, the legend of a line (or the beginning of several), and when it has moved. The
+ * bounds are far from what a calm minute shows, also on a machine with other things to do.
+ */
+export const SIGNALS = {
+  "requests: upstream": ["Requests by outcome", "upstream", above(0.5)],
+  "requests: overloaded": ["Requests by outcome", "overloaded", above(0.5)],
+  "requests: limited": ["Requests by outcome", "limited", above(0.5)],
+  "requests: failed": ["Requests by outcome", "failed", above(0.1)],
+  "all served": ["Served in full", "served", above(0.99)],
+  "served less": ["Served in full", "served", below(0.9)],
+  "requests take long": ["How long it took", "p99", above(4)],
+  "code: UPSTREAM_UNAVAILABLE": ["Error codes", "UPSTREAM_UNAVAILABLE", above(0.3)],
+  "code: UPSTREAM_TIMEOUT": ["Error codes", "UPSTREAM_TIMEOUT", above(0.3)],
+  "code: UPSTREAM_ERROR": ["Error codes", "UPSTREAM_ERROR", above(0.3)],
+  "code: UPSTREAM_RATE_LIMITED": ["Error codes", "UPSTREAM_RATE_LIMITED", above(0.3)],
+  "code: UNAUTHENTICATED": ["Error codes", "UNAUTHENTICATED", above(0.3)],
+  "code: RATE_LIMITED": ["Error codes", "RATE_LIMITED", above(0.3)],
+  "code: OVERLOADED": ["Error codes", "OVERLOADED", above(0.3)],
+  "code: INTERNAL_SERVER_ERROR": ["Error codes", "INTERNAL_SERVER_ERROR", above(0)],
+  "callers hang up": ["In flight", "hung up", above(0.1)],
+  "no place": ["In flight", "no place", above(0.3)],
+  "failures in a row": ["Does it answer", "failures in a row", above(20)],
+  "breaker open": ["Does it answer", "breaker open", above(0)],
+  "breaker half-open": ["Does it answer", "breaker half_open", above(0)],
+  "calls: failed": ["Calls by outcome", "failed", above(2)],
+  "calls: unreachable": ["Calls by outcome", "unreachable", above(0)],
+  "calls: timed_out": ["Calls by outcome", "timed_out", above(0)],
+  "calls: open": ["Calls by outcome", "open", above(0.5)],
+  "calls: rate_limited": ["Calls by outcome", "rate_limited", above(0.5)],
+  "calls: unauthenticated": ["Calls by outcome", "unauthenticated", above(0.5)],
+  "calls: busy": ["Calls by outcome", "busy", above(0.5)],
+  "calls take long": ["How long calls take, p90 by endpoint", "", above(3)],
+  "attempts take long": ["One attempt, p90; the wait for a place, p90", "attempt", above(3)],
+  "the wait for a place": ["One attempt, p90; the wait for a place, p90", "wait", above(0.05)],
+  "more attempts": ["Attempts for a call", "attempts a call", above(1.1)],
+  "fewer attempts": ["Attempts for a call", "attempts a call", below(0.8)],
+  repetitions: ["Repetitions, by what went before", "after", above(0.5)],
+  "calls that wait": ["Under way and waiting", "waiting", above(1)],
+  "old answers": ["Look-ups", "old", above(0.3)],
+  "connections over the bound": ["Bounds reached", "max_connections", above(0)],
+  "over a rate: operations": ["Over a rate", "operations", above(0.5)],
+  "over a rate: unmask": ["Over a rate", "unmask", above(0.1)],
+  "tokens refused: signature": ["Tokens refused", "signature", above(0.5)],
+  "records that failed": ["Audit records", "failed", above(0)],
+  "old keys": ["Age of the keys for tokens", "age", above(RANGE)],
+  "keys not loaded": ["Loads of keys, reloads, spans sent", "keys failed", above(0)],
+  "reload failed": ["Loads of keys, reloads, spans sent", "reload failed", above(0)],
+  "spans not sent": ["Loads of keys, reloads, spans sent", "spans failed", above(0)],
+  "going down": ["Panics, instances going down", "going down", above(0)],
+  gone: ["Builds", "youngest", (values) => values.length === 0],
+};
+
+/** The panel's line that a signal is about. */
+export function lineOf(signal) {
+  const [panel, beginning] = SIGNALS[signal];
+  // What stands in a legend before its first label.
+  const fixed = ({ legendFormat }) => legendFormat.split("{{")[0];
+  const lines = LINES.filter((line) => line.panel === panel);
+  const named = lines.filter(
+    (line) => fixed(line) && (fixed(line).startsWith(beginning) || beginning.startsWith(fixed(line))),
+  );
+  const fits = named.length > 0 ? named : lines.filter((line) => !fixed(line));
+  if (fits.length !== 1) throw new Error(`${fits.length} lines of the dashboard could be "${panel}: ${beginning}"`);
+  return fits[0];
+}
+
+/** Whether it has moved, by the series of its line. */
+export function hasMoved(signal, series) {
+  const [, beginning, moved] = SIGNALS[signal];
+  const { legendFormat } = lineOf(signal);
+  const fits = series.filter(({ labels }) => legend(legendFormat, labels).startsWith(beginning));
+  return fits.length === 0 ? moved([]) : fits.some(({ values }) => moved(values));
+}

@@ -1,0 +1,274 @@
+// The stories: three gateways' days, each a list of what goes wrong after what. Of each story: the signals that have to
+// move, the alerts that have to be true, and both that may be and need not, since they are consequences that depend on
+// how fast the machine is. What is named nowhere has to stay still.
+
+import { renameSync, writeFileSync } from "node:fs";
+import net from "node:net";
+
+import { until } from "./processes.mjs";
+import { REVIEWS, UNMASK, again, callers, everyday, pick, read, several } from "./traffic.mjs";
+
+// ---- the upstream's bad days ---------------------------------------------------------------------------------------
+
+export async function upstream(story, { gateway, sandbox, ids }) {
+  const quiet = callers(gateway, { count: 6, request: everyday(ids) });
+  await story(gateway, "calm", {});
+
+  await story(gateway, "brown-out: every fourth call fails or is cut", {
+    moves: ["more attempts", "repetitions"],
+    alerts: ["UpstreamIsAskedAgainTooOften"],
+    // What the budget does not repeat, callers get.
+    may: [
+      "requests: upstream",
+      "served less",
+      "code: UPSTREAM_ERROR",
+      "code: UPSTREAM_UNAVAILABLE",
+      "calls: failed",
+      "GatewayServesTooFew",
+    ],
+    begin: async () =>
+      sandbox.faults([{ status: 503 }, { status: 500 }, { reset: "before_headers" }, { reset: "mid_body" }], 0.25),
+  });
+
+  const down = [
+    "requests: upstream",
+    "served less",
+    "failures in a row",
+    "calls: open",
+    "code: UPSTREAM_UNAVAILABLE",
+    "fewer attempts",
+  ];
+  await story(gateway, "the upstream is silent", {
+    moves: [...down, "breaker half-open", "calls: timed_out"],
+    alerts: ["UpstreamDoesNotAnswer", "GatewayServesTooFew"],
+    may: [
+      "code: UPSTREAM_TIMEOUT",
+      "breaker open",
+      "UpstreamIsAskedAgainTooOften",
+      "UpstreamIsSlow",
+      "more attempts",
+      "repetitions",
+      "calls take long",
+      "requests take long",
+    ],
+    begin: async () => {
+      sandbox.process.kill("SIGSTOP");
+      return () => sandbox.process.kill("SIGCONT");
+    },
+  });
+  await story(gateway, "the upstream is gone", {
+    moves: [...down, "breaker open", "calls: unreachable"],
+    alerts: ["UpstreamDoesNotAnswer", "GatewayServesTooFew"],
+    may: ["breaker half-open", "UpstreamIsAskedAgainTooOften", "more attempts", "repetitions"],
+    begin: async () => {
+      await sandbox.kill();
+      return () => sandbox.restart();
+    },
+  });
+  await story(gateway, "the upstream is back", {});
+
+  await story(gateway, "the upstream limits us", {
+    moves: ["requests: upstream", "served less", "calls: rate_limited", "code: UPSTREAM_RATE_LIMITED"],
+    alerts: ["UpstreamLimitsUs", "GatewayServesTooFew"],
+    may: ["more attempts", "repetitions", "UpstreamIsAskedAgainTooOften"],
+    begin: async () => {
+      await sandbox.fault({ status: 429 });
+      return () => sandbox.control("DELETE", "faults");
+    },
+  });
+  await story(gateway, "the upstream refuses the key", {
+    // A caller can do nothing about the gateway's own key.
+    moves: ["requests: upstream", "served less", "calls: unauthenticated", "code: UPSTREAM_UNAVAILABLE"],
+    alerts: ["UpstreamRefusesTheKey", "GatewayServesTooFew"],
+    begin: async () => {
+      await sandbox.fault({ status: 401 });
+      return () => sandbox.control("DELETE", "faults");
+    },
+  });
+
+  await story(gateway, "it goes down, and does not come to an end", {
+    moves: ["going down"],
+    alerts: ["DrainStands"],
+    begin: async () => {
+      gateway.process.kill("SIGTERM");
+      return async () => {
+        gateway.process.kill("SIGKILL");
+        await quiet();
+      };
+    },
+  });
+  await story(gateway, "it is gone", { moves: ["gone"], alerts: ["GatewayAway"] });
+}
+
+// ---- too much for it, and what is around it -----------------------------------------------------------------------------------------------
+
+export async function overload(story, { gateway, sandbox, ids, config, collector }) {
+  const quiet = callers(gateway, { count: 2, request: () => read(ids) });
+  await story(gateway, "calm, and little room", {});
+
+  const full = [
+    "requests: overloaded",
+    "served less",
+    "code: OVERLOADED",
+    "no place",
+    "calls: busy",
+    "calls that wait",
+    "the wait for a place",
+  ];
+  await story(gateway, "more is asked than there is room for", {
+    moves: full,
+    alerts: ["GatewayOverloaded", "UpstreamQueueStands", "GatewayServesTooFew"],
+    // A call that finds no place makes no attempt.
+    may: ["fewer attempts"],
+    begin: async () => {
+      await sandbox.control("PUT", "latency", { ms: 300 });
+      const crowd = callers(gateway, { count: 24, pause: 20, request: () => several(ids) });
+      return async () => {
+        await crowd();
+        await sandbox.control("PUT", "latency", { ms: 0 });
+      };
+    },
+  });
+  await story(gateway, "more connections than there may be", {
+    moves: ["connections over the bound"],
+    alerts: ["GatewayOutOfConnections"],
+    begin: async () => {
+      const [host, port] = gateway.address.split(":");
+      const idle = Array.from({ length: 90 }, () => net.connect(port, host).on("error", () => {}));
+      const more = again(500, () => void idle.push(net.connect(port, host).on("error", () => {})));
+      return async () => {
+        await more();
+        idle.forEach((socket) => socket.destroy());
+      };
+    },
+  });
+  await story(gateway, "reloads fail", {
+    moves: ["reload failed"],
+    alerts: ["ReloadFailed"],
+    begin: async () => {
+      writeFileSync(config, "[log]\nlevle = 'info'\n");
+      const end = again(1000, () => gateway.process.kill("SIGHUP"));
+      return async () => {
+        await end();
+        writeFileSync(config, "");
+        gateway.process.kill("SIGHUP");
+      };
+    },
+  });
+  await story(gateway, "the collector is away", {
+    moves: ["spans not sent"],
+    alerts: ["TracesNotSent"],
+    begin: async () => {
+      collector.status = 503;
+      return () => (collector.status = 200);
+    },
+  });
+  await quiet();
+}
+
+// ---- callers, keys and records -------------------------------------------------------------------------------------
+
+export async function access(story, { gateway, sandbox, ids, keyFile, token, stranger }) {
+  const as = (subject, key) => ({ authorization: `Bearer ${token(subject, key)}` });
+  const quiet = callers(gateway, { request: () => read(ids), headers: (number) => as(`user-${number}`) });
+  await story(gateway, "calm, with tokens", {});
+
+  await story(gateway, "tokens that somebody else signed", {
+    moves: ["tokens refused: signature", "code: UNAUTHENTICATED"],
+    alerts: ["TokensAreRefused"],
+    begin: async () =>
+      callers(gateway, { count: 1, pause: 100, request: () => read(ids), headers: () => as("user-0", stranger) }),
+  });
+  await story(gateway, "a caller over its rate", {
+    moves: ["over a rate: operations", "requests: limited", "code: RATE_LIMITED"],
+    alerts: ["CallersAreLimited"],
+    begin: async () =>
+      callers(gateway, {
+        count: 2,
+        pause: 100,
+        request: () => ({ query: REVIEWS, variables: { n: 10 } }),
+        headers: () => as("hog"),
+      }),
+  });
+  await story(gateway, "a caller who sees too many in clear", {
+    moves: ["over a rate: unmask"],
+    alerts: ["UnmaskLimitReached"],
+    may: ["requests: limited", "code: RATE_LIMITED"],
+    begin: async () =>
+      callers(gateway, {
+        count: 1,
+        pause: 400,
+        request: () => ({ query: UNMASK, variables: { id: pick(ids) } }),
+        headers: () => as("curious"),
+      }),
+  });
+  await story(gateway, "the keys for tokens cannot be loaded", {
+    moves: ["keys not loaded", "old keys"],
+    alerts: ["KeysAreOld"],
+    begin: async () => {
+      renameSync(keyFile, `${keyFile}.away`);
+      return () => renameSync(`${keyFile}.away`, keyFile);
+    },
+  });
+  await story(gateway, "old answers stand in", {
+    moves: ["old answers", "failures in a row", "calls: open", "fewer attempts"],
+    alerts: ["UpstreamDoesNotAnswer"],
+    // For what nothing is kept of.
+    may: [
+      "requests: upstream",
+      "served less",
+      "code: UPSTREAM_UNAVAILABLE",
+      "code: UPSTREAM_ERROR",
+      "GatewayServesTooFew",
+      "calls: failed",
+      "breaker open",
+      "breaker half-open",
+      "more attempts",
+      "repetitions",
+      "UpstreamIsAskedAgainTooOften",
+    ],
+    begin: async () => {
+      await sandbox.fault({ status: 503 });
+      return async () => {
+        await sandbox.control("DELETE", "faults");
+        const whole = async () => (await gateway.ask(read(ids), as("user-0")))?.json;
+        await until("a new answer", async () =>
+          (({ errors, extensions }) => !errors && !extensions?.stale)(await whole()),
+        );
+      };
+    },
+  });
+  await story(gateway, "the upstream is slow", {
+    moves: ["requests take long", "calls take long", "attempts take long", "callers hang up"],
+    alerts: ["GatewayIsSlow", "UpstreamIsSlow"],
+    // An attempt is counted when it ends, and so is its call, in the next second.
+    may: ["more attempts", "fewer attempts"],
+    begin: async () => {
+      await sandbox.control("PUT", "latency", { ms: 7000 });
+      const more = callers(gateway, { count: 8, request: () => read(ids), headers: (number) => as(`slow-${number}`) });
+      const impatient = again(500, () => gateway.hangUp(read(ids), as("impatient")));
+      return async () => {
+        await sandbox.control("PUT", "latency", { ms: 0 });
+        await Promise.all([more(), impatient()]);
+      };
+    },
+  });
+  await story(gateway, "records cannot be written", {
+    moves: ["records that failed", "requests: failed", "code: INTERNAL_SERVER_ERROR"],
+    alerts: ["AuditNotWritten", "GatewayFails"],
+    may: ["served less", "GatewayServesTooFew"],
+    begin: async () => {
+      let careful = 0;
+      // Who reads the records goes away.
+      gateway.process.stdout.destroy();
+      const unmask = () => ({ query: UNMASK, variables: { id: pick(ids) } });
+      return callers(gateway, {
+        count: 1,
+        pause: 300,
+        request: unmask,
+        headers: () => as(`careful-${(careful += 1)}`),
+      });
+    },
+  });
+  await quiet();
+}
