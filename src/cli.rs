@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use url::Url;
 
 use crate::app::App;
@@ -139,7 +140,7 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
     let listeners = Listeners { public, admin };
     let tls = tls(&settings).await?;
-    let stop = stop_signal()?;
+    let (stop, at_once) = stop_signals()?;
     // From here on it no longer ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     // The sandbox outlives the gateway: writes that are under way still reach it.
@@ -154,6 +155,12 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         }
     };
     let app = Arc::new(App::new(&settings, base_url.clone())?.with_metrics(metrics));
+    let cut = app.services.cut.clone();
+    tokio::spawn(async move {
+        at_once.cancelled().await;
+        warn!("a second signal: what is still under way is cut");
+        cut.cancel();
+    });
     let mode = settings.documents.mode;
     tokio::spawn(reload::on_each(hangup, Arc::clone(&app), mode, telemetry.level.clone(), file.map(Path::to_owned)));
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
@@ -232,7 +239,7 @@ async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
            All people in it are made up, and changes are gone at the end.",
         address = listener.local_addr()?,
     ))?;
-    let stop = stop_signal()?;
+    let (stop, _at_once) = stop_signals()?;
     run_sandbox(listener, settings, stop).await
 }
 
@@ -247,23 +254,28 @@ async fn run_sandbox(
     sandbox::serve(listener, sandbox::Settings { default_key }, stop).await.context("the sandbox broke")
 }
 
-/// Cancelled by SIGTERM or SIGINT.
-fn stop_signal() -> anyhow::Result<CancellationToken> {
-    let token = CancellationToken::new();
+/// Cancelled by SIGTERM or SIGINT: the first of them, and the second one, from somebody who cannot wait.
+fn stop_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
+    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = token.clone();
+    let tokens = [stop.clone(), at_once.clone()];
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        for token in tokens {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            token.cancel();
         }
-        stop.cancel();
     });
-    Ok(token)
+    Ok((stop, at_once))
 }
 
 /// Says every setting and where it comes from, as a file that could be used; then the few that matter most.
 fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> {
+    // What can be looked at without starting anything: the files that are named.
+    runtime()?.block_on(tls(settings))?;
+    Audit::check(&settings.audit()?)?;
     let in_force = Settings::in_force(file)?;
     let lines: Vec<(String, &str)> =
         in_force.iter().map(|setting| (format!("{} = {}", setting.name, setting.value), &*setting.origin)).collect();
@@ -272,9 +284,6 @@ fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> 
     for (line, origin) in &lines {
         say(&format!("{line:widest$}  # {origin}"))?;
     }
-    // What can be looked at without starting anything: the files that are named.
-    runtime()?.block_on(tls(settings))?;
-    Audit::check(&settings.audit()?)?;
     let upstream = settings.upstream.base_url()?;
     let upstream = upstream.map_or_else(|| "the embedded sandbox".to_owned(), |url| url.to_string());
     say(&format!(

@@ -48,7 +48,8 @@ pub struct Services {
     pub turns: Turns,
     /// Writes that are under way; shutting down waits for them.
     pub writes: TaskTracker,
-    /// Cancelled when the time for going down is up: writes that are still under way are given up, and recorded so.
+    /// Cancelled when the time for going down is up, or somebody cannot wait: writes that are still under way are given up,
+    /// and recorded so.
     pub cut: CancellationToken,
     /// Where it is recorded who saw or changed whom.
     pub audit: Audit,
@@ -98,8 +99,8 @@ pub struct SessionContext {
 struct Age {
     /// Until when all of it is fresh; `None` where nothing was read.
     fresh_until: Option<Instant>,
-    /// When the oldest part was read that stands in for a new one.
-    stands_in_since: Option<Instant>,
+    /// When the oldest part was read that is past its time.
+    oldest: Option<Instant>,
 }
 
 /// Where a session's answers came from.
@@ -156,10 +157,10 @@ impl Session {
         self.context.age.lock().map_or(None, |age| age.fresh_until)
     }
 
-    /// For how long the oldest part of the answer has been kept that stands in for a new one, which could not be had.
-    pub fn stands_in_for(&self) -> Option<Duration> {
-        let since = self.context.age.lock().map_or(None, |age| age.stands_in_since);
-        since.map(|since| since.elapsed())
+    /// How old the oldest part of the answer is that is past its time; `None` where all of it is fresh.
+    pub fn stale_for(&self) -> Option<Duration> {
+        let oldest = self.context.age.lock().map_or(None, |age| age.oldest);
+        oldest.map(|read_at| read_at.elapsed())
     }
 }
 
@@ -171,11 +172,10 @@ impl SessionContext {
         }
     }
 
-    /// Notes an answer that stands in for a new one.
-    fn note_old(&self, key: Key, read_at: Instant, fresh_until: Instant) {
-        self.note(key, fresh_until);
+    /// Notes that a part of the answer is past its time: a new one is being read, or cannot be had.
+    fn note_old(&self, read_at: Instant) {
         if let Ok(mut age) = self.age.lock() {
-            age.stands_in_since = Some(age.stands_in_since.map_or(read_at, |earlier| earlier.min(read_at)));
+            age.oldest = Some(age.oldest.map_or(read_at, |earlier| earlier.min(read_at)));
         }
     }
 

@@ -16,7 +16,7 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -65,7 +65,7 @@ pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str
     TcpListener::bind(address).map_err(|reason| CannotListen { address, setting, variable, reason })
 }
 
-/// Serves until `shutdown`, then drains.
+/// Serves until `shutdown`, then drains: until all has ended, the drain's time is up, or the services are cut.
 ///
 /// # Errors
 /// Where a listener breaks.
@@ -83,22 +83,25 @@ pub async fn serve(
             shutdown.cancelled().await;
             info!("going down: running requests get to end");
             app.begin_draining();
-            tokio::time::sleep(keeping.drain_delay).await;
+            let (writes, cut) = (&app.services.writes, &app.services.cut);
+            let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
             let until = Instant::now() + keeping.drain;
             public.graceful_shutdown(Some(keeping.drain));
             // First the requests, since one that still runs can begin another write; the platform can look until then.
-            while public.connection_count() > 0 && Instant::now() < until {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            while public.connection_count() > 0 && Instant::now() < until && !cut.is_cancelled() {
+                sleep(Duration::from_millis(10)).await;
             }
-            app.services.writes.close();
-            if timeout_at(until, app.services.writes.wait()).await.is_err() {
-                warn!(writes = app.services.writes.len(), "writes were still under way when the drain's time was up");
+            writes.close();
+            let ended = cut.run_until_cancelled(timeout_at(until, writes.wait())).await;
+            if !matches!(ended, Some(Ok(()))) && !writes.is_empty() {
+                warn!(writes = writes.len(), "writes were still under way when the drain's time was up");
                 // They are recorded as what they are: nobody knows whether they were carried out.
-                app.services.cut.cancel();
-                if timeout(LONGEST_RECORDS, app.services.writes.wait()).await.is_err() {
-                    error!(writes = app.services.writes.len(), "writes were given up, and are not recorded");
+                cut.cancel();
+                if timeout(LONGEST_RECORDS, writes.wait()).await.is_err() {
+                    error!(writes = writes.len(), "writes were given up, and are not recorded");
                 }
             }
+            public.shutdown();
             admin.graceful_shutdown(Some(Duration::ZERO));
             Ok(())
         }

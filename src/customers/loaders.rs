@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use futures_util::future::join_all;
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
@@ -246,9 +247,14 @@ impl SessionContext {
             Missed::Lost => Error::Lost,
         })?;
         span.record("came", source.name());
+        if kept.fresh_until <= Instant::now() && matches!(source, Source::Kept | Source::Old) {
+            self.note_old(kept.read_at);
+        }
         match source {
             Source::Kept => self.note_kept(key, kept.fresh_until),
-            Source::Old => self.note_old(key, kept.read_at, kept.fresh_until),
+            Source::Old => {
+                self.note(key, kept.fresh_until);
+            }
             Source::Loaded => {
                 self.note(key, kept.fresh_until);
             }

@@ -128,7 +128,7 @@ const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 struct Answered {
     outcome: Outcome,
     cache_control: HeaderValue,
-    /// Of its oldest part that stands in for a new one.
+    /// Of its oldest part that is past its time.
     age: Option<Duration>,
 }
 
@@ -194,7 +194,7 @@ impl Exchange<'_> {
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
         let cache_control = cache_control(fresh_until);
-        let age = session.stands_in_for();
+        let age = session.stale_for();
         let outcome = match age {
             Some(age) => outcome.with_age(age),
             None => outcome,

@@ -24,10 +24,12 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
 /// The same, and how what the gateway needs is doing: for whoever is on call, and not for callers.
 pub async fn ready_in_full(State(app): State<Arc<App>>) -> Response {
     let (status, word) = readiness(&app);
-    let failures = app.services.upstream.health.failures_in_a_row();
+    let health = &app.services.upstream.health;
+    let (failures, breaker) = (health.failures_in_a_row(), health.breaker.name());
     let upstream = serde_json::json!({
-        "status": if failures < FAILING { "ok" } else { "failing" },
+        "status": if failures < FAILING && breaker == "closed" { "ok" } else { "failing" },
         "failuresInARow": failures,
+        "breaker": breaker,
     });
     let keys = app.authenticator.key_age().map(|age| serde_json::json!({ "ageSeconds": age.as_secs() }));
     let audit = serde_json::json!({ "missingRecords": app.services.audit.missing() });

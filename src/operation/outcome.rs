@@ -32,7 +32,7 @@ struct Extensions {
     /// What the request asked of the upstream, where the caller wants to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<UpstreamReport>,
-    /// Parts of the answer are old, since new ones could not be had.
+    /// Parts of the answer are past their time: new ones could not be had, or are being read.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<Stale>,
 }
@@ -109,7 +109,7 @@ impl Outcome {
         self
     }
 
-    /// The same, saying that its oldest part is so old and stands in for a new one.
+    /// The same, saying that its oldest part is so old, and past its time.
     #[must_use]
     pub fn with_age(mut self, oldest: Duration) -> Self {
         self.extensions.stale = Some(Stale { oldest_seconds: oldest.as_secs() });

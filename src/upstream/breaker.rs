@@ -13,7 +13,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -47,13 +47,39 @@ const PROBES: usize = 1;
 #[error(transparent)]
 pub struct Unusable(#[from] CircuitBreakerConfigError);
 
-/// A service behind a breaker. Clones share it.
+/// The state that a breaker is in, as of the last call that asked it. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct State(Arc<AtomicUsize>);
+
+impl State {
+    /// Its name: one of [`metrics::STATES`].
+    pub fn name(&self) -> &'static str {
+        metrics::STATES.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or_default()
+    }
+
+    fn change(&self, to: CircuitState) {
+        let place = match to {
+            CircuitState::Closed => 0,
+            CircuitState::HalfOpen => 1,
+            CircuitState::Open => 2,
+        };
+        self.0.store(place, Ordering::Relaxed);
+        metrics::breaker_is(self.name(), true);
+        match to {
+            CircuitState::Open => warn!(state = self.name(), "the upstream fails: it is left alone for a moment"),
+            CircuitState::HalfOpen | CircuitState::Closed => info!(state = self.name(), "the breaker changed"),
+        }
+    }
+}
+
+/// A service behind a breaker, which keeps `state` up to date. Clones share it.
 ///
 /// # Errors
 /// Where the settings make no breaker.
 pub fn around<S, Request>(
     inner: S,
     settings: Settings,
+    state: State,
 ) -> Result<
     impl Service<Request, Response = S::Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
     Unusable,
@@ -70,6 +96,7 @@ where
         |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_failure());
     let changes = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&changes);
+    metrics::breaker_is(state.name(), false);
     let layer = CircuitBreakerLayer::builder()
         .failure_rate_threshold(f64::from(settings.failures_percent) / 100.0)
         .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
@@ -79,11 +106,10 @@ where
         .permitted_calls_in_half_open(PROBES)
         .on_state_transition(move |_, to| {
             counted.fetch_add(1, Ordering::SeqCst);
-            changed(to);
+            state.change(to);
         })
         .failure_classifier(is_failure)
         .build()?;
-    metrics::breaker_is("closed", false);
     let retry_after = settings.open;
     let guarded = layer.layer_fn(service_fn(move |Admitted { request, late }| {
         let (inner, changes) = (inner.clone(), Arc::clone(&changes));
@@ -120,24 +146,10 @@ struct Admitted<Request, Outcome> {
     late: oneshot::Sender<Outcome>,
 }
 
-fn changed(to: CircuitState) {
-    let state = match to {
-        CircuitState::Closed => "closed",
-        CircuitState::HalfOpen => "half_open",
-        CircuitState::Open => "open",
-    };
-    metrics::breaker_is(state, true);
-    match to {
-        CircuitState::Open => warn!(state, "the upstream fails: it is left alone for a moment"),
-        CircuitState::HalfOpen | CircuitState::Closed => info!(state, "the breaker changed"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
-    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use futures_util::future::join_all;
@@ -185,7 +197,7 @@ mod tests {
                 }
             }
         });
-        (around(service, settings).expect("a breaker"), does, reached)
+        (around(service, settings, State::default()).expect("a breaker"), does, reached)
     }
 
     fn is_open(outcome: Result<(), Error>) -> bool {
@@ -303,7 +315,7 @@ mod tests {
                 let next = script.lock().expect("whole").pop_front().expect("no more calls than these");
                 async move { next.await.expect("it is told") }
             });
-            let breaker = around(service, SETTINGS).expect("a breaker");
+            let breaker = around(service, SETTINGS, State::default()).expect("a breaker");
             let call = || tokio::spawn(breaker.clone().oneshot(()));
             let straggler = call();
             tokio::task::yield_now().await;

@@ -149,8 +149,9 @@ impl Client {
     /// Where TLS or DNS cannot be set up on this machine.
     pub fn new(settings: &Settings) -> Result<Self, NotBuilt> {
         let exchange = Exchange::new(settings.connect_timeout, settings.max_response_bytes)?;
-        let stack = stack::around(exchange, &settings.stack)?;
-        Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.arrays, health: Health::default() })
+        let health = Health::default();
+        let stack = stack::around(exchange, &settings.stack, health.breaker.clone())?;
+        Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.arrays, health })
     }
 
     /// One numbered page of the list.

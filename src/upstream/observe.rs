@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
+use super::breaker;
 use super::error::{Error, Kind};
 use crate::telemetry::metrics::size;
 use crate::telemetry::names;
@@ -16,6 +17,7 @@ use crate::telemetry::waiting::Waiting;
 #[derive(Debug, Default)]
 pub struct Health {
     failures: AtomicU32,
+    pub breaker: breaker::State,
 }
 
 impl Health {

@@ -36,11 +36,11 @@ pub struct Settings {
 /// The way out. There is one for each upstream host, and clones share its parts.
 pub type Stack = BoxCloneSyncService<Request, Reply, Error>;
 
-/// The stack around what sends a request.
+/// The stack around what sends a request. `state` is kept up to date with its breaker's.
 ///
 /// # Errors
 /// Where the settings make no breaker.
-pub fn around<S>(exchange: S, settings: &Settings) -> Result<Stack, breaker::Unusable>
+pub fn around<S>(exchange: S, settings: &Settings, state: breaker::State) -> Result<Stack, breaker::Unusable>
 where
     S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static> + Clone + Send + Sync + 'static,
 {
@@ -53,7 +53,7 @@ where
         .service(exchange);
     // One for the host, not for each endpoint: what fails is the host. It sees each attempt, so it opens as fast as the
     // upstream fails, and repeated calls run into it too.
-    let guarded = breaker::around(attempt, settings.breaker)?;
+    let guarded = breaker::around(attempt, settings.breaker, state)?;
     let stack = ServiceBuilder::new()
         // Outermost, so that a call which pauses holds no place and is seen by the breaker each time. It keeps to a budget
         // that all calls share: an upstream in trouble is not given more to do.

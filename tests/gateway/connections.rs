@@ -1,7 +1,6 @@
 //! Connections that say nothing, too little or too much: they are ended, and everybody else is served. And TLS.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::tls::Version;
@@ -13,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::binary::{Serving, complaint};
-use crate::process::Directory;
+use crate::support::certified::Certified;
 use crate::support::{Gateway, Sandbox};
 
 /// Short, so that tests are; and long enough for a machine that is busy.
@@ -233,50 +232,20 @@ async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
     }
 }
 
-/// A certificate for 127.0.0.1 and its key, made for one test and gone with it.
-struct Certified {
-    directory: Directory,
+/// A gateway that serves TLS with this certificate.
+fn serving(certified: &Certified) -> Serving {
+    Serving::start(&[
+        ("GATEWAY__SERVER__TLS_CERTIFICATE", text(&certified.certificate())),
+        ("GATEWAY__SERVER__TLS_KEY", text(&certified.key())),
+        ("GATEWAY__SERVER__HEADER_TIMEOUT", "400ms"),
+    ])
 }
 
-impl Certified {
-    fn new() -> Self {
-        let certified = Self { directory: Directory::new() };
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
-            .args(["-subj", "/CN=gateway test", "-addext", "subjectAltName=IP:127.0.0.1"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .arg("-out")
-            .arg(certified.certificate())
-            .arg("-keyout")
-            .arg(certified.key())
-            .output()
-            .expect("openssl makes the certificate of this test");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        certified
-    }
-
-    fn certificate(&self) -> PathBuf {
-        self.directory.path("certificate.pem")
-    }
-
-    fn key(&self) -> PathBuf {
-        self.directory.path("key.pem")
-    }
-
-    fn serving(&self) -> Serving {
-        Serving::start(&[
-            ("GATEWAY__SERVER__TLS_CERTIFICATE", text(&self.certificate())),
-            ("GATEWAY__SERVER__TLS_KEY", text(&self.key())),
-            ("GATEWAY__SERVER__HEADER_TIMEOUT", "400ms"),
-        ])
-    }
-
-    /// A client that trusts this certificate alone and speaks one version.
-    fn client(&self, version: Version) -> Client {
-        let certificate = Certificate::from_pem(&std::fs::read(self.certificate()).unwrap()).unwrap();
-        let builder = Client::builder().no_proxy().tls_certs_only([certificate]);
-        builder.min_tls_version(version).max_tls_version(version).build().unwrap()
-    }
+/// A client that trusts this certificate alone and speaks one version.
+fn client(certified: &Certified, version: Version) -> Client {
+    let certificate = Certificate::from_pem(&std::fs::read(certified.certificate()).unwrap()).unwrap();
+    let builder = Client::builder().no_proxy().tls_certs_only([certificate]);
+    builder.min_tls_version(version).max_tls_version(version).build().unwrap()
 }
 
 fn text(path: &Path) -> &str {
@@ -290,10 +259,10 @@ fn address(serving: &Serving) -> &str {
 #[tokio::test]
 async fn tls_is_served_in_its_two_versions_that_are_safe() {
     let certified = Certified::new();
-    let serving = certified.serving();
+    let serving = serving(&certified);
     assert!(serving.graphql.starts_with("https://"), "{}", serving.greeting);
     for version in [Version::TLS_1_2, Version::TLS_1_3] {
-        let request = certified.client(version).post(&serving.graphql).json(&json!({"query": "{ __typename }"}));
+        let request = client(&certified, version).post(&serving.graphql).json(&json!({"query": "{ __typename }"}));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.text().await.unwrap(), r#"{"data":{"__typename":"Query"}}"#);
@@ -314,7 +283,7 @@ async fn tls_is_served_in_its_two_versions_that_are_safe() {
 #[tokio::test]
 async fn a_handshake_that_does_not_come_is_cut_off_and_what_is_no_tls_is_not_served() {
     let certified = Certified::new();
-    let serving = certified.serving();
+    let serving = serving(&certified);
     for said in ["", "POST /graphql HTTP/1.1\r\n\r\n"] {
         let mut stream = TcpStream::connect(address(&serving)).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();

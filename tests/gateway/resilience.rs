@@ -6,6 +6,7 @@ mod breaker;
 mod crowd;
 mod deadline;
 mod gone;
+mod http2;
 mod old;
 mod reads;
 mod writes;

@@ -54,17 +54,17 @@ fn metric(series: &str) -> &str {
 }
 
 /// What a running gateway shows.
-struct Shown(Vec<Series>);
+pub struct Shown(Vec<Series>);
 
 impl Shown {
-    async fn by(process: &Process) -> Self {
+    pub async fn by(process: &Process) -> Self {
         let got = process.admin("/metrics").await;
         assert_eq!(got.status, 200, "{}", got.text);
         Self(Series::all(&got.text))
     }
 
     /// The sum of the series with these labels.
-    fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let fits = |series: &&Series| {
             let has = |(label, value): &(&str, &str)| series.labels.get(*label).is_some_and(|is| is == value);
             series.name == name && labels.iter().all(has)

@@ -1,6 +1,7 @@
 //! What the tests of the gateway stand on: the real gateway on a port of its own, over a real sandbox on another one, or
 //! over a stub that answers what a test tells it to.
 
+pub mod certified;
 pub mod gateway;
 pub mod stub;
 pub mod wire;

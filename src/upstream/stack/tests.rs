@@ -68,7 +68,7 @@ impl Upstream {
                 Ok(Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
             }
         });
-        let stack = around(exchange, settings).expect("a stack");
+        let stack = around(exchange, settings, breaker::State::default()).expect("a stack");
         Self { stack, calls: Arc::default(), began: Instant::now() }
     }
 

@@ -162,6 +162,7 @@ async fn an_old_answer_that_is_given_during_a_refresh_counts_as_kept() {
         let answer = send(gateway.post(&json!({"query": name_of(ADA)})).header("gateway-report-upstream", "1")).await;
         let report = &answer["extensions"]["upstream"];
         assert_eq!((&report["cached"], &report["shared"]), (&json!(1), &json!(0)));
+        assert!(answer["extensions"]["stale"].is_object(), "it is past its time, and says so: {answer}");
     }
     sandbox.until_calls(|calls| count(calls, CUSTOMER) == 2).await;
 }

@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{code, name_of, patient};
-use crate::process::Directory;
+use crate::support::certified::Certified;
 use crate::support::stub::{Reply, Stub, id_in, person};
 use crate::support::wire::{Act, Wire, answer};
 use crate::support::{CUSTOMER, Gateway, count};
@@ -161,20 +161,11 @@ async fn nobody_at_the_address_is_told() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_told() {
-    let directory = Directory::new();
-    let (certificate, key) = (directory.path("certificate.pem"), directory.path("key.pem"));
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .expect("openssl makes the certificate of this test");
-    assert!(made.status.success());
+    let certified = Certified::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = format!("https://{}", listener.local_addr().unwrap());
-    let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key).await.unwrap();
+    let tls =
+        axum_server::tls_rustls::RustlsConfig::from_pem_file(certified.certificate(), certified.key()).await.unwrap();
     let reached = axum::Router::new().fallback(async || "it was let in");
     tokio::spawn(axum_server::from_tcp_rustls(listener, tls).unwrap().serve(reached.into_make_service()));
     let gateway = Gateway::over(&upstream, patient).await;

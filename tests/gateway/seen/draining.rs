@@ -85,7 +85,7 @@ async fn upstream_trouble_is_told_to_who_is_on_call_and_takes_nothing_out_of_ser
     let (process, _stream) = start(&sandbox, "0s").await;
     let upstream = async || process.admin("/readyz").await.json()["upstream"].clone();
     process.ask("{ customers { totalCount } }", json!({})).await;
-    assert_eq!(upstream().await, json!({"status": "ok", "failuresInARow": 0}));
+    assert_eq!(upstream().await, json!({"status": "ok", "failuresInARow": 0, "breaker": "closed"}));
     sandbox.fault(json!({"fault": {"status": 503}})).await;
     for size in 1..=4 {
         process.ask(&format!("{{ customers(first: {size}) {{ nodes {{ id }} }} }}"), json!({})).await;
@@ -96,4 +96,47 @@ async fn upstream_trouble_is_told_to_who_is_on_call_and_takes_nothing_out_of_ser
     sandbox.clear_faults().await;
     process.ask("{ customers(first: 9) { nodes { id } } }", json!({})).await;
     assert_eq!(upstream().await["status"], "ok");
+}
+
+/// A gateway with a write under way that does not end, and the caller who waits for it.
+async fn hanging(sandbox: &Sandbox, settings: &[(&str, &str)]) -> (Process, TcpStream) {
+    let settings = [&[("GATEWAY__UPSTREAM__BASE_URL", sandbox.base.as_str())], settings].concat();
+    let process = Process::start(&settings).await;
+    sandbox.fault(json!({"route": "POST /v1/customers", "fault": {"hang": true}})).await;
+    let mut stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
+    stream.write_all(create("hangs").as_bytes()).await.unwrap();
+    sandbox.until_calls(|calls| calls["POST /v1/customers"] == 1).await;
+    (process, stream)
+}
+
+fn assert_recorded_as_unknown(process: &Process, said: &str) {
+    let records = process.records();
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!((&records[0]["action"], &records[0]["outcome"]), (&json!("create"), &json!("unknown")), "{records:?}");
+    assert!(process.said().contains(said), "{}", process.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_the_drain_cuts_is_recorded_as_unknown() {
+    let sandbox = Sandbox::start().await;
+    let (mut process, _stream) = hanging(&sandbox, &[("GATEWAY__SERVER__DRAIN", "300ms")]).await;
+    process.signal("TERM");
+    assert_eq!(process.ends().await, Some(0));
+    assert_recorded_as_unknown(&process, "writes were still under way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_is_somebody_who_cannot_wait() {
+    let sandbox = Sandbox::start().await;
+    let long = [
+        ("GATEWAY__SERVER__DRAIN", "10m"),
+        ("GATEWAY__SERVER__DEADLINE", "10m"),
+        ("GATEWAY__UPSTREAM__TIMEOUT", "10m"),
+    ];
+    let (mut process, _stream) = hanging(&sandbox, &long).await;
+    process.signal("INT");
+    sleep(Duration::from_millis(300)).await;
+    process.signal("INT");
+    assert_eq!(process.ends().await, Some(0));
+    assert_recorded_as_unknown(&process, "a second signal");
 }

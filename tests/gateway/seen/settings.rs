@@ -55,3 +55,42 @@ fn what_would_send_a_credential_in_clear_is_refused() {
     let told = complaint(&["serve"], &[("GATEWAY__TRACES__SAMPLE_RATIO", "2")]);
     assert!(told.contains("traces.sample_ratio"), "{told}");
 }
+
+#[test]
+fn files_that_cannot_be_used_are_found_before_the_start() {
+    let directory = Directory::new();
+    let nowhere = directory.path("nowhere").join("audit.jsonl");
+    for command in ["serve", "check-config"] {
+        let told = complaint(&[command], &[("GATEWAY__AUDIT__DESTINATION", nowhere.to_str().unwrap())]);
+        assert!(told.contains("nowhere/audit.jsonl cannot be opened"), "{told}");
+        let (certificate, key) = (directory.path("certificate.pem"), directory.path("key.pem"));
+        let tls = [
+            ("GATEWAY__SERVER__TLS_CERTIFICATE", certificate.to_str().unwrap()),
+            ("GATEWAY__SERVER__TLS_KEY", key.to_str().unwrap()),
+        ];
+        let told = complaint(&[command], &tls);
+        assert!(told.contains("server.tls_certificate"), "{told}");
+    }
+    let fine = directory.path("audit.jsonl");
+    let output = run(&["check-config"], &[("GATEWAY__AUDIT__DESTINATION", fine.to_str().unwrap())]);
+    assert!(output.status.success() && !fine.exists(), "it looks, and makes nothing");
+}
+
+#[test]
+fn a_level_that_would_silence_the_log_is_refused() {
+    let told = complaint(&["check-config"], &[("GATEWAY__LOG__LEVEL", "infoo")]);
+    assert!(told.contains("log.level") && told.contains("`infoo` is no level"), "{told}");
+}
+
+#[test]
+fn a_password_in_the_address_of_the_keys_is_refused_and_not_shown() {
+    let settings = [
+        ("GATEWAY__AUTH__MODE", "jwt"),
+        ("GATEWAY__AUTH__JWT__ISSUER", "https://id.example.com"),
+        ("GATEWAY__AUTH__JWT__AUDIENCE", "gateway"),
+        ("GATEWAY__AUTH__JWT__ALGORITHMS", "RS256"),
+        ("GATEWAY__AUTH__JWT__JWKS_URL", "https://user:planted@id.example.com/keys"),
+    ];
+    let told = complaint(&["check-config"], &settings);
+    assert!(told.contains("auth.jwt.jwks_url") && !told.contains("planted"), "{told}");
+}
