@@ -240,7 +240,7 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
   });
   await story(gateway, "the upstream is slow", {
     moves: ["requests take long", "calls take long", "attempts take long", "callers hang up"],
-    alerts: ["GatewayIsSlow", "UpstreamIsSlow"],
+    alerts: ["GatewayIsSlow", "UpstreamIsSlow", "CallersDoNotWait"],
     // An attempt is counted when it ends, and so is its call, in the next second.
     may: ["more attempts", "fewer attempts"],
     begin: async () => {
