@@ -32,12 +32,17 @@ use crate::telemetry::names;
 /// Writes up to this size say nothing of a request: they answer a ping or settings, of which some may go together.
 const SMALL_TALK: usize = 256;
 
+/// How often the log says that there are too many connections, at most; the metric counts each.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
 /// Accepts connections up to a bound.
 #[derive(Clone, Debug)]
 pub struct Bounded {
     places: Arc<Semaphore>,
     most_idle: Duration,
     held: Gauge,
+    /// When the log was last told that there were too many.
+    said: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Bounded {
@@ -45,7 +50,7 @@ impl Bounded {
     /// idle so long.
     pub fn new(most: usize, most_idle: Duration, listener: &'static str) -> Self {
         let held = metrics::gauge!(names::CONNECTIONS, "listener" => listener);
-        Self { places: Arc::new(Semaphore::new(most)), most_idle, held }
+        Self { places: Arc::new(Semaphore::new(most)), most_idle, held, said: Arc::default() }
     }
 }
 
@@ -57,7 +62,13 @@ impl<S> Accept<TcpStream, S> for Bounded {
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_connections").increment(1);
-            tracing::warn!("a connection was closed: the bound `server.max_connections` is reached");
+            // Whoever floods us with connections does not flood the log.
+            let now = Instant::now();
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.is_none_or(|said| now.duration_since(said) >= BETWEEN_LINES) {
+                *said = Some(now);
+                tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
+            }
             return ready(Err(io::Error::other("too many connections")));
         };
         let place = Arc::new((place, Present::new(self.held.clone())));
