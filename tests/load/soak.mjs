@@ -55,6 +55,7 @@ function start(args, settings) {
   return child;
 }
 process.on("exit", () => started.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 /** Passes bytes on, until it is told to cut and refuse. */
 function proxy(target) {
