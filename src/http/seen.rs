@@ -34,20 +34,29 @@ pub fn span(id: &RequestId) -> Span {
 }
 
 /// The span of a request that is not answered yet. Where it never is, since the caller hangs up, it says so.
-pub struct Unanswered<'a>(pub &'a Span);
+pub struct Unanswered<'a> {
+    span: &'a Span,
+    told: bool,
+}
 
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        self.0.record("outcome", ABANDONED);
+impl<'a> Unanswered<'a> {
+    /// Of a span that has just begun.
+    pub fn new(span: &'a Span) -> Self {
+        Self { span, told: false }
+    }
+
+    /// Says on the span how the request ended.
+    pub fn tell(mut self, summary: &Summary, status: StatusCode) {
+        self.told = true;
+        tell(self.span, summary, status);
     }
 }
 
-impl Unanswered<'_> {
-    /// Says on the span how the request ended.
-    pub fn tell(self, summary: &Summary, status: StatusCode) {
-        let span = self.0;
-        std::mem::forget(self);
-        tell(span, summary, status);
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.span.record("outcome", ABANDONED);
+        }
     }
 }
 
