@@ -97,9 +97,13 @@ impl<E: Trouble> Cache<E> {
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
-    /// Keeps nothing of a customer and its review for a time: a write may still take effect.
-    pub fn unsettle_customer(&self, scope: Scope, id: CustomerId, time: Duration) {
-        self.generations.unsettle(scope, Some(id.0.as_u128()), time);
+    /// Keeps nothing of a customer and its review for a time, and of the scope's pages little: a write may still take
+    /// effect. `id` is none of a customer who may come to be.
+    pub fn unsettle(&self, scope: Scope, id: Option<CustomerId>, time: Duration) {
+        self.generations.unsettle(scope, None, time);
+        if let Some(id) = id {
+            self.generations.unsettle(scope, Some(id.0.as_u128()), time);
+        }
     }
 
     /// Forgets every page of a scope.

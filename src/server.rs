@@ -86,20 +86,22 @@ pub async fn serve(
             let (writes, cut) = (&app.services.writes, &app.services.cut);
             let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
             let until = Instant::now() + keeping.drain;
-            public.graceful_shutdown(Some(keeping.drain));
+            // It ends connections itself only where all of what follows takes longer than it may.
+            public.graceful_shutdown(Some(keeping.drain + 2 * LONGEST_RECORDS));
             // First the requests, since one that still runs can begin another write; the platform can look until then.
             while public.connection_count() > 0 && Instant::now() < until && !cut.is_cancelled() {
                 sleep(Duration::from_millis(10)).await;
             }
             writes.close();
-            let ended = cut.run_until_cancelled(timeout_at(until, writes.wait())).await;
-            if !matches!(ended, Some(Ok(()))) && !writes.is_empty() {
-                warn!(writes = writes.len(), "writes were still under way when the drain's time was up");
-                // They are recorded as what they are: nobody knows whether they were carried out.
-                cut.cancel();
-                if timeout(LONGEST_RECORDS, writes.wait()).await.is_err() {
-                    error!(writes = writes.len(), "writes were given up, and are not recorded");
-                }
+            let _ended = cut.run_until_cancelled(timeout_at(until, writes.wait())).await;
+            if !writes.is_empty() {
+                let why = if cut.is_cancelled() { "a second signal" } else { "the drain's time was up" };
+                warn!(writes = writes.len(), why, "writes were still under way");
+            }
+            // What runs is given up, and writes are recorded as what they are: nobody knows whether they were carried out.
+            cut.cancel();
+            if timeout(LONGEST_RECORDS, writes.wait()).await.is_err() {
+                error!(writes = writes.len(), "writes were given up, and are not recorded");
             }
             public.shutdown();
             admin.graceful_shutdown(Some(Duration::ZERO));

@@ -57,7 +57,7 @@ tools() {
     # Its package starts a server on port 9090, now and with every start of the machine; nobody has asked for one.
     if [[ " ${missing[*]} " == *" prometheus "* ]]; then
       if [ -d /run/systemd/system ]; then
-        "${as_root[@]}" systemctl --quiet disable --now prometheus
+        "${as_root[@]}" systemctl --quiet disable --now prometheus || true
       else
         "${as_root[@]}" service prometheus stop >/dev/null 2>&1 || true
         "${as_root[@]}" update-rc.d prometheus disable >/dev/null 2>&1 || true

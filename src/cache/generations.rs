@@ -3,8 +3,9 @@
 //! A fixed table of counters, not a map: it neither grows nor forgets. Two subjects that share a counter by chance
 //! cost each other an entry after a write, never a wrong answer.
 //!
-//! After a write whose outcome nobody knows it may still take effect. For a while each look is a generation of its own then:
-//! nothing that is read is kept, so that who looks whether it was made does not find what was there before.
+//! After a write whose outcome nobody knows it may still take effect. For a while each look at its customer is a generation of
+//! its own then: nothing that is read is kept, so that who looks whether it was made does not find what was there before. The
+//! scope's lists begin one each second: everybody looks at them, and shares what a second brings.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,12 @@ struct Counter {
     generation: AtomicU64,
     /// Until when it is not settled, in milliseconds since the beginning.
     unsettled_until: AtomicU64,
+    /// When a list that is not settled begins its next generation; 0 where that is not due.
+    due: AtomicU64,
 }
+
+/// How long what is read of a list that is not settled may be found.
+const TICK: u64 = 1000;
 
 impl Default for Generations {
     fn default() -> Self {
@@ -45,12 +51,24 @@ impl Generations {
         Self { counters, hasher: RandomState::new(), began: Instant::now() }
     }
 
-    /// The generation of a subject, or of the scope's list where there is none; a new one while it is not settled.
+    /// The generation of a subject, or of the scope's list where there is none.
     pub fn current(&self, scope: Scope, subject: Option<u128>) -> u64 {
         let counter = self.counter(scope, subject);
-        if self.elapsed() < counter.unsettled_until.load(Ordering::SeqCst) {
+        let now = self.elapsed();
+        let until = counter.unsettled_until.load(Ordering::SeqCst);
+        match subject {
             // One that no other look has: the next one, settled or not, has moved past it.
-            return counter.generation.fetch_add(2, Ordering::SeqCst) + 1;
+            Some(_) if now < until => return counter.generation.fetch_add(2, Ordering::SeqCst) + 1,
+            Some(_) => {}
+            None => {
+                let due = counter.due.load(Ordering::SeqCst);
+                // The last one begins when it is settled.
+                let next = if now < until { now + TICK } else { 0 };
+                let is_due = due > 0 && now >= due.min(until);
+                if is_due && counter.due.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                    counter.generation.fetch_add(1, Ordering::SeqCst);
+                }
+            }
         }
         counter.generation.load(Ordering::SeqCst)
     }
@@ -60,10 +78,14 @@ impl Generations {
         self.counter(scope, subject).generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The same with each look from now on, for a time.
+    /// The same again and again from now on, for a time.
     pub fn unsettle(&self, scope: Scope, subject: Option<u128>, time: Duration) {
-        let until = self.elapsed().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        self.counter(scope, subject).unsettled_until.fetch_max(until, Ordering::SeqCst);
+        let now = self.elapsed();
+        let until = now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let counter = self.counter(scope, subject);
+        counter.unsettled_until.fetch_max(until, Ordering::SeqCst);
+        counter.due.store(now + TICK, Ordering::SeqCst);
+        counter.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     fn elapsed(&self) -> u64 {
@@ -94,5 +116,26 @@ mod tests {
         assert!(before < first && first < second);
         tokio::time::advance(Duration::from_secs(11)).await;
         assert!(look() > second && look() == look());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn until_it_is_settled_a_list_begins_a_generation_each_second_and_one_at_the_end() {
+        let generations = Generations::new();
+        let scope = Digests::new().scope(&"key".into(), None);
+        let look = || generations.current(scope, None);
+        let before = look();
+        generations.unsettle(scope, None, Duration::from_millis(2500));
+        assert!(look() > before && look() == look());
+        for _ in 0..2 {
+            let last = look();
+            tokio::time::advance(Duration::from_millis(1001)).await;
+            assert!(look() > last && look() == look(), "a second is over");
+        }
+        let last = look();
+        tokio::time::advance(Duration::from_millis(600)).await;
+        assert!(look() > last, "it is settled");
+        let settled = look();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(look(), settled);
     }
 }

@@ -51,7 +51,7 @@ pub struct Load<V> {
 pub struct Kept<V> {
     pub value: Option<Arc<V>>,
     /// When it was asked for.
-    asked_at: Instant,
+    pub asked_at: Instant,
     /// When it was read.
     pub read_at: Instant,
     /// Until when it counts as new.

@@ -85,8 +85,8 @@ impl Upstream {
                 max_in_flight: self.max_in_flight,
                 max_queue: self.max_queue,
                 queue_timeout: self.queue_timeout,
-                carry: deadline,
             },
+            carry: deadline,
         }
     }
 

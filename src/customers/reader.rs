@@ -139,7 +139,7 @@ impl Session {
         Ok(Window { rows, start: total.saturating_sub(found), total })
     }
 
-    /// The customer as it is kept, by itself or with its review: the one that was read later.
+    /// The customer as it is kept, by itself or with its review: the one that was asked for later.
     async fn kept_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
         if self.context.is_past_the_cache() {
             return None;
@@ -149,7 +149,7 @@ impl Session {
         let alone = cache.customers.fresh(&key).await;
         let reviewed = cache.reviews.fresh(&key).await;
         if let Some(kept) = alone
-            && reviewed.as_ref().is_none_or(|reviewed| reviewed.read_at <= kept.read_at)
+            && reviewed.as_ref().is_none_or(|reviewed| reviewed.asked_at <= kept.asked_at)
         {
             cache.customers.count_hit();
             self.context.note_kept(key, kept.fresh_until);

@@ -220,7 +220,7 @@ impl Session {
             Err(_elapsed) if patience.give_up() => Err(Error::Deadline),
             unanswered @ (Err(_) | Ok(Err(_))) => {
                 // Who is told that it may have been made looks whether it was, and must not find what was kept before.
-                self.context.forget(customer);
+                self.context.unsettle(customer);
                 self.loaders.forget();
                 Err(if unanswered.is_err() { Error::DeadlineInWrite } else { Error::LostInWrite })
             }
@@ -347,9 +347,7 @@ impl SessionContext {
     /// a moment before it did.
     fn unsettle(&self, id: Option<CustomerId>) {
         self.forget(id);
-        if let Some(id) = id {
-            self.services.cache.unsettle_customer(self.scope, id, self.services.settling);
-        }
+        self.services.cache.unsettle(self.scope, id, self.services.settling);
     }
 
     /// Nothing is sent for a caller that has been told that time is up.

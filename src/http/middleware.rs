@@ -103,7 +103,8 @@ impl Summary {
     }
 }
 
-/// What becomes of a request whose caller hung up: nothing below `frame` gets to say so.
+/// What becomes of a request that is never answered, since its caller hung up or the process goes down: nothing below
+/// `frame` gets to say so.
 struct Watched<'a> {
     app: &'a App,
     place: Place<'a>,
@@ -112,17 +113,23 @@ struct Watched<'a> {
     answered: bool,
 }
 
-/// How such a request ended; there is no status that says it.
+/// It was cut when the time for going down was up.
+const CUT: &str = "cut";
+/// Its caller hung up. There is no status that says either.
 pub const ABANDONED: &str = "abandoned";
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        if !self.answered {
-            metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
-            let (summary, took) = (self.notes.summary(), self.started.elapsed());
-            summary.observe(&self.app.operation_names, ABANDONED, took);
-            self.place.log(&summary, None, ABANDONED, took);
+        if self.answered {
+            return;
         }
+        let outcome = if self.app.services.cut.is_cancelled() { CUT } else { ABANDONED };
+        if outcome == ABANDONED {
+            metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
+        }
+        let (summary, took) = (self.notes.summary(), self.started.elapsed());
+        summary.observe(&self.app.operation_names, outcome, took);
+        self.place.log(&summary, None, outcome, took);
     }
 }
 

@@ -54,7 +54,10 @@ impl<'a> Unanswered<'a> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        if !self.told {
+        if std::thread::panicking() {
+            self.span.record("outcome", Verdict::Failed.name());
+            self.span.record("otel.status_code", "ERROR");
+        } else if !self.told {
             self.span.record("outcome", ABANDONED);
         }
     }

@@ -40,7 +40,7 @@ macro_rules! metrics {
 }
 
 const TYPES: &[&str] = &["query", "mutation", "subscription", "unknown"];
-const OUTCOMES: &[&str] = &["ok", "refused", "limited", "upstream", "overloaded", "failed", "abandoned"];
+const OUTCOMES: &[&str] = &["ok", "refused", "limited", "upstream", "overloaded", "failed", "abandoned", "cut"];
 const CODES: &[&str] = &[
     "GRAPHQL_PARSE_FAILED",
     "BAD_REQUEST",
@@ -131,19 +131,8 @@ const CALL_OUTCOMES: &[&str] = &[
     "invalid",
     "given_up",
 ];
-const NOT_GOOD_ENOUGH: &[&str] = &[
-    "conflict",
-    "running",
-    "rate_limited",
-    "held_back",
-    "failed",
-    "unreachable",
-    "interrupted",
-    "timed_out",
-    "busy",
-    "open",
-    "invalid",
-];
+const NOT_GOOD_ENOUGH: &[&str] =
+    &["conflict", "running", "rate_limited", "failed", "unreachable", "interrupted", "timed_out", "invalid"];
 const STORES: &[&str] = &["customers", "reviews", "pages"];
 
 metrics! {
@@ -259,8 +248,11 @@ pub const REQUEST_FIELDS: &[Field] = &[
     field("trace_id", "The trace's id, where traces are on."),
     field("method", "The HTTP method."),
     field("route", "The route, never the path."),
-    field("status", "The answer's HTTP status; none where the caller hung up before it."),
-    field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded, failed or abandoned."),
+    field(
+        "status",
+        "The answer's HTTP status; none where there was none, since the caller hung up or the process went down.",
+    ),
+    field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded, failed, abandoned or cut."),
     field("codes", "The codes of the answer's errors."),
     field("duration_ms", "How long it took."),
     field("operation_type", "query or mutation."),

@@ -299,6 +299,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_let_through_before_it_opened_says_nothing_about_the_probe() {
+        // Long enough that a busy machine does not let it pass between two lines.
+        let settings = Settings { open: Duration::from_millis(300), ..SETTINGS };
         for late in [Ok(()), Err(Error::from(Kind::TimedOut))] {
             let failed = || Err(Error::from(Kind::Failed { status: 503, retry_after: None }));
             let (straggles, straggler) = oneshot::channel::<Result<(), Error>>();
@@ -315,20 +317,20 @@ mod tests {
                 let next = script.lock().expect("whole").pop_front().expect("no more calls than these");
                 async move { next.await.expect("it is told") }
             });
-            let breaker = around(service, SETTINGS, State::default()).expect("a breaker");
+            let breaker = around(service, settings, State::default()).expect("a breaker");
             let call = || tokio::spawn(breaker.clone().oneshot(()));
             let straggler = call();
             tokio::task::yield_now().await;
             for _ in 0..4 {
                 assert!(breaker.clone().oneshot(()).await.is_err());
             }
-            tokio::time::sleep(SETTINGS.open * 2).await;
+            tokio::time::sleep(settings.open * 2).await;
             let probe = call();
             tokio::time::sleep(Duration::from_millis(5)).await;
             straggles.send(late.clone()).expect("it is waited for");
             assert_eq!(straggler.await.expect("its task ends").is_ok(), late.is_ok(), "its caller is told");
             // Neither closed nor open again: the probe is under way, and nobody else gets through.
-            tokio::time::sleep(SETTINGS.open * 2).await;
+            tokio::time::sleep(settings.open * 2).await;
             assert!(is_open(breaker.clone().oneshot(()).await));
             probes.send(failed()).expect("it is waited for");
             assert!(probe.await.expect("its task ends").is_err());

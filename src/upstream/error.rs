@@ -151,7 +151,12 @@ impl Kind {
 
     /// Whether nothing was sent.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Unreachable | Self::Busy | Self::TooLate | Self::Open { .. } | Self::HeldBack { .. })
+        self.is_kept_back() || matches!(self, Self::Unreachable)
+    }
+
+    /// Whether there was no attempt at all.
+    pub fn is_kept_back(&self) -> bool {
+        matches!(self, Self::Busy | Self::TooLate | Self::Open { .. } | Self::HeldBack { .. })
     }
 
     /// The pause that was asked for.

@@ -29,8 +29,6 @@ pub struct Settings {
     pub max_queue: usize,
     /// How long one waits at most.
     pub queue_timeout: Duration,
-    /// How long a write that was sent is followed.
-    pub carry: Duration,
 }
 
 /// Puts a service behind places.
@@ -103,10 +101,7 @@ impl Places {
             return Ok(place);
         }
         let began = Instant::now();
-        let _queued = Shares::take(&self.queue, request.payer).map_err(|_taken| {
-            metrics::waited_for_place(Duration::ZERO);
-            Kind::Busy
-        })?;
+        let _queued = Shares::take(&self.queue, request.payer).map_err(|_taken| Kind::Busy)?;
         let mut waiting = match self.line.join(request.payer) {
             Ok(waiting) => waiting,
             // It has become free meanwhile.
@@ -170,8 +165,9 @@ impl Standing {
     /// Puts a call into the line.
     fn enter(&mut self, caller: u128, give: oneshot::Sender<Place>) -> Turn {
         let behind = |own: &mut InLine| *own = InLine { calls: own.calls + 1, last: own.last + 1 };
-        // Who comes anew has a turn in the round that is being served.
-        let own = self.callers.entry(caller).and_modify(behind).or_insert(InLine { calls: 1, last: self.round });
+        // Who comes anew, or comes back, has a turn in the round after the one that is being served: else those who come
+        // back again and again would keep that one from ending.
+        let own = self.callers.entry(caller).and_modify(behind).or_insert(InLine { calls: 1, last: self.round + 1 });
         let turn = Turn { round: own.last, arrival: self.arrivals };
         self.arrivals += 1;
         self.waiting.insert(turn, (caller, give));
@@ -238,15 +234,7 @@ where
         let places = self.places.clone();
         Box::pin(async move {
             let _place = places.place(&request).await?;
-            let inner = inner.ready().await?;
-            let sendable = match request.is_write() {
-                true => request.patience.send(places.settings.carry),
-                false => request.patience.lasts(),
-            };
-            if !sendable {
-                return Err(Kind::TooLate.into());
-            }
-            inner.call(request).await
+            inner.ready().await?.call(request).await
         })
     }
 }
@@ -264,7 +252,7 @@ mod tests {
 
     fn places(max_in_flight: usize, max_queue: usize) -> Places {
         let minute = Duration::from_secs(60);
-        Places::new(Settings { max_in_flight, max_queue, queue_timeout: minute, carry: minute })
+        Places::new(Settings { max_in_flight, max_queue, queue_timeout: minute })
     }
 
     fn request(payer: u128) -> Request {
@@ -316,6 +304,31 @@ mod tests {
         futures_util::future::join_all(all).await;
         assert_eq!(*served.lock().expect("whole"), [1, 2, 3, 1, 2, 1, 1]);
         assert_nobody_is_there(&places, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_does_not_pass_who_waits() {
+        let (places, served) = (places(1, 100), Arc::new(Mutex::new(Vec::new())));
+        let only = places.place(&request(1)).await.expect("the only place");
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            all.push(in_line(&places, 1, &served).await);
+        }
+        for payer in [2, 3] {
+            let (places, served) = (places.clone(), Arc::clone(&served));
+            all.push(tokio::spawn(async move {
+                for _ in 0..20 {
+                    let _place = places.place(&request(payer)).await.expect("a place");
+                    served.lock().expect("whole").push(payer);
+                }
+            }));
+        }
+        settle().await;
+        drop(only);
+        futures_util::future::join_all(all).await;
+        let served = served.lock().expect("whole");
+        let last = served.iter().rposition(|payer| *payer == 1).expect("it was served");
+        assert!(last < 15, "one of three in each round: {served:?}");
     }
 
     #[tokio::test(start_paused = true)]

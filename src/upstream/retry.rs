@@ -136,7 +136,10 @@ impl retry::Policy<Request, Reply, Error> for Policy {
         if self.could_help(request, error) {
             match self.pause(request, &error.kind) {
                 Ok(pause) => {
-                    request.repeats = Some(error.kind.name());
+                    // What was kept back was no attempt, and what comes then repeats none.
+                    if !error.kind.is_kept_back() {
+                        request.repeats = Some(error.kind.name());
+                    }
                     return Some(sleep(pause));
                 }
                 Err(why) => metrics::forgone(request.route, why),
@@ -145,7 +148,11 @@ impl retry::Policy<Request, Reply, Error> for Policy {
         // The API's own refusal is the write's answer, given again for its key. Anything else leaves open what became of
         // an attempt before, and that is what has to be told. Of a read: what the upstream did, and not that it was spared
         // another attempt.
-        let says_more = if request.is_write() { error.is_own } else { !error.kind.is_unsent() };
+        let says_more = match request.is_write() {
+            true => error.is_own,
+            // And for how long it is held back: the pause before may have been a shorter one.
+            false => !error.kind.is_unsent() || matches!(error.kind, Kind::HeldBack { .. }),
+        };
         if !says_more && let Some(before) = self.before.take() {
             *error = before;
         }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub retry: retry::Settings,
     pub breaker: breaker::Settings,
     pub places: places::Settings,
+    /// How long a write that was sent is followed.
+    pub carry: Duration,
 }
 
 /// The way out. There is one for each upstream host, and clones share its parts.
@@ -63,6 +65,8 @@ where
         .layer(Places::new(settings.places))
         // Inside the places, so that who waited for one is kept back by what was said meanwhile; outside the breaker, as those.
         .layer(Pauses::default())
+        // As late as can be: from here on a write counts as sent, and what only waited until now does not.
+        .layer(layer_fn(|inner| InTime { inner, carry: settings.carry }))
         .service(guarded);
     Ok(BoxCloneSyncService::new(stack))
 }
@@ -75,6 +79,37 @@ fn told(error: BoxError) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(_) => Kind::Invalid("an error that no layer makes").into(),
+    }
+}
+
+/// Sends nothing that is too late to be.
+#[derive(Clone)]
+struct InTime<S> {
+    inner: S,
+    carry: Duration,
+}
+
+impl<S> Service<Request> for InTime<S>
+where
+    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static>,
+{
+    type Response = Reply;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let sendable = match request.is_write() {
+            true => request.patience.send(self.carry),
+            false => request.patience.lasts(),
+        };
+        if !sendable {
+            return Box::pin(async { Err(Kind::TooLate.into()) });
+        }
+        Box::pin(self.inner.call(request))
     }
 }
 

@@ -26,12 +26,8 @@ fn settings() -> Settings {
             window: Duration::from_secs(10),
             open: Duration::from_secs(2),
         },
-        places: places::Settings {
-            max_in_flight: 2,
-            max_queue: 1,
-            queue_timeout: Duration::from_secs(5),
-            carry: DEADLINE,
-        },
+        places: places::Settings { max_in_flight: 2, max_queue: 1, queue_timeout: Duration::from_secs(5) },
+        carry: DEADLINE,
     }
 }
 
@@ -235,6 +231,28 @@ async fn a_key_is_left_alone_for_the_pause_that_one_of_its_calls_was_asked_for()
     });
     assert!(read.is_ok() && write.is_ok() && soon.calls() == 3, "{read:?} {write:?}");
     assert!(soon.began.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_held_back_past_its_deadline_was_not_sent_and_is_not() {
+    let upstream = Upstream::new([(1, Err(limited(Some(5)))), (1, Ok(()))]);
+    let short = || Patience::until(Instant::now() + Duration::from_secs(2));
+    assert!(upstream.send(Method::GET, short()).await.is_err());
+    let patience = short();
+    let told = upstream.send(Method::POST, patience.clone()).await;
+    assert!(matches!(told, Err(Kind::HeldBack { .. })), "{told:?}");
+    assert!(patience.give_up(), "nothing was sent");
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(upstream.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_is_told_the_pause_that_holds_it() {
+    let upstream = Upstream::new([(1, Err(limited(Some(1)))), (2, Err(limited(Some(60))))]);
+    let (first, second) = tokio::join!(upstream.read(), upstream.read());
+    for told in [first, second] {
+        assert!(told.as_ref().is_err_and(|kind| kind.retry_after() > Some(Duration::from_secs(50))), "{told:?}");
+    }
 }
 
 #[tokio::test]

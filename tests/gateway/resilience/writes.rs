@@ -258,6 +258,32 @@ async fn who_looks_whether_an_unknown_write_was_made_does_not_find_for_long_what
     assert_eq!(name().await, "Rex Renamed");
 }
 
+#[tokio::test]
+async fn who_looks_for_somebody_of_an_unknown_write_finds_them_a_second_after_they_came_to_be() {
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        patient(settings);
+        settings.cache.page_ttl = Duration::from_secs(300);
+    })
+    .await;
+    let look = async || {
+        let data = gateway.data("{ customerByExternalId(externalId: \"tess-1\") { name } }").await;
+        data["customerByExternalId"].clone()
+    };
+    let (document, mut input, route) = mutation("create");
+    input["externalId"] = json!("tess-1");
+    sandbox.fault(json!({"route": route, "fault": {"status": 502}})).await;
+    let answer = gateway.ask_with(document, json!({"input": input})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["outcome"], "UNKNOWN");
+    assert_eq!(look().await, Value::Null);
+    sandbox.clear_faults().await;
+    let body = json!({"name": "Tess Planted", "type": "individual", "email": "n@example.test", "phone": "+12025550123",
+        "device": {"ip_address": "203.0.113.9"}, "external_id": "tess-1"});
+    let post = sandbox.api("sandbox", reqwest::Method::POST, "/customers", Some(body)).await;
+    assert_eq!(post.status, 201, "{}", post.text);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(look().await["name"], "Tess Planted");
+}
+
 #[rstest]
 #[case::nobody_there(None, "UPSTREAM_UNAVAILABLE", false)]
 #[case::a_byte_a_second(Some(Act::Drip(b"{\"data\": {}}".repeat(10))), "UPSTREAM_TIMEOUT", true)]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::Shown;
+use super::{Shown, lines};
 use crate::process::Process;
 use crate::support::Sandbox;
 
@@ -123,6 +123,9 @@ async fn a_write_that_the_drain_cuts_is_recorded_as_unknown() {
     process.signal("TERM");
     assert_eq!(process.ends().await, Some(0));
     assert_recorded_as_unknown(&process, "writes were still under way");
+    let said = process.said();
+    let outcomes: Vec<_> = lines(&said).iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(outcomes, [json!("cut")], "its caller did not hang up: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
