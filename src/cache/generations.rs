@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::key::Scope;
 
-/// 4096 counters are 64 kB; with a thousand writes within a time to live, a quarter of the entries is loaded again.
+/// 4096 counters are 96 kB; with a thousand writes within a time to live, a quarter of the entries is loaded again.
 const COUNTERS: usize = 4096;
 
 /// The counters.
