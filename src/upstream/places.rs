@@ -1,7 +1,7 @@
 //! No more calls at once than the upstream is to bear, and a bounded queue for a place among them, fair by caller.
 //!
 //! Calls that wait are served in rounds, in each of them one call of each caller. So somebody who asks for two hundred
-//! customers at once does not stand in front of somebody who asks for one: that one is next, or the one after. Of the queue
+//! customers at once does not stand in front of somebody who asks for one: that one waits for a round or two. Of the queue
 //! itself a caller has its share.
 
 use std::collections::{BTreeMap, HashMap};
