@@ -134,3 +134,20 @@ fn the_tables_of_codes_agree() {
     let errors = METRICS.iter().find(|metric| metric.name == names::ERRORS).unwrap();
     assert_eq!(errors.labels[0].1, Code::ALL.map(Code::name));
 }
+
+/// The words between two others in a source file, each once.
+fn quoted(path: &str, before: &str, after: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    text.split(before).skip(1).filter_map(|rest| rest.split_once(after)).map(|(word, _)| word.to_owned()).collect()
+}
+
+/// A route or an outcome that the table does not know would be no series until it first counts.
+#[test]
+fn the_table_knows_every_route_and_every_outcome_of_a_call() {
+    let calls = METRICS.iter().find(|metric| metric.name == names::UPSTREAM_CALLS).unwrap();
+    let values = |label: usize| calls.labels[label].1.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(values(0), quoted("src/upstream/client.rs", "Call::new(\"", "\""));
+    let mut outcomes = quoted("src/upstream/error.rs", " => \"", "\",\n");
+    outcomes.extend(["ok".to_owned(), "given_up".to_owned()]);
+    assert_eq!(values(1), outcomes);
+}
