@@ -252,10 +252,7 @@ impl SessionContext {
         }
         match source {
             Source::Kept => self.note_kept(key, kept.fresh_until),
-            Source::Old => {
-                self.note(key, kept.fresh_until);
-            }
-            Source::Loaded => {
+            Source::Old | Source::Loaded => {
                 self.note(key, kept.fresh_until);
             }
             Source::Shared => {

@@ -56,7 +56,7 @@ pub async fn serve(
     let exchange =
         Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, seen: &seen, notes: &notes };
     let span = seen::span(&id);
-    let unanswered = seen::Unanswered::new(&span);
+    let unanswered = seen::Unanswered::new(&app, &span);
     if app.limits.trust_traceparent {
         traces::adopt(&span, &headers);
     }

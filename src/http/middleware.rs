@@ -116,14 +116,19 @@ struct Watched<'a> {
 /// It was cut when the time for going down was up.
 const CUT: &str = "cut";
 /// Its caller hung up. There is no status that says either.
-pub const ABANDONED: &str = "abandoned";
+const ABANDONED: &str = "abandoned";
+
+/// Why a request that ends now is never answered.
+pub fn unanswered(app: &App) -> &'static str {
+    if app.services.cut.is_cancelled() { CUT } else { ABANDONED }
+}
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         if self.answered {
             return;
         }
-        let outcome = if self.app.services.cut.is_cancelled() { CUT } else { ABANDONED };
+        let outcome = unanswered(self.app);
         if outcome == ABANDONED {
             metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
         }

@@ -7,7 +7,8 @@ use http::StatusCode;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use super::middleware::{ABANDONED, RequestId, Summary};
+use super::middleware::{RequestId, Summary, unanswered};
+use crate::app::App;
 use crate::error::Verdict;
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
@@ -33,16 +34,17 @@ pub fn span(id: &RequestId) -> Span {
     )
 }
 
-/// The span of a request that is not answered yet. Where it never is, since the caller hangs up, it says so.
+/// The span of a request that is not answered yet. Where it never is, it says why.
 pub struct Unanswered<'a> {
+    app: &'a App,
     span: &'a Span,
     told: bool,
 }
 
 impl<'a> Unanswered<'a> {
     /// Of a span that has just begun.
-    pub fn new(span: &'a Span) -> Self {
-        Self { span, told: false }
+    pub fn new(app: &'a App, span: &'a Span) -> Self {
+        Self { app, span, told: false }
     }
 
     /// Says on the span how the request ended.
@@ -58,7 +60,7 @@ impl Drop for Unanswered<'_> {
             self.span.record("outcome", Verdict::Failed.name());
             self.span.record("otel.status_code", "ERROR");
         } else if !self.told {
-            self.span.record("outcome", ABANDONED);
+            self.span.record("outcome", unanswered(self.app));
         }
     }
 }

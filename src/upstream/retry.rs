@@ -3,8 +3,9 @@
 //! A read: where no connection was made or it broke, on time-outs (408 as well), 429 and 5xx. A write: only while it is
 //! not known whether it was carried out, or where the upstream says that the first one still runs; always with the same
 //! idempotency key and the same bytes, so that it is carried out once. A 400 has used its key up, and so may a 429: both
-//! are told as they are. After an attempt without an answer only the API's own word ends it ([`Error::is_own`]): a
-//! balancer's 400 or "no route" says nothing about what that attempt did.
+//! are told as they are. What was held back was not sent at all: it is, as soon as the pause allows it. After an attempt
+//! without an answer only the API's own word ends it ([`Error::is_own`]): a balancer's 400 or "no route" says nothing about
+//! what that attempt did.
 
 use std::sync::Arc;
 use std::time::Duration;
