@@ -18,12 +18,12 @@ use crate::cache::{self, Cache, Digests, short};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Reading, Services, Session, Turns};
 use crate::error::{Code, Failure};
-use crate::graphql::Schemas;
+use crate::graphql::Schema;
 use crate::operation::Prepared;
-use crate::operation::bounds::Bounds;
 use crate::operation::crowd::{self, Crowd};
+use crate::operation::document::limits::Limits as DocumentLimits;
+use crate::operation::document::parse;
 use crate::operation::executor::{self, Executor};
-use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, Audit};
@@ -126,38 +126,39 @@ impl App {
             pages_max_bytes: kept.pages_max_bytes,
         });
         let digests = Digests::under(&settings.log.digest_key);
-        let suggestions = settings.introspection();
-        let schemas =
-            if settings.graphql.federation { Schemas::subgraph(suggestions) } else { Schemas::alone(suggestions) };
+        let schema = if settings.graphql.federation { Schema::subgraph() } else { Schema::alone() };
         let executor = Executor::new(
-            schemas,
+            schema,
             settings.documents.trusted()?,
             digests.clone(),
             executor::Settings {
-                max_tokens: settings.graphql.max_tokens,
-                max_nesting: settings.graphql.max_nesting,
-                max_name_bytes: settings.graphql.max_name_bytes,
-                bounds: Bounds {
-                    max_depth: settings.graphql.max_depth,
-                    max_fields: settings.graphql.max_fields,
-                    max_aliases: settings.graphql.max_aliases,
-                    max_root_fields: settings.graphql.max_root_fields,
-                    max_directives: settings.graphql.max_directives,
-                    max_introspection_depth: settings.graphql.max_introspection_depth,
-                    max_operations: settings.graphql.max_operations,
+                documents: parse::Settings {
+                    max_tokens: settings.graphql.max_tokens,
+                    max_nesting: settings.graphql.max_nesting,
+                    max_name_bytes: settings.graphql.max_name_bytes,
+                    limits: DocumentLimits {
+                        max_depth: settings.graphql.max_depth,
+                        max_fields: settings.graphql.max_fields,
+                        max_aliases: settings.graphql.max_aliases,
+                        max_root_fields: settings.graphql.max_root_fields,
+                        max_directives: settings.graphql.max_directives,
+                        max_introspection_depth: settings.graphql.max_introspection_depth,
+                        max_operations: settings.graphql.max_operations,
+                    },
+                    max_values: settings.graphql.max_values,
+                    max_mistakes: settings.graphql.max_validation_errors,
                 },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
+                max_errors: settings.graphql.max_errors,
                 introspection: settings.introspection(),
-                max_values: settings.graphql.max_values,
                 max_upstream_calls: settings.graphql.max_upstream_calls,
                 max_representations: settings.graphql.max_representations,
                 max_unmask_per_operation: settings.privacy.max_unmask_per_operation,
-                errors: ErrorBounds {
-                    errors: settings.graphql.max_errors,
-                    validation_errors: settings.graphql.max_validation_errors,
-                },
+                max_answer_fields: settings.graphql.max_answer_fields,
+                on_error: settings.graphql.on_error,
             },
-        )?;
+        )
+        .map_err(|problem| anyhow::anyhow!("the gateway's own schema is not valid: {problem}"))?;
         let access = match settings.auth.mode {
             Mode::Sandbox => Access::Sandbox,
             Mode::Passthrough => Access::Passthrough,

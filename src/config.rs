@@ -26,8 +26,8 @@ pub use telemetry::{Log, Traces};
 use sources::Sources;
 
 use crate::auth::{Mode, Origins};
-use crate::operation::rate_limit;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
+use crate::operation::{OnError, rate_limit};
 
 pub use jwt::Jwt;
 pub use upstream::Upstream;
@@ -105,6 +105,8 @@ pub struct Graphql {
     pub max_upstream_calls: usize,
     pub federation: bool,
     pub max_representations: usize,
+    pub max_answer_fields: usize,
+    pub on_error: OnError,
     pub report_upstream: bool,
     pub private_max_age: bool,
 }

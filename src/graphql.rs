@@ -5,9 +5,7 @@
 //! an `Option<Result<…>>`, since `Result<Option<…>>` would take its parent along, and no extension is used.
 
 pub mod access;
-pub mod conditions;
 pub mod connection;
-pub mod cost;
 pub mod cursor;
 pub mod customer;
 pub mod error;
@@ -18,7 +16,8 @@ pub mod page;
 pub mod payload;
 pub mod query;
 pub mod review;
+pub mod root_field;
 pub mod schema;
 pub mod viewer;
 
-pub use schema::{Schema, Schemas, sdl, subgraph_sdl};
+pub use schema::{Schema, sdl, subgraph_sdl};

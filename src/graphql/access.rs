@@ -3,11 +3,17 @@
 use async_graphql::{Context, Lookahead};
 
 use super::error::Answer;
+use super::root_field::RootField;
 use crate::auth::{Permission, Principal};
 use crate::error::{Code, Failure};
 
+/// Goes on only for a caller that has the permission that a root field needs.
+pub fn require(ctx: &Context<'_>, root: RootField) -> Answer<()> {
+    root.permission().map_or(Ok(()), |permission| require_permission(ctx, permission))
+}
+
 /// Goes on only for a caller that has the permission.
-pub fn require(ctx: &Context<'_>, permission: Permission) -> Answer<()> {
+pub fn require_permission(ctx: &Context<'_>, permission: Permission) -> Answer<()> {
     if may(ctx, permission) { Ok(()) } else { Err(refusal(permission)) }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Lookahead, Object};
 
-use super::access::{reads_review, require};
+use super::access::{reads_review, require_permission};
 use super::error::{Answer, explain};
 use super::review::CustomerReview;
 use crate::auth::Permission;
@@ -182,7 +182,7 @@ impl Customer {
     /// fails, this field is null with an error, and the customer's own fields are there all the same. Needs
     /// REVIEWS_READ.
     async fn review(&self, ctx: &Context<'_>) -> Option<Answer<CustomerReview>> {
-        if let Err(refused) = require(ctx, Permission::ReviewsRead) {
+        if let Err(refused) = require_permission(ctx, Permission::ReviewsRead) {
             return Some(Err(refused));
         }
         match session(ctx).review(self.customer_id()).await {

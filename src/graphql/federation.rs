@@ -11,7 +11,8 @@ use async_graphql::{Any, Context, Object, SimpleObject, Union, Value};
 use super::access::require;
 use super::customer::Customer;
 use super::error::Answer;
-use crate::auth::{Permission, Principal};
+use super::root_field::RootField;
+use crate::auth::Principal;
 use crate::error::{Code, Failure};
 
 /// What a supergraph's router asks of any subgraph.
@@ -54,7 +55,7 @@ impl Federation {
         #[graphql(desc = "Each with its `__typename`, which is `Customer`, and the customer's `id`.")]
         representations: Vec<Any>,
     ) -> Answer<Vec<Option<Answer<Entity>>>> {
-        require(ctx, Permission::CustomersRead)?;
+        require(ctx, RootField::Entities)?;
         let reads = representations.iter().map(|representation| read(ctx, &representation.0));
         Ok(futures_util::future::join_all(reads).await)
     }

@@ -11,7 +11,7 @@ use super::payload::{
     CreateCustomerPayload, DecideCustomerReviewPayload, DeleteCustomerPayload, RefreshCustomerReviewPayload,
     UnmaskCustomerPayload, UpdateCustomerPayload,
 };
-use crate::auth::Permission;
+use super::root_field::RootField;
 use crate::customers::Act;
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
@@ -32,7 +32,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new customer.")] input: CreateCustomerInput,
     ) -> Answer<CreateCustomerPayload> {
-        require_recorded(ctx, Permission::CustomersWrite, Act::from(&input)).await?;
+        require_recorded(ctx, RootField::CreateCustomer, Act::from(&input)).await?;
         session(ctx).create(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -44,7 +44,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change, and of whom.")] input: UpdateCustomerInput,
     ) -> Answer<UpdateCustomerPayload> {
-        require_recorded(ctx, Permission::CustomersWrite, Act::from(&input)).await?;
+        require_recorded(ctx, RootField::UpdateCustomer, Act::from(&input)).await?;
         session(ctx).update(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -55,7 +55,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to erase, and why.")] input: DeleteCustomerInput,
     ) -> Answer<DeleteCustomerPayload> {
-        require_recorded(ctx, Permission::CustomersDelete, Act::from(&input)).await?;
+        require_recorded(ctx, RootField::DeleteCustomer, Act::from(&input)).await?;
         session(ctx).delete(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -68,7 +68,7 @@ impl Mutation {
         #[graphql(desc = "Whom to show, and why.")] input: UnmaskCustomerInput,
     ) -> Answer<UnmaskCustomerPayload> {
         let fields = leaves(&ctx.look_ahead().field("unmaskedCustomer"));
-        require_recorded(ctx, Permission::CustomersUnmask, Act::from(&input).asking(fields.clone())).await?;
+        require_recorded(ctx, RootField::UnmaskCustomer, Act::from(&input).asking(fields.clone())).await?;
         session(ctx).unmask(input, fields).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -79,7 +79,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is decided, about whom, and why.")] input: DecideCustomerReviewInput,
     ) -> Answer<DecideCustomerReviewPayload> {
-        require_recorded(ctx, Permission::ReviewsDecide, Act::from(&input)).await?;
+        require_recorded(ctx, RootField::DecideCustomerReview, Act::from(&input)).await?;
         session(ctx).decide(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
@@ -90,14 +90,14 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose screening to run again.")] input: RefreshCustomerReviewInput,
     ) -> Answer<RefreshCustomerReviewPayload> {
-        require_recorded(ctx, Permission::ReviewsDecide, Act::from(&input)).await?;
+        require_recorded(ctx, RootField::RefreshCustomerReview, Act::from(&input)).await?;
         session(ctx).refresh(input).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 }
 
 /// Goes on only for a caller that has the permission; that one has not is recorded.
-async fn require_recorded(ctx: &Context<'_>, permission: Permission, act: Act) -> Answer<()> {
-    let allowed = require(ctx, permission);
+async fn require_recorded(ctx: &Context<'_>, root: RootField, act: Act) -> Answer<()> {
+    let allowed = require(ctx, root);
     if allowed.is_err() {
         session(ctx).record_denied(&act).await;
     }

@@ -9,8 +9,9 @@ use super::error::{Answer, explain};
 use super::node::Node;
 use super::page::{CustomerPage, number_and_size};
 use super::review::CustomerReview;
+use super::root_field::RootField;
 use super::viewer::Viewer;
-use crate::auth::{Permission, Principal};
+use crate::auth::Principal;
 use crate::customers::Listing;
 use crate::customers::window::Window;
 use crate::model::{CustomerFilter, CustomerSort};
@@ -29,7 +30,7 @@ impl Query {
     /// Whatever has this id; null where nothing has. For clients that follow Relay's rules: elsewhere `customer` says
     /// more plainly what is meant. Needs CUSTOMERS_READ.
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id of a customer.")] id: ID) -> Option<Answer<Node>> {
-        if let Err(refused) = require(ctx, Permission::CustomersRead) {
+        if let Err(refused) = require(ctx, RootField::Node) {
             return Some(Err(refused));
         }
         let read = Customer::read(ctx, &id, ctx.look_ahead()).await;
@@ -42,7 +43,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids of customers.")] ids: Vec<ID>,
     ) -> Answer<Vec<Option<Answer<Node>>>> {
-        require(ctx, Permission::CustomersRead)?;
+        require(ctx, RootField::Nodes)?;
         if ids.len() > MOST_IDS {
             return Err(bad(format!("`ids` takes {MOST_IDS} ids at most.")));
         }
@@ -57,7 +58,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id, a UUID.")] id: ID,
     ) -> Option<Answer<Customer>> {
-        if let Err(refused) = require(ctx, Permission::CustomersRead) {
+        if let Err(refused) = require(ctx, RootField::Customer) {
             return Some(Err(refused));
         }
         Customer::read(ctx, &id, ctx.look_ahead()).await.transpose()
@@ -71,7 +72,7 @@ impl Query {
         #[graphql(desc = "The customer's id in your own system, to the letter; at most 500 bytes.", directive = pii::apply(Contact))]
         external_id: String,
     ) -> Option<Answer<Customer>> {
-        if let Err(refused) = require(ctx, Permission::CustomersRead) {
+        if let Err(refused) = require(ctx, RootField::CustomerByExternalId) {
             return Some(Err(refused));
         }
         let with_review = reads_review(ctx, &ctx.look_ahead());
@@ -100,7 +101,7 @@ impl Query {
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
     ) -> Answer<CustomerConnection> {
-        require(ctx, Permission::CustomersRead)?;
+        require(ctx, RootField::Customers)?;
         let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
         let cut = WindowArguments { first, after, last, before }.cut(listing.fingerprint())?;
         let session = session(ctx);
@@ -123,7 +124,7 @@ impl Query {
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
     ) -> Answer<CustomerPage> {
-        require(ctx, Permission::CustomersRead)?;
+        require(ctx, RootField::CustomerPage)?;
         let (number, size) = number_and_size(number, size)?;
         let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
         let with_review = reads_review(ctx, &ctx.look_ahead().field("nodes"));
@@ -137,7 +138,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id, a UUID.")] customer_id: ID,
     ) -> Option<Answer<CustomerReview>> {
-        if let Err(refused) = require(ctx, Permission::ReviewsRead) {
+        if let Err(refused) = require(ctx, RootField::CustomerReview) {
             return Some(Err(refused));
         }
         let id = customer_id.parse().ok()?;

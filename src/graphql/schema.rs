@@ -34,6 +34,16 @@ pub enum Schema {
 pub const ENGINE_DEPTH: usize = 64;
 
 impl Schema {
+    /// The schema for frontends.
+    pub fn alone() -> Self {
+        Self::Alone(with_root(Root(Query)))
+    }
+
+    /// The schema of a subgraph.
+    pub fn subgraph() -> Self {
+        Self::Subgraph(with_root(SubgraphRoot(Query, Federation::new(subgraph_sdl()))))
+    }
+
     /// Runs a request.
     pub async fn execute(&self, request: Request) -> Response {
         match self {
@@ -51,51 +61,14 @@ impl Schema {
     }
 }
 
-/// The schema once for each way to validate.
-#[derive(Clone)]
-pub struct Schemas {
-    /// Validates by every rule.
-    pub strict: Schema,
-    /// The same, and suggests nothing.
-    pub silent: Schema,
-    /// Takes what passed [`Schemas::strict`] before, and does not validate it again. Its own bounds stay.
-    pub passed: Schema,
-}
-
-impl Schemas {
-    /// The schema for frontends.
-    ///
-    /// `suggestions` says whether a message about a name that is not there names those that are close to it: with
-    /// introspection off they would give the schema away name by name.
-    pub fn alone(suggestions: bool) -> Self {
-        Self::with(suggestions, |validation, suggestions| {
-            Schema::Alone(with_root(Root(Query), validation, suggestions))
-        })
-    }
-
-    /// The schema of a subgraph; `suggestions` as for [`Schemas::alone`].
-    pub fn subgraph(suggestions: bool) -> Self {
-        let federation = Federation::new(subgraph_sdl());
-        Self::with(suggestions, |validation, suggestions| {
-            Schema::Subgraph(with_root(SubgraphRoot(Query, federation.clone()), validation, suggestions))
-        })
-    }
-
-    fn with(suggestions: bool, build: impl Fn(ValidationMode, bool) -> Schema) -> Self {
-        let silent = build(ValidationMode::Strict, false);
-        let strict = if suggestions { build(ValidationMode::Strict, true) } else { silent.clone() };
-        Self { strict, silent, passed: build(ValidationMode::Fast, false) }
-    }
-}
-
-fn with_root<Q: ObjectType + 'static>(query: Q, validation: ValidationMode, suggestions: bool) -> WithRoot<Q> {
-    let schema = WithRoot::build(query, Mutation, EmptySubscription)
+fn with_root<Q: ObjectType + 'static>(query: Q) -> WithRoot<Q> {
+    WithRoot::build(query, Mutation, EmptySubscription)
         // No field returns this interface: it is there for clients that treat all payloads alike.
         .register_output_type::<MutationPayload>()
         .limit_recursive_depth(ENGINE_DEPTH)
-        .validation_mode(validation);
-    let schema = if suggestions { schema } else { schema.disable_suggestions() };
-    schema.finish()
+        // `operation` validates documents before the engine gets them.
+        .validation_mode(ValidationMode::Fast)
+        .finish()
 }
 
 /// The schema as text, as it stands in `schema.graphql`.
@@ -114,7 +87,7 @@ pub fn subgraph_sdl() -> String {
 
 fn exported(command: &str, options: SDLExportOptions) -> String {
     let options = options.include_specified_by().prefer_single_line_descriptions().use_space_ident().indent_width(2);
-    let sdl = with_root(Root(Query), ValidationMode::Strict, true).sdl_with_options(options);
+    let sdl = with_root(Root(Query)).sdl_with_options(options);
     let lines: Vec<&str> = sdl.trim().lines().map(str::trim_end).collect();
     format!("# Exported by `customers-gateway {command}`; do not edit.\n\n{}\n", lines.join("\n"))
 }

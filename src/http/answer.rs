@@ -29,7 +29,7 @@ pub fn with_type(status: StatusCode, media_type: HeaderValue, value: &impl Seria
 
 /// A failure with its status, in GraphQL's shape of errors.
 pub fn failure(failure: &Failure, id: &RequestId) -> Response {
-    let mut response = json(failure.http_status(), &Outcome::refused(failure, id.as_str()));
+    let mut response = json(failure.http_status(), &Outcome::refused(&failure.clone().into(), id.as_str()));
     response.extensions_mut().insert(id.clone());
     with_failure_headers(response, failure)
 }

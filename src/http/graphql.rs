@@ -33,7 +33,7 @@ use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::trusted::Named;
-use crate::operation::{Operation, Outcome};
+use crate::operation::{OnError, Operation, Outcome, Refused};
 use crate::telemetry::metrics::Present;
 use crate::telemetry::{names, traces};
 
@@ -80,13 +80,13 @@ pub async fn serve(
             }
             response
         }
-        Err(failure) => {
-            notes.note(|summary| summary.codes = vec![failure.code]);
+        Err(reason) => {
+            notes.note(|summary| summary.codes = vec![reason.code()]);
             // A client that waits to be asked for its body is not.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(body::pass_over(body, Instant::now() + app.limits.deadline));
             }
-            refused(&failure, media, &id)
+            refused(&reason, media, &id)
         }
     };
     response.headers_mut().insert(header::VARY, VARY);
@@ -136,13 +136,13 @@ struct Answered {
 const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
 impl Exchange<'_> {
-    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Answered, Failure> {
+    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Answered, Refused> {
         let deadline = Instant::now() + patience::of(self.headers, self.app.limits.deadline)?;
         let by_get = match *self.method {
-            Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
+            Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign().into()),
             Method::GET => true,
             Method::POST => false,
-            _ => return Err(wrong_method("Send a GET or a POST.")),
+            _ => return Err(wrong_method("Send a GET or a POST.").into()),
         };
         let principal = self.principal(deadline).await?;
         self.notes.note(|summary| summary.caller = self.app.caller_digest(&principal));
@@ -151,7 +151,7 @@ impl Exchange<'_> {
         } else {
             if !is_json(self.headers) {
                 let message = "Send the request as JSON with `Content-Type: application/json`.";
-                return Err(bad(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+                return Err(bad(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
             }
             from_body(&self.read(body, deadline).await?)?
         };
@@ -172,8 +172,8 @@ impl Exchange<'_> {
             });
         });
         match kind {
-            OperationType::Mutation if by_get => return Err(wrong_method(MUTATION_BY_GET)),
-            OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
+            OperationType::Mutation if by_get => return Err(wrong_method(MUTATION_BY_GET).into()),
+            OperationType::Subscription => return Err(bad("Subscriptions are not served here.").into()),
             OperationType::Query | OperationType::Mutation => {}
         }
         let planned = prepared.planned_calls();
@@ -279,10 +279,11 @@ fn wrong_method(message: &'static str) -> Failure {
 const MUTATION_BY_GET: &str = "A mutation goes by POST.";
 
 /// The answer to a request that was not run.
-fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
+fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
+    let code = reason.code();
     // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
     let about_the_document = matches!(
-        failure.code,
+        code,
         Code::GraphqlParseFailed
             | Code::GraphqlValidationFailed
             | Code::BadUserInput
@@ -290,15 +291,22 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
             | Code::PersistedQueryNotFound
             | Code::PersistedQueryNotSupported
     );
-    let status = match media {
-        Media::Json if about_the_document && failure.status.is_none() => StatusCode::OK,
-        Media::Json | Media::GraphqlResponse => failure.http_status(),
+    let (status, failure) = match reason {
+        Refused::Failure(failure) => (failure.status, Some(failure)),
+        Refused::Mistakes(_) => (None, None),
     };
-    let outcome = Outcome::refused(failure, id.as_str());
-    let mut response = with_failure_headers(answer::with_type(status, media.content_type(), &outcome), failure);
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        let allowed = if failure.message == MUTATION_BY_GET { "POST" } else { "GET, POST" };
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    let status = match media {
+        Media::Json if about_the_document && status.is_none() => StatusCode::OK,
+        Media::Json | Media::GraphqlResponse => status.unwrap_or_else(|| code.status()),
+    };
+    let outcome = Outcome::refused(reason, id.as_str());
+    let mut response = answer::with_type(status, media.content_type(), &outcome);
+    if let Some(failure) = failure {
+        response = with_failure_headers(response, failure);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = if failure.message == MUTATION_BY_GET { "POST" } else { "GET, POST" };
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
     }
     response
 }
@@ -308,8 +316,8 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
-            "query" | "documentId" | "operationName" if value.is_empty() => Json::Null,
-            "query" | "documentId" | "operationName" => Json::String(value.into_owned()),
+            "query" | "documentId" | "operationName" | "onError" if value.is_empty() => Json::Null,
+            "query" | "documentId" | "operationName" | "onError" => Json::String(value.into_owned()),
             "variables" | "extensions" if value.is_empty() => Json::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
                 .map_err(|_| bad("The parameters `variables` and `extensions` must be JSON objects."))?,
@@ -342,6 +350,11 @@ fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failu
     let document = text("query", "The parameter `query` must be a string.")?;
     let id = text("documentId", "The parameter `documentId` must be a string.")?;
     let name = text("operationName", "The parameter `operationName` must be a string.")?;
+    const ON_ERROR: &str = "The parameter `onError` must be \"NULL\", \"PROPAGATE\" or \"HALT\".";
+    let on_error = match text("onError", ON_ERROR)? {
+        Some(name) => Some(OnError::named(&name).ok_or_else(|| bad(ON_ERROR))?),
+        None => None,
+    };
     let variables = match parameters.remove("variables") {
         Some(Json::Object(variables)) => variables,
         Some(Json::Null) | None => Map::new(),
@@ -352,7 +365,7 @@ fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failu
         Some(Json::Null) | None => None,
         Some(_) => return Err(bad("The parameter `extensions` must be an object.")),
     };
-    Ok(Operation { document: Named { text: document, id, sha256 }, name, variables })
+    Ok(Operation { document: Named { text: document, id, sha256 }, name, variables, on_error })
 }
 
 /// The hash by which Apollo's clients name a document.

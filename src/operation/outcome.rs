@@ -1,11 +1,12 @@
-//! What running an operation gave, with every error in order: it has a code and the request's id, and says nothing
-//! that repeats the caller's values.
+//! The answer to an operation. Every error in it has a code and the request's id, and repeats none of the caller's values.
 
 use std::time::Duration;
 
-use async_graphql::{PathSegment, Response, ServerError, Value};
+use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
+use super::document::mistakes::Refused;
+use super::document::place;
 use crate::error::{Code, Failure};
 use crate::graphql::error::extensions;
 use crate::telemetry::names;
@@ -59,47 +60,50 @@ pub struct UpstreamReport {
 }
 
 impl Extensions {
+    fn of(errors_left_out: usize) -> Self {
+        Self { errors_left_out: (errors_left_out > 0).then_some(errors_left_out), ..Self::default() }
+    }
+
     fn is_empty(&self) -> bool {
         self.errors_left_out.is_none() && self.upstream.is_none() && self.stale.is_none()
     }
 }
 
-/// How many errors an answer holds at most.
-#[derive(Clone, Copy, Debug)]
-pub struct ErrorBounds {
-    pub errors: usize,
-    pub validation_errors: usize,
-}
-
 impl Outcome {
-    /// Of an operation that was not run.
-    pub fn refused(failure: &Failure, request_id: &str) -> Self {
-        let mut error = ServerError::new(failure.message.clone(), None);
-        error.extensions = Some(extensions(failure));
-        Self { errors: vec![with_request_id(error, request_id)], data: None, extensions: Extensions::default() }
+    /// Of a request that was not run.
+    pub fn refused(refused: &Refused, request_id: &str) -> Self {
+        let error = |message: &str, place: Option<Pos>, failure: &Failure| {
+            let mut error = ServerError::new(message, place);
+            error.extensions = Some(extensions(failure));
+            with_request_id(error, request_id)
+        };
+        let (errors, left_out) = match refused {
+            Refused::Failure(failure) => (vec![error(&failure.message, None, failure)], 0),
+            Refused::Mistakes(mistakes) => {
+                let failure = Failure::new(mistakes.code, "");
+                let errors = mistakes.told().map(|mistake| error(&mistake.message, mistake.place, &failure));
+                (errors.collect(), mistakes.left_out)
+            }
+        };
+        if left_out > 0 {
+            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_validation_errors").increment(1);
+        }
+        Self { errors, data: None, extensions: Extensions::of(left_out) }
     }
 
-    /// Of what the engine gave back.
-    pub fn of(response: Response, bounds: ErrorBounds, request_id: &str) -> Self {
-        // Before it runs anything the engine reports errors without a path and no data.
-        let refused = response.data == Value::Null
-            && !response.errors.is_empty()
-            && response.errors.iter().all(|error| error.path.is_empty());
-        let bound = if refused { bounds.validation_errors } else { bounds.errors };
-        let left_out = response.errors.len().saturating_sub(bound);
+    /// Of what the engine gave back for a document with this text.
+    pub fn of(response: Response, text: &str, max_errors: usize, request_id: &str) -> Self {
+        let left_out = response.errors.len().saturating_sub(max_errors);
         if left_out > 0 {
-            let bound = if refused { "max_validation_errors" } else { "max_errors" };
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => bound).increment(1);
+            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_errors").increment(1);
         }
-        let errors = response.errors.into_iter().take(bound).map(|error| {
-            let error = if has_code(&error) { error } else { told_by_us(error, refused) };
+        let errors = response.errors.into_iter().take(max_errors).map(|error| {
+            let error = if has_code(&error) { error } else { told_by_us(error) };
             with_request_id(error, request_id)
         });
-        Self {
-            errors: errors.collect(),
-            data: (!refused).then_some(response.data),
-            extensions: Extensions { errors_left_out: (left_out > 0).then_some(left_out), ..Extensions::default() },
-        }
+        let mut errors: Vec<ServerError> = errors.collect();
+        place::locate(text, errors.iter_mut().flat_map(|error| &mut error.locations));
+        Self { errors, data: Some(response.data), extensions: Extensions::of(left_out) }
     }
 
     /// The same with a report of what was asked of the upstream.
@@ -152,54 +156,37 @@ fn with_request_id(mut error: ServerError, request_id: &str) -> ServerError {
 }
 
 /// An error that the engine made: it gets its code, and loses what it repeats of the caller's values.
-fn told_by_us(error: ServerError, refused: bool) -> ServerError {
-    let (code, message) = if refused {
-        (Code::GraphqlValidationFailed, without_values(&error.message))
-    } else if is_about_an_argument(&error.message) {
+fn told_by_us(error: ServerError) -> ServerError {
+    let (code, message) = if is_about_an_argument(&error.message) {
         (Code::BadUserInput, without_values(&error.message))
     } else {
-        let place: Vec<String> = error.path.iter().map(place).collect();
+        let place: Vec<String> = error.path.iter().map(path_segment).collect();
         tracing::error!(path = place.join("."), "the engine failed a field");
         (Code::InternalServerError, "Something went wrong in the gateway.".to_owned())
     };
-    ServerError {
-        message: message.clone(),
-        source: None,
-        locations: error.locations,
-        path: error.path,
-        extensions: Some(extensions(&Failure::new(code, message))),
-    }
+    let extensions = extensions(&Failure::new(code, message.clone()));
+    ServerError { message, source: None, locations: error.locations, path: error.path, extensions: Some(extensions) }
 }
 
 /// A place in the answer, without the caller's aliases: they could be anything.
-fn place(segment: &PathSegment) -> String {
+fn path_segment(segment: &PathSegment) -> String {
     match segment {
         PathSegment::Field(_) => "field".to_owned(),
         PathSegment::Index(index) => index.to_string(),
     }
 }
 
-/// The two ways in which the engine words a value that a scalar or an enum does not take.
+/// The two ways in which the engine words a value that a custom scalar does not take, and null where a value is needed.
+/// Everything else about arguments is found before an operation runs.
 fn is_about_an_argument(message: &str) -> bool {
     message.starts_with("Failed to parse \"") || message.starts_with("Expected input type \"")
 }
 
-/// An engine's message without the values that it quotes. Names of fields, arguments and types stay: they are what the
-/// caller has to look at.
+/// An engine's message without the value that it quotes at its end. The type that was expected stays.
 fn without_values(message: &str) -> String {
     const LONGEST: usize = 300;
-    let message = match message.split_once(", found ") {
-        Some((expected, _)) => expected,
-        None => message,
-    };
-    let message = match message.split_once(" does not contain the value ") {
-        Some((place, _)) => format!("{place} does not contain this value"),
-        None => message.to_owned(),
-    };
-    if message.chars().count() <= LONGEST {
-        return message;
-    }
-    message.chars().take(LONGEST).chain(['…']).collect()
+    let told = message.split_once(", found ").map_or(message, |(expected, _)| expected);
+    told.chars().take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -210,22 +197,17 @@ mod tests {
 
     #[rstest]
     #[case(r#"Expected input type "Int", found {ssn: "123-45-6789"}."#, r#"Expected input type "Int""#)]
-    #[case(
-        r#"Invalid value for argument "a", enumeration type "B" does not contain the value "ada@example.test""#,
-        r#"Invalid value for argument "a", enumeration type "B" does not contain this value"#
-    )]
-    #[case(r#"Unknown field "nam" on type "Customer"."#, r#"Unknown field "nam" on type "Customer"."#)]
-    fn messages_of_the_engine_keep_names_and_lose_values(#[case] message: &str, #[case] told: &str) {
+    #[case(r#"Failed to parse "DateTime": not a time"#, r#"Failed to parse "DateTime": not a time"#)]
+    fn messages_of_the_engine_keep_types_and_lose_values(#[case] message: &str, #[case] told: &str) {
         assert_eq!(without_values(message), told);
     }
 
     #[test]
     fn errors_are_bounded_and_what_is_left_out_is_told() {
-        let errors = (0..50).map(|_| ServerError::new("Unknown field \"x\".", None)).collect();
-        let bounds = ErrorBounds { errors: 1000, validation_errors: 20 };
-        let outcome = Outcome::of(Response::from_errors(errors), bounds, "r");
+        let errors = (0..50).map(|_| ServerError::new("Failed to parse \"x\".", None)).collect();
+        let outcome = Outcome::of(Response::from_errors(errors), "", 20, "r");
         assert_eq!((outcome.errors.len(), outcome.extensions.errors_left_out), (20, Some(30)));
-        assert_eq!(outcome.codes(), [Code::GraphqlValidationFailed]);
-        assert!(outcome.is_refused());
+        assert_eq!(outcome.codes(), [Code::BadUserInput]);
+        assert!(!outcome.is_refused());
     }
 }

@@ -4,11 +4,14 @@
 //! repeat the caller's values, and defaults are not there yet when `@include` and `@skip` are looked at. Here all that
 //! is wrong is told at once, by place and expected type, never by value.
 
-use async_graphql::parser::types::{BaseType, Type, VariableDefinition};
-use async_graphql::{Name, Positioned, Value, Variables};
+use apollo_compiler::ast::{Type, VariableDefinition};
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::{Node, Schema};
+use async_graphql::{Name, Value, Variables};
 use serde_json::Value as Json;
 
-use super::types::{InputType, InputTypes};
+use super::collect::literal;
+use super::document::mistakes::input_words;
 use crate::error::{Code, Failure};
 
 /// How many mistakes are told at most: more help nobody.
@@ -21,27 +24,26 @@ const MOST_MISTAKES: usize = 10;
 /// # Errors
 /// `BAD_USER_INPUT` with all that is wrong, up to a bound.
 pub fn coerce(
-    types: &InputTypes,
-    definitions: &[Positioned<VariableDefinition>],
+    schema: &Schema,
+    definitions: &[Node<VariableDefinition>],
     mut given: serde_json::Map<String, Json>,
     names: bool,
 ) -> Result<Variables, Failure> {
-    let mut coercion = Coercion { types, names, mistakes: Vec::new() };
+    let mut coercion = Coercion { schema, names, mistakes: Vec::new() };
     let mut variables = Variables::default();
     for definition in definitions {
-        let definition = &definition.node;
-        let (name, ty) = (&definition.name.node, &definition.var_type.node);
+        let (name, ty) = (&definition.name, &definition.ty);
         let place = format!("${name}");
         let value = match (given.remove(name.as_str()), &definition.default_value) {
             (Some(json), _) => coercion.value(json, ty, &place),
-            (None, Some(default)) => default.node.clone(),
-            (None, None) if ty.nullable => continue,
+            (None, Some(default)) => literal(default),
+            (None, None) if !ty.is_non_null() => continue,
             (None, None) => {
                 coercion.mistake(&place, &format!("is required and has the type `{ty}`"));
                 continue;
             }
         };
-        variables.insert(name.clone(), value);
+        variables.insert(Name::new(name), value);
     }
     match coercion.mistakes.as_slice() {
         [] => Ok(variables),
@@ -50,7 +52,7 @@ pub fn coerce(
 }
 
 struct Coercion<'a> {
-    types: &'a InputTypes,
+    schema: &'a Schema,
     names: bool,
     mistakes: Vec<String>,
 }
@@ -62,12 +64,9 @@ impl Coercion<'_> {
         }
     }
 
-    /// The names that a type has, for a message.
-    fn list<'n>(&self, names: impl Iterator<Item = &'n Name>) -> String {
-        if !self.names {
-            return "those that the type has".to_owned();
-        }
-        names.map(Name::as_str).collect::<Vec<_>>().join(", ")
+    /// What a type has, for a message.
+    fn known(&self, names: impl FnOnce() -> String) -> String {
+        if self.names { names() } else { "those that the type has".to_owned() }
     }
 
     fn expected(&mut self, place: &str, ty: &Type, json: &Json) -> Value {
@@ -84,10 +83,10 @@ impl Coercion<'_> {
     }
 
     fn value(&mut self, json: Json, ty: &Type, place: &str) -> Value {
-        match (&ty.base, json) {
-            (_, Json::Null) if ty.nullable => Value::Null,
-            (_, Json::Null) => self.expected(place, ty, &Json::Null),
-            (BaseType::List(item), Json::Array(items)) => Value::List(
+        match (ty, json) {
+            (ty, Json::Null) if !ty.is_non_null() => Value::Null,
+            (ty, Json::Null) => self.expected(place, ty, &Json::Null),
+            (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => Value::List(
                 items
                     .into_iter()
                     .enumerate()
@@ -95,58 +94,56 @@ impl Coercion<'_> {
                     .collect(),
             ),
             // A single value stands for a list of one.
-            (BaseType::List(item), json) => Value::List(vec![self.value(json, item, place)]),
-            (BaseType::Named(name), json) => self.named(json, name, ty, place),
+            (Type::List(item) | Type::NonNullList(item), json) => Value::List(vec![self.value(json, item, place)]),
+            (Type::Named(name) | Type::NonNullNamed(name), json) => self.named(json, name, ty, place),
         }
     }
 
-    fn named(&mut self, json: Json, name: &Name, ty: &Type, place: &str) -> Value {
-        let types = self.types;
-        match (types.get(name), json) {
-            (Some(InputType::Scalar), json) => match scalar(name, json) {
+    fn named(&mut self, json: Json, name: &str, ty: &Type, place: &str) -> Value {
+        let schema = self.schema;
+        match (schema.types.get(name), json) {
+            (Some(ExtendedType::Scalar(_)), json) => match scalar(name, json) {
                 Ok(value) => value,
                 Err(json) => self.expected(place, ty, &json),
             },
-            (Some(InputType::Enum(words)), Json::String(word)) if words.contains(word.as_str()) => {
+            (Some(ExtendedType::Enum(words)), Json::String(word)) if words.values.contains_key(word.as_str()) => {
                 Value::Enum(Name::new(word))
             }
-            (Some(InputType::Enum(words)), Json::String(_)) => {
-                let known = self.list(words.iter());
+            (Some(ExtendedType::Enum(words)), Json::String(_)) => {
+                let known = self.known(|| input_words(words));
                 self.mistake(place, &format!("must be one of {known}"));
                 Value::Null
             }
-            (Some(InputType::Object { fields, one_of }), Json::Object(mut given)) => {
-                if *one_of && (given.len() != 1 || given.values().any(Json::is_null)) {
-                    let known = self.list(fields.iter().map(|field| &field.name));
+            (Some(ExtendedType::InputObject(object)), Json::Object(mut given)) => {
+                let fields = || object.fields.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+                if object.directives.has("oneOf") && (given.len() != 1 || given.values().any(Json::is_null)) {
+                    let known = self.known(fields);
                     self.mistake(place, &format!("must have exactly one of {known}, and not null"));
                     return Value::Null;
                 }
-                let mut object = async_graphql::indexmap::IndexMap::new();
+                let mut values = async_graphql::indexmap::IndexMap::new();
                 let parent = place;
-                for field in fields {
-                    let place = format!("{parent}.{}", field.name);
-                    match (given.remove(field.name.as_str()), &field.default) {
-                        (Some(json), _) => {
-                            object.insert(field.name.clone(), self.value(json, &field.ty, &place));
+                for (field, definition) in &object.fields {
+                    let place = format!("{parent}.{field}");
+                    match given.remove(field.as_str()) {
+                        Some(json) => {
+                            values.insert(Name::new(field), self.value(json, &definition.ty, &place));
                         }
-                        (None, Some(_)) => {}
-                        (None, None) if field.ty.nullable => {}
-                        (None, None) if self.names => {
-                            self.mistake(&place, &format!("is required and has the type `{}`", field.ty));
+                        None if !definition.is_required() => {}
+                        None if self.names => {
+                            self.mistake(&place, &format!("is required and has the type `{}`", definition.ty));
                         }
                         // Without names the place says only where something is missing, not what.
-                        (None, None) => self.mistake(parent, "lacks a field that is required"),
+                        None => self.mistake(parent, "lacks a field that is required"),
                     }
                 }
                 if !given.is_empty() {
-                    let known = self.list(fields.iter().map(|field| &field.name));
+                    let known = self.known(fields);
                     self.mistake(place, &format!("has a field that `{name}` does not have; it has {known}"));
                 }
-                Value::Object(object)
+                Value::Object(values)
             }
-            (Some(_), json) => self.expected(place, ty, &json),
-            // A variable of a type that is no input type: validation says so, in the same words for every value.
-            (None, _) => Value::Null,
+            (_, json) => self.expected(place, ty, &json),
         }
     }
 }
@@ -178,25 +175,30 @@ fn whole(number: &serde_json::Number) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
+    use apollo_compiler::ExecutableDocument;
+    use apollo_compiler::validation::Valid;
     use rstest::rstest;
 
     use super::*;
 
     const SDL: &str = r"
+        type Query { a(f: Float): Int }
         input Box @oneOf { text: String number: Int }
         input Thing { id: ID! count: Int = 3 colour: Colour boxes: [Box!] }
-        enum Colour { RED GREEN }
+        directive @oneOf on INPUT_OBJECT
+        enum Colour { RED GREEN UNRECOGNIZED }
         scalar Date
         scalar _Any
     ";
 
     fn coerced(declared: &str, given: &str) -> Result<Json, String> {
-        let types = InputTypes::from_sdl(SDL).expect("the schema of this test");
-        let document = parse_query(format!("query ({declared}) {{ a }}")).expect("the query of this test");
-        let (_, operation) = document.operations.iter().next().expect("one operation");
+        let schema = crate::operation::document::parse::schema(SDL).expect("the schema of this test");
+        let document =
+            ExecutableDocument::parse(Valid::assume_valid_ref(&schema), format!("query ({declared}) {{ a }}"), "");
+        let document = document.expect("the query of this test");
+        let operation = document.operations.get(None).expect("one operation");
         let given = serde_json::from_str(given).expect("the variables of this test");
-        let variables = coerce(&types, &operation.node.variable_definitions, given, true);
+        let variables = coerce(&schema, &operation.variables, given, true);
         variables
             .map(|variables| serde_json::to_value(&variables).expect("JSON"))
             .map_err(|failure| failure.message.into_owned())
@@ -232,7 +234,7 @@ mod tests {
         r#"{"a": [1, "secret"]}"#,
         "Variable `$a.1` must be `Int!`, and is a string that does not fit."
     )]
-    #[case("$a: Colour", r#"{"a": "secret"}"#, "Variable `$a` must be one of GREEN, RED.")]
+    #[case("$a: Colour", r#"{"a": "secret"}"#, "Variable `$a` must be one of RED, GREEN.")]
     #[case(
         "$a: Box",
         r#"{"a": {"text": "secret", "number": 1}}"#,

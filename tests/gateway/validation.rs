@@ -1,20 +1,8 @@
 //! A document that passed validation is not validated again: what it is told, refused and allowed is the same all the same.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
-
-use customers_gateway::app::{App, Asking};
-use customers_gateway::auth::{Credential, Permission, Principal};
-use customers_gateway::config::Settings;
-use customers_gateway::customers::Reading;
-use customers_gateway::operation::rate_limit::Payer;
-use customers_gateway::operation::trusted::Named;
-use customers_gateway::operation::{Operation, Prepared};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::support::gateway::Got;
 use crate::support::{Gateway, codes};
@@ -122,70 +110,4 @@ async fn introspection_that_is_off_stays_so_for_a_document_that_is_known() {
     assert_eq!(answer(&gateway, &json!({"query": query})).await.0, 200);
     let by_get = gateway.request(Method::GET, "/graphql").query(&[("query", query)]).send().await.unwrap();
     assert_eq!(by_get.status(), 405);
-}
-
-struct Asked {
-    app: App,
-}
-
-impl Asked {
-    fn new() -> Self {
-        let settings = Settings::read(None).unwrap();
-        Self { app: App::new(&settings, "http://127.0.0.1:1".parse().unwrap()).unwrap() }
-    }
-
-    async fn prepared(&self, query: &str, variables: Value) -> Prepared {
-        let document = Named { text: Some(query.to_owned()), ..Named::default() };
-        let variables = variables.as_object().unwrap().clone();
-        self.app.executor.prepare(Operation { document, name: None, variables }, false).await.unwrap()
-    }
-
-    /// Runs an operation; whether it had passed validation before.
-    async fn run(&self, query: &str, variables: Value) -> bool {
-        let prepared = self.prepared(query, variables).await;
-        let passed = prepared.has_passed();
-        let principal = Principal {
-            subject: None,
-            account: None,
-            permissions: Permission::ALL.to_vec(),
-            may_introspect: false,
-            credential: Credential::Gateways("sandbox".into()),
-        };
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let calls = Arc::new(AtomicU64::new(0));
-        let payer = Payer::known(0);
-        let place = self.app.enter(payer).unwrap();
-        let (reading, waiting) = (Reading::Kept, Arc::default());
-        let asking = Asking { request_id: "r", deadline, reading, payer, place, calls, waiting };
-        let session = self.app.session(&principal, asking);
-        self.app.executor.run(prepared, principal, Arc::new(session), "r").await;
-        passed
-    }
-}
-
-#[tokio::test]
-async fn a_document_is_validated_once_in_each_shape() {
-    let asked = Asked::new();
-    let query =
-        "query ($p: Int, $v: Boolean!) { viewer { subject @include(if: $v) } customers(first: $p) { totalCount } }";
-    for (variables, passed) in [
-        (json!({"p": 1, "v": true}), false),
-        (json!({"p": 2, "v": false}), true),
-        (json!({"p": null, "v": true}), false),
-        (json!({"v": true}), false),
-        (json!({"p": null, "v": false}), true),
-        (json!({"v": false}), true),
-    ] {
-        assert_eq!(asked.run(query, variables.clone()).await, passed, "{variables}");
-    }
-    // What does not pass, what goes by its variables' values, and what was merged by them, is validated each time.
-    let one_for_a_list = "mutation ($k: String!) { updateCustomer(input: {id: \"x\", metadata: {key: $k, value: \"v\"}}) { userErrors { code } } }";
-    let merged = "mutation { a: __typename deleteCustomer(input: {id: \"x\"}) { deletedCustomerId } deleteCustomer(input: {id: \"x\"}) { userErrors { code } } }";
-    for (query, variables) in
-        [("{ viewer { nowhere } }", json!({})), (one_for_a_list, json!({"k": "k"})), (merged, json!({}))]
-    {
-        for _ in 0..3 {
-            assert!(!asked.run(query, variables.clone()).await, "{query}");
-        }
-    }
 }

@@ -81,7 +81,7 @@ async fn introspection_that_is_off_is_open_to_whom_a_word_of_its_token_opens_it(
     let query = json!({"query": "{ __schema { queryType { name } } }"});
     let closed = gateway.ask(&rsa.token(&claims(json!({}))), None, query.clone()).await;
     assert_eq!(closed.json()["data"]["__schema"], Value::Null, "{}", closed.text);
-    let guess = json!({"query": "query ($a: CreateCustomerInput) { __typename }", "variables": {"a": {"x": 1}}});
+    let guess = json!({"query": "mutation ($a: CreateCustomerInput!) { createCustomer(input: $a) { userErrors { code } } }", "variables": {"a": {"x": 1}}});
     let told = gateway.ask(&rsa.token(&claims(json!({}))), None, guess).await;
     assert!(!told.text.contains("phone") && told.text.contains("BAD_USER_INPUT"), "{}", told.text);
     let open = rsa.token(&claims(json!({"permissions": ["customers:read", "schema:introspect"]})));

@@ -1,0 +1,95 @@
+//! The root fields, each with the permission that it needs; `operation/cost.rs` has the price of each.
+//!
+//! A resolver asks for its permission by its root field, and both tables are exhaustive: a root field without a permission
+//! or without a price does not compile. A name that is not here is not run at all.
+
+use crate::auth::Permission;
+
+/// A field of the query or of the mutation root.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RootField {
+    Node,
+    Nodes,
+    Customer,
+    CustomerByExternalId,
+    Customers,
+    CustomerPage,
+    CustomerReview,
+    Viewer,
+    Entities,
+    Service,
+    Typename,
+    Schema,
+    Type,
+    CreateCustomer,
+    UpdateCustomer,
+    DeleteCustomer,
+    UnmaskCustomer,
+    DecideCustomerReview,
+    RefreshCustomerReview,
+}
+
+impl RootField {
+    /// The root field with this name in the schema.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "node" => Self::Node,
+            "nodes" => Self::Nodes,
+            "customer" => Self::Customer,
+            "customerByExternalId" => Self::CustomerByExternalId,
+            "customers" => Self::Customers,
+            "customerPage" => Self::CustomerPage,
+            "customerReview" => Self::CustomerReview,
+            "viewer" => Self::Viewer,
+            "_entities" => Self::Entities,
+            "_service" => Self::Service,
+            "__typename" => Self::Typename,
+            "__schema" => Self::Schema,
+            "__type" => Self::Type,
+            "createCustomer" => Self::CreateCustomer,
+            "updateCustomer" => Self::UpdateCustomer,
+            "deleteCustomer" => Self::DeleteCustomer,
+            "unmaskCustomer" => Self::UnmaskCustomer,
+            "decideCustomerReview" => Self::DecideCustomerReview,
+            "refreshCustomerReview" => Self::RefreshCustomerReview,
+            _ => return None,
+        })
+    }
+
+    /// The permission that the field needs; `None` where every caller may ask it.
+    pub fn permission(self) -> Option<Permission> {
+        match self {
+            Self::Node
+            | Self::Nodes
+            | Self::Customer
+            | Self::CustomerByExternalId
+            | Self::Customers
+            | Self::CustomerPage
+            | Self::Entities => Some(Permission::CustomersRead),
+            Self::CustomerReview => Some(Permission::ReviewsRead),
+            Self::CreateCustomer | Self::UpdateCustomer => Some(Permission::CustomersWrite),
+            Self::DeleteCustomer => Some(Permission::CustomersDelete),
+            Self::UnmaskCustomer => Some(Permission::CustomersUnmask),
+            Self::DecideCustomerReview | Self::RefreshCustomerReview => Some(Permission::ReviewsDecide),
+            // `_service` looks at the right to introspect instead.
+            Self::Viewer | Self::Service | Self::Typename | Self::Schema | Self::Type => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::schema::Schema;
+
+    #[test]
+    fn every_root_field_of_the_schema_is_known() {
+        let schema = apollo_compiler::Schema::parse_and_validate(Schema::subgraph().sdl(), "").expect("the schema");
+        for root in ["Query", "Mutation"] {
+            let root = schema.get_object(root).expect("a root");
+            for name in root.fields.keys() {
+                assert!(RootField::named(name).is_some(), "{name} has no price and no permission");
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What an operation is going to cost, known before anything runs: upstream calls, customers shown in clear, fields of
+//! the answer.
+//!
+//! It says of each root field what `graphql/customer.rs` says of each field: which costs which call. The calls are for an empty cache and an upstream that answers; what is kept or shared costs less. A window
+//! that needs two pages, and what a failed call has to be made up for with another, cost one call more than planned.
+
+use std::collections::HashSet;
+
+use async_graphql::Positioned;
+use async_graphql::parser::types::Field as Lowered;
+use async_graphql_value::Value;
+
+use super::collect::{Collected, Field, Selection};
+use crate::graphql::connection::{DEFAULT_COUNT, MOST_ROWS};
+use crate::graphql::root_field::RootField;
+use crate::model::CustomerId;
+
+/// The fields that a list does not carry: asking one of them of a row costs a call.
+const DETAIL: [&str; 6] = ["address", "complianceProfile", "device", "metadata", "config", "review"];
+
+/// How many items a list has whose length no argument gives. Few lists of the upstream are longer.
+const ITEMS: usize = 10;
+
+/// The cost of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Cost {
+    /// Upstream calls.
+    pub calls: usize,
+    /// Customers that are shown in clear.
+    pub unmaskings: usize,
+    /// Representations of entities, each as often as it is there: each is answered.
+    pub representations: usize,
+    /// Fields of the answer: rows × fields, each row as often as it is asked for.
+    pub answer_fields: usize,
+}
+
+/// The cost of an operation whose variables are put in.
+///
+/// # Errors
+/// The name of a root field that has no price.
+pub fn cost<'a>(collected: &'a Collected, lowered: &[Positioned<Lowered>]) -> Result<Cost, &'a str> {
+    let mut cost = Cost::default();
+    // However often and in however many places a request asks for a customer, it is one call.
+    let mut customers = HashSet::new();
+    for (field, lowered) in collected.fields.iter().zip(lowered) {
+        let root = RootField::named(&field.name).ok_or(field.name.as_str())?;
+        let call = Call { selection: &field.selection, arguments: &lowered.node };
+        let calls = match root {
+            RootField::Customer | RootField::Node => {
+                customers.extend(call.argument("id").and_then(as_id));
+                0
+            }
+            RootField::CustomerReview => {
+                customers.extend(call.argument("customerId").and_then(as_id));
+                0
+            }
+            RootField::Nodes => {
+                customers.extend(call.items("ids").iter().filter_map(as_id));
+                0
+            }
+            RootField::Entities => {
+                let representations = call.items("representations");
+                cost.representations = cost.representations.saturating_add(representations.len());
+                customers.extend(representations.iter().filter_map(as_reference));
+                0
+            }
+            RootField::CustomerByExternalId => 1 + usize::from(call.wants_any(&DETAIL)),
+            RootField::Customers => call.calls_of_window(),
+            RootField::CustomerPage => 1 + call.look_ups("nodes", call.rows()),
+            RootField::UpdateCustomer => 2 + call.review_of_payload(),
+            RootField::CreateCustomer | RootField::DecideCustomerReview | RootField::RefreshCustomerReview => {
+                1 + call.review_of_payload()
+            }
+            RootField::DeleteCustomer => 1,
+            RootField::UnmaskCustomer => {
+                cost.unmaskings += 1;
+                1
+            }
+            RootField::Viewer | RootField::Service | RootField::Typename | RootField::Schema | RootField::Type => 0,
+        };
+        cost.calls = cost.calls.saturating_add(calls);
+        let rows = match root {
+            RootField::Nodes => call.items("ids").len(),
+            RootField::Entities => call.items("representations").len(),
+            RootField::Customers | RootField::CustomerPage => call.rows(),
+            _ => 1,
+        };
+        cost.answer_fields = cost.answer_fields.saturating_add(answer_fields(field, rows));
+    }
+    cost.calls = cost.calls.saturating_add(customers.len());
+    Ok(cost)
+}
+
+/// How many fields of the answer a root field is; `rows` is the length of its list, or of the list that it is a window of.
+fn answer_fields(root: &Field, rows: usize) -> usize {
+    let inside = root.selection.fields().map(|field| match field.name.as_str() {
+        "edges" | "nodes" => weight(field, rows),
+        _ => weight(field, ITEMS),
+    });
+    let inside = inside.fold(0, usize::saturating_add);
+    let times = if root.is_list { rows } else { 1 };
+    inside.saturating_mul(times).saturating_add(1)
+}
+
+/// How many fields of the answer a field is, with all below it; `items` is its length where it is a list.
+fn weight(field: &Field, items: usize) -> usize {
+    let inside = field.selection.fields().map(|field| weight(field, items_of(&field.name)));
+    let inside = inside.fold(0, usize::saturating_add);
+    let inside = if field.is_list { inside.max(1).saturating_mul(items) } else { inside };
+    inside.saturating_add(1)
+}
+
+/// How many items a list of this name has, about. The lists of introspection are as long as the schema makes them.
+fn items_of(name: &str) -> usize {
+    match name {
+        "types" => 100,
+        "args" | "interfaces" | "possibleTypes" => 2,
+        _ => ITEMS,
+    }
+}
+
+/// A root field with its arguments.
+struct Call<'a> {
+    selection: &'a Selection,
+    arguments: &'a Lowered,
+}
+
+impl<'a> Call<'a> {
+    fn argument(&self, name: &str) -> Option<&'a Value> {
+        self.arguments.get_argument(name).map(|value| &value.node)
+    }
+
+    /// The items of a list; a value that is no list stands for a list of one.
+    fn items(&self, name: &str) -> &'a [Value] {
+        match self.argument(name) {
+            Some(Value::List(items)) => items,
+            Some(item) => std::slice::from_ref(item),
+            None => &[],
+        }
+    }
+
+    /// How many rows the arguments ask for.
+    fn rows(&self) -> usize {
+        let number = |name: &str| match self.argument(name)? {
+            Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+            _ => None,
+        };
+        let rows = number("first").or_else(|| number("last")).or_else(|| number("size")).unwrap_or(DEFAULT_COUNT);
+        rows.min(MOST_ROWS) as usize
+    }
+
+    fn calls_of_window(&self) -> usize {
+        if !self.wants_any(&["edges", "nodes", "pageInfo", "totalCount"]) {
+            return 0;
+        }
+        let in_edges = self.selection.named("edges").flat_map(|edges| edges.selection.named("node"));
+        let wanted = in_edges.chain(self.selection.named("nodes")).any(|node| wants_any(&node.selection, &DETAIL));
+        1 + if wanted { self.rows() } else { 0 }
+    }
+
+    /// The look-ups of rows that stand under this name.
+    fn look_ups(&self, name: &str, rows: usize) -> usize {
+        let wanted = self.selection.named(name).any(|node| wants_any(&node.selection, &DETAIL));
+        if wanted { rows } else { 0 }
+    }
+
+    fn review_of_payload(&self) -> usize {
+        usize::from(self.selection.named("customer").any(|customer| wants_any(&customer.selection, &["review"])))
+    }
+
+    fn wants_any(&self, names: &[&str]) -> bool {
+        wants_any(self.selection, names)
+    }
+}
+
+fn wants_any(selection: &Selection, names: &[&str]) -> bool {
+    selection.fields().any(|field| names.contains(&field.name.as_str()))
+}
+
+/// A customer's id; what cannot be one costs no call.
+fn as_id(value: &Value) -> Option<CustomerId> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The customer that a representation stands for; what is no representation of one costs no call.
+fn as_reference(representation: &Value) -> Option<CustomerId> {
+    match representation {
+        Value::Object(fields) => fields.get("id").and_then(as_id),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Variables;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::graphql::Schema;
+    use crate::operation::collect::{Conditions, collect};
+    use crate::operation::document::parse;
+    use crate::operation::lower::lower;
+
+    const A: &str = "0190b2de-7c11-7c3a-8f10-000000000001";
+    const B: &str = "0190b2de-7c11-7c3a-8f10-000000000002";
+
+    fn of(document: &str) -> Cost {
+        let schema = parse::schema(&Schema::subgraph().sdl()).expect("the schema");
+        let text = document.replace("\"A\"", &format!("\"{A}\"")).replace("\"B\"", &format!("\"{B}\""));
+        let parsed = apollo_compiler::ExecutableDocument::parse(&schema, text, "").expect("the document of this test");
+        let operation = parsed.operations.get(None).expect("one operation");
+        let variables = Variables::from_json(json!({"no": false, "n": 12, "b": B}));
+        let collected = collect(&schema, &parsed, operation, Conditions::By(&variables), 1_000).expect("it merges");
+        let lowered = lower(&collected, &variables, 1_000).expect("within the limit");
+        cost(&collected, &lowered.fields).expect("a price for each")
+    }
+
+    #[rstest]
+    #[case("{ viewer { subject } __typename }", 0)]
+    #[case("{ customer(id: \"A\") { name review { identity { decision } } } }", 1)]
+    #[case(
+        "{ a: customer(id: \"A\") { name } b: customerReview(customerId: \"A\") { identity { decision } } c: node(id: \"B\") { id } }",
+        2
+    )]
+    #[case("{ nodes(ids: [\"A\", \"B\", \"A\", \"no id\"]) { id } }", 2)]
+    #[case("{ nodes(ids: \"A\") { id } }", 1)]
+    #[case(
+        "query ($b: ID, $none: ID) { _entities(representations: [{__typename: \"Customer\", id: \"A\"}, {__typename: \"Customer\", id: \"A\"}, {__typename: \"Customer\", id: $b}, {id: 7}, {id: $none}, null]) { __typename } customer(id: \"A\") { id } }",
+        2
+    )]
+    #[case("{ customers(first: 20) { nodes { name } } }", 1)]
+    #[case("{ customers(first: 20) { nodes { device { ipAddress } } } }", 21)]
+    #[case(
+        "{ customers(last: 7) { edges { node { ...F } } } } fragment F on Customer { review { identity { decision } } }",
+        8
+    )]
+    #[case(
+        "query ($no: Boolean!) { customers { nodes { review @include(if: $no) { identity { decision } } } totalCount } }",
+        1
+    )]
+    #[case("{ customers { totalCount } }", 1)]
+    #[case("{ customers { __typename } }", 0)]
+    #[case("query ($n: Int!) { customerPage(size: $n) { nodes { config { processingMethod } } } }", 13)]
+    #[case("{ customerByExternalId(externalId: \"x\") { address { city } } }", 2)]
+    #[case(
+        "mutation { updateCustomer(input: {id: 1}) { customer { review { identity { decision } } } } unmaskCustomer(input: {id: 1}) { userErrors { code } } }",
+        4
+    )]
+    fn the_calls_of_an_operation_are_known_before_it_runs(#[case] document: &str, #[case] calls: usize) {
+        assert_eq!(of(document).calls, calls);
+    }
+
+    #[rstest]
+    #[case::one_object("{ viewer { subject accountId } }", 3)]
+    #[case::rows("{ customers(first: 20) { nodes { id name } } }", 1 + 1 + 20 * 2)]
+    #[case::rows_twice("{ customers(first: 20) { nodes { id } edges { node { id } } } }", 1 + 21 + 1 + 20 * 2)]
+    #[case::an_id_as_often_as_it_is_given("{ nodes(ids: [\"A\", \"A\", \"A\"]) { id ... on Customer { name } } }", 1 + 3 * 2)]
+    #[case::under_each_alias("{ a: nodes(ids: [\"A\", \"A\"]) { id } b: nodes(ids: [\"A\", \"A\"]) { id } }", 6)]
+    #[case::a_list_of_unknown_length("{ customer(id: \"A\") { metadata { key value } } }", 1 + 1 + 10 * 2)]
+    #[case::a_list_of_texts("{ customerReview(customerId: \"A\") { identity { kyc { codes } } } }", 1 + 1 + 1 + 1 + 10)]
+    fn the_fields_of_an_answer_are_known_before_it_is_made(#[case] document: &str, #[case] fields: usize) {
+        assert_eq!(of(document).answer_fields, fields);
+    }
+}

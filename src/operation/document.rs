@@ -1,0 +1,291 @@
+//! Documents: what a text says, read once and kept, since frontends send the same few again and again.
+//!
+//! A kept document is within all limits and valid against the schema. It also keeps the collected forms of its operations
+//! ([`super::collect`]), by the values of the Boolean variables in its conditions.
+
+pub mod arguments;
+pub mod lexical;
+pub mod limits;
+pub mod mistakes;
+pub mod parse;
+pub mod place;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, SelectionSet};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Node, Schema, ast};
+use async_graphql::Variables;
+use moka::future::Cache as Store;
+
+use self::mistakes::Refused;
+use self::parse::{CONFLICT, Read, Settings};
+use super::collect::{self, Collected, Conditions, boolean};
+use crate::cache::Digests;
+use crate::error::{Code, Failure};
+use crate::telemetry::names;
+
+/// Reads documents and keeps them, by the digest of their text: a document can hold literals, a key must not.
+#[derive(Debug)]
+pub struct Documents {
+    schema: Valid<Schema>,
+    settings: Settings,
+    store: Store<u128, Arc<Document>>,
+    digests: Digests,
+}
+
+/// A valid document.
+#[derive(Debug)]
+pub struct Document {
+    /// As it was sent: places in errors are told by it.
+    pub text: Arc<str>,
+    valid: Valid<ExecutableDocument>,
+    /// The variables in its conditions, by name.
+    conditions: Vec<Box<str>>,
+    /// The collected forms, oldest first.
+    forms: Mutex<Vec<(Form, Arc<Collected>)>>,
+    most_forms: usize,
+    bytes: u32,
+}
+
+/// What a collected form depends on besides the document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Form {
+    operation: Option<Box<str>>,
+    /// In the order of [`Document::conditions`]; `None` where the operation does not have the variable.
+    conditions: Box<[Option<bool>]>,
+}
+
+/// What a document takes in memory for each of its tokens, in bytes. Measured with 5,000 fields of one letter.
+const BYTES_PER_TOKEN: usize = 250;
+/// What a collected form takes in memory for each of its fields, in bytes: the field itself, and its names and arguments.
+const BYTES_PER_FIELD: usize = 350;
+/// How many collected forms a document keeps at most. A frontend uses few of the combinations of its conditions.
+const MOST_FORMS: usize = 8;
+
+impl Documents {
+    /// Keeps documents that take about `max_bytes` of memory at most.
+    pub fn new(schema: Valid<Schema>, settings: Settings, max_bytes: u64, digests: Digests) -> Self {
+        let weigh = |_: &u128, document: &Arc<Document>| document.bytes;
+        let store = Store::builder().max_capacity(max_bytes).weigher(weigh).build();
+        Self { schema, settings, store, digests }
+    }
+
+    /// What a text is called where it must not be repeated: the same for the same text, under a secret.
+    pub fn digest(&self, text: &str) -> u128 {
+        self.digests.of([text])
+    }
+
+    /// The schema that documents are validated against.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The document of a text with this digest. `suggest` says whether messages may name what the caller did not name.
+    ///
+    /// # Errors
+    /// Why the text is no document that may run; such a text is not kept.
+    pub async fn document(&self, text: &Arc<str>, digest: u128, suggest: bool) -> Result<Arc<Document>, Refused> {
+        if let Some(document) = self.store.get(&digest).await {
+            count("kept");
+            return Ok(document);
+        }
+        let read = parse::read(&self.schema, text, &self.settings, suggest).inspect_err(|_| count("refused"))?;
+        count("read");
+        let document = Arc::new(Document::new(Arc::clone(text), read));
+        self.store.insert(digest, Arc::clone(&document)).await;
+        Ok(document)
+    }
+
+    /// The collected form of a document's operation with these variables.
+    ///
+    /// # Errors
+    /// Where a condition has no value.
+    pub fn collected(
+        &self,
+        document: &Document,
+        operation: &Node<Operation>,
+        variables: &Variables,
+    ) -> Result<Arc<Collected>, Refused> {
+        let form = document.form(operation, variables)?;
+        let known = document.forms().iter().find(|(known, _)| *known == form).map(|(_, form)| Arc::clone(form));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let conditions = Conditions::By(variables);
+        let collected =
+            collect::collect(&self.schema, &document.valid, operation, conditions, self.settings.max_values);
+        // Both were ruled out with every condition met when the document was read.
+        let collected = Arc::new(collected.map_err(|_| Failure::new(Code::GraphqlValidationFailed, CONFLICT))?);
+        let mut forms = document.forms();
+        if forms.len() >= document.most_forms {
+            forms.remove(0);
+        }
+        forms.push((form, Arc::clone(&collected)));
+        Ok(collected)
+    }
+}
+
+impl Document {
+    fn new(text: Arc<str>, read: Read) -> Self {
+        let Read { document, tokens, fields } = read;
+        let mut conditions = Vec::new();
+        let operations = document.operations.iter().map(|operation| &operation.selection_set);
+        let fragments = document.fragments.values().map(|fragment| &fragment.selection_set);
+        operations.chain(fragments).for_each(|set| find_conditions(set, &mut conditions));
+        let combinations = 1_usize.checked_shl(conditions.len().try_into().unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
+        let most_forms = document.operations.len().saturating_mul(combinations).min(MOST_FORMS);
+        let forms_bytes = most_forms.saturating_mul(fields).saturating_mul(BYTES_PER_FIELD);
+        let bytes = text.len().saturating_mul(2).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
+        let bytes = u32::try_from(bytes.saturating_add(forms_bytes)).unwrap_or(u32::MAX);
+        Self { text, valid: document, conditions, forms: Mutex::default(), most_forms, bytes }
+    }
+
+    /// The operation to run.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` where there is none with this name, or several and no name.
+    pub fn operation(&self, name: Option<&str>) -> Result<&Node<Operation>, Failure> {
+        let operations = &self.valid.operations;
+        operations.get(name).map_err(|_| {
+            let message = match name {
+                Some(_) => "The document has no operation with this `operationName`.",
+                None => "The document has several operations: say which one by `operationName`.",
+            };
+            Failure::new(Code::BadRequest, message)
+        })
+    }
+
+    fn form(&self, operation: &Operation, variables: &Variables) -> Result<Form, Failure> {
+        let value = |name: &str| {
+            let is_declared = operation.variables.iter().any(|variable| variable.name == name);
+            match (is_declared, boolean(variables, name)) {
+                (false, _) => Ok(None),
+                (true, Some(value)) => Ok(Some(value)),
+                // Its type can be null and its default is not, so the document is valid; its value is null.
+                (true, None) => {
+                    let message = format!("Variable `${name}` must not be null: a condition takes `true` or `false`.");
+                    Err(Failure::new(Code::BadUserInput, message))
+                }
+            }
+        };
+        let conditions = self.conditions.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
+        Ok(Form { operation: operation.name.as_ref().map(|name| name.as_str().into()), conditions })
+    }
+
+    fn forms(&self) -> std::sync::MutexGuard<'_, Vec<(Form, Arc<Collected>)>> {
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds the variables in the conditions of a selection. How deep it is was bounded before.
+fn find_conditions(set: &SelectionSet, found: &mut Vec<Box<str>>) {
+    for selection in &set.selections {
+        for directive in selection.directives().iter() {
+            for argument in &directive.arguments {
+                if let ast::Value::Variable(name) = &*argument.value
+                    && !found.iter().any(|known| **known == *name.as_str())
+                {
+                    found.push(name.as_str().into());
+                }
+            }
+        }
+        match selection {
+            Selection::Field(field) => find_conditions(&field.selection_set, found),
+            Selection::InlineFragment(fragment) => find_conditions(&fragment.selection_set, found),
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}
+
+fn count(result: &'static str) {
+    metrics::counter!(names::DOCUMENT_READS, "result" => result).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::limits::Limits;
+    use super::*;
+
+    const SDL: &str = "type Query { a: Int b: Int c(d: String): Int }";
+
+    fn documents() -> Documents {
+        let settings = Settings {
+            max_tokens: 1_000,
+            max_nesting: 64,
+            max_name_bytes: 128,
+            limits: Limits {
+                max_depth: 24,
+                max_fields: 1_000,
+                max_aliases: 100,
+                max_root_fields: 100,
+                max_directives: 100,
+                max_introspection_depth: 4,
+                max_operations: 50,
+            },
+            max_values: 100,
+            max_mistakes: 20,
+        };
+        Documents::new(parse::schema(SDL).expect("a schema"), settings, 1_000_000, Digests::new())
+    }
+
+    #[tokio::test]
+    async fn a_text_is_read_once_and_what_is_not_valid_is_not_kept() {
+        let documents = documents();
+        let text: Arc<str> = "{ a }".into();
+        let digest = documents.digest(&text);
+        let first = documents.document(&text, digest, true).await.expect("a document");
+        let again = documents.document(&"other text".into(), digest, true).await.expect("the one that is kept");
+        assert!(Arc::ptr_eq(&first, &again));
+        for _ in 0..2 {
+            assert!(documents.document(&"{ nowhere }".into(), 7, true).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_collected_once_for_each_set_of_conditions() {
+        let documents = documents();
+        let text: Arc<str> = "query Q($v: Boolean!, $d: String) { a @include(if: $v) c(d: $d) } query R { b }".into();
+        let document = documents.document(&text, 1, true).await.expect("a document");
+        let collected = |name: &str, variables| {
+            let operation = document.operation(Some(name)).expect("it is there");
+            documents.collected(&document, operation, &Variables::from_json(variables)).expect("it merges")
+        };
+        let first = collected("Q", json!({"v": true, "d": "one"}));
+        assert!(Arc::ptr_eq(&first, &collected("Q", json!({"v": true, "d": "two"}))), "arguments are kept as written");
+        let other = collected("Q", json!({"v": false}));
+        assert_eq!((first.fields.len(), other.fields.len()), (2, 1));
+        assert_eq!(collected("R", json!({})).fields.len(), 1);
+        assert!(Arc::ptr_eq(&first, &collected("Q", json!({"v": true}))));
+    }
+
+    #[tokio::test]
+    async fn the_forms_of_a_document_are_bounded() {
+        let documents = documents();
+        let names: Vec<String> = (0..10).map(|i| format!("v{i}")).collect();
+        let declared: String = names.iter().map(|name| format!("${name}: Boolean! ")).collect();
+        let fields: String = names.iter().map(|name| format!("{name}: a @include(if: ${name}) ")).collect();
+        let text: Arc<str> = format!("query ({declared}) {{ {fields} }}").into();
+        let document = documents.document(&text, 1, true).await.expect("a document");
+        for number in 0..100_usize {
+            let values = names.iter().enumerate().map(|(i, name)| (name.clone(), json!(number >> i & 1 == 1)));
+            let variables = Variables::from_json(serde_json::Value::Object(values.collect()));
+            let operation = document.operation(None).expect("one operation");
+            let collected = documents.collected(&document, operation, &variables).expect("it merges");
+            assert_eq!(collected.fields.len(), number.count_ones() as usize);
+        }
+        assert_eq!(document.forms().len(), MOST_FORMS);
+    }
+
+    #[tokio::test]
+    async fn a_condition_that_is_null_is_refused() {
+        let documents = documents();
+        let text: Arc<str> = "query ($v: Boolean = true) { a @include(if: $v) }".into();
+        let document = documents.document(&text, 1, true).await.expect("a document");
+        let operation = document.operation(None).expect("one operation");
+        let refused = documents.collected(&document, operation, &Variables::from_json(json!({"v": null})));
+        assert_eq!(refused.expect_err("null is no condition").code(), Code::BadUserInput);
+    }
+}

@@ -1,0 +1,143 @@
+//! Rules about arguments that the validator does not check, by a walk over all arguments with their types.
+//!
+//! - A variable inside a list or an object has to fit the place where it stands. The validator compares only the names of
+//!   the types there.
+//! - A default `null` is no default: `$a: ID = null` does not fit `ID!`.
+//! - A `@oneOf` input object takes exactly one of its fields, and not null; a variable there has to be non-null.
+//! - No field of an input object is given twice.
+
+use std::collections::HashSet;
+
+use apollo_compiler::ast::{DirectiveList, Type, Value, VariableDefinition};
+use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, SelectionSet};
+use apollo_compiler::{Name, Node, Schema};
+
+use super::mistakes::Mistake;
+use super::place;
+
+/// What is wrong with the arguments of a document and with the defaults of its variables.
+pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for operation in document.operations.iter() {
+        let mut walk = Walk { schema, document, operation, fragments: HashSet::new(), mistakes: Vec::new() };
+        for variable in &operation.variables {
+            if let Some(default) = &variable.default_value {
+                walk.value(default, Some(&variable.ty), false);
+            }
+            walk.directives(&variable.directives);
+        }
+        walk.directives(&operation.directives);
+        walk.selection(&operation.selection_set);
+        mistakes.append(&mut walk.mistakes);
+    }
+    mistakes
+}
+
+struct Walk<'a> {
+    schema: &'a Schema,
+    document: &'a ExecutableDocument,
+    operation: &'a Operation,
+    /// Those that were gone through: a fragment says the same wherever this operation spreads it.
+    fragments: HashSet<&'a Name>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Walk<'a> {
+    fn selection(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            self.directives(selection.directives());
+            match selection {
+                Selection::Field(field) => {
+                    for argument in &field.arguments {
+                        if let Some(definition) = field.definition.argument_by_name(&argument.name) {
+                            self.value(&argument.value, Some(&definition.ty), definition.default_value.is_some());
+                        }
+                    }
+                    self.selection(&field.selection_set);
+                }
+                Selection::InlineFragment(fragment) => self.selection(&fragment.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    if self.fragments.insert(&spread.fragment_name)
+                        && let Some(fragment) = self.document.fragments.get(&spread.fragment_name)
+                    {
+                        self.directives(&fragment.directives);
+                        self.selection(&fragment.selection_set);
+                    }
+                }
+            }
+        }
+    }
+
+    fn directives(&mut self, directives: &'a DirectiveList) {
+        for directive in directives.iter() {
+            let Some(definition) = self.schema.directive_definitions.get(&directive.name) else { continue };
+            for argument in &directive.arguments {
+                if let Some(definition) = definition.argument_by_name(&argument.name) {
+                    self.value(&argument.value, Some(&definition.ty), definition.default_value.is_some());
+                }
+            }
+        }
+    }
+
+    /// `ty` is the type of the value's place; `None` inside a custom scalar, which takes anything. `has_default` says
+    /// whether the place has a default of its own.
+    fn value(&mut self, value: &'a Node<Value>, ty: Option<&Type>, has_default: bool) {
+        match (&**value, ty) {
+            (Value::Variable(name), Some(ty)) => {
+                let fits = |variable: &Node<VariableDefinition>| fits(variable, ty, has_default);
+                if let Some(variable) = self.variable(name).filter(|variable| !fits(variable)) {
+                    let declared = &variable.ty;
+                    let message =
+                        format!("Variable `${name}` of type `{declared}` cannot be used where `{ty}` is expected.");
+                    self.mistake(message, value);
+                }
+            }
+            (Value::List(items), ty) => items.iter().for_each(|item| self.value(item, ty.map(Type::item_type), false)),
+            (Value::Object(fields), ty) => self.object(value, fields, ty),
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, value: &'a Node<Value>, fields: &'a [(Name, Node<Value>)], ty: Option<&Type>) {
+        let mut names = HashSet::new();
+        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
+            self.mistake(format!("Field `{name}` of an input object is given twice."), value);
+        }
+        let schema = self.schema;
+        let object = ty.and_then(|ty| schema.get_input_object(ty.inner_named_type()));
+        if let Some(object) = object.filter(|object| object.directives.has("oneOf")) {
+            let nullable = |value: &Node<Value>| match &**value {
+                Value::Null => true,
+                Value::Variable(name) => self.variable(name).is_some_and(|variable| !variable.ty.is_non_null()),
+                _ => false,
+            };
+            if fields.len() != 1 || fields.iter().any(|(_, value)| nullable(value)) {
+                let message = format!("`{}` takes exactly one of its fields, and that must not be null.", object.name);
+                self.mistake(message, value);
+            }
+        }
+        for (name, value) in fields {
+            // The validator tells of a field that the type does not have.
+            let definition = object.and_then(|object| object.fields.get(name));
+            let has_default = definition.is_some_and(|definition| definition.default_value.is_some());
+            self.value(value, definition.map(|definition| &*definition.ty), has_default);
+        }
+    }
+
+    fn variable(&self, name: &Name) -> Option<&'a Node<VariableDefinition>> {
+        self.operation.variables.iter().find(|variable| variable.name == *name)
+    }
+
+    fn mistake(&mut self, message: String, value: &Node<Value>) {
+        self.mistakes.push(Mistake::new(message, Some(place::offset(value))));
+    }
+}
+
+/// `IsVariableUsageAllowed()` of the specification.
+fn fits(variable: &VariableDefinition, ty: &Type, has_default: bool) -> bool {
+    let default = variable.default_value.as_ref().is_some_and(|default| !default.is_null());
+    if ty.is_non_null() && !variable.ty.is_non_null() {
+        return (default || has_default) && variable.ty.is_assignable_to(&ty.clone().nullable());
+    }
+    variable.ty.is_assignable_to(ty)
+}

@@ -1,0 +1,260 @@
+//! Why a document does not run, in words that name kinds and names and repeat no value.
+//!
+//! The parser's and the validator's own messages are used where they hold to that. Two kinds do not: a syntax error
+//! quotes the text, and an unknown enum value is a word of the caller's. Those are worded here.
+
+use apollo_compiler::Schema;
+use apollo_compiler::diagnostic::ToCliReport;
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::{DiagnosticData, DiagnosticList};
+use apollo_parser::{Lexer, TokenKind as Kind};
+use async_graphql::Pos;
+
+use super::place;
+use crate::error::{Code, Failure};
+
+/// Why a request does not run.
+#[derive(Debug)]
+pub enum Refused {
+    Failure(Failure),
+    /// The document is not GraphQL, or not valid against the schema.
+    Mistakes(Mistakes),
+}
+
+/// What is wrong with a document, up to a bound.
+#[derive(Debug)]
+pub struct Mistakes {
+    /// `GRAPHQL_PARSE_FAILED` or `GRAPHQL_VALIDATION_FAILED`, of all of them.
+    pub code: Code,
+    told: Vec<Mistake>,
+    /// How many more there are.
+    pub left_out: usize,
+}
+
+/// One thing that is wrong with a document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    pub message: String,
+    pub place: Option<Pos>,
+}
+
+impl Mistake {
+    /// A mistake at a byte offset of the text.
+    pub fn new(message: impl Into<String>, at: Option<usize>) -> Self {
+        Self { message: message.into(), place: at.map(place::as_pos) }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Refused {
+    /// By one mistake.
+    pub fn mistake(code: Code, mistake: Mistake) -> Self {
+        Self::Mistakes(Mistakes { code, told: vec![mistake], left_out: 0 })
+    }
+
+    /// By rules of validation that are not met; the first `most` of them are told.
+    pub fn invalid(mut mistakes: Vec<Mistake>, most: usize) -> Self {
+        let left_out = mistakes.len().saturating_sub(most);
+        mistakes.truncate(most);
+        Self::Mistakes(Mistakes { code: Code::GraphqlValidationFailed, told: mistakes, left_out })
+    }
+
+    /// The code of the refusal.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Failure(failure) => failure.code,
+            Self::Mistakes(mistakes) => mistakes.code,
+        }
+    }
+
+    /// The same with lines and columns in place of offsets into the text.
+    pub(super) fn located(mut self, text: &str) -> Self {
+        if let Self::Mistakes(mistakes) = &mut self {
+            place::locate(text, mistakes.told.iter_mut().filter_map(|mistake| mistake.place.as_mut()));
+        }
+        self
+    }
+}
+
+impl Mistakes {
+    /// Those that are told.
+    pub fn told(&self) -> impl Iterator<Item = &Mistake> {
+        self.told.iter()
+    }
+}
+
+/// The refusal of a document that the parser does not understand: where, what it expected there and what it found.
+pub fn syntax(errors: &DiagnosticList, text: &str) -> Refused {
+    let first = errors.iter().next();
+    let at = first.as_ref().and_then(|first| first.error.location()).map(|span| span.offset());
+    let expected = first.as_ref().and_then(|first| expectation(&first.error.to_string()));
+    let found = at.map(|at| found(text, at));
+    let message = match (expected, found) {
+        (Some(expected), Some(found)) if expected != found => {
+            format!("The document is not GraphQL: expected {expected}, found {found}")
+        }
+        (_, Some(found)) => format!("The document is not GraphQL: {found} cannot stand"),
+        _ => "The document is not GraphQL".to_owned(),
+    };
+    // The place stands in the message as well: clients show the message, and not all show `locations`.
+    let mut pos = at.map(place::as_pos);
+    place::locate(text, pos.iter_mut());
+    let place = pos.map(|pos| format!(" at line {}, column {}", pos.line, pos.column)).unwrap_or_default();
+    Refused::mistake(Code::GraphqlParseFailed, Mistake { message: format!("{message}{place}."), place: pos })
+}
+
+/// What the parser expected, in words of ours. Its own messages are fixed but for a quoted token, which is the caller's.
+fn expectation(message: &str) -> Option<&'static str> {
+    let message = message.strip_prefix("syntax error: ").unwrap_or(message);
+    let wanted = message.strip_prefix("expected ")?;
+    let wanted = wanted.split_once(", got ").map_or(wanted, |(wanted, _)| wanted);
+    const WORDS: &[(&str, &str)] = &[
+        ("R_CURLY", "`}`"),
+        ("L_CURLY", "`{`"),
+        ("R_PAREN", "`)`"),
+        ("L_PAREN", "`(`"),
+        ("R_BRACK", "`]`"),
+        ("L_BRACK", "`[`"),
+        ("COLON", "`:`"),
+        ("DOLLAR", "`$`"),
+        ("AT", "`@`"),
+        ("BANG", "`!`"),
+        ("EQ", "`=`"),
+        ("SPREAD", "`...`"),
+        ("@ symbol", "`@`"),
+        ("a Name in Type Condition", "the name of a type"),
+        ("a Name", "a name"),
+        ("a name", "a name"),
+        ("Name to start with", "a name"),
+        ("an Argument", "an argument"),
+        ("a valid Value", "a value"),
+        ("a Value", "a value"),
+        ("value", "a value"),
+        ("a type", "a type"),
+        ("a Type", "a type"),
+        ("item type", "a type"),
+        ("Type Condition", "`on` and the name of a type"),
+        ("'on'", "`on`"),
+        ("Fragment Name", "the name of a fragment"),
+        ("a Selection Set", "a selection in `{ }`"),
+        ("Selection Set", "a selection in `{ }`"),
+        ("at least one Selection", "a field"),
+        ("an Inline Fragment", "a fragment"),
+        ("an Operation Type", "`query`, `mutation`, `fragment` or `{`"),
+        ("either a 'mutation'", "`query` or `mutation`"),
+        ("a StringValue, Name", "`query`, `mutation`, `fragment` or `{`"),
+        ("a definition", "`query`, `mutation`, `fragment` or `{`"),
+        ("definition", "`query`, `mutation`, `fragment` or `{`"),
+        ("a Variable", "a variable"),
+        ("Enum Value", "a value"),
+    ];
+    WORDS.iter().find(|(theirs, _)| wanted.starts_with(theirs)).map(|(_, ours)| *ours)
+}
+
+/// What kind of token stands at an offset.
+fn found(text: &str, at: usize) -> &'static str {
+    let Some(rest) = text.get(at..) else { return "the end of the document" };
+    let token = Lexer::new(rest).find(|token| {
+        token.as_ref().map_or(true, |token| !matches!(token.kind(), Kind::Whitespace | Kind::Comment | Kind::Comma))
+    });
+    let Some(Ok(token)) = token else {
+        return if rest.trim().is_empty() { "the end of the document" } else { "characters that form no token" };
+    };
+    match token.kind() {
+        Kind::Eof => "the end of the document",
+        Kind::Name => "a name",
+        Kind::StringValue => "a string",
+        Kind::Int | Kind::Float => "a number",
+        Kind::Bang => "`!`",
+        Kind::Dollar => "`$`",
+        Kind::Amp => "`&`",
+        Kind::Spread => "`...`",
+        Kind::Colon => "`:`",
+        Kind::Eq => "`=`",
+        Kind::At => "`@`",
+        Kind::LParen => "`(`",
+        Kind::RParen => "`)`",
+        Kind::LBracket => "`[`",
+        Kind::RBracket => "`]`",
+        Kind::LCurly => "`{`",
+        Kind::RCurly => "`}`",
+        Kind::Pipe => "`|`",
+        Kind::Comma | Kind::Whitespace | Kind::Comment => "white space",
+    }
+}
+
+/// The refusal of a document by the validator. `suggest` has the schema where messages may name what the caller did not.
+pub fn validation(errors: &DiagnosticList, suggest: Option<&Schema>, most: usize) -> Refused {
+    let told = errors.iter().take(most).map(|diagnostic| {
+        let at = diagnostic.error.location().map(|span| span.offset());
+        Mistake::new(sentence(&worded(diagnostic.error, suggest)), at)
+    });
+    let told: Vec<Mistake> = told.collect();
+    let left_out = errors.len() - told.len();
+    Refused::Mistakes(Mistakes { code: Code::GraphqlValidationFailed, told, left_out })
+}
+
+fn worded(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
+    let message = error.to_string();
+    match error.unstable_error_name() {
+        // It quotes the value.
+        Some("UndefinedEnumValue") => {
+            let ty = message.rsplit('`').nth(1).unwrap_or_default();
+            match suggest.and_then(|schema| schema.get_enum(ty)) {
+                Some(values) => format!("value of `{ty}` must be one of {}", input_words(values)),
+                None => format!("value of `{ty}` must be one of those that the type has"),
+            }
+        }
+        _ => match suggest.and_then(|schema| nearest(schema, &message)) {
+            Some(name) => format!("{message}. Did you mean `{name}`?"),
+            None => message,
+        },
+    }
+}
+
+/// The values of an enum that a caller may give, for a message.
+pub fn input_words(values: &apollo_compiler::schema::EnumType) -> String {
+    let words = values.values.keys().map(|value| value.as_str()).filter(|word| *word != OUTPUT_ONLY);
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The enum value for what the upstream may add later: answers have it, and no input takes it.
+const OUTPUT_ONLY: &str = "UNRECOGNIZED";
+
+/// The name that is there and most like the one that a message says is not. The message quotes both the name and where
+/// it was looked for.
+fn nearest<'a>(schema: &'a Schema, message: &str) -> Option<&'a str> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let (first, second) = (quoted.next()?, quoted.next()?);
+    let (place, wrong) = if message.starts_with("type ") { (first, second) } else { (second, first) };
+    if !["does not have a field", "does not exist on", "is not supported by"].iter().any(|says| message.contains(says))
+    {
+        return None;
+    }
+    let (ty, field) = place.split_once('.').map_or((place, None), |(ty, field)| (ty, Some(field)));
+    let names: Vec<&str> = match (schema.types.get(ty)?, field) {
+        (ExtendedType::Object(ty), None) => ty.fields.keys().map(|name| name.as_str()).collect(),
+        (ExtendedType::Interface(ty), None) => ty.fields.keys().map(|name| name.as_str()).collect(),
+        (ExtendedType::InputObject(ty), None) => ty.fields.keys().map(|name| name.as_str()).collect(),
+        (ExtendedType::Object(ty), Some(field)) => {
+            ty.fields.get(field)?.arguments.iter().map(|argument| argument.name.as_str()).collect()
+        }
+        _ => return None,
+    };
+    let distance = |name: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &wrong.to_lowercase());
+    let near = names.into_iter().map(|name| (distance(name), name)).min()?;
+    (near.0 <= wrong.chars().count().div_ceil(2)).then_some(near.1)
+}
+
+/// A message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
+    first.into_iter().chain(characters).chain(end.chars()).collect()
+}

@@ -1,0 +1,128 @@
+//! A collected operation with a request's variables put in, as the engine runs it: no fragments by name, no conditions and
+//! no variables.
+
+use apollo_compiler::executable::OperationType;
+use async_graphql::parser::types::{
+    self as engine, DocumentOperations, ExecutableDocument, InlineFragment, OperationDefinition, SelectionSet,
+    TypeCondition,
+};
+use async_graphql::{Name, Positioned, Variables};
+use async_graphql_value::Value;
+
+use super::collect::{Collected, Field, Selection, size};
+use super::document::limits::over;
+use super::document::place::as_pos;
+use crate::error::Failure;
+
+/// An operation as the engine runs it, root field by root field.
+pub struct Lowered {
+    pub kind: engine::OperationType,
+    pub fields: Vec<Positioned<engine::Field>>,
+    at: usize,
+}
+
+/// Puts the variables into an operation. They were coerced to their types before.
+///
+/// # Errors
+/// `OPERATION_TOO_LARGE` where the arguments hold more than `max_values` values then. They are counted before the first
+/// one is put in: a list in one variable can stand at every field.
+pub fn lower(collected: &Collected, variables: &Variables, max_values: usize) -> Result<Lowered, Failure> {
+    let put_in = collected.uses.iter().map(|(name, times)| variables.get(name).map_or(0, size).saturating_mul(*times));
+    let values = put_in.fold(collected.values, usize::saturating_add);
+    if values > max_values {
+        return Err(over("max_values", max_values, values));
+    }
+    let kind = match collected.kind {
+        OperationType::Query => engine::OperationType::Query,
+        OperationType::Mutation => engine::OperationType::Mutation,
+        OperationType::Subscription => engine::OperationType::Subscription,
+    };
+    let fields = collected.fields.iter().map(|field| self::field(field, variables)).collect();
+    Ok(Lowered { kind, fields, at: collected.at })
+}
+
+impl Lowered {
+    /// The whole operation as one document.
+    pub fn whole(self) -> ExecutableDocument {
+        document(self.kind, self.at, self.fields)
+    }
+
+    /// A document for each root field, with the field's name in the answer.
+    pub fn apart(self) -> impl Iterator<Item = (Name, ExecutableDocument)> {
+        let Self { kind, fields, at } = self;
+        let key = |field: &engine::Field| field.response_key().node.clone();
+        fields.into_iter().map(move |field| (key(&field.node), document(kind, at, vec![field])))
+    }
+}
+
+fn document(kind: engine::OperationType, at: usize, fields: Vec<Positioned<engine::Field>>) -> ExecutableDocument {
+    let pos = as_pos(at);
+    let operation = OperationDefinition {
+        ty: kind,
+        variable_definitions: Vec::new(),
+        directives: Vec::new(),
+        selection_set: Positioned::new(SelectionSet { items: fields.into_iter().map(selected).collect() }, pos),
+    };
+    ExecutableDocument {
+        operations: DocumentOperations::Single(Positioned::new(operation, pos)),
+        fragments: Default::default(),
+    }
+}
+
+fn selected(field: Positioned<engine::Field>) -> Positioned<engine::Selection> {
+    let pos = field.pos;
+    Positioned::new(engine::Selection::Field(field), pos)
+}
+
+fn field(field: &Field, variables: &Variables) -> Positioned<engine::Field> {
+    let pos = as_pos(field.at);
+    let arguments = field.arguments.iter().filter_map(|argument| {
+        let value = value(&argument.value, variables)?;
+        Some((Positioned::new(argument.name.clone(), pos), Positioned::new(value, as_pos(argument.at))))
+    });
+    let lowered = engine::Field {
+        alias: field.alias.clone().map(|alias| Positioned::new(alias, pos)),
+        name: Positioned::new(field.name.clone(), pos),
+        arguments: arguments.collect(),
+        directives: Vec::new(),
+        selection_set: Positioned::new(selection(&field.selection, variables), pos),
+    };
+    Positioned::new(lowered, pos)
+}
+
+fn selection(selection: &Selection, variables: &Variables) -> SelectionSet {
+    let fields = |fields: &[Field]| fields.iter().map(|field| selected(self::field(field, variables))).collect();
+    let items = match selection {
+        Selection::Fields(selected) => fields(selected),
+        Selection::ByType(types) => {
+            let by_type = types.iter().map(|(on, selected)| {
+                let pos = as_pos(selected.first().map_or(0, |first| first.at));
+                let on = TypeCondition { on: Positioned::new(on.clone(), pos) };
+                let fragment = InlineFragment {
+                    type_condition: Some(Positioned::new(on, pos)),
+                    directives: Vec::new(),
+                    selection_set: Positioned::new(SelectionSet { items: fields(selected) }, pos),
+                };
+                Positioned::new(engine::Selection::InlineFragment(Positioned::new(fragment, pos)), pos)
+            });
+            by_type.collect()
+        }
+    };
+    SelectionSet { items }
+}
+
+/// A value with the variables put in; `None` where it is a variable that is not given. Such an argument or input field is
+/// left out, so that its own default holds; in a list it is null.
+fn value(value: &Value, variables: &Variables) -> Option<Value> {
+    Some(match value {
+        Value::Variable(name) => variables.get(name)?.clone().into_value(),
+        Value::List(items) => {
+            Value::List(items.iter().map(|item| self::value(item, variables).unwrap_or(Value::Null)).collect())
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter().filter_map(|(name, field)| Some((name.clone(), self::value(field, variables)?)));
+            Value::Object(fields.collect())
+        }
+        literal => literal.clone(),
+    })
+}
