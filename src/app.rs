@@ -24,6 +24,7 @@ use crate::operation::crowd::{self, Crowd};
 use crate::operation::document::limits::Limits as DocumentLimits;
 use crate::operation::document::parse;
 use crate::operation::executor::{self, Executor};
+use crate::operation::outcome;
 use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, Audit};
@@ -149,7 +150,10 @@ impl App {
                     max_mistakes: settings.graphql.max_validation_errors,
                 },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
-                max_errors: settings.graphql.max_errors,
+                answers: outcome::Limits {
+                    max_errors: settings.graphql.max_errors,
+                    max_response_bytes: settings.graphql.max_response_bytes,
+                },
                 introspection: settings.introspection(),
                 max_upstream_calls: settings.graphql.max_upstream_calls,
                 max_representations: settings.graphql.max_representations,
@@ -283,8 +287,8 @@ impl App {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn admit(&self, payer: Payer, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
-        if prepared.planned_calls() > 0 {
-            let taken = self.take(payer, prepared.planned_calls());
+        if prepared.units() > 0 {
+            let taken = self.take(payer, prepared.units());
             taken.inspect_err(|failure| count_limited("operations", failure))?;
         }
         if !principal.permissions.contains(&Permission::CustomersUnmask) {

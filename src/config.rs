@@ -106,6 +106,7 @@ pub struct Graphql {
     pub federation: bool,
     pub max_representations: usize,
     pub max_answer_fields: usize,
+    pub max_response_bytes: usize,
     pub on_error: OnError,
     pub report_upstream: bool,
     pub private_max_age: bool,

@@ -12,6 +12,7 @@
 //! - [`http`]: the edge; [`auth`]: who asks; [`operation`]: may it run; [`graphql`]: what it means
 //! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
+//! - [`answer_size`]: what bounds an answer while it is made
 //! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`shares`]: bounds that are fair
 //!   by caller; [`telemetry`]: what is seen: log, metrics, traces
 //! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
@@ -31,6 +32,7 @@ pub mod http;
 pub mod operation;
 pub mod upstream;
 
+pub mod answer_size;
 pub mod error;
 pub mod model;
 pub mod privacy;

@@ -5,12 +5,13 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use crate::answer_size::Counted;
 use crate::model::{IdentityCheck, IdentityCheckKind, IdentityDecision, IdentityReview, ReviewCheck, ReviewReason};
 
 /// Every check that ran, in the order of the schema.
 pub fn of(review: &IdentityReview) -> Vec<ReviewCheck> {
     use IdentityCheckKind as Kind;
-    let plain = |check, decision, codes: &[String], risk_score| {
+    let plain = |check, decision, codes: &[Counted<String>], risk_score| {
         let known = review.messages.iter().filter(|message| codes.contains(&message.code));
         let (codes, messages) = (codes.to_vec(), known.cloned().collect());
         ReviewCheck { check, decision, codes, messages, risk_score, correlation: None, correlation_score: None }

@@ -12,15 +12,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 
 /// A value as JSON.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    with_type(status, JSON, value)
+    match serde_json::to_vec(value) {
+        Ok(body) => with_body(status, JSON, body),
+        Err(_) => {
+            tracing::error!("an answer could not be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
-/// A value as JSON under a media type of its own.
-pub fn with_type(status: StatusCode, media_type: HeaderValue, value: &impl Serialize) -> Response {
-    let Ok(body) = serde_json::to_vec(value) else {
-        tracing::error!("an answer could not be written as JSON");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+/// JSON under a media type of its own.
+pub fn with_body(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> Response {
     let mut response = (status, body).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -29,7 +31,8 @@ pub fn with_type(status: StatusCode, media_type: HeaderValue, value: &impl Seria
 
 /// A failure with its status, in GraphQL's shape of errors.
 pub fn failure(failure: &Failure, id: &RequestId) -> Response {
-    let mut response = json(failure.http_status(), &Outcome::refused(&failure.clone().into(), id.as_str()));
+    let outcome = Outcome::refused(&failure.clone().into(), id.as_str());
+    let mut response = with_body(failure.http_status(), JSON, outcome.into_json());
     response.extensions_mut().insert(id.clone());
     with_failure_headers(response, failure)
 }

@@ -72,7 +72,7 @@ pub async fn serve(
                 (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
                 (Media::GraphqlResponse, false) | (Media::Json, _) => StatusCode::OK,
             };
-            let mut response = answer::with_type(status, media.content_type(), &outcome);
+            let mut response = answer::with_body(status, media.content_type(), outcome.into_json());
             response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
             if let Some(age) = age {
                 response.headers_mut().insert(header::AGE, age.as_secs().into());
@@ -300,7 +300,7 @@ fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
         Media::Json | Media::GraphqlResponse => status.unwrap_or_else(|| code.status()),
     };
     let outcome = Outcome::refused(reason, id.as_str());
-    let mut response = answer::with_type(status, media.content_type(), &outcome);
+    let mut response = answer::with_body(status, media.content_type(), outcome.into_json());
     if let Some(failure) = failure {
         response = with_failure_headers(response, failure);
         if status == StatusCode::METHOD_NOT_ALLOWED {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::lenient;
 use super::{Date, IdentityDecision};
+use crate::answer_size::Counted;
 
 /// What is known of a customer's history with banks and merchants. It decides on its own, apart from the breakdown.
 #[derive(SimpleObject, Clone, Debug, Deserialize)]
@@ -14,7 +15,7 @@ pub struct ReputationCheck {
     pub decision: Option<IdentityDecision>,
     /// Codes of what was found; `IdentityReview.messages` has their texts.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// 0 to 1, higher is riskier.
     #[serde(default)]
     pub risk_score: Option<f64>,
@@ -35,7 +36,7 @@ pub struct ReputationInsights {
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub accounts_closed_count: Option<i32>,
     /// When accounts were closed.
-    pub accounts_closed_dates: Option<Vec<Date>>,
+    pub accounts_closed_dates: Option<Vec<Counted<Date>>>,
     /// Bank accounts ever seen.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub accounts_count: Option<i32>,
@@ -43,21 +44,21 @@ pub struct ReputationInsights {
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub accounts_fraud_count: Option<i32>,
     /// When accounts were marked as fraudulent.
-    pub accounts_fraud_labeled_dates: Option<Vec<Date>>,
+    pub accounts_fraud_labeled_dates: Option<Vec<Counted<Date>>>,
     /// Loss by fraudulent accounts, in US dollars.
     pub accounts_fraud_loss_total_amount: Option<f64>,
     /// ACH transactions reported as fraud.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub ach_fraud_transactions_count: Option<i32>,
     /// When ACH transactions were reported as fraud.
-    pub ach_fraud_transactions_dates: Option<Vec<Date>>,
+    pub ach_fraud_transactions_dates: Option<Vec<Counted<Date>>>,
     /// Sum of the ACH transactions reported as fraud, in US dollars.
     pub ach_fraud_transactions_total_amount: Option<f64>,
     /// ACH transactions that were returned.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub ach_returned_transactions_count: Option<i32>,
     /// When ACH transactions were returned.
-    pub ach_returned_transactions_dates: Option<Vec<Date>>,
+    pub ach_returned_transactions_dates: Option<Vec<Counted<Date>>>,
     /// Sum of the returned ACH transactions, in US dollars.
     pub ach_returned_transactions_total_amount: Option<f64>,
     /// Applications for accounts that were approved.
@@ -67,7 +68,7 @@ pub struct ReputationInsights {
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub applications_count: Option<i32>,
     /// When applications were made.
-    pub applications_dates: Option<Vec<Date>>,
+    pub applications_dates: Option<Vec<Counted<Date>>>,
     /// Applications that were declined.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub applications_declined_count: Option<i32>,
@@ -78,21 +79,21 @@ pub struct ReputationInsights {
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub card_disputed_transactions_count: Option<i32>,
     /// When card transactions were disputed.
-    pub card_disputed_transactions_dates: Option<Vec<Date>>,
+    pub card_disputed_transactions_dates: Option<Vec<Counted<Date>>>,
     /// Sum of the disputed card transactions, in US dollars.
     pub card_disputed_transactions_total_amount: Option<f64>,
     /// Card transactions reported as fraud.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub card_fraud_transactions_count: Option<i32>,
     /// When card transactions were reported as fraud.
-    pub card_fraud_transactions_dates: Option<Vec<Date>>,
+    pub card_fraud_transactions_dates: Option<Vec<Counted<Date>>>,
     /// Sum of the card transactions reported as fraud, in US dollars.
     pub card_fraud_transactions_total_amount: Option<f64>,
     /// Card transactions that were stopped.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub card_stopped_transactions_count: Option<i32>,
     /// When card transactions were stopped.
-    pub card_stopped_transactions_dates: Option<Vec<Date>>,
+    pub card_stopped_transactions_dates: Option<Vec<Counted<Date>>>,
     /// Profiles of this person that are active.
     #[serde(deserialize_with = "lenient::optional_clamped")]
     pub user_active_profile_count: Option<i32>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lenient;
 use super::{Customer, DateTime, ReputationCheck};
+use crate::answer_size::Counted;
 use crate::privacy::Personal;
 use crate::privacy::pii::{Class::Identity, pii};
 
@@ -105,7 +106,7 @@ pub struct IdentityCheck {
     /// Codes of what was found: `I…` is an insight, `R…` a risk, `B…` about a business; `IdentityReview.messages` has
     /// their texts.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// How well it fits known records, in words.
     #[serde(default, deserialize_with = "lenient::optional_word")]
     pub correlation: Option<Correlation>,
@@ -142,7 +143,7 @@ pub struct KycCheck {
     pub decision: Option<IdentityDecision>,
     /// Codes of what was found; `IdentityReview.messages` has their texts.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// Field by field.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
     pub validations: KycValidations,
@@ -182,7 +183,7 @@ pub struct NetworkAlertsCheck {
     pub decision: Option<IdentityDecision>,
     /// Codes of what was found; `IdentityReview.messages` has their texts.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// The alerts, in the network's words.
     #[graphql(directive = pii::apply(Identity))]
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
@@ -197,10 +198,10 @@ pub struct WatchlistCheck {
     pub decision: Option<IdentityDecision>,
     /// Codes of what was found; `IdentityReview.messages` has their texts.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// Names of the lists that matched.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub matched: Vec<String>,
+    pub matched: Vec<Counted<String>>,
     /// The matches, one by one.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
     pub matches: Vec<WatchlistMatch>,
@@ -213,10 +214,10 @@ pub struct WatchlistMatch {
     #[serde(deserialize_with = "lenient::word")]
     pub correlation: Correlation,
     /// The name of the list.
-    pub list_name: String,
+    pub list_name: Counted<String>,
     /// Which fields are alike.
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
-    pub match_fields: Vec<String>,
+    pub match_fields: Vec<Counted<String>>,
     /// Where to read about the entry.
     #[graphql(directive = pii::apply(Identity))]
     #[serde(default, deserialize_with = "lenient::null_as_empty")]
@@ -227,9 +228,9 @@ pub struct WatchlistMatch {
 #[derive(SimpleObject, Clone, PartialEq, Eq, Debug)]
 pub struct ReasonMessage {
     /// The code, such as `R1022`.
-    pub code: String,
+    pub code: Counted<String>,
     /// What it means, in words for people.
-    pub message: String,
+    pub message: Counted<String>,
 }
 
 /// A check of the screening that ran, whichever it is, in the one form that all twelve have.
@@ -240,7 +241,7 @@ pub struct ReviewCheck {
     /// What it says; null where it only has scores.
     pub decision: Option<IdentityDecision>,
     /// Its codes.
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// The texts of its codes, where the upstream sent one.
     pub messages: Vec<ReasonMessage>,
     /// 0 to 1, higher is riskier; null where the check has no such score.
@@ -259,7 +260,7 @@ pub struct ReviewReason {
     /// What it says; never `ACCEPT` here.
     pub decision: IdentityDecision,
     /// Its codes.
-    pub codes: Vec<String>,
+    pub codes: Vec<Counted<String>>,
     /// The texts of its codes, where the upstream sent one.
     pub messages: Vec<ReasonMessage>,
     /// 0 to 1, higher is riskier; null where the check has no such score.
@@ -301,6 +302,8 @@ fn messages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ReasonMess
     Ok(Option::<Texts>::deserialize(deserializer)?
         .unwrap_or_default()
         .into_iter()
-        .filter_map(|(code, message)| message.map(|message| ReasonMessage { code, message }))
+        .filter_map(|(code, message)| {
+            message.map(|message| ReasonMessage { code: code.into(), message: message.into() })
+        })
         .collect())
 }

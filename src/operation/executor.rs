@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, Response, Value};
+use async_graphql::{Name, Request, Response, ServerError, Value};
 use futures_util::future::join_all;
 use serde_json::Value as Json;
 
+use super::collect::Collected;
 use super::cost::{Cost, cost};
 use super::document::limits::over;
 use super::document::mistakes::Refused;
 use super::document::{Document, Documents, parse};
 use super::lower::{Lowered, lower};
 use super::on_error::OnError;
-use super::outcome::Outcome;
+use super::outcome::{self, Outcome};
 use super::trusted::{self, Manifest, Named, TrustedDocuments};
 use super::variables;
+use crate::answer_size::AnswerSize;
 use crate::auth::Principal;
 use crate::cache::{Digests, short};
 use crate::customers::Session;
@@ -36,6 +39,7 @@ pub struct Operation {
 /// An operation that may run. It has no `Debug`: it holds the variables.
 pub struct Prepared {
     document: Arc<Document>,
+    collected: Arc<Collected>,
     operation: Lowered,
     on_error: OnError,
     label: Label,
@@ -72,9 +76,10 @@ impl Prepared {
         self.cost.unmaskings
     }
 
-    /// How many fields its answer has, about.
-    pub fn answer_fields(&self) -> usize {
-        self.cost.answer_fields
+    /// What it takes of its caller's rate besides the unit of the request: a unit for each call, and one for each 10,000
+    /// fields of the answer.
+    pub fn units(&self) -> usize {
+        self.cost.calls.saturating_add(self.cost.answer_fields / FIELDS_OF_A_UNIT)
     }
 }
 
@@ -83,8 +88,7 @@ impl Prepared {
 pub struct Settings {
     pub documents: parse::Settings,
     pub documents_max_bytes: u64,
-    /// How many errors an answer holds.
-    pub max_errors: usize,
+    pub answers: outcome::Limits,
     /// Whether introspection is answered.
     pub introspection: bool,
     /// How many upstream calls an operation may plan.
@@ -158,7 +162,7 @@ impl Executor {
             document: id.filter(|id| id.len() <= LONGEST_ID).unwrap_or_else(|| short(digest).into()),
         };
         let on_error = operation.on_error.unwrap_or(settings.on_error);
-        Ok(Prepared { document, operation: lowered, on_error, label, cost })
+        Ok(Prepared { document, collected, operation: lowered, on_error, label, cost })
     }
 
     /// Goes by another manifest of trusted documents from now on.
@@ -175,21 +179,25 @@ impl Executor {
         request_id: &str,
     ) -> Outcome {
         let may_introspect = self.settings.introspection || principal.may_introspect;
-        let run = Run { schema: &self.schema, principal: Principal { may_introspect, ..principal }, session };
-        let Prepared { document, operation, on_error, .. } = prepared;
-        let response = match (on_error, operation.kind) {
-            (OnError::Propagate, _) => run.document(operation.whole()).await,
-            (OnError::Halt, OperationType::Query | OperationType::Subscription) => {
-                without_data_where_it_failed(run.document(operation.whole()).await)
-            }
-            // Rare so far, and their futures would make every other one larger.
-            (OnError::Halt, OperationType::Mutation) => Box::pin(run.one_by_one(operation, true)).await,
-            (OnError::Null, OperationType::Mutation) => Box::pin(run.one_by_one(operation, false)).await,
-            (OnError::Null, OperationType::Query | OperationType::Subscription) => {
-                Box::pin(run.side_by_side(operation)).await
-            }
+        let Prepared { document, collected, operation, on_error, .. } = prepared;
+        let limits = self.settings.answers;
+        let size = Arc::new(match operation.kind {
+            // What was carried out is told.
+            OperationType::Mutation => AnswerSize::unlimited(),
+            OperationType::Query | OperationType::Subscription => AnswerSize::limited(limits.max_response_bytes),
+        });
+        let principal = Principal { may_introspect, ..principal };
+        let run = Run { schema: &self.schema, principal, session, size: Arc::clone(&size) };
+        let response = tokio::select! {
+            biased;
+            () = size.exceeded() => None,
+            response = run.operation(operation, on_error) => Some(response),
         };
-        Outcome::of(response, &document.text, self.settings.max_errors, request_id)
+        // What fails by its size is given up as a whole, also where it came to its end in the same moment.
+        match response.filter(|_| !size.is_exceeded()) {
+            Some(response) => Outcome::of(response, &collected, &document.text, limits, request_id),
+            None => Outcome::too_large(limits, request_id),
+        }
     }
 }
 
@@ -198,11 +206,28 @@ struct Run<'a> {
     schema: &'a Schema,
     principal: Principal,
     session: Arc<Session>,
+    size: Arc<AnswerSize>,
 }
 
 impl Run<'_> {
+    async fn operation(&self, operation: Lowered, on_error: OnError) -> Response {
+        match (on_error, operation.kind) {
+            (OnError::Propagate, _) => self.document(operation.whole()).await,
+            (OnError::Halt, OperationType::Query | OperationType::Subscription) => {
+                without_data_where_it_failed(self.document(operation.whole()).await)
+            }
+            // Their futures would make every other one larger.
+            (OnError::Halt, OperationType::Mutation) => Box::pin(self.one_by_one(operation, true)).await,
+            (OnError::Null, OperationType::Mutation) => Box::pin(self.one_by_one(operation, false)).await,
+            (OnError::Null, OperationType::Query | OperationType::Subscription) => {
+                Box::pin(self.side_by_side(operation)).await
+            }
+        }
+    }
+
     async fn document(&self, document: ExecutableDocument) -> Response {
-        let mut request = Request::new("").data(self.principal.clone()).data(Arc::clone(&self.session));
+        let request = Request::new("").data(self.principal.clone()).data(Arc::clone(&self.session));
+        let mut request = request.data(Arc::clone(&self.size));
         if !self.principal.may_introspect {
             request = request.disable_introspection();
         }
@@ -235,12 +260,12 @@ impl Run<'_> {
 /// The answers of root fields that ran by themselves.
 #[derive(Default)]
 struct Parts {
-    data: async_graphql::indexmap::IndexMap<async_graphql::Name, Value>,
-    errors: Vec<async_graphql::ServerError>,
+    data: IndexMap<Name, Value>,
+    errors: Vec<ServerError>,
 }
 
 impl Parts {
-    fn add(&mut self, key: async_graphql::Name, mut response: Response) {
+    fn add(&mut self, key: Name, mut response: Response) {
         let value = match &mut response.data {
             Value::Object(data) => data.swap_remove(&key).unwrap_or_default(),
             _ => Value::Null,
@@ -262,6 +287,9 @@ fn without_data_where_it_failed(mut response: Response) -> Response {
     }
     response
 }
+
+/// As many fields of an answer take about as long as one call.
+const FIELDS_OF_A_UNIT: usize = 10_000;
 
 /// Ids are hashes or names; a longer one would fill the log.
 const LONGEST_ID: usize = 100;

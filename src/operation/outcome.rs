@@ -1,10 +1,14 @@
 //! The answer to an operation. Every error in it has a code and the request's id, and repeats none of the caller's values.
 
+use std::collections::HashSet;
+use std::io;
 use std::time::Duration;
 
+use apollo_compiler::executable::OperationType;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
+use super::collect::Collected;
 use super::document::mistakes::Refused;
 use super::document::place;
 use crate::error::{Code, Failure};
@@ -12,15 +16,20 @@ use crate::graphql::error::extensions;
 use crate::telemetry::names;
 
 /// The answer to an operation.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Outcome {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ServerError>,
-    /// `None` where nothing was run: then `data` is not there at all, as the specification asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Value>,
-    #[serde(skip_serializing_if = "Extensions::is_empty")]
+    /// As JSON. `None` where nothing was run: then `data` is not there at all, as the specification asks.
+    data: Option<Vec<u8>>,
     extensions: Extensions,
+}
+
+/// Limits on an answer; see `[graphql]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub max_errors: usize,
+    /// Of `data`, in bytes.
+    pub max_response_bytes: usize,
 }
 
 /// What stands under `extensions` of the answer.
@@ -86,24 +95,66 @@ impl Outcome {
             }
         };
         if left_out > 0 {
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_validation_errors").increment(1);
+            count_reached("max_validation_errors");
         }
         Self { errors, data: None, extensions: Extensions::of(left_out) }
     }
 
-    /// Of what the engine gave back for a document with this text.
-    pub fn of(response: Response, text: &str, max_errors: usize, request_id: &str) -> Self {
-        let left_out = response.errors.len().saturating_sub(max_errors);
+    /// Of what the engine gave back for an operation of a document with this text.
+    pub fn of(response: Response, collected: &Collected, text: &str, limits: Limits, request_id: &str) -> Self {
+        let Response { data, mut errors, .. } = response;
+        let data = match (json(&data, limits.max_response_bytes), collected.kind) {
+            (Some(data), _) => data,
+            (None, OperationType::Mutation) => {
+                count_reached("max_response_bytes");
+                let (rest, mut left_out) = shortened(data, collected);
+                errors.append(&mut left_out);
+                json(&rest, usize::MAX).unwrap_or_default()
+            }
+            (None, _) => return Self::too_large(limits, request_id),
+        };
+        let left_out = errors.len().saturating_sub(limits.max_errors);
         if left_out > 0 {
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_errors").increment(1);
+            count_reached("max_errors");
         }
-        let errors = response.errors.into_iter().take(max_errors).map(|error| {
+        let errors = errors.into_iter().take(limits.max_errors).map(|error| {
             let error = if has_code(&error) { error } else { told_by_us(error) };
             with_request_id(error, request_id)
         });
         let mut errors: Vec<ServerError> = errors.collect();
         place::locate(text, errors.iter_mut().flat_map(|error| &mut error.locations));
-        Self { errors, data: Some(response.data), extensions: Extensions::of(left_out) }
+        Self { errors, data: Some(data), extensions: Extensions::of(left_out) }
+    }
+
+    /// Of a read whose answer is over its limit.
+    pub fn too_large(limits: Limits, request_id: &str) -> Self {
+        count_reached("max_response_bytes");
+        let limit = limits.max_response_bytes;
+        let message = format!(
+            "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
+        );
+        Self::refused(&Failure::new(Code::OperationTooLarge, message).into(), request_id)
+    }
+
+    /// The answer as JSON.
+    pub fn into_json(self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(self.data.as_ref().map_or(0, Vec::len) + 512);
+        let mut member = |name: &str, value: &[u8]| {
+            json.push(if json.is_empty() { b'{' } else { b',' });
+            json.extend_from_slice(format!("\"{name}\":").as_bytes());
+            json.extend_from_slice(value);
+        };
+        if !self.errors.is_empty() {
+            member("errors", &written(&self.errors));
+        }
+        if let Some(data) = &self.data {
+            member("data", data);
+        }
+        if !self.extensions.is_empty() {
+            member("extensions", &written(&self.extensions));
+        }
+        json.push(b'}');
+        json
     }
 
     /// The same with a report of what was asked of the upstream.
@@ -137,6 +188,76 @@ impl Outcome {
         codes.dedup();
         codes
     }
+}
+
+/// A value as JSON.
+fn written(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("errors and extensions have texts for keys and are written to memory")
+}
+
+/// A value as JSON; `None` where that is over a limit in bytes.
+fn json(value: &Value, limit: usize) -> Option<Vec<u8>> {
+    let mut bounded = Bounded { bytes: Vec::new(), limit };
+    serde_json::to_writer(&mut bounded, value).ok()?;
+    Some(bounded.bytes)
+}
+
+/// Bytes up to a limit.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if more.len() > self.limit - self.bytes.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The ids and the `userErrors` of a mutation's payloads, each once, and an error for each payload that lost the rest. What
+/// was carried out is told, however large the rest is.
+fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
+    let Value::Object(mut payloads) = data else { return (data, Vec::new()) };
+    let mut errors = Vec::new();
+    for root in &collected.fields {
+        let Some(Value::Object(payload)) = payloads.get_mut(root.key()) else { continue };
+        let mut told = HashSet::new();
+        for field in root.selection.fields() {
+            let Some(value) = payload.get_mut(field.key()) else { continue };
+            let is_told = match (field.name.as_str(), &mut *value) {
+                ("userErrors" | "deletedCustomerId" | "__typename", _) => told.insert(field.name.as_str()),
+                (_, Value::Object(customer)) => {
+                    let mut ids = field.selection.named("id").map(|id| id.key());
+                    let id = ids.next();
+                    customer.iter_mut().filter(|(key, _)| Some(*key) != id).for_each(|(_, value)| *value = Value::Null);
+                    id.is_some() && told.insert("id")
+                }
+                _ => false,
+            };
+            if !is_told {
+                *value = Value::Null;
+            }
+        }
+        let message = "The mutation was carried out. Its payload is over the bound `max_response_bytes`: of it only ids and \
+            `userErrors` are here. Read the rest by a query.";
+        let mut error = ServerError::new(message, Some(place::as_pos(root.at)));
+        error.extensions = Some(extensions(&Failure::new(Code::OperationTooLarge, message)));
+        error.path = vec![PathSegment::Field(root.key().to_string())];
+        errors.push(error);
+    }
+    (Value::Object(payloads), errors)
+}
+
+fn count_reached(bound: &'static str) {
+    metrics::counter!(names::BOUNDS_REACHED, "bound" => bound).increment(1);
 }
 
 fn code(error: &ServerError) -> Option<&str> {
@@ -192,6 +313,7 @@ fn without_values(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
 
@@ -202,12 +324,57 @@ mod tests {
         assert_eq!(without_values(message), told);
     }
 
+    const LIMITS: Limits = Limits { max_errors: 20, max_response_bytes: 1_000 };
+
+    /// The answer to an operation of two fields under one alias each, as JSON.
+    fn answer(kind: OperationType, data: serde_json::Value, errors: Vec<ServerError>) -> serde_json::Value {
+        let sdl = "type Query { a: P b: P } type Mutation { a: P b: P }
+            type P { deletedCustomerId: ID customer: C userErrors: [E!]! } type C { id: ID! name: String! } type E { code: Int }";
+        let schema = crate::operation::document::parse::schema(sdl).expect("the schema of this test");
+        let text = "a { customer { id c: id name } d: deletedCustomerId u: userErrors { code } v: userErrors { code } } b { customer { name } }";
+        let text = format!("{kind} {{ {text} }}");
+        let document = apollo_compiler::ExecutableDocument::parse_and_validate(&schema, text, "").expect("a document");
+        let operation = document.operations.get(None).expect("one operation");
+        let conditions = crate::operation::collect::Conditions::All;
+        let collected = crate::operation::collect::collect(&schema, &document, operation, conditions, 10);
+        let mut response = Response::new(Value::from_json(data).expect("JSON"));
+        response.errors = errors;
+        let outcome = Outcome::of(response, &collected.expect("it merges"), "", LIMITS, "r");
+        serde_json::from_slice(&outcome.into_json()).expect("JSON")
+    }
+
     #[test]
     fn errors_are_bounded_and_what_is_left_out_is_told() {
         let errors = (0..50).map(|_| ServerError::new("Failed to parse \"x\".", None)).collect();
-        let outcome = Outcome::of(Response::from_errors(errors), "", 20, "r");
-        assert_eq!((outcome.errors.len(), outcome.extensions.errors_left_out), (20, Some(30)));
-        assert_eq!(outcome.codes(), [Code::BadUserInput]);
-        assert!(!outcome.is_refused());
+        let told = answer(OperationType::Query, json!(null), errors);
+        assert_eq!(
+            (told["errors"].as_array().map(Vec::len), &told["extensions"]["errorsLeftOut"]),
+            (Some(20), &json!(30))
+        );
+        assert_eq!((&told["errors"][0]["extensions"]["code"], &told["data"]), (&json!("BAD_USER_INPUT"), &json!(null)));
+    }
+
+    #[test]
+    fn a_read_over_the_limit_fails_and_a_mutation_tells_its_ids_and_user_errors() {
+        let name = "x".repeat(2_000);
+        let payload =
+            json!({"customer": {"id": "1", "c": "1", "name": name}, "d": "2", "u": [{"code": 7}], "v": [{"code": 7}]});
+        let data = json!({"a": payload, "b": {"customer": {"name": "y"}}});
+        let read = answer(OperationType::Query, data.clone(), Vec::new());
+        assert_eq!((read.get("data"), &read["errors"][0]["extensions"]["code"]), (None, &json!("OPERATION_TOO_LARGE")));
+        let written = answer(OperationType::Mutation, data, Vec::new());
+        let told = json!({"customer": {"id": "1", "c": null, "name": null}, "d": "2", "u": [{"code": 7}], "v": null});
+        assert_eq!(written["data"], json!({"a": told, "b": {"customer": null}}));
+        let errors = written["errors"].as_array().expect("errors");
+        let paths: Vec<_> = errors.iter().map(|error| error["path"][0].as_str().expect("a path")).collect();
+        assert_eq!((paths, &errors[0]["extensions"]["code"]), (vec!["a", "b"], &json!("OPERATION_TOO_LARGE")));
+    }
+
+    #[test]
+    fn data_right_at_the_limit_is_served() {
+        let data = |length: usize| json!({"a": null, "b": "x".repeat(length)});
+        let around = data(0).to_string().len();
+        assert!(answer(OperationType::Query, data(1_000 - around), Vec::new()).get("errors").is_none());
+        assert!(answer(OperationType::Query, data(1_001 - around), Vec::new()).get("data").is_none());
     }
 }

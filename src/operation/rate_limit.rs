@@ -74,7 +74,8 @@ impl RateLimit {
             self.budgets.retain_recent();
             self.budgets.shrink_to_fit();
         }
-        let units = u32::try_from(units).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN);
         match self.budgets.check_key_n(&payer.digest, units) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_yet)) => {
@@ -114,5 +115,7 @@ mod tests {
     fn what_no_budget_ever_holds_is_refused_for_good() {
         let refused = limit(1, 10).take(Payer::known(1), 11).expect_err("too much");
         assert!(refused.code == Code::OperationTooLarge && !refused.retryable());
+        let more_than_a_number = limit(1, 11).take(Payer::known(1), usize::MAX).expect_err("too much");
+        assert_eq!(more_than_a_number.code, Code::OperationTooLarge);
     }
 }

@@ -13,6 +13,8 @@ use async_graphql::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::answer_size::count;
+
 /// A personal value. In the schema it is just a `T`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -56,7 +58,7 @@ impl<T: OutputType> OutputType for Personal<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        self.0.resolve(ctx, field).await
+        count(ctx, self.0.resolve(ctx, field).await?).await
     }
 }
 

@@ -76,6 +76,8 @@ const BOUNDS: &[&str] = &[
     "max_operations",
     "max_upstream_calls",
     "max_representations",
+    "max_answer_fields",
+    "max_response_bytes",
     "max_unmask_per_operation",
     "max_errors",
     "max_validation_errors",

@@ -1,6 +1,7 @@
 //! Requests that are small and mean harm: each is refused by name, in time, without a call to the upstream and without
 //! repeating what was sent; and the next caller is served as if nothing had been.
 
+mod answers;
 mod bodies;
 mod documents;
 mod settings;

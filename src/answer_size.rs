@@ -1,0 +1,179 @@
+//! The size of an answer while it is made.
+//!
+//! The cost of an operation (`operation/cost.rs`) bounds the fields of its answer before it runs, by the lengths
+//! that lists usually have. Here the texts that really come are counted as they go in, so that neither a longer list nor
+//! a longer text can make an answer grow without end. A long answer also lets other requests run in between.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value};
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+/// Counts the texts of one answer; the executor puts it into each request.
+#[derive(Debug)]
+pub struct AnswerSize {
+    /// In bytes; `None` where the answer has to come to its end, whatever its size.
+    limit: Option<usize>,
+    bytes: AtomicUsize,
+    exceeded: Notify,
+}
+
+/// What a text takes in JSON besides its characters: quotes and a comma.
+const AROUND: usize = 3;
+
+impl AnswerSize {
+    /// The size of an answer that is given up once its texts are over a limit, in bytes.
+    pub fn limited(limit: usize) -> Self {
+        Self { limit: Some(limit), bytes: AtomicUsize::new(0), exceeded: Notify::new() }
+    }
+
+    /// The size of an answer that is not given up: of a mutation, which has been carried out.
+    pub fn unlimited() -> Self {
+        Self { limit: None, bytes: AtomicUsize::new(0), exceeded: Notify::new() }
+    }
+
+    /// Waits until the answer is over the limit.
+    pub async fn exceeded(&self) {
+        self.exceeded.notified().await;
+    }
+
+    /// Whether the answer is over the limit.
+    pub fn is_exceeded(&self) -> bool {
+        self.limit.is_some_and(|limit| self.bytes.load(Ordering::Relaxed) > limit)
+    }
+
+    fn add(&self, bytes: usize) -> ServerResult<()> {
+        let total = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        match self.limit {
+            Some(limit) if total > limit => {
+                self.exceeded.notify_one();
+                // Nobody sees it: the executor gives the whole answer up.
+                Err(ServerError::new("The answer is too large.", None))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Counts a value that goes into an answer, and lets other requests run now and then.
+///
+/// # Errors
+/// Where the answer is over its limit.
+pub async fn count(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
+    if let Some(size) = ctx.data_opt::<std::sync::Arc<AnswerSize>>() {
+        let bytes = match &value {
+            Value::String(text) => text.len(),
+            _ => 0,
+        };
+        size.add(bytes + AROUND)?;
+    }
+    tokio::task::coop::consume_budget().await;
+    Ok(value)
+}
+
+/// A text or date of the upstream's that is counted as it goes into an answer. In the schema it is just a `T`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Counted<T>(T);
+
+impl<T> From<T> for Counted<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> Deref for Counted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: OutputType> OutputType for Counted<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        T::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        count(ctx, self.0.resolve(ctx, field).await?).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Response, Schema};
+
+    use super::*;
+
+    struct Query(Vec<Counted<String>>);
+
+    #[Object]
+    impl Query {
+        async fn texts(&self) -> &Vec<Counted<String>> {
+            &self.0
+        }
+    }
+
+    /// Runs a query of many texts; the answer, and how often it let others run.
+    async fn run(texts: usize, size: AnswerSize) -> (Response, usize) {
+        let query = Query(vec!["text".to_owned().into(); texts]);
+        let schema = Schema::new(query, EmptyMutation, EmptySubscription);
+        let running = async move { schema.execute(Request::new("{ texts }").data(Arc::new(size))).await };
+        let counted = async move {
+            let (mut running, mut pauses) = (pin!(running), 0);
+            std::future::poll_fn(|task| match running.as_mut().poll(task) {
+                Poll::Ready(response) => Poll::Ready((response, pauses)),
+                Poll::Pending => {
+                    pauses += 1;
+                    Poll::Pending
+                }
+            })
+            .await
+        };
+        tokio::spawn(counted).await.expect("it does not panic")
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_lets_others_run() {
+        let (response, pauses) = run(10_000, AnswerSize::limited(1_000_000)).await;
+        assert!(response.errors.is_empty());
+        assert!(pauses >= 10, "{pauses}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_over_its_limit_is_given_up_unless_it_has_to_come_to_its_end() {
+        let each = "text".len() + AROUND;
+        let (response, _) = run(1_000, AnswerSize::limited(1_000 * each)).await;
+        assert!(response.errors.is_empty());
+        let (response, _) = run(1_001, AnswerSize::limited(1_000 * each)).await;
+        assert!(!response.errors.is_empty());
+        let (response, _) = run(1_001, AnswerSize::unlimited()).await;
+        assert!(response.errors.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_limit_is_told_when_it_is_passed() {
+        let size = AnswerSize::limited(10);
+        assert!(size.add(10).is_ok() && !size.is_exceeded());
+        assert!(size.add(1).is_err() && size.is_exceeded());
+        size.exceeded().await;
+    }
+}
