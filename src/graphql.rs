@@ -12,6 +12,7 @@ pub mod error;
 pub mod federation;
 pub mod mutation;
 pub mod node;
+pub mod nullability;
 pub mod page;
 pub mod payload;
 pub mod query;

@@ -9,9 +9,11 @@ use async_graphql::{Context, ID, Lookahead, Object};
 
 use super::access::{reads_review, require_permission};
 use super::error::{Answer, explain};
+use super::nullability::semantic_non_null;
 use super::review::CustomerReview;
 use crate::auth::Permission;
 use crate::customers::Session;
+use crate::error::{Code, Failure};
 use crate::model::{
     Address, ComplianceProfile, Customer as Record, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus,
     CustomerSummary, CustomerType, DateTime, Device, MetadataEntry,
@@ -181,12 +183,19 @@ impl Customer {
     /// The identity screening. It costs one call per customer, and that call serves all other fields too. Where it
     /// fails, this field is null with an error, and the customer's own fields are there all the same. Needs
     /// REVIEWS_READ.
+    #[graphql(directive = semantic_non_null::apply(vec![0]))]
     async fn review(&self, ctx: &Context<'_>) -> Option<Answer<CustomerReview>> {
         if let Err(refused) = require_permission(ctx, Permission::ReviewsRead) {
             return Some(Err(refused));
         }
         match session(ctx).review(self.customer_id()).await {
-            Ok(review) => review.map(|review| Ok(CustomerReview::new(review))),
+            Ok(Some(review)) => Some(Ok(CustomerReview::new(review))),
+            // The customer was there a moment ago. Null alone would say that it was never screened.
+            Ok(None) => {
+                let message =
+                    "The Customers API has no review of this customer: it may have been erased since. Read it again.";
+                Some(Err(Failure::new(Code::UpstreamInvalidResponse, message)))
+            }
             Err(error) => Some(Err(explain(ctx, error))),
         }
     }

@@ -190,3 +190,15 @@ async fn an_object_whose_every_field_failed_is_still_an_object() {
     sandbox.clear_faults().await;
     assert_eq!(gateway.ask(query).await.get("errors"), None);
 }
+
+/// The only null of a review without an error would be one that says nothing: it was never screened, or it is gone.
+#[tokio::test]
+async fn a_customer_that_is_gone_when_its_review_is_read_is_an_error_at_the_review() {
+    let (gateway, sandbox, ids) = start().await;
+    sandbox.fault(json!({"route": REVIEW, "customer_id": ids[1], "fault": {"status": 404}})).await;
+    let answer = gateway.ask("{ customers(first: 3) { nodes { id review { customer { id } } } } }").await;
+    let error = only_error(&answer);
+    assert_eq!(error["path"], json!(["customers", "nodes", 1, "review"]));
+    assert_eq!(error["extensions"]["code"], "UPSTREAM_INVALID_RESPONSE");
+    assert_eq!(answer["data"]["customers"]["nodes"][1], json!({"id": ids[1], "review": null}));
+}
