@@ -61,9 +61,10 @@ function covered(places, of = schema, more = []) {
   };
 }
 
-/** Tests send wrong documents on purpose; those cover nothing. */
+/** Tests send wrong documents on purpose; those cover nothing. GraphQL Inspector breaks on `__type`. */
 function sourcesOf(file, schema) {
   const sent = documentsOf(file).map(({ document }) => withoutClientDirectives(document, schema));
   const right = sent.filter((document) => validate(schema, document, rules).length === 0);
-  return right.map((document, at) => new Source(print(document), `${file}#${at}`));
+  const texts = right.map((document) => print(document)).filter((text) => !text.includes('__type('));
+  return texts.map((text, at) => new Source(text, `${file}#${at}`));
 }
