@@ -30,7 +30,7 @@ pub fn protected(routes: Router, origins: &Origins) -> Router {
     }
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.allowed().iter().cloned()))
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::QUERY])
         .allow_headers([
             header::ACCEPT,
             header::AUTHORIZATION,

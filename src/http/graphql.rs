@@ -1,7 +1,7 @@
-//! GraphQL over HTTP: GET and POST, media types, statuses, bounded bodies.
+//! GraphQL over HTTP: GET, POST and QUERY, media types, statuses, bounded bodies.
 //!
-//! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET, no
-//! batches.
+//! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET or
+//! QUERY, no batches. QUERY (RFC 10008) is a safe read with the body of a POST.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -141,8 +141,8 @@ impl Exchange<'_> {
         let by_get = match *self.method {
             Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign()),
             Method::GET => true,
-            Method::POST => false,
-            _ => return Err(wrong_method("Send a GET or a POST.")),
+            Method::POST | Method::QUERY => false,
+            _ => return Err(wrong_method("Send a GET, a POST or a QUERY.")),
         };
         let principal = self.principal(deadline).await?;
         self.notes.note(|summary| summary.caller = self.app.caller_digest(&principal));
@@ -172,7 +172,7 @@ impl Exchange<'_> {
             });
         });
         match kind {
-            OperationType::Mutation if by_get => return Err(wrong_method(MUTATION_BY_GET)),
+            OperationType::Mutation if *self.method != Method::POST => return Err(wrong_method(MUTATION_BY_POST_ONLY)),
             OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
             OperationType::Query | OperationType::Mutation => {}
         }
@@ -276,7 +276,7 @@ fn wrong_method(message: &'static str) -> Failure {
     bad(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-const MUTATION_BY_GET: &str = "A mutation goes by POST.";
+const MUTATION_BY_POST_ONLY: &str = "A mutation goes by POST.";
 
 /// The answer to a request that was not run.
 fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
@@ -297,7 +297,7 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
     let outcome = Outcome::refused(failure, id.as_str());
     let mut response = with_failure_headers(answer::with_type(status, media.content_type(), &outcome), failure);
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        let allowed = if failure.message == MUTATION_BY_GET { "POST" } else { "GET, POST" };
+        let allowed = if failure.message == MUTATION_BY_POST_ONLY { "POST" } else { "GET, POST, QUERY" };
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     response

@@ -55,6 +55,19 @@ async fn a_post_of_another_site_is_refused_and_not_run(#[case] headers: &[(&str,
     }
 }
 
+#[rstest]
+#[case::by_fetch_metadata(&[("sec-fetch-site", "cross-site")])]
+#[case::by_an_origin_alone(&[("origin", "https://evil.example")])]
+#[tokio::test]
+async fn a_query_by_query_of_another_site_is_refused_before_it_costs_a_call(#[case] headers: &[(&str, &str)]) {
+    for (gateway, sandbox) in [Gateway::start().await, listing().await] {
+        let body = json!({"query": "{ customers { totalCount } }"});
+        let got = sent(gateway.request(Method::QUERY, "/graphql").json(&body), headers).await;
+        assert_eq!((got.status, got.header("access-control-allow-origin")), (403, None), "{}", got.text);
+        assert_eq!(sandbox.calls().await, json!({}));
+    }
+}
+
 /// What is close to a listed origin is not listed.
 #[rstest]
 #[case("https://desk.example.com.evil.example")]
@@ -120,7 +133,7 @@ async fn a_preflight_is_answered_for_listed_origins_alone() {
         assert!(allowed.contains(name), "{name}");
     }
     assert!(!allowed.contains('*'));
-    assert_eq!(got.header("access-control-allow-methods").map(|methods| methods.contains("POST")), Some(true));
+    assert_eq!(got.header("access-control-allow-methods"), Some("GET,POST,QUERY"));
     for origin in ["https://evil.example", "null"] {
         assert_eq!(preflight(&gateway, origin).await.header("access-control-allow-origin"), None, "{origin}");
     }

@@ -99,7 +99,7 @@ async fn other_methods_are_refused(#[case] method: Method) {
     let request = gateway.request(method, "/graphql").json(&json!({"query": QUERY}));
     let got = Got::from(request.send().await.unwrap()).await;
     refused(&got, 405, "BAD_REQUEST");
-    assert_eq!(got.header("allow"), Some("GET, POST"));
+    assert_eq!(got.header("allow"), Some("GET, POST, QUERY"));
 }
 
 #[tokio::test]
@@ -111,6 +111,38 @@ async fn a_query_comes_by_get() {
         get(&gateway, &[("query", query), ("operationName", "A"), ("variables", &variables), ("extensions", "{}")])
             .await;
     assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
+}
+
+/// RFC 10008: what a GET puts into its URL goes in the body, so that no log of URLs gets a filter's e-mail address.
+#[tokio::test]
+async fn a_query_comes_by_query_with_the_body_of_a_post() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.private_max_age = true).await;
+    let body = json!({"query": "query ($id: ID!) { customer(id: $id) { name } }", "variables": {"id": REX}});
+    let query = |body: &Value| gateway.request(Method::QUERY, "/graphql").json(body);
+    let got = Got::from(query(&body).send().await.unwrap()).await;
+    assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
+    // A cache that keys by the URL alone would give one body's answer to another one.
+    assert_eq!(got.header("cache-control"), Some("no-store"));
+    let got = Got::from(query(&body).header("accept", GRAPHQL).send().await.unwrap()).await;
+    assert_eq!((got.status, got.header("content-type").unwrap().starts_with(GRAPHQL)), (200, true));
+    refused(&Got::from(query(&json!([body])).send().await.unwrap()).await, 400, "BAD_REQUEST");
+    let form = gateway.request(Method::QUERY, "/graphql").header("content-type", "text/plain").body(body.to_string());
+    refused(&Got::from(form.send().await.unwrap()).await, 415, "BAD_REQUEST");
+    let in_the_url = gateway.request(Method::QUERY, "/graphql").query(&[("query", QUERY)]);
+    refused(&Got::from(in_the_url.send().await.unwrap()).await, 415, "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn a_mutation_by_query_is_refused_and_not_run() {
+    let (gateway, sandbox) = Gateway::start().await;
+    let mutation = format!("mutation M {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
+    let both = format!("{mutation} query Q {{ viewer {{ subject }} }}");
+    for body in [json!({"query": mutation}), json!({"query": both, "operationName": "M"})] {
+        let got = Got::from(gateway.request(Method::QUERY, "/graphql").json(&body).send().await.unwrap()).await;
+        refused(&got, 405, "BAD_REQUEST");
+        assert_eq!(got.header("allow"), Some("POST"));
+    }
+    assert_eq!((sandbox.calls().await, sandbox.writes().await), (json!({}), vec![]));
 }
 
 #[tokio::test]
