@@ -308,7 +308,7 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
-            "query" | "documentId" | "operationName" if value.is_empty() => Json::Null,
+            "query" if value.is_empty() => Json::Null,
             "query" | "documentId" | "operationName" => Json::String(value.into_owned()),
             "variables" | "extensions" if value.is_empty() => Json::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
@@ -319,13 +319,19 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
             return Err(bad("A parameter was given twice."));
         }
     }
-    from_parameters(parameters)
+    from_parameters(without_empty_names(parameters))
 }
 
-/// The operation in a POST's body.
+/// An empty name counts as not given, by every method.
+fn without_empty_names(mut parameters: Map<String, Json>) -> Map<String, Json> {
+    parameters.retain(|name, value| !(value == "" && matches!(name.as_str(), "documentId" | "operationName")));
+    parameters
+}
+
+/// The operation in a POST's or a QUERY's body.
 fn from_body(body: &[u8]) -> Result<Operation, Failure> {
     match serde_json::from_slice(body) {
-        Ok(body::Body::Object(parameters)) => from_parameters(parameters),
+        Ok(body::Body::Object(parameters)) => from_parameters(without_empty_names(parameters)),
         Ok(body::Body::Twice) => Err(bad("A parameter was given twice.")),
         Ok(body::Body::Batch) => Err(bad("Batches are not taken: send one operation in each request.")),
         Ok(body::Body::Other) => Err(bad("The body must be a JSON object with `query`.")),

@@ -205,6 +205,40 @@ async fn null_parameters_count_as_not_given() {
     assert_eq!(got.json(), json!({"data": {"viewer": {"subject": null}}}));
 }
 
+/// Some clients send an empty name for an operation without one.
+#[rstest]
+#[case::by_get(Method::GET)]
+#[case::by_post(Method::POST)]
+#[case::by_query(Method::QUERY)]
+#[tokio::test]
+async fn empty_names_count_as_not_given_by_every_method(#[case] method: Method) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let send = async |parameters: &[(&str, &str)]| {
+        let request = gateway.request(method.clone(), "/graphql");
+        let request = match method {
+            Method::GET => request.query(parameters),
+            _ => request.json(&parameters.iter().copied().collect::<std::collections::HashMap<_, _>>()),
+        };
+        Got::from(request.send().await.unwrap()).await
+    };
+    let got = send(&[("query", QUERY), ("operationName", ""), ("documentId", "")]).await;
+    assert_eq!(got.json(), json!({"data": {"viewer": {"subject": null}}}));
+    refused(&send(&[("documentId", ""), ("operationName", "")]).await, 400, "BAD_REQUEST");
+}
+
+#[rstest]
+#[case("application/json; charset=utf-8")]
+#[case("application/json; charset=UTF8")]
+#[case("application/json;charset=utf8")]
+#[case("application/json; charset=\"utf-8\"")]
+#[case("Application/JSON; Charset=\"Utf8\"")]
+#[tokio::test]
+async fn utf_8_is_read_however_it_is_written(#[case] content_type: &str) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let got = post(&gateway, &[("content-type", content_type)], json!({"query": QUERY}).to_string()).await;
+    assert_eq!((got.status, got.json()), (200, json!({"data": {"viewer": {"subject": null}}})));
+}
+
 #[tokio::test]
 async fn a_get_without_its_parameters_is_refused() {
     let (gateway, _sandbox) = Gateway::start().await;
