@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
+use super::content_coding::{self, ContentCoding, Undecodable};
 use super::media::{Media, is_json};
 use super::middleware::{Notes, RequestId, broken};
 use super::seen::{self, Seen};
@@ -153,7 +154,9 @@ impl Exchange<'_> {
                 let message = "Send the request as JSON with `Content-Type: application/json`.";
                 return Err(bad(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
             }
-            from_body(&self.read(body, deadline).await?)?
+            let coding = ContentCoding::of(self.headers)
+                .ok_or_else(|| bad(UNKNOWN_CODING).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
+            from_body(&self.read(body, coding, deadline).await?)?
         };
         let payer = payer::of(self.app, &principal, self.peer.ip());
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
@@ -229,14 +232,12 @@ impl Exchange<'_> {
         principal
     }
 
-    /// The body, up to its bound and the deadline.
-    async fn read(&self, body: &mut Body, deadline: Instant) -> Result<Bytes, Failure> {
+    /// The body, decoded, up to its bound and the deadline.
+    async fn read(&self, body: &mut Body, coding: ContentCoding, deadline: Instant) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
-        let too_large = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
-                metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
-                let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
-                Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+                too_large(limit)
             } else {
                 bad("The request's body did not come whole.")
             }
@@ -250,17 +251,33 @@ impl Exchange<'_> {
             let Ok(frame) = frame else {
                 return Err(bad("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT));
             };
-            match frame.map(|frame| frame.map_err(too_large)) {
+            match frame.map(|frame| frame.map_err(broken)) {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
                     // One permit, however many frames there are: they can be of one byte, or of none.
                     room.merge(self.app.room_for(data.len())?);
                     read.extend_from_slice(&data);
                 }
-                None => return Ok(read.freeze()),
+                None => break,
             }
         }
+        let reserve = |more| {
+            room.merge(self.app.room_for(more)?);
+            Ok(())
+        };
+        content_coding::decode(coding, read.freeze(), limit, reserve).await.map_err(|error| match error {
+            Undecodable::TooLarge => too_large(limit),
+            Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
+            Undecodable::Refused(failure) => failure,
+        })
     }
+}
+
+/// A body over its bound.
+fn too_large(limit: usize) -> Failure {
+    metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
+    let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
+    Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// What is told where running an operation broke: of a mutation, that it may have changed something before.
@@ -275,6 +292,8 @@ fn bad(message: &'static str) -> Failure {
 fn wrong_method(message: &'static str) -> Failure {
     bad(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
+
+const UNKNOWN_CODING: &str = "Send the body without `Content-Encoding`, or with one of `gzip` and `br`.";
 
 const MUTATION_BY_POST_ONLY: &str = "A mutation goes by POST.";
 
@@ -299,6 +318,9 @@ fn refused(failure: &Failure, media: Media, id: &RequestId) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = if failure.message == MUTATION_BY_POST_ONLY { "POST" } else { "GET, POST, QUERY" };
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    if failure.message == UNKNOWN_CODING {
+        response.headers_mut().insert(header::ACCEPT_ENCODING, content_coding::TAKEN);
     }
     response
 }

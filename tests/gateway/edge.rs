@@ -1,5 +1,6 @@
 //! GraphQL over HTTP: media types, statuses, methods, parameters, bounds, and how a server ends.
 
+use std::io::Write;
 use std::time::Duration;
 
 use customers_gateway::auth::Mode;
@@ -287,6 +288,88 @@ async fn a_body_over_the_bound_is_refused_and_one_below_is_not() {
     let got = post(&gateway, &json, sized(1001)).await;
     refused(&got, 413, "OPERATION_TOO_LARGE");
     assert!(got.text.contains("max_body_bytes") && got.text.contains("1000"));
+}
+
+/// The gzip form of a text.
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `{"query":"{ viewer { subject } }"}` by the `brotli` command.
+const BROTLI: [u8; 38] = [
+    139, 16, 128, 123, 34, 113, 117, 101, 114, 121, 34, 58, 34, 123, 32, 118, 105, 101, 119, 101, 114, 32, 123, 32,
+    115, 117, 98, 106, 101, 99, 116, 32, 125, 32, 125, 34, 125, 3,
+];
+
+async fn post_coded(gateway: &Gateway, coding: &str, body: Vec<u8>) -> Got {
+    let request = gateway.request(Method::POST, "/graphql").header("content-type", "application/json");
+    Got::from(request.header("content-encoding", coding).body(body).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_decoded() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let plain = json!({"query": QUERY}).to_string();
+    for (coding, body) in
+        [("gzip", gzip(&plain)), ("X-Gzip", gzip(&plain)), ("br", BROTLI.to_vec()), ("identity", plain.into_bytes())]
+    {
+        let got = post_coded(&gateway, coding, body).await;
+        assert_eq!((got.status, got.json()), (200, json!({"data": {"viewer": {"subject": null}}})), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_another_coding_is_refused_with_those_that_are_taken() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let plain = json!({"query": QUERY}).to_string();
+    for coding in ["deflate", "zstd", "compress", "gzip, gzip", "br, gzip", "planted"] {
+        let got = post_coded(&gateway, coding, gzip(&plain)).await;
+        refused(&got, 415, "BAD_REQUEST");
+        assert_eq!(got.header("accept-encoding"), Some("gzip, br"));
+    }
+    // Another type is another matter.
+    assert_eq!(post(&gateway, &[("content-type", "text/plain")], plain).await.header("accept-encoding"), None);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_coded_as_it_says_is_refused() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let plain = json!({"query": QUERY, "a": "planted"}).to_string();
+    let coded = gzip(&plain);
+    let cut_off = coded[..coded.len() - 4].to_vec();
+    let followed = [coded.clone(), b"planted".to_vec()].concat();
+    for (coding, body) in
+        [("gzip", plain.clone().into_bytes()), ("br", coded), ("gzip", cut_off), ("gzip", followed), ("br", vec![])]
+    {
+        let got = post_coded(&gateway, coding, body).await;
+        refused(&got, 400, "BAD_REQUEST");
+        assert!(got.text.contains("Content-Encoding") && !got.text.contains("planted"), "{}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_bounded_as_it_is_decoded() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.server.max_body_bytes = 100_000;
+        settings.server.max_bodies_bytes = 100_000;
+    })
+    .await;
+    let sized = |length: usize| {
+        let body = json!({"query": QUERY, "variables": {"a": ""}}).to_string();
+        body.replace("\"\"", &format!("\"{}\"", "a".repeat(length - body.len())))
+    };
+    assert_eq!(post_coded(&gateway, "gzip", gzip(&sized(90_000))).await.status, 200);
+    let got = post_coded(&gateway, "gzip", gzip(&sized(100_001))).await;
+    refused(&got, 413, "OPERATION_TOO_LARGE");
+    let bomb = gzip(&sized(50_000_000));
+    assert!(bomb.len() < 60_000);
+    refused(&post_coded(&gateway, "gzip", bomb).await, 413, "OPERATION_TOO_LARGE");
+    // What it was coded as counts while it is decoded: both together are over what all bodies may hold.
+    let got = post_coded(&gateway, "gzip", gzip(&sized(99_999))).await;
+    refused(&got, 503, "OVERLOADED");
+    assert_eq!(post_coded(&gateway, "gzip", gzip(&sized(90_000))).await.status, 200, "and all is given back");
 }
 
 #[tokio::test]
