@@ -67,6 +67,10 @@ pub struct Server {
     pub drain: Duration,
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
     pub max_body_bytes: usize,
     pub max_bodies_bytes: usize,
     pub max_connections: usize,
@@ -282,8 +286,12 @@ impl Settings {
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
-        let positive =
-            [("server.deadline", self.server.deadline), ("server.header_timeout", self.server.header_timeout)];
+        let positive = [
+            ("server.deadline", self.server.deadline),
+            ("server.header_timeout", self.server.header_timeout),
+            ("server.keep_alive", self.server.keep_alive),
+            ("server.write_timeout", self.server.write_timeout),
+        ];
         for (name, duration) in positive {
             if duration.is_zero() {
                 return Err(unusable(name, "must be longer than nothing"));
@@ -295,6 +303,8 @@ impl Settings {
             ("server.drain_delay", self.server.drain_delay),
             ("server.drain", self.server.drain),
             ("server.header_timeout", self.server.header_timeout),
+            ("server.keep_alive", self.server.keep_alive),
+            ("server.write_timeout", self.server.write_timeout),
             ("cache.customer_ttl", self.cache.customer_ttl),
             ("cache.review_ttl", self.cache.review_ttl),
             ("cache.page_ttl", self.cache.page_ttl),

@@ -6,6 +6,7 @@
 //! closed before it is read.
 
 pub mod connections;
+mod stream_body;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use connections::Bounded;
+use connections::{Bounded, Timeouts};
 
 use crate::app::App;
 use crate::http;
@@ -32,6 +33,10 @@ pub struct Keeping {
     pub max_connections: usize,
     /// How long a client may take for a request's headers.
     pub headers: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout: Duration,
     /// How long requests are still taken after the process stopped being ready: until the platform has noticed.
     pub drain_delay: Duration,
     /// How long going down may take after that.
@@ -125,8 +130,9 @@ async fn run(
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
-    // The header's time also runs while a kept connection is idle, and ends it; `connections` does so for HTTP/2.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(keeping.headers);
+    // This time runs from the last answer to the end of the next head; `connections` ends idle ones and slow heads sooner.
+    let next_head = keeping.keep_alive + keeping.headers;
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(next_head);
     server
         .http_builder()
         .http2()
@@ -135,7 +141,8 @@ async fn run(
         .keep_alive_timeout(keeping.headers)
         .max_concurrent_streams(MOST_STREAMS);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let bounded = Bounded::new(keeping.max_connections, keeping.headers, name);
+    let timeouts = Timeouts { keep_alive: keeping.keep_alive, headers: keeping.headers, write: keeping.write_timeout };
+    let bounded = Bounded::new(keeping.max_connections, timeouts, name);
     match tls {
         None => server.acceptor(bounded).serve(service).await,
         Some(config) => {

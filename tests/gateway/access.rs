@@ -75,6 +75,8 @@ async fn gateway(jwt: &str) -> Gateway {
     let keeping = Keeping {
         max_connections: 1024,
         headers: Duration::from_secs(5),
+        keep_alive: Duration::from_secs(5),
+        write_timeout: Duration::from_secs(30),
         drain_delay: Duration::ZERO,
         drain: Duration::from_secs(1),
     };

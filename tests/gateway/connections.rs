@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::binary::{Serving, complaint};
+use crate::process::Process;
 use crate::support::certified::Certified;
 use crate::support::{Gateway, Sandbox};
 
@@ -26,6 +27,7 @@ const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: app
 async fn impatient() -> (Gateway, Sandbox) {
     Gateway::with(|settings| {
         settings.server.header_timeout = SHORT;
+        settings.server.keep_alive = SHORT;
         settings.server.deadline = SHORT;
     })
     .await
@@ -94,6 +96,121 @@ async fn a_kept_connection_is_ended_when_it_is_idle() {
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
+/// A load balancer keeps its connections for a minute or more, and what it sends into one that is closing is lost.
+#[tokio::test]
+async fn an_idle_connection_outlives_the_time_for_headers() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
+    let mut kept = connect(&gateway).await;
+    served_on(&mut kept).await;
+    let (mut requests, connection) = h2::client::handshake(connect(&gateway).await).await.unwrap();
+    tokio::spawn(connection);
+    let mut live = async || {
+        let request = http::Request::get(format!("{}/livez", gateway.base)).body(()).unwrap();
+        let (answer, _) = requests.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+    };
+    live().await;
+    // Whoever comes later and sends no head is ended first.
+    for _ in 0..2 {
+        until_closed(&mut connect(&gateway).await).await;
+    }
+    served_on(&mut kept).await;
+    live().await;
+}
+
+#[tokio::test]
+async fn the_head_of_a_later_request_has_the_time_for_headers() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.server.header_timeout = SHORT;
+        settings.server.keep_alive = Duration::from_secs(3600);
+    })
+    .await;
+    let mut stream = connect(&gateway).await;
+    served_on(&mut stream).await;
+    stream.write_all(HEAD.as_bytes()).await.unwrap();
+    let told = until_closed(&mut stream).await;
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{told}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_reset_after_the_write_timeout() {
+    let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address = process.base().trim_start_matches("http://").parse().unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let script = script(&process).await;
+    let length = process.public(&script).await.text.len();
+    // More than what the systems on both sides hold for whoever does not read.
+    let times = 60_000_000 / length;
+    let request = format!("GET {script} HTTP/1.1\r\nhost: gateway\r\n\r\n");
+    stream.write_all(request.repeat(times).as_bytes()).await.unwrap();
+    until_counted(&process, "gateway_write_timeouts_total", 1).await;
+    let mut told = Vec::new();
+    let _reset = timeout(PATIENCE, stream.read_to_end(&mut told)).await.expect("it is reset");
+    assert!(told.len() < times * length, "all of it came: {}", told.len());
+    assert_eq!(process.public("/livez").await.status, 200);
+}
+
+/// Its window stays shut while another stream of the same connection is served: the socket is never full.
+#[tokio::test]
+async fn a_stream_of_http_2_that_is_not_read_is_given_up_and_the_others_go_on() {
+    let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
+    let stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    let (mut requests, connection) =
+        builder.initial_window_size(100).handshake::<_, bytes::Bytes>(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut ask = |path: &str| {
+        let request = http::Request::get(format!("{}{path}", process.base())).body(()).unwrap();
+        requests.send_request(request, true).unwrap().0
+    };
+    let answer = ask(&script(&process).await).await.unwrap();
+    let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    let mut unread = answer.into_body();
+    until_counted(&process, "gateway_write_timeouts_total", 1).await;
+    // Reading it now brings no whole answer.
+    let (mut told, mut broken) = (0, false);
+    while let Some(part) = timeout(PATIENCE, unread.data()).await.expect("it ends") {
+        match part {
+            Ok(part) => {
+                told += part.len();
+                unread.flow_control().release_capacity(part.len()).unwrap();
+            }
+            Err(_reset) => broken = true,
+        }
+        if broken {
+            break;
+        }
+    }
+    assert!(broken && told < length, "{told} of {length}");
+    let other = ask("/livez").await.unwrap();
+    assert_eq!(other.status(), 200);
+    assert!(timeout(PATIENCE, other.into_body().data()).await.expect("it is read").unwrap().is_ok());
+}
+
+/// The path of the playground's script, which is long.
+async fn script(process: &Process) -> String {
+    let page = process.public("/graphiql").await.text;
+    page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("the page has a script").to_owned()
+}
+
+/// Waits until a counter of the process has come to a number.
+async fn until_counted(process: &Process, counter: &str, least: u64) {
+    timeout(PATIENCE, async {
+        loop {
+            let metrics = process.admin("/metrics").await.text;
+            let line = metrics.lines().find_map(|line| line.strip_prefix(counter)?.trim().parse::<f64>().ok());
+            if line.is_some_and(|count| count >= least as f64) {
+                return;
+            }
+            sleep(SHORT / 20).await;
+        }
+    })
+    .await
+    .expect("it comes to that");
+}
+
 /// Keep-alive alone would hold it: the other side answers each ping.
 #[tokio::test]
 async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
@@ -112,7 +229,11 @@ async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
 
 #[tokio::test]
 async fn a_connection_of_http_2_with_a_request_open_is_not_idle() {
-    let (gateway, sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.server.header_timeout = SHORT;
+        settings.server.keep_alive = SHORT;
+    })
+    .await;
     sandbox.latency(4 * u64::try_from(SHORT.as_millis()).unwrap()).await;
     let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let query = json!({"query": "{ customers(first: 100) { totalCount nodes { id name email } } }"});

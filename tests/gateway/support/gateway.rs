@@ -98,6 +98,8 @@ impl Gateway {
         let keeping = Keeping {
             max_connections: settings.server.max_connections,
             headers: settings.server.header_timeout,
+            keep_alive: settings.server.keep_alive,
+            write_timeout: settings.server.write_timeout,
             drain_delay: settings.server.drain_delay,
             drain: settings.server.drain,
         };
