@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
+use http::HeaderName;
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -47,6 +48,8 @@ pub struct App {
     /// Bytes of request bodies that may be held while they are being read.
     bodies: Semaphore,
     pub origins: Origins,
+    /// The request headers that pages of these origins may send besides those that are always allowed.
+    pub allowed_headers: Vec<HeaderName>,
     pub limits: Limits,
     /// What the admin server shows; none where no recorder was installed.
     pub metrics: Option<Metrics>,
@@ -182,7 +185,8 @@ impl App {
             accepted: AcceptedKeys::default(),
             crowd: Crowd::new(settings.server.max_operations),
             bodies: Semaphore::new(settings.server.max_bodies_bytes.min(Semaphore::MAX_PERMITS)),
-            origins: settings.http.origins()?,
+            origins: settings.http.origins(settings.auth.mode)?,
+            allowed_headers: settings.http.allowed_headers()?,
             limits: Limits {
                 deadline: settings.server.deadline,
                 max_body_bytes: settings.server.max_body_bytes,

@@ -2,6 +2,7 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 mod audit;
+mod http;
 mod jwt;
 mod list;
 mod playground;
@@ -25,10 +26,11 @@ pub use telemetry::{Log, Traces};
 
 use sources::Sources;
 
-use crate::auth::{Mode, Origins};
+use crate::auth::Mode;
 use crate::operation::rate_limit;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 
+pub use http::Http;
 pub use jwt::Jwt;
 pub use upstream::Upstream;
 
@@ -76,15 +78,6 @@ pub struct Server {
     pub max_connections: usize,
     tls_certificate: String,
     tls_key: String,
-}
-
-/// `[http]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    #[serde(deserialize_with = "list::words")]
-    allowed_origins: Vec<String>,
-    pub server_timing: bool,
 }
 
 /// `[graphql]`
@@ -281,7 +274,8 @@ impl Settings {
         self.server.tls()?;
         self.log.check()?;
         self.traces.settings()?;
-        self.http.origins()?;
+        self.http.origins(self.auth.mode)?;
+        self.http.allowed_headers()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
@@ -378,18 +372,6 @@ impl Server {
             (_, "") => Err(unusable("server.tls_key", "give the key that belongs to the certificate")),
             (certificate, key) => Ok(Some((Path::new(certificate), Path::new(key)))),
         }
-    }
-}
-
-impl Http {
-    /// The origins that may send requests from a browser.
-    ///
-    /// # Errors
-    /// Where one is no origin.
-    pub fn origins(&self) -> Result<Origins, Error> {
-        Origins::new(&self.allowed_origins).map_err(|error| {
-            unusable("http.allowed_origins", &format!("{error}; write it as https://desk.example.com"))
-        })
     }
 }
 

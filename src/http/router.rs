@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use super::browser::CrossOrigin;
 use super::middleware::RequestId;
 use super::{answer, browser, graphql, metrics, middleware, playground, probes};
 use crate::app::App;
@@ -22,7 +23,7 @@ pub fn public(app: Arc<App>) -> Router {
         None => routes,
     };
     let routes = answering_everything(routes).with_state(Arc::clone(&app));
-    framed(browser::protected(routes, &app.origins), app)
+    framed(browser::protected(routes, CrossOrigin::new(&app.origins, &app.allowed_headers)), app)
 }
 
 /// What the platform and the people on call reach: to look, never to change.
