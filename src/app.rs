@@ -72,6 +72,8 @@ pub struct Limits {
     pub report_upstream: bool,
     /// Whether answers say where the time went.
     pub server_timing: bool,
+    /// Whether answers are compressed for callers that take it.
+    pub compression: bool,
     /// Whether a caller's trace goes on here.
     pub trust_traceparent: bool,
 }
@@ -193,6 +195,7 @@ impl App {
                 private_max_age: settings.graphql.private_max_age,
                 report_upstream: settings.graphql.report_upstream,
                 server_timing: settings.http.server_timing,
+                compression: settings.http.compression,
                 trust_traceparent: settings.traces.trust_incoming,
             },
             metrics: None,

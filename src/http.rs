@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod body;
 pub mod browser;
+pub mod compression;
 pub mod content_coding;
 pub mod graphql;
 pub mod media;

@@ -15,6 +15,7 @@ pub struct Http {
     #[serde(deserialize_with = "super::list::words")]
     allowed_headers: Vec<String>,
     pub server_timing: bool,
+    pub compression: bool,
 }
 
 impl Http {

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
+use super::compression;
 use super::content_coding::{self, ContentCoding, Undecodable};
 use super::media::{Media, is_json};
 use super::middleware::{Notes, RequestId, broken};
@@ -66,8 +67,10 @@ pub async fn serve(
         summary.upstream_calls = Arc::clone(&seen.calls);
         summary.trace_id = traces::id(&span);
     });
+    let mut compress = app.limits.compression;
     let mut response = match exchange.run(&uri, &mut body).instrument(span.clone()).await {
-        Ok(Answered { outcome, cache_control, age }) => {
+        Ok(Answered { outcome, cache_control, age, in_clear }) => {
+            compress &= !in_clear;
             notes.note(|summary| summary.codes = outcome.codes());
             let status = match (media, outcome.is_refused()) {
                 (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
@@ -91,6 +94,9 @@ pub async fn serve(
         }
     };
     response.headers_mut().insert(header::VARY, VARY);
+    if compress {
+        response = compression::compressed(response, &headers).await;
+    }
     let summary = notes.summary();
     unanswered.tell(&summary, response.status());
     if app.limits.server_timing {
@@ -131,6 +137,8 @@ struct Answered {
     cache_control: HeaderValue,
     /// Of its oldest part that is past its time.
     age: Option<Duration>,
+    /// Whether it was to show customers in clear.
+    in_clear: bool,
 }
 
 /// An old answer in the words of RFC 7234, section 5.5.1.
@@ -179,7 +187,7 @@ impl Exchange<'_> {
             OperationType::Subscription => return Err(bad("Subscriptions are not served here.")),
             OperationType::Query | OperationType::Mutation => {}
         }
-        let planned = prepared.planned_calls();
+        let (planned, in_clear) = (prepared.planned_calls(), prepared.unmaskings() > 0);
         self.app.admit(payer, &principal, &prepared)?;
         let reading = App::reading(kind, wants_no_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
@@ -203,10 +211,10 @@ impl Exchange<'_> {
             None => outcome,
         };
         if !self.wants_report() {
-            return Ok(Answered { outcome, cache_control, age });
+            return Ok(Answered { outcome, cache_control, age, in_clear });
         }
         let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
-        Ok(Answered { outcome: outcome.with_report(report), cache_control, age })
+        Ok(Answered { outcome: outcome.with_report(report), cache_control, age, in_clear })
     }
 
     /// Whether the answer is to say what was asked of the upstream.

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: media types, statuses, methods, parameters, bounds, and how a server ends.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use customers_gateway::auth::Mode;
@@ -370,6 +370,82 @@ async fn a_compressed_body_is_bounded_as_it_is_decoded() {
     let got = post_coded(&gateway, "gzip", gzip(&sized(99_999))).await;
     refused(&got, 503, "OVERLOADED");
     assert_eq!(post_coded(&gateway, "gzip", gzip(&sized(90_000))).await.status, 200, "and all is given back");
+}
+
+/// A client that takes answers as they come.
+fn plain_client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().no_gzip().no_brotli();
+    builder.pool_max_idle_per_host(0).build().unwrap()
+}
+
+/// A whole answer as it came, to a caller that takes these codings.
+async fn coded_answer(
+    gateway: &Gateway,
+    accept: &str,
+    query: &str,
+) -> (Option<String>, Vec<u8>, reqwest::header::HeaderMap) {
+    let request = plain_client().post(format!("{}/graphql", gateway.base)).json(&json!({"query": query}));
+    let response = request.header("accept-encoding", accept).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let headers = response.headers().clone();
+    let coding = headers.get("content-encoding").map(|coding| coding.to_str().unwrap().to_owned());
+    (coding, response.bytes().await.unwrap().to_vec(), headers)
+}
+
+const LONG: &str = "{ customers(first: 20) { nodes { id name email phone status createdAt } } }";
+
+#[rstest]
+#[case("gzip", Some("gzip"))]
+#[case("gzip, deflate, br, zstd", Some("br"))]
+#[case("br;q=0, gzip;q=0.5", Some("gzip"))]
+#[case("zstd", None)]
+#[case("identity", None)]
+#[case("identity;q=0, *;q=0", None)]
+#[tokio::test]
+async fn a_long_answer_is_compressed_as_the_caller_takes_it(#[case] accept: &str, #[case] coding: Option<&str>) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let (_, plain, _) = coded_answer(&gateway, "identity", LONG).await;
+    let (got, body, headers) = coded_answer(&gateway, accept, LONG).await;
+    assert_eq!(got.as_deref(), coding);
+    let decoded = match coding {
+        Some("gzip") => {
+            let mut decoded = Vec::new();
+            flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut decoded).unwrap();
+            decoded
+        }
+        Some(_) => {
+            let mut decoded = Vec::new();
+            brotli_decompressor::Decompressor::new(body.as_slice(), 4096).read_to_end(&mut decoded).unwrap();
+            decoded
+        }
+        None => body.clone(),
+    };
+    assert_eq!(decoded, plain);
+    assert_eq!(coding.is_some(), body.len() < plain.len() / 2, "{} of {}", body.len(), plain.len());
+    let vary: Vec<_> = headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(vary.join(", ").contains("accept-encoding"), "{vary:?}");
+    assert_eq!(headers["content-length"], body.len().to_string().as_str());
+}
+
+/// What is compressed together with what somebody else chose tells by its length what it is (BREACH).
+#[tokio::test]
+async fn an_answer_with_a_customer_in_clear_is_never_compressed() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let padding = (0..60).map(|i| format!("padding_{i}: __typename ")).collect::<String>();
+    let unmask = format!("u: unmaskCustomer(input: {{id: \"{ADA}\"}}) {{ unmaskedCustomer {{ customerId name }} }}");
+    let (coding, body, _) = coded_answer(&gateway, "gzip, br", &format!("mutation {{ {unmask} {padding} }}")).await;
+    assert_eq!(coding, None);
+    assert!(body.len() > 1024 && String::from_utf8(body).unwrap().contains("Ada Example"));
+    let (coding, ..) = coded_answer(&gateway, "gzip, br", &format!("{{ {padding} }}")).await;
+    assert_eq!(coding.as_deref(), Some("br"), "the same without her");
+}
+
+#[tokio::test]
+async fn answers_are_not_compressed_where_they_are_short_or_it_is_off() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    assert_eq!(coded_answer(&gateway, "gzip, br", QUERY).await.0, None);
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.http.compression = false).await;
+    assert_eq!(coded_answer(&gateway, "gzip, br", LONG).await.0, None);
 }
 
 #[tokio::test]
