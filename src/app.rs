@@ -8,7 +8,6 @@ use async_graphql::parser::types::OperationType;
 use http::HeaderName;
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,8 +20,9 @@ use crate::customers::{Reading, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::graphql::Schemas;
 use crate::operation::Prepared;
+use crate::operation::body_budget::{BodyBudget, BodyBytes};
 use crate::operation::bounds::Bounds;
-use crate::operation::crowd::{self, Crowd};
+use crate::operation::crowd::Crowd;
 use crate::operation::executor::{self, Executor};
 use crate::operation::outcome::ErrorBounds;
 use crate::operation::rate_limit::{Payer, RateLimit};
@@ -46,7 +46,7 @@ pub struct App {
     pub accepted: AcceptedKeys,
     crowd: Crowd,
     /// Bytes of request bodies that may be held while they are being read.
-    bodies: Semaphore,
+    bodies: Arc<BodyBudget>,
     pub origins: Origins,
     /// The request headers that pages of these origins may send besides those that are always allowed.
     pub allowed_headers: Vec<HeaderName>,
@@ -186,7 +186,7 @@ impl App {
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             accepted: AcceptedKeys::default(),
             crowd: Crowd::new(settings.server.max_operations),
-            bodies: Semaphore::new(settings.server.max_bodies_bytes.min(Semaphore::MAX_PERMITS)),
+            bodies: Arc::new(BodyBudget::new(settings.server.max_bodies_bytes, settings.server.max_body_bytes)),
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
             limits: Limits {
@@ -272,16 +272,9 @@ impl App {
         self.crowd.enter(payer)
     }
 
-    /// Room for so many more bytes of a body, until it is dropped.
-    ///
-    /// # Errors
-    /// `OVERLOADED` where the bodies that are being read fill it.
-    pub fn room_for(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Failure> {
-        let permit = u32::try_from(bytes).ok().and_then(|bytes| self.bodies.try_acquire_many(bytes).ok());
-        permit.ok_or_else(|| {
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_bodies_bytes").increment(1);
-            crowd::full()
-        })
+    /// The bytes of a caller's body, of which nothing has come yet.
+    pub fn body(&self, payer: Payer) -> BodyBytes {
+        BodyBudget::body(&self.bodies, payer)
     }
 
     /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.

@@ -5,6 +5,7 @@
 //! validates what has not passed validation before, runs it, and sees to it that every error has its code and says nothing
 //! that it should not.
 
+pub mod body_budget;
 pub mod bounds;
 pub mod conflicts;
 pub mod crowd;

@@ -34,6 +34,7 @@ use crate::app::{App, Asking};
 use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
+use crate::operation::rate_limit::Payer;
 use crate::operation::trusted::Named;
 use crate::operation::{Operation, Outcome};
 use crate::telemetry::metrics::Present;
@@ -155,6 +156,9 @@ impl Exchange<'_> {
         };
         let principal = self.principal(deadline).await?;
         self.notes.note(|summary| summary.caller = self.app.caller_digest(&principal));
+        let payer = payer::of(self.app, &principal, self.peer.ip());
+        // Before the body is there: who sends many and finishes none pays for each.
+        self.app.admit_request(payer)?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -164,12 +168,10 @@ impl Exchange<'_> {
             }
             let coding = ContentCoding::of(self.headers)
                 .ok_or_else(|| bad(UNKNOWN_CODING).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
-            from_body(&self.read(body, coding, deadline).await?)?
+            from_body(&self.read(body, coding, payer, deadline).await?)?
         };
-        let payer = payer::of(self.app, &principal, self.peer.ip());
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
         let place = self.app.enter(payer)?;
-        self.app.admit_request(payer)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.seen.prepared.set(std::time::Instant::now());
         let kind = prepared.kind();
@@ -241,7 +243,13 @@ impl Exchange<'_> {
     }
 
     /// The body, decoded, up to its bound and the deadline.
-    async fn read(&self, body: &mut Body, coding: ContentCoding, deadline: Instant) -> Result<Bytes, Failure> {
+    async fn read(
+        &self,
+        body: &mut Body,
+        coding: ContentCoding,
+        payer: Payer,
+        deadline: Instant,
+    ) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
@@ -253,7 +261,7 @@ impl Exchange<'_> {
         let mut body = Limited::new(body, limit);
         let mut read = BytesMut::new();
         // Room for what has come and not for what is announced: who sends slowly holds little.
-        let mut room = self.app.room_for(0)?;
+        let mut room = self.app.body(payer);
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {
@@ -262,21 +270,18 @@ impl Exchange<'_> {
             match frame.map(|frame| frame.map_err(broken)) {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
-                    // One permit, however many frames there are: they can be of one byte, or of none.
-                    room.merge(self.app.room_for(data.len())?);
+                    room.reserve(data.len())?;
                     read.extend_from_slice(&data);
                 }
                 None => break,
             }
         }
-        let reserve = |more| {
-            room.merge(self.app.room_for(more)?);
-            Ok(())
-        };
-        content_coding::decode(coding, read.freeze(), limit, reserve).await.map_err(|error| match error {
-            Undecodable::TooLarge => too_large(limit),
-            Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
-            Undecodable::Refused(failure) => failure,
+        content_coding::decode(coding, read.freeze(), limit, |more| room.reserve(more)).await.map_err(|error| {
+            match error {
+                Undecodable::TooLarge => too_large(limit),
+                Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
+                Undecodable::Refused(failure) => failure,
+            }
         })
     }
 }

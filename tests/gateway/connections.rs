@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use customers_gateway::auth::Mode;
 use reqwest::tls::Version;
 use reqwest::{Certificate, Client};
 use rstest::rstest;
@@ -454,6 +455,41 @@ fn certificates_that_cannot_be_used_are_named_in_one_line() {
         );
         assert!(told.contains("server.tls_key") || told.contains("server.tls_certificate"), "{told}");
         assert!(!told.contains("planted") && !told.contains("PRIVATE"), "{told}");
+    }
+}
+
+/// Their keys are made up, so that they are one caller's, by its address; a key that the upstream has taken is another's.
+#[tokio::test]
+async fn unfinished_bodies_of_one_caller_leave_room_for_others() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.server.max_body_bytes = 10_000;
+        settings.server.max_bodies_bytes = 100_000;
+    })
+    .await;
+    let known = gateway.ask_as("known", "{ customers { totalCount } }", json!({})).await;
+    assert!(known["data"]["customers"]["totalCount"].is_u64(), "{known}");
+    let mut held = Vec::new();
+    for number in 0..12 {
+        let mut stream = connect(&gateway).await;
+        let head = format!("{HEAD}authorization: Bearer made-up-{number}\r\ncontent-length: 9500\r\n\r\n");
+        stream.write_all(format!("{head}{}", " ".repeat(9_000)).as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let padded = json!({"a": "a".repeat(8_000)});
+    // Until all of them are held: one more of theirs is too many then.
+    let refused = timeout(PATIENCE, async {
+        loop {
+            let got = gateway.ask_as("made-up", "{ __typename }", padded.clone()).await;
+            if got["errors"][0]["extensions"]["code"] == "OVERLOADED" {
+                return;
+            }
+        }
+    });
+    refused.await.expect("the unfinished bodies are held");
+    for _ in 0..3 {
+        let got = gateway.ask_as("known", "{ __typename }", padded.clone()).await;
+        assert_eq!(got, json!({"data": {"__typename": "Query"}}));
     }
 }
 
