@@ -69,7 +69,9 @@ pub struct Limits {
     pub deadline: Duration,
     pub max_body_bytes: usize,
     pub private_max_age: bool,
+    /// Whether every answer says what was asked of the upstream; and whether every caller may ask for that.
     pub report_upstream: bool,
+    pub upstream_report: bool,
     /// Whether answers say where the time went.
     pub server_timing: bool,
     /// Whether answers are compressed for callers that take it.
@@ -194,6 +196,7 @@ impl App {
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
                 report_upstream: settings.graphql.report_upstream,
+                upstream_report: settings.upstream_report(),
                 server_timing: settings.http.server_timing,
                 compression: settings.http.compression,
                 trust_traceparent: settings.traces.trust_incoming,

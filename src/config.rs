@@ -103,6 +103,7 @@ pub struct Graphql {
     pub federation: bool,
     pub max_representations: usize,
     pub report_upstream: bool,
+    pub upstream_report: Switch,
     pub private_max_age: bool,
 }
 
@@ -225,6 +226,11 @@ impl Settings {
     /// Whether introspection is answered.
     pub fn introspection(&self) -> bool {
         self.graphql.introspection.is_on(!self.is_real_upstream())
+    }
+
+    /// Whether every caller gets the report of upstream calls that asks for it.
+    pub fn upstream_report(&self) -> bool {
+        self.graphql.upstream_report.is_on(!self.is_real_upstream())
     }
 
     /// Whether the playground is served.

@@ -130,7 +130,7 @@ struct Exchange<'a> {
     notes: &'a Notes,
 }
 
-/// A request with this header, whatever its value, gets `extensions.upstream`.
+/// A request with this header, whatever its value, gets `extensions.upstream`, where its caller may see that.
 const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 
 struct Answered {
@@ -196,6 +196,7 @@ impl Exchange<'_> {
         let asking = Asking { request_id: self.id.as_str(), deadline, reading, payer, place, calls, waiting };
         let session = Arc::new(self.app.session(&principal, asking));
         let key = payer::key(self.app, &principal);
+        let reports = self.reports(&principal);
         let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
         let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| broken_in(kind))?;
         if let Some(key) = key {
@@ -212,16 +213,19 @@ impl Exchange<'_> {
             Some(age) => outcome.with_age(age),
             None => outcome,
         };
-        if !self.wants_report() {
+        if !reports {
             return Ok(Answered { outcome, cache_control, age, in_clear });
         }
         let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
         Ok(Answered { outcome: outcome.with_report(report), cache_control, age, in_clear })
     }
 
-    /// Whether the answer is to say what was asked of the upstream.
-    fn wants_report(&self) -> bool {
-        self.app.limits.report_upstream || self.headers.contains_key(REPORT_UPSTREAM)
+    /// Whether the answer is to say what was asked of the upstream. That tells whether somebody else has read the same
+    /// customer lately: a caller has to be allowed to know.
+    fn reports(&self, principal: &Principal) -> bool {
+        let limits = self.app.limits;
+        let may = limits.upstream_report || principal.may_see_report;
+        limits.report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
 
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.

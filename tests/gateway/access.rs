@@ -5,6 +5,7 @@ mod keys;
 mod provider;
 mod subgraph;
 mod tokens;
+mod upstream_report;
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -149,6 +149,7 @@ impl Asked {
             account: None,
             permissions: Permission::ALL.to_vec(),
             may_introspect: false,
+            may_see_report: false,
             credential: Credential::Gateways("sandbox".into()),
         };
         let deadline = Instant::now() + Duration::from_secs(5);
