@@ -67,6 +67,7 @@ pub struct App {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub deadline: Duration,
+    pub max_header_bytes: usize,
     pub max_body_bytes: usize,
     pub private_max_age: bool,
     /// Whether every answer says what was asked of the upstream; and whether every caller may ask for that.
@@ -193,6 +194,7 @@ impl App {
             allowed_headers: settings.http.allowed_headers()?,
             limits: Limits {
                 deadline: settings.server.deadline,
+                max_header_bytes: settings.server.max_header_bytes,
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
                 report_upstream: settings.graphql.report_upstream,

@@ -171,6 +171,7 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
     }
     let keeping = Keeping {
         max_connections: settings.server.max_connections,
+        max_header_bytes: settings.server.max_header_bytes,
         headers: settings.server.header_timeout,
         keep_alive: settings.server.keep_alive,
         write_timeout: settings.server.write_timeout,

@@ -73,6 +73,7 @@ pub struct Server {
     pub keep_alive: Duration,
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
+    pub max_header_bytes: usize,
     pub max_body_bytes: usize,
     pub max_bodies_bytes: usize,
     pub max_connections: usize,
@@ -321,6 +322,9 @@ impl Settings {
             if duration > LONGEST {
                 return Err(unusable(name, "must be a day at most"));
             }
+        }
+        if !(8 * 1024..=1024 * 1024).contains(&self.server.max_header_bytes) {
+            return Err(unusable("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
         }
         if self.server.max_bodies_bytes < self.server.max_body_bytes {
             return Err(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));

@@ -61,6 +61,7 @@ const CODES: &[&str] = &[
     "INTERNAL_SERVER_ERROR",
 ];
 const BOUNDS: &[&str] = &[
+    "max_header_bytes",
     "max_body_bytes",
     "max_bodies_bytes",
     "max_tokens",

@@ -75,6 +75,7 @@ async fn gateway(jwt: &str) -> Gateway {
     }
     let keeping = Keeping {
         max_connections: 1024,
+        max_header_bytes: 32 * 1024,
         headers: Duration::from_secs(5),
         keep_alive: Duration::from_secs(5),
         write_timeout: Duration::from_secs(30),

@@ -329,6 +329,51 @@ async fn headers_are_bounded(#[case] headers: &str) {
     gateway.data("{ __typename }").await;
 }
 
+/// One limit for both versions, each with an answer that says which it is.
+#[rstest]
+#[case::many_headers(120, 1, "more than 100 headers")]
+#[case::a_large_one(1, 40_000, "`max_header_bytes` of 32768")]
+#[case::many_large_ones(60, 800, "`max_header_bytes` of 32768")]
+#[tokio::test]
+async fn a_head_over_the_limit_is_answered_alike_over_both_versions(
+    #[case] count: usize,
+    #[case] length: usize,
+    #[case] told: &str,
+) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for http_2 in [false, true] {
+        let builder = Client::builder().no_proxy();
+        let client = if http_2 { builder.http2_prior_knowledge() } else { builder }.build().unwrap();
+        let ask = |count: usize| {
+            let request = client.post(format!("{}/graphql", gateway.base)).json(&json!({"query": "{ __typename }"}));
+            (0..count).fold(request, |request, i| request.header(format!("x-{i}"), "x".repeat(length)))
+        };
+        let answer = ask(count).send().await.unwrap();
+        assert_eq!(answer.status(), 431, "{:?}", answer.version());
+        assert!(answer.headers().contains_key("request-id"));
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "OPERATION_TOO_LARGE", "{answer}");
+        assert!(error["message"].as_str().unwrap().contains(told), "{answer}");
+        let below = 90.min(30_000 / length);
+        assert_eq!(ask(below).send().await.unwrap().status(), 200, "{below} of {length} bytes");
+    }
+}
+
+/// A head without an end is not held for long, and not beyond its limit: it is refused as soon as it is over.
+#[tokio::test]
+async fn an_unfinished_head_is_refused_as_soon_as_it_is_too_large() {
+    let process = Process::start(&[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]).await;
+    let mut stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
+    stream.write_all(format!("{HEAD}x-planted: {}", "planted".repeat(15_000)).as_bytes()).await.unwrap();
+    let mut told = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut told)).await.expect("an answer in time").unwrap();
+    assert_eq!(&told, b"HTTP/1.1 431");
+    until_counted(&process, "gateway_bounds_reached_total{bound=\"max_header_bytes\"}", 1).await;
+    let said = process.said();
+    assert!(said.contains("server.max_header_bytes") && !said.contains("planted"), "{said}");
+}
+
 #[tokio::test]
 async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.max_connections = 3).await;

@@ -97,6 +97,7 @@ impl Gateway {
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
         let keeping = Keeping {
             max_connections: settings.server.max_connections,
+            max_header_bytes: settings.server.max_header_bytes,
             headers: settings.server.header_timeout,
             keep_alive: settings.server.keep_alive,
             write_timeout: settings.server.write_timeout,
