@@ -6,6 +6,7 @@
 //! closed before it is read.
 
 pub mod connections;
+pub mod open_files;
 mod refused_heads;
 mod stream_body;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use connections::{Bounded, Timeouts};
+use open_files::Connections;
 use refused_heads::RefusedHeads;
 
 use crate::app::App;
@@ -32,8 +34,8 @@ use crate::http::head_limits::MAX_HEADERS;
 /// What the server keeps to.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping {
-    /// How many connections are held at once.
-    pub max_connections: usize,
+    /// How many connections are held at once, on each listener.
+    pub max_connections: Connections,
     /// How large a request's head may be.
     pub max_header_bytes: usize,
     /// How long a client may take for a request's headers.
@@ -87,6 +89,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (public, admin) = (Handle::new(), Handle::new());
+    let (connections, admin_connections) = (keeping.max_connections.public, keeping.max_connections.admin);
     let draining = {
         let (app, public, admin) = (Arc::clone(&app), public.clone(), admin.clone());
         async move {
@@ -119,8 +122,8 @@ pub async fn serve(
         }
     };
     tokio::try_join!(
-        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, tls),
-        run("admin", listeners.admin, http::admin(app), admin, keeping, None),
+        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, connections, tls),
+        run("admin", listeners.admin, http::admin(app), admin, keeping, admin_connections, None),
         draining,
     )?;
     Ok(())
@@ -132,9 +135,11 @@ async fn run(
     router: Router,
     handle: Handle<SocketAddr>,
     keeping: Keeping,
+    max_connections: usize,
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
+    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
+    let mut server = server.accept_error_handler(connections::accept_failed());
     // This time runs from the last answer to the end of the next head; `connections` ends idle ones and slow heads sooner.
     let next_head = keeping.keep_alive + keeping.headers;
     // The limits on heads are `http`'s, which answers; what is over twice as much is refused before it is held.
@@ -157,7 +162,7 @@ async fn run(
         .max_header_list_size(max_header_list);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let timeouts = Timeouts { keep_alive: keeping.keep_alive, headers: keeping.headers, write: keeping.write_timeout };
-    let bounded = Bounded::new(keeping.max_connections, timeouts, name);
+    let bounded = Bounded::new(max_connections, timeouts, name);
     match tls {
         None => server.acceptor(RefusedHeads(bounded)).serve(service).await,
         Some(config) => {

@@ -10,6 +10,7 @@
 
 use std::future::{self, Ready};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -55,6 +56,40 @@ pub fn count_write_timeout() {
     metrics::counter!(names::WRITE_TIMEOUTS).increment(1);
 }
 
+/// When the log was last told something. Whoever floods us with connections does not flood the log.
+#[derive(Debug, Default)]
+struct Said(Mutex<Option<Instant>>);
+
+impl Said {
+    /// Whether it is to be told again.
+    fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = said.is_none_or(|said| now.duration_since(said) >= BETWEEN_LINES);
+        if is_due {
+            *said = Some(now);
+        }
+        is_due
+    }
+}
+
+/// Counts connections that the system does not give out for want of files, and tells the log.
+pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync + 'static {
+    let said = Said::default();
+    move |_, error| {
+        if matches!(error.raw_os_error(), Some(TOO_MANY_OF_THE_PROCESS | TOO_MANY_OF_THE_SYSTEM)) {
+            metrics::counter!(names::BOUNDS_REACHED, "bound" => "open_files").increment(1);
+            if said.is_due() {
+                tracing::warn!(%error, "connections cannot be accepted: raise the limit on open files");
+            }
+        }
+    }
+}
+
+/// `EMFILE` and `ENFILE`, the same on every Unix.
+const TOO_MANY_OF_THE_PROCESS: i32 = 24;
+const TOO_MANY_OF_THE_SYSTEM: i32 = 23;
+
 /// Accepts connections up to a bound.
 #[derive(Clone, Debug)]
 pub struct Bounded {
@@ -62,7 +97,7 @@ pub struct Bounded {
     timeouts: Timeouts,
     held: Gauge,
     /// When the log was last told that there were too many.
-    said: Arc<Mutex<Option<Instant>>>,
+    said: Arc<Said>,
 }
 
 impl Bounded {
@@ -81,11 +116,7 @@ impl<S> Accept<TcpStream, S> for Bounded {
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_connections").increment(1);
-            // Whoever floods us with connections does not flood the log.
-            let now = Instant::now();
-            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.is_none_or(|said| now.duration_since(said) >= BETWEEN_LINES) {
-                *said = Some(now);
+            if self.said.is_due() {
                 tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
             }
             return future::ready(Err(io::Error::other("too many connections")));

@@ -81,6 +81,7 @@ const BOUNDS: &[&str] = &[
     "max_errors",
     "max_validation_errors",
     "max_connections",
+    "open_files",
     "burst",
 ];
 const STATES: &[&str] = &["closed", "half_open", "open"];

@@ -375,6 +375,31 @@ async fn an_unfinished_head_is_refused_as_soon_as_it_is_too_large() {
 }
 
 #[tokio::test]
+async fn few_files_leave_some_for_the_upstream_and_the_admin_server() {
+    let serving = Serving::with_files(256, &[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]);
+    let address = serving.graphql.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+    let mut first = TcpStream::connect(&address).await.unwrap();
+    served_on(&mut first).await;
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(&address).await.unwrap());
+    }
+    // The last ones come when no more are taken.
+    until_closed(idle.last_mut().unwrap()).await;
+    let body =
+        json!({"query": "{ a: customers(first: 1) { totalCount } b: customers(first: 2) { totalCount } }"}).to_string();
+    let request = format!("{HEAD}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    first.write_all(request.as_bytes()).await.unwrap();
+    let told = until_closed(&mut first).await;
+    assert!(told.contains(r#""b":{"totalCount":250}"#), "{told}");
+    let admin = serving.greeting.split_whitespace().find(|word| word.ends_with("/readyz")).unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.get(admin).send().await.unwrap().status(), 200);
+    let (status, log) = serving.stop();
+    assert!(status.success() && log.contains("server.max_connections"), "{log}");
+}
+
+#[tokio::test]
 async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.max_connections = 3).await;
     let mut held = Vec::new();
