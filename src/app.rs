@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
+use http::HeaderName;
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,7 +20,8 @@ use crate::customers::{Reading, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::graphql::Schema;
 use crate::operation::Prepared;
-use crate::operation::crowd::{self, Crowd};
+use crate::operation::body_budget::{BodyBudget, BodyBytes};
+use crate::operation::crowd::Crowd;
 use crate::operation::document::limits::Limits as DocumentLimits;
 use crate::operation::document::parse;
 use crate::operation::executor::{self, Executor};
@@ -46,8 +47,10 @@ pub struct App {
     pub accepted: AcceptedKeys,
     crowd: Crowd,
     /// Bytes of request bodies that may be held while they are being read.
-    bodies: Semaphore,
+    bodies: Arc<BodyBudget>,
     pub origins: Origins,
+    /// The request headers that pages of these origins may send besides those that are always allowed.
+    pub allowed_headers: Vec<HeaderName>,
     pub limits: Limits,
     /// What the admin server shows; none where no recorder was installed.
     pub metrics: Option<Metrics>,
@@ -65,11 +68,16 @@ pub struct App {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub deadline: Duration,
+    pub max_header_bytes: usize,
     pub max_body_bytes: usize,
     pub private_max_age: bool,
+    /// Whether every answer says what was asked of the upstream; and whether every caller may ask for that.
     pub report_upstream: bool,
+    pub upstream_report: bool,
     /// Whether answers say where the time went.
     pub server_timing: bool,
+    /// Whether answers are compressed for callers that take it.
+    pub compression: bool,
     /// Whether a caller's trace goes on here.
     pub trust_traceparent: bool,
 }
@@ -186,14 +194,18 @@ impl App {
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             accepted: AcceptedKeys::default(),
             crowd: Crowd::new(settings.server.max_operations),
-            bodies: Semaphore::new(settings.server.max_bodies_bytes.min(Semaphore::MAX_PERMITS)),
-            origins: settings.http.origins()?,
+            bodies: Arc::new(BodyBudget::new(settings.server.max_bodies_bytes, settings.server.max_body_bytes)),
+            origins: settings.http.origins(settings.auth.mode)?,
+            allowed_headers: settings.http.allowed_headers()?,
             limits: Limits {
                 deadline: settings.server.deadline,
+                max_header_bytes: settings.server.max_header_bytes,
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
                 report_upstream: settings.graphql.report_upstream,
+                upstream_report: settings.upstream_report(),
                 server_timing: settings.http.server_timing,
+                compression: settings.http.compression,
                 trust_traceparent: settings.traces.trust_incoming,
             },
             metrics: None,
@@ -270,16 +282,9 @@ impl App {
         self.crowd.enter(payer)
     }
 
-    /// Room for so many more bytes of a body, until it is dropped.
-    ///
-    /// # Errors
-    /// `OVERLOADED` where the bodies that are being read fill it.
-    pub fn room_for(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Failure> {
-        let permit = u32::try_from(bytes).ok().and_then(|bytes| self.bodies.try_acquire_many(bytes).ok());
-        permit.ok_or_else(|| {
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_bodies_bytes").increment(1);
-            crowd::full()
-        })
+    /// The bytes of a caller's body, of which nothing has come yet.
+    pub fn body(&self, payer: Payer) -> BodyBytes {
+        BodyBudget::body(&self.bodies, payer)
     }
 
     /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.

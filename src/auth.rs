@@ -91,6 +91,7 @@ impl Authenticator {
                 account: self.gateway_account,
                 permissions: Permission::ALL.to_vec(),
                 may_introspect: false,
+                may_see_report: false,
                 credential: Credential::Gateways(self.gateway_key.clone()),
             }),
             Access::Passthrough => {
@@ -101,6 +102,7 @@ impl Authenticator {
                     account: account(headers)?,
                     permissions: Permission::ALL.to_vec(),
                     may_introspect: false,
+                    may_see_report: false,
                     credential: Credential::Callers(key),
                 })
             }
@@ -117,6 +119,7 @@ impl Authenticator {
                     account: jwt::claims::account(names, claims, account(headers)?, self.gateway_account)?,
                     permissions: jwt::claims::permissions(names, claims),
                     may_introspect: jwt::claims::may_introspect(names, claims),
+                    may_see_report: jwt::claims::may_see_report(names, claims),
                     credential: Credential::Gateways(self.gateway_key.clone()),
                 })
             }

@@ -23,7 +23,7 @@ use crate::auth::Mode;
 use crate::config::Settings;
 use crate::privacy::audit::verify::verify;
 use crate::privacy::audit::{Audit, Destination};
-use crate::server::{self, Keeping, Listeners, listen};
+use crate::server::{self, Keeping, Listeners, listen, open_files};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
 use crate::{graphql, sandbox, telemetry};
@@ -169,9 +169,15 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         Destination::Stdout => writeln!(io::stderr(), "{greeting}").context("standard error cannot be written")?,
         Destination::Off | Destination::File(_) => say(&greeting)?,
     }
+    // Each call in flight is a connection; the embedded sandbox is at its other end.
+    let upstream = settings.upstream.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
+    let connections = open_files::share_out(settings.server.max_connections, upstream)?;
     let keeping = Keeping {
-        max_connections: settings.server.max_connections,
+        max_connections: connections,
+        max_header_bytes: settings.server.max_header_bytes,
         headers: settings.server.header_timeout,
+        keep_alive: settings.server.keep_alive,
+        write_timeout: settings.server.write_timeout,
         drain_delay: settings.server.drain_delay,
         drain: settings.server.drain,
     };

@@ -2,6 +2,7 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 mod audit;
+mod http;
 mod jwt;
 mod list;
 mod playground;
@@ -25,10 +26,11 @@ pub use telemetry::{Log, Traces};
 
 use sources::Sources;
 
-use crate::auth::{Mode, Origins};
+use crate::auth::Mode;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::operation::{OnError, rate_limit};
 
+pub use http::Http;
 pub use jwt::Jwt;
 pub use upstream::Upstream;
 
@@ -67,20 +69,16 @@ pub struct Server {
     pub drain: Duration,
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    pub max_header_bytes: usize,
     pub max_body_bytes: usize,
     pub max_bodies_bytes: usize,
     pub max_connections: usize,
     tls_certificate: String,
     tls_key: String,
-}
-
-/// `[http]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    #[serde(deserialize_with = "list::words")]
-    allowed_origins: Vec<String>,
-    pub server_timing: bool,
 }
 
 /// `[graphql]`
@@ -109,6 +107,7 @@ pub struct Graphql {
     pub max_response_bytes: usize,
     pub on_error: OnError,
     pub report_upstream: bool,
+    pub upstream_report: Switch,
     pub private_max_age: bool,
 }
 
@@ -233,6 +232,11 @@ impl Settings {
         self.graphql.introspection.is_on(!self.is_real_upstream())
     }
 
+    /// Whether every caller gets the report of upstream calls that asks for it.
+    pub fn upstream_report(&self) -> bool {
+        self.graphql.upstream_report.is_on(!self.is_real_upstream())
+    }
+
     /// Whether the playground is served.
     pub fn has_playground(&self) -> bool {
         self.playground.enabled.is_on(!self.is_real_upstream())
@@ -280,13 +284,18 @@ impl Settings {
         self.server.tls()?;
         self.log.check()?;
         self.traces.settings()?;
-        self.http.origins()?;
+        self.http.origins(self.auth.mode)?;
+        self.http.allowed_headers()?;
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
-        let positive =
-            [("server.deadline", self.server.deadline), ("server.header_timeout", self.server.header_timeout)];
+        let positive = [
+            ("server.deadline", self.server.deadline),
+            ("server.header_timeout", self.server.header_timeout),
+            ("server.keep_alive", self.server.keep_alive),
+            ("server.write_timeout", self.server.write_timeout),
+        ];
         for (name, duration) in positive {
             if duration.is_zero() {
                 return Err(unusable(name, "must be longer than nothing"));
@@ -298,6 +307,8 @@ impl Settings {
             ("server.drain_delay", self.server.drain_delay),
             ("server.drain", self.server.drain),
             ("server.header_timeout", self.server.header_timeout),
+            ("server.keep_alive", self.server.keep_alive),
+            ("server.write_timeout", self.server.write_timeout),
             ("cache.customer_ttl", self.cache.customer_ttl),
             ("cache.review_ttl", self.cache.review_ttl),
             ("cache.page_ttl", self.cache.page_ttl),
@@ -314,6 +325,9 @@ impl Settings {
             if duration > LONGEST {
                 return Err(unusable(name, "must be a day at most"));
             }
+        }
+        if !(8 * 1024..=1024 * 1024).contains(&self.server.max_header_bytes) {
+            return Err(unusable("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
         }
         if self.server.max_bodies_bytes < self.server.max_body_bytes {
             return Err(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
@@ -371,18 +385,6 @@ impl Server {
             (_, "") => Err(unusable("server.tls_key", "give the key that belongs to the certificate")),
             (certificate, key) => Ok(Some((Path::new(certificate), Path::new(key)))),
         }
-    }
-}
-
-impl Http {
-    /// The origins that may send requests from a browser.
-    ///
-    /// # Errors
-    /// Where one is no origin.
-    pub fn origins(&self) -> Result<Origins, Error> {
-        Origins::new(&self.allowed_origins).map_err(|error| {
-            unusable("http.allowed_origins", &format!("{error}; write it as https://desk.example.com"))
-        })
     }
 }
 

@@ -6,7 +6,10 @@
 pub mod answer;
 pub mod body;
 pub mod browser;
+pub mod compression;
+pub mod content_coding;
 pub mod graphql;
+pub mod head_limits;
 pub mod media;
 pub mod metrics;
 pub mod middleware;

@@ -5,6 +5,7 @@
 //! and limits. [`Executor::run`] runs what comes of it, and sees to it that every error has its code and says nothing that
 //! it should not.
 
+pub mod body_budget;
 pub mod collect;
 pub mod cost;
 pub mod crowd;

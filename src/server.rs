@@ -6,6 +6,9 @@
 //! closed before it is read.
 
 pub mod connections;
+pub mod open_files;
+mod refused_heads;
+mod stream_body;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -20,18 +23,27 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use connections::Bounded;
+use connections::{Bounded, Timeouts};
+use open_files::Connections;
+use refused_heads::RefusedHeads;
 
 use crate::app::App;
 use crate::http;
+use crate::http::head_limits::MAX_HEADERS;
 
 /// What the server keeps to.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping {
-    /// How many connections are held at once.
-    pub max_connections: usize,
+    /// How many connections are held at once, on each listener.
+    pub max_connections: Connections,
+    /// How large a request's head may be.
+    pub max_header_bytes: usize,
     /// How long a client may take for a request's headers.
     pub headers: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout: Duration,
     /// How long requests are still taken after the process stopped being ready: until the platform has noticed.
     pub drain_delay: Duration,
     /// How long going down may take after that.
@@ -77,6 +89,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (public, admin) = (Handle::new(), Handle::new());
+    let (connections, admin_connections) = (keeping.max_connections.public, keeping.max_connections.admin);
     let draining = {
         let (app, public, admin) = (Arc::clone(&app), public.clone(), admin.clone());
         async move {
@@ -109,8 +122,8 @@ pub async fn serve(
         }
     };
     tokio::try_join!(
-        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, tls),
-        run("admin", listeners.admin, http::admin(app), admin, keeping, None),
+        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, connections, tls),
+        run("admin", listeners.admin, http::admin(app), admin, keeping, admin_connections, None),
         draining,
     )?;
     Ok(())
@@ -122,31 +135,48 @@ async fn run(
     router: Router,
     handle: Handle<SocketAddr>,
     keeping: Keeping,
+    max_connections: usize,
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
-    // The header's time also runs while a kept connection is idle, and ends it; `connections` does so for HTTP/2.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(keeping.headers);
+    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
+    let mut server = server.accept_error_handler(connections::accept_failed());
+    // This time runs from the last answer to the end of the next head; `connections` ends idle ones and slow heads sooner.
+    let next_head = keeping.keep_alive + keeping.headers;
+    // The limits on heads are `http`'s, which answers; what is over twice as much is refused before it is held.
+    let max_head = 2 * keeping.max_header_bytes;
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(next_head)
+        .max_buf_size(max_head)
+        .max_headers(4 * MAX_HEADERS);
+    let max_header_list = u32::try_from(max_head + 4 * MAX_HEADERS * HEADER_OVERHEAD).unwrap_or(u32::MAX);
     server
         .http_builder()
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(keeping.headers)
         .keep_alive_timeout(keeping.headers)
-        .max_concurrent_streams(MOST_STREAMS);
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(max_header_list);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let bounded = Bounded::new(keeping.max_connections, keeping.headers, name);
+    let timeouts = Timeouts { keep_alive: keeping.keep_alive, headers: keeping.headers, write: keeping.write_timeout };
+    let bounded = Bounded::new(max_connections, timeouts, name);
     match tls {
-        None => server.acceptor(bounded).serve(service).await,
+        None => server.acceptor(RefusedHeads(bounded)).serve(service).await,
         Some(config) => {
             let acceptor = RustlsAcceptor::new(config).handshake_timeout(keeping.headers).acceptor(bounded);
-            server.acceptor(acceptor).serve(service).await
+            server.acceptor(RefusedHeads(acceptor)).serve(service).await
         }
     }
 }
 
 /// How long the records of writes that are given up at the end may take.
 const LONGEST_RECORDS: Duration = Duration::from_secs(3);
+
+/// What HTTP/2 counts for each header besides its name and value (RFC 9113, section 6.5.2).
+const HEADER_OVERHEAD: usize = 32;
 
 /// How many requests one HTTP/2 connection may have open at once.
 const MOST_STREAMS: u32 = 100;

@@ -1,44 +1,170 @@
-//! Which pages may have a browser ask: the origins that the settings list, to the letter, and no others.
+//! Which pages may have a browser ask: the origins that the settings list, in a sandbox those of this machine too, and no
+//! others.
+//!
+//! Origins are compared as origins: scheme, host and port (RFC 6454). There are no wildcards.
 
 use http::{HeaderMap, HeaderValue, header};
-use tower_http::csrf::{ConfigError, CsrfLayer};
+use url::{Host, Url};
 
 /// The origins that may send requests from a browser, such as `https://desk.example.com`.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    trusted: CsrfLayer,
-    allowed: Vec<HeaderValue>,
+    listed: Vec<String>,
+    /// Whether pages of a loopback address may too, whatever their port.
+    loopback: bool,
+}
+
+/// An entry of the settings that is no origin. The text says what to write.
+#[derive(PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoOrigin {
+    #[error("`{0}` is a wildcard, and there are none: list each origin, such as `https://desk.example.com`")]
+    Wildcard(String),
+    #[error("`{0}` has more than scheme, host and port: write `{1}`")]
+    TooMuch(String, String),
+    #[error("`{0}` has no scheme: write `https://{0}`, or `http://{0}` where that is what the browser shows")]
+    NoScheme(String),
+    #[error("`{0}` is no origin: write it as `https://desk.example.com`, as the browser sends it in `Origin`")]
+    Other(String),
 }
 
 impl Origins {
-    /// Origins from the settings.
+    /// Origins from the settings; `loopback` adds every origin of a loopback address.
     ///
     /// # Errors
-    /// Where one is no origin: it has a scheme and a host, and nothing after.
-    pub fn new(origins: &[String]) -> Result<Self, ConfigError> {
-        let mut read = Self::default();
-        for origin in origins {
-            read.trusted = read.trusted.add_trusted_origin(origin)?;
-            read.allowed.extend(HeaderValue::from_str(origin));
-        }
-        Ok(read)
+    /// Where one is no origin: it has a scheme and a host, and nothing but a port after.
+    pub fn new(origins: &[String], loopback: bool) -> Result<Self, NoOrigin> {
+        let listed = origins.iter().map(|origin| checked(origin)).collect::<Result<_, _>>()?;
+        Ok(Self { listed, loopback })
     }
 
-    /// The layer that refuses what changes something and comes from elsewhere.
-    pub fn layer(&self) -> &CsrfLayer {
-        &self.trusted
+    /// Whether no page at all may send requests.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty() && !self.loopback
     }
 
-    /// Each of them, as a browser sends it.
-    pub fn allowed(&self) -> &[HeaderValue] {
-        &self.allowed
+    /// Whether pages of an origin may send requests, and read the answers.
+    pub fn allows(&self, origin: &HeaderValue) -> bool {
+        let Some(url) = origin.to_str().ok().and_then(parsed) else { return false };
+        self.listed.contains(&url.origin().ascii_serialization()) || (self.loopback && is_loopback(&url))
     }
 
     /// Whether a read comes from a page of another site that is not listed. The layer around the routes lets reads pass,
     /// since they change nothing; but a read costs upstream calls and somebody's rate.
     pub fn refuses(&self, headers: &HeaderMap) -> bool {
         let foreign = |site: &HeaderValue| site == "cross-site" || site == "same-site";
-        let listed = headers.get(header::ORIGIN).is_some_and(|origin| self.allowed.contains(origin));
+        let listed = headers.get(header::ORIGIN).is_some_and(|origin| self.allows(origin));
         headers.get("sec-fetch-site").is_some_and(foreign) && !listed
+    }
+}
+
+/// The URL of an origin and nothing more.
+fn parsed(origin: &str) -> Option<Url> {
+    let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+    // As it was written: a parsed URL has a path in any case.
+    let (_, rest) = origin.split_once("://")?;
+    (!rest.contains(['/', '?', '#', '@', '\\'])).then_some(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// An entry as a browser sends it.
+fn checked(origin: &str) -> Result<String, NoOrigin> {
+    let written = origin.to_owned();
+    if origin.contains('*') {
+        return Err(NoOrigin::Wildcard(written));
+    }
+    if let Some(url) = parsed(origin) {
+        return Ok(url.origin().ascii_serialization());
+    }
+    match Url::parse(origin).ok().filter(Url::has_host) {
+        Some(url) if matches!(url.scheme(), "http" | "https") => {
+            let origin = url.origin().ascii_serialization();
+            // A name and a password are not repeated.
+            let written =
+                if url.username().is_empty() && url.password().is_none() { written } else { "…@…".to_owned() };
+            Err(NoOrigin::TooMuch(written, origin))
+        }
+        Some(_) => Err(NoOrigin::Other(written)),
+        None if !origin.contains("//") && parsed(&format!("https://{origin}")).is_some() && origin != "null" => {
+            Err(NoOrigin::NoScheme(written))
+        }
+        None => Err(NoOrigin::Other(written)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn origins(listed: &[&str], loopback: bool) -> Result<Origins, NoOrigin> {
+        let listed: Vec<String> = listed.iter().map(|&origin| origin.to_owned()).collect();
+        Origins::new(&listed, loopback)
+    }
+
+    #[rstest]
+    #[case("https://desk.example.com", "https://desk.example.com")]
+    #[case("https://DESK.Example.com", "https://desk.example.com")]
+    #[case("HTTPS://desk.example.com:443", "https://desk.example.com")]
+    #[case("http://desk.example.com:80", "http://desk.example.com")]
+    #[case("https://desk.example.com", "https://Desk.example.com:443")]
+    #[case("http://desk.example.com:8080", "http://desk.example.com:8080")]
+    #[case("https://[2001:DB8::1]", "https://[2001:db8::1]:443")]
+    fn origins_are_compared_as_origins(#[case] listed: &str, #[case] sent: &'static str) {
+        assert!(origins(&[listed], false).expect("an origin").allows(&HeaderValue::from_static(sent)));
+    }
+
+    #[rstest]
+    #[case("https://desk.example.com.evil.example")]
+    #[case("https://evil.example/https://desk.example.com")]
+    #[case("https://desk.example.com/")]
+    #[case("https://desk.example.com@evil.example")]
+    #[case("http://desk.example.com")]
+    #[case("https://desk.example.com:444")]
+    #[case("https://desk.example.com.")]
+    #[case("null")]
+    #[case("")]
+    #[case("http://localhost:5173")]
+    fn no_other_origin_is_allowed(#[case] sent: &'static str) {
+        let listed = origins(&["https://desk.example.com"], false).expect("an origin");
+        assert!(!listed.allows(&HeaderValue::from_static(sent)));
+    }
+
+    #[rstest]
+    #[case("http://localhost:5173", true)]
+    #[case("https://app.localhost", true)]
+    #[case("http://127.0.0.1:3000", true)]
+    #[case("http://[::1]:3000", true)]
+    #[case("http://localhost.evil.example", false)]
+    #[case("http://127.0.0.1.evil.example", false)]
+    #[case("http://192.168.0.1", false)]
+    #[case("null", false)]
+    fn in_a_sandbox_pages_of_this_machine_are_allowed(#[case] sent: &'static str, #[case] allowed: bool) {
+        let loopback = origins(&[], true).expect("no origin is wrong");
+        assert_eq!(loopback.allows(&HeaderValue::from_static(sent)), allowed);
+    }
+
+    #[rstest]
+    #[case("*", "list each origin")]
+    #[case("https://*.example.com", "list each origin")]
+    #[case("https://desk.example.com/", "write `https://desk.example.com`")]
+    #[case("https://Desk.example.com:443/app?x#y", "write `https://desk.example.com`")]
+    #[case("https://somebody:planted@desk.example.com", "write `https://desk.example.com`")]
+    #[case("desk.example.com", "write `https://desk.example.com`")]
+    #[case("null", "is no origin")]
+    #[case("", "is no origin")]
+    #[case("https://", "is no origin")]
+    #[case("ftp://desk.example.com", "is no origin")]
+    fn what_is_no_origin_is_told_with_what_to_write(#[case] listed: &str, #[case] told: &str) {
+        let error = origins(&[listed], false).expect_err("it is no origin").to_string();
+        assert!(error.contains(told) && !error.contains("planted"), "{error}");
     }
 }

@@ -16,6 +16,8 @@ pub struct Principal {
     /// Whether introspection is answered to it also where the settings have it off; once an operation runs, whether it
     /// is answered to it at all.
     pub may_introspect: bool,
+    /// Whether its answers may say what was asked of the upstream, also where the settings have that off.
+    pub may_see_report: bool,
     pub credential: Credential,
 }
 

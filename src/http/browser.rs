@@ -1,19 +1,21 @@
 //! What protects people at browsers: other sites cannot make a browser write here, read answers, or frame them.
 //!
 //! Requests of other origins are refused unless the settings list the origin, by Fetch metadata and `Origin`. That comes
-//! on top of taking JSON only, which a form cannot send. Origins are compared to the letter; there are no wildcards, and
-//! no cookies or other credentials of the browser's own are ever asked for.
+//! on top of taking JSON only, which a form cannot send. There are no wildcards, and no cookies or other credentials of
+//! the browser's own are ever asked for. A preflight that cannot pass is refused with the setting that would let it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::Next;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::csrf::ProtectionError;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::answer;
 use super::middleware::RequestId;
@@ -21,25 +23,83 @@ use super::patience;
 use crate::auth::Origins;
 use crate::error::{Code, Failure};
 
-/// Routes with what protects browsers around them.
-pub fn protected(routes: Router, origins: &Origins) -> Router {
-    let refuse = origins.layer().clone().with_rejection_response(|_: ProtectionError| refusal());
-    let routes = routes.layer(refuse);
-    if origins.allowed().is_empty() {
-        return routes;
+/// The request headers that pages of listed origins may send: what the gateway reads, and what GraphQL clients and tracing
+/// add by themselves. `http.allowed_headers` adds more.
+const ALLOWED_HEADERS: [&str; 27] = [
+    "accept",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-type",
+    "gateway-report-upstream",
+    "pragma",
+    patience::REQUEST_TIMEOUT,
+    "straddle-account-id",
+    // Apollo's clients.
+    "apollo-require-preflight",
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "x-apollo-operation-id",
+    "x-apollo-operation-name",
+    // W3C Trace Context and Baggage, and the headers of those that had their own before.
+    "baggage",
+    "b3",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+    "x-correlation-id",
+    "x-request-id",
+    "newrelic",
+    "x-datadog-origin",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-tags",
+    "x-datadog-trace-id",
+];
+
+/// Which pages may ask, and with which headers.
+#[derive(Clone, Debug)]
+pub struct CrossOrigin {
+    origins: Arc<Origins>,
+    headers: Arc<[HeaderName]>,
+}
+
+impl CrossOrigin {
+    /// The origins of the settings, and the headers that they allow besides those that are always allowed.
+    pub fn new(origins: &Origins, headers: &[HeaderName]) -> Self {
+        let always = ALLOWED_HEADERS.into_iter().map(HeaderName::from_static);
+        Self { origins: Arc::new(origins.clone()), headers: always.chain(headers.iter().cloned()).collect() }
     }
+
+    fn allows_origin(&self, headers: &HeaderMap) -> bool {
+        headers.get(header::ORIGIN).is_some_and(|origin| self.origins.allows(origin))
+    }
+
+    /// Why a preflight cannot pass.
+    fn refuses_preflight(&self, headers: &HeaderMap) -> Option<Failure> {
+        if !self.allows_origin(headers) {
+            return Some(foreign());
+        }
+        let asked = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        let asked = asked.filter_map(|names| names.to_str().ok()).flat_map(|names| names.split(',')).map(str::trim);
+        let allowed = |name: &str| self.headers.iter().any(|allowed| name.eq_ignore_ascii_case(allowed.as_str()));
+        let refused = asked.filter(|name| !name.is_empty()).any(|name| !allowed(name));
+        refused.then(|| {
+            let message = "The page asks for a header that is not allowed: list it in `http.allowed_headers`.";
+            Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN)
+        })
+    }
+}
+
+/// Routes with what protects browsers around them.
+pub fn protected(routes: Router, allowed: CrossOrigin) -> Router {
+    let refuse = CsrfLayer::new().with_rejection_response(|_: ProtectionError| refusal(&foreign()));
+    let routes = routes.layer(refuse);
+    let (origins, headers) = (Arc::clone(&allowed.origins), allowed.headers.to_vec());
     let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.allowed().iter().cloned()))
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::ACCEPT,
-            header::AUTHORIZATION,
-            header::CACHE_CONTROL,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("gateway-report-upstream"),
-            HeaderName::from_static(patience::REQUEST_TIMEOUT),
-            HeaderName::from_static("straddle-account-id"),
-        ])
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allows(origin)))
+        .allow_methods([Method::GET, Method::POST, Method::QUERY])
+        .allow_headers(headers)
         .expose_headers([
             header::AGE,
             header::RETRY_AFTER,
@@ -48,7 +108,34 @@ pub fn protected(routes: Router, origins: &Origins) -> Router {
             HeaderName::from_static("server-timing"),
         ])
         .max_age(Duration::from_secs(600));
-    routes.layer(cors)
+    let routes = routes.layer(from_fn_with_state(allowed.clone(), welcome));
+    let bare = routes.clone();
+    let routes = if allowed.origins.is_empty() { routes } else { routes.layer(cors) };
+    routes.layer(from_fn_with_state((allowed, bare), check_options))
+}
+
+/// A page of a listed origin counts as one of our own, for the layer that refuses all others.
+async fn welcome(State(allowed): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
+    if allowed.allows_origin(request.headers()) {
+        request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+    }
+    next.run(request).await
+}
+
+/// The layer for cross-origin requests takes every OPTIONS for a preflight that passes. One that does not is refused, and
+/// one that is none goes to the routes.
+async fn check_options(State((allowed, bare)): State<(CrossOrigin, Router)>, request: Request, next: Next) -> Response {
+    if request.method() != Method::OPTIONS {
+        return next.run(request).await;
+    }
+    if !request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        let Ok(answered) = bare.oneshot(request).await;
+        return answered;
+    }
+    match allowed.refuses_preflight(request.headers()) {
+        Some(failure) => refusal(&failure),
+        None => next.run(request).await,
+    }
 }
 
 /// What a request of another site is told.
@@ -57,8 +144,8 @@ pub fn foreign() -> Failure {
     Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN)
 }
 
-fn refusal() -> Response<Body> {
-    answer::failure(&foreign(), &RequestId::new())
+fn refusal(failure: &Failure) -> Response<Body> {
+    answer::failure(failure, &RequestId::new())
 }
 
 /// Headers that every answer has: it is not sniffed, framed, or told to the next site.

@@ -1,7 +1,7 @@
-//! GraphQL over HTTP: GET and POST, media types, statuses, bounded bodies.
+//! GraphQL over HTTP: GET, POST and QUERY, media types, statuses, bounded bodies.
 //!
-//! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET, no
-//! batches.
+//! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET or
+//! QUERY, no batches. QUERY (RFC 10008) is a safe read with the body of a POST.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -23,6 +23,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
+use super::compression;
+use super::content_coding::{self, ContentCoding, Undecodable};
 use super::media::{Media, is_json};
 use super::middleware::{Notes, RequestId, broken};
 use super::seen::{self, Seen};
@@ -32,6 +34,7 @@ use crate::app::{App, Asking};
 use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
+use crate::operation::rate_limit::Payer;
 use crate::operation::trusted::Named;
 use crate::operation::{OnError, Operation, Outcome, Refused};
 use crate::telemetry::metrics::Present;
@@ -65,8 +68,10 @@ pub async fn serve(
         summary.upstream_calls = Arc::clone(&seen.calls);
         summary.trace_id = traces::id(&span);
     });
+    let mut compress = app.limits.compression;
     let mut response = match exchange.run(&uri, &mut body).instrument(span.clone()).await {
-        Ok(Answered { outcome, cache_control, age }) => {
+        Ok(Answered { outcome, cache_control, age, in_clear }) => {
+            compress &= !in_clear;
             notes.note(|summary| summary.codes = outcome.codes());
             let status = match (media, outcome.is_refused()) {
                 (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
@@ -90,6 +95,9 @@ pub async fn serve(
         }
     };
     response.headers_mut().insert(header::VARY, VARY);
+    if compress {
+        response = compression::compressed(response, &headers).await;
+    }
     let summary = notes.summary();
     unanswered.tell(&summary, response.status());
     if app.limits.server_timing {
@@ -122,7 +130,7 @@ struct Exchange<'a> {
     notes: &'a Notes,
 }
 
-/// A request with this header, whatever its value, gets `extensions.upstream`.
+/// A request with this header, whatever its value, gets `extensions.upstream`, where its caller may see that.
 const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 
 struct Answered {
@@ -130,6 +138,8 @@ struct Answered {
     cache_control: HeaderValue,
     /// Of its oldest part that is past its time.
     age: Option<Duration>,
+    /// Whether it was to show customers in clear.
+    in_clear: bool,
 }
 
 /// An old answer in the words of RFC 7234, section 5.5.1.
@@ -141,11 +151,14 @@ impl Exchange<'_> {
         let by_get = match *self.method {
             Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign().into()),
             Method::GET => true,
-            Method::POST => false,
-            _ => return Err(wrong_method("Send a GET or a POST.").into()),
+            Method::POST | Method::QUERY => false,
+            _ => return Err(wrong_method("Send a GET, a POST or a QUERY.").into()),
         };
         let principal = self.principal(deadline).await?;
         self.notes.note(|summary| summary.caller = self.app.caller_digest(&principal));
+        let payer = payer::of(self.app, &principal, self.peer.ip());
+        // Before the body is there: who sends many and finishes none pays for each.
+        self.app.admit_request(payer)?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -153,12 +166,12 @@ impl Exchange<'_> {
                 let message = "Send the request as JSON with `Content-Type: application/json`.";
                 return Err(bad(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
             }
-            from_body(&self.read(body, deadline).await?)?
+            let coding = ContentCoding::of(self.headers)
+                .ok_or_else(|| bad(UNKNOWN_CODING).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
+            from_body(&self.read(body, coding, payer, deadline).await?)?
         };
-        let payer = payer::of(self.app, &principal, self.peer.ip());
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
         let place = self.app.enter(payer)?;
-        self.app.admit_request(payer)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.seen.prepared.set(std::time::Instant::now());
         let kind = prepared.kind();
@@ -172,17 +185,20 @@ impl Exchange<'_> {
             });
         });
         match kind {
-            OperationType::Mutation if by_get => return Err(wrong_method(MUTATION_BY_GET).into()),
+            OperationType::Mutation if *self.method != Method::POST => {
+                return Err(wrong_method(MUTATION_BY_POST_ONLY).into());
+            }
             OperationType::Subscription => return Err(bad("Subscriptions are not served here.").into()),
             OperationType::Query | OperationType::Mutation => {}
         }
-        let planned = prepared.planned_calls();
+        let (planned, in_clear) = (prepared.planned_calls(), prepared.unmaskings() > 0);
         self.app.admit(payer, &principal, &prepared)?;
         let reading = App::reading(kind, wants_no_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
         let asking = Asking { request_id: self.id.as_str(), deadline, reading, payer, place, calls, waiting };
         let session = Arc::new(self.app.session(&principal, asking));
         let key = payer::key(self.app, &principal);
+        let reports = self.reports(&principal);
         let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
         let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| broken_in(kind))?;
         if let Some(key) = key {
@@ -199,16 +215,19 @@ impl Exchange<'_> {
             Some(age) => outcome.with_age(age),
             None => outcome,
         };
-        if !self.wants_report() {
-            return Ok(Answered { outcome, cache_control, age });
+        if !reports {
+            return Ok(Answered { outcome, cache_control, age, in_clear });
         }
         let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
-        Ok(Answered { outcome: outcome.with_report(report), cache_control, age })
+        Ok(Answered { outcome: outcome.with_report(report), cache_control, age, in_clear })
     }
 
-    /// Whether the answer is to say what was asked of the upstream.
-    fn wants_report(&self) -> bool {
-        self.app.limits.report_upstream || self.headers.contains_key(REPORT_UPSTREAM)
+    /// Whether the answer is to say what was asked of the upstream. That tells whether somebody else has read the same
+    /// customer lately: a caller has to be allowed to know.
+    fn reports(&self, principal: &Principal) -> bool {
+        let limits = self.app.limits;
+        let may = limits.upstream_report || principal.may_see_report;
+        limits.report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
 
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
@@ -229,14 +248,18 @@ impl Exchange<'_> {
         principal
     }
 
-    /// The body, up to its bound and the deadline.
-    async fn read(&self, body: &mut Body, deadline: Instant) -> Result<Bytes, Failure> {
+    /// The body, decoded, up to its bound and the deadline.
+    async fn read(
+        &self,
+        body: &mut Body,
+        coding: ContentCoding,
+        payer: Payer,
+        deadline: Instant,
+    ) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
-        let too_large = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
-                metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
-                let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
-                Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+                too_large(limit)
             } else {
                 bad("The request's body did not come whole.")
             }
@@ -244,23 +267,36 @@ impl Exchange<'_> {
         let mut body = Limited::new(body, limit);
         let mut read = BytesMut::new();
         // Room for what has come and not for what is announced: who sends slowly holds little.
-        let mut room = self.app.room_for(0)?;
+        let mut room = self.app.body(payer);
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {
                 return Err(bad("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT));
             };
-            match frame.map(|frame| frame.map_err(too_large)) {
+            match frame.map(|frame| frame.map_err(broken)) {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
-                    // One permit, however many frames there are: they can be of one byte, or of none.
-                    room.merge(self.app.room_for(data.len())?);
+                    room.reserve(data.len())?;
                     read.extend_from_slice(&data);
                 }
-                None => return Ok(read.freeze()),
+                None => break,
             }
         }
+        content_coding::decode(coding, read.freeze(), limit, |more| room.reserve(more)).await.map_err(|error| {
+            match error {
+                Undecodable::TooLarge => too_large(limit),
+                Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
+                Undecodable::Refused(failure) => failure,
+            }
+        })
     }
+}
+
+/// A body over its bound.
+fn too_large(limit: usize) -> Failure {
+    metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
+    let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
+    Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// What is told where running an operation broke: of a mutation, that it may have changed something before.
@@ -276,7 +312,9 @@ fn wrong_method(message: &'static str) -> Failure {
     bad(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-const MUTATION_BY_GET: &str = "A mutation goes by POST.";
+const UNKNOWN_CODING: &str = "Send the body without `Content-Encoding`, or with one of `gzip` and `br`.";
+
+const MUTATION_BY_POST_ONLY: &str = "A mutation goes by POST.";
 
 /// The answer to a request that was not run.
 fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
@@ -304,8 +342,11 @@ fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
     if let Some(failure) = failure {
         response = with_failure_headers(response, failure);
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = if failure.message == MUTATION_BY_GET { "POST" } else { "GET, POST" };
+            let allowed = if failure.message == MUTATION_BY_POST_ONLY { "POST" } else { "GET, POST, QUERY" };
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
+        if failure.message == UNKNOWN_CODING {
+            response.headers_mut().insert(header::ACCEPT_ENCODING, content_coding::TAKEN);
         }
     }
     response
@@ -316,7 +357,7 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
-            "query" | "documentId" | "operationName" | "onError" if value.is_empty() => Json::Null,
+            "query" if value.is_empty() => Json::Null,
             "query" | "documentId" | "operationName" | "onError" => Json::String(value.into_owned()),
             "variables" | "extensions" if value.is_empty() => Json::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
@@ -330,7 +371,7 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
     from_parameters(parameters)
 }
 
-/// The operation in a POST's body.
+/// The operation in a POST's or a QUERY's body.
 fn from_body(body: &[u8]) -> Result<Operation, Failure> {
     match serde_json::from_slice(body) {
         Ok(body::Body::Object(parameters)) => from_parameters(parameters),
@@ -348,10 +389,12 @@ fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failu
         Some(_) => Err(bad(wrong)),
     };
     let document = text("query", "The parameter `query` must be a string.")?;
-    let id = text("documentId", "The parameter `documentId` must be a string.")?;
-    let name = text("operationName", "The parameter `operationName` must be a string.")?;
+    // By every method an empty name counts as one that is not given.
+    let is_given = |name: &String| !name.is_empty();
+    let id = text("documentId", "The parameter `documentId` must be a string.")?.filter(is_given);
+    let name = text("operationName", "The parameter `operationName` must be a string.")?.filter(is_given);
     const ON_ERROR: &str = "The parameter `onError` must be \"NULL\", \"PROPAGATE\" or \"HALT\".";
-    let on_error = match text("onError", ON_ERROR)? {
+    let on_error = match text("onError", ON_ERROR)?.filter(is_given) {
         Some(name) => Some(OnError::named(&name).ok_or_else(|| bad(ON_ERROR))?),
         None => None,
     };

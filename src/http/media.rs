@@ -90,7 +90,11 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
     said.is_some_and(|media_type| {
         let json = media_type.type_() == mime::APPLICATION && media_type.subtype() == mime::JSON;
-        json && media_type.suffix().is_none() && media_type.get_param("charset").is_none_or(|set| set == "utf-8")
+        let utf_8 = |charset: mime::Name<'_>| {
+            let charset = charset.as_str().trim_matches('"');
+            ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name))
+        };
+        json && media_type.suffix().is_none() && media_type.get_param("charset").is_none_or(utf_8)
     })
 }
 
@@ -124,7 +128,11 @@ mod tests {
     #[rstest]
     #[case("application/json", true)]
     #[case("application/json; charset=UTF-8", true)]
+    #[case("application/json; charset=utf8", true)]
+    #[case("application/json; charset=\"UTF-8\"", true)]
     #[case("application/json; charset=utf-16", false)]
+    #[case("application/json; charset=\"utf-8", false)]
+    #[case("application/json; charset=utf-8x", false)]
     #[case("text/plain", false)]
     #[case("multipart/form-data; boundary=x", false)]
     #[case("application/x-www-form-urlencoded", false)]

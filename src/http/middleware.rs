@@ -215,7 +215,9 @@ impl Place<'_> {
 /// A method's name where it is one of HTTP's own; a caller can make up any other.
 fn known(method: &http::Method) -> &str {
     match method.as_str() {
-        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT") => name,
+        name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT" | "QUERY") => {
+            name
+        }
         _ => "other",
     }
 }

@@ -20,7 +20,9 @@ use super::middleware::RequestId;
 use super::router::unknown_route;
 use crate::app::Playground;
 use crate::error::{Code, Failure};
-use bundle::{Bundle, Encoding, File};
+use bundle::{Bundle, File};
+
+pub use bundle::Encoding;
 
 /// Where the page is.
 pub const PATH: &str = "/graphiql";

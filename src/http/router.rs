@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use super::browser::CrossOrigin;
 use super::middleware::RequestId;
-use super::{answer, browser, graphql, metrics, middleware, playground, probes};
+use super::{answer, browser, graphql, head_limits, metrics, middleware, playground, probes};
 use crate::app::App;
 use crate::error::{Code, Failure};
 
@@ -22,7 +23,7 @@ pub fn public(app: Arc<App>) -> Router {
         None => routes,
     };
     let routes = answering_everything(routes).with_state(Arc::clone(&app));
-    framed(browser::protected(routes, &app.origins), app)
+    framed(browser::protected(routes, CrossOrigin::new(&app.origins, &app.allowed_headers)), app)
 }
 
 /// What the platform and the people on call reach: to look, never to change.
@@ -43,7 +44,10 @@ fn answering_everything(routes: Router<Arc<App>>) -> Router<Arc<App>> {
 }
 
 fn framed(routes: Router, app: Arc<App>) -> Router {
-    routes.layer(from_fn(browser::headers)).layer(from_fn_with_state(app, middleware::frame))
+    routes
+        .layer(from_fn_with_state(Arc::clone(&app), head_limits::check))
+        .layer(from_fn(browser::headers))
+        .layer(from_fn_with_state(app, middleware::frame))
 }
 
 /// Says where things are; a browser is led to the playground.

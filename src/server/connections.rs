@@ -1,15 +1,19 @@
-//! How many connections are held at once, and how long an idle one is.
+//! How many connections are held at once, how long an idle one is kept, and how long a client may leave its answer unread.
 //!
-//! One connection more than the bound is closed at once, since what waits in line holds a file handle too. Idle ones of
-//! HTTP/1 are ended by the server's own time for headers. HTTP/2 has no such time: its keep-alive only finds out that the
-//! other side still answers. So a connection of HTTP/2 that has no request open, and whose answers went out, comes to its
-//! end of input here after the same time, which ends it without cutting anything off.
+//! One connection more than the bound is closed at once, since what waits in line holds a file handle too. A connection
+//! that has no request open, and whose answers went out, is idle: after the keep-alive time it comes to its end of input
+//! here, which ends it without cutting anything off. Where the next request of HTTP/1.1 has begun to arrive, its head has
+//! the time for headers instead. The server's own time for headers cannot tell the two apart, and the keep-alive of HTTP/2
+//! only finds out that the other side still answers.
+//!
+//! A socket that takes nothing of what is written for the write time-out is reset.
 
-use std::future::{Ready, ready};
+use std::future::{self, Ready};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,9 +27,10 @@ use metrics::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
+use super::stream_body::StreamBody;
 use crate::telemetry::metrics::Present;
 use crate::telemetry::names;
 
@@ -35,22 +40,71 @@ const SMALL_TALK: usize = 256;
 /// How often the log says that there are too many connections, at most; the metric counts each.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
+/// How long a connection may take for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To begin with the next request.
+    pub keep_alive: Duration,
+    /// To send the head of a request that has begun.
+    pub headers: Duration,
+    /// To take some more of an answer.
+    pub write: Duration,
+}
+
+/// Counts an answer that was given up since its client did not read it.
+pub fn count_write_timeout() {
+    metrics::counter!(names::WRITE_TIMEOUTS).increment(1);
+}
+
+/// When the log was last told something. Whoever floods us with connections does not flood the log.
+#[derive(Debug, Default)]
+struct Said(Mutex<Option<Instant>>);
+
+impl Said {
+    /// Whether it is to be told again.
+    fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = said.is_none_or(|said| now.duration_since(said) >= BETWEEN_LINES);
+        if is_due {
+            *said = Some(now);
+        }
+        is_due
+    }
+}
+
+/// Counts connections that the system does not give out for want of files, and tells the log.
+pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync + 'static {
+    let said = Said::default();
+    move |_, error| {
+        if matches!(error.raw_os_error(), Some(TOO_MANY_OF_THE_PROCESS | TOO_MANY_OF_THE_SYSTEM)) {
+            metrics::counter!(names::BOUNDS_REACHED, "bound" => "open_files").increment(1);
+            if said.is_due() {
+                tracing::warn!(%error, "connections cannot be accepted: raise the limit on open files");
+            }
+        }
+    }
+}
+
+/// `EMFILE` and `ENFILE`, the same on every Unix.
+const TOO_MANY_OF_THE_PROCESS: i32 = 24;
+const TOO_MANY_OF_THE_SYSTEM: i32 = 23;
+
 /// Accepts connections up to a bound.
 #[derive(Clone, Debug)]
 pub struct Bounded {
     places: Arc<Semaphore>,
-    most_idle: Duration,
+    timeouts: Timeouts,
     held: Gauge,
     /// When the log was last told that there were too many.
-    said: Arc<Mutex<Option<Instant>>>,
+    said: Arc<Said>,
 }
 
 impl Bounded {
-    /// An acceptor for at most `most` connections of a listener, which the metrics call by its name; one of HTTP/2 may be
-    /// idle so long.
-    pub fn new(most: usize, most_idle: Duration, listener: &'static str) -> Self {
+    /// An acceptor for at most `most` connections of a listener, which the metrics call by its name.
+    pub fn new(most: usize, timeouts: Timeouts, listener: &'static str) -> Self {
         let held = metrics::gauge!(names::CONNECTIONS, "listener" => listener);
-        Self { places: Arc::new(Semaphore::new(most)), most_idle, held, said: Arc::default() }
+        Self { places: Arc::new(Semaphore::new(most)), timeouts, held, said: Arc::default() }
     }
 }
 
@@ -62,26 +116,24 @@ impl<S> Accept<TcpStream, S> for Bounded {
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_connections").increment(1);
-            // Whoever floods us with connections does not flood the log.
-            let now = Instant::now();
-            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.is_none_or(|said| now.duration_since(said) >= BETWEEN_LINES) {
-                *said = Some(now);
+            if self.said.is_due() {
                 tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
             }
-            return ready(Err(io::Error::other("too many connections")));
+            return future::ready(Err(io::Error::other("too many connections")));
         };
         let place = Arc::new((place, Present::new(self.held.clone())));
         let life = Arc::new(Life::default());
         let watched = Watched {
             stream,
             life: Arc::clone(&life),
-            most_idle: self.most_idle,
-            timer: Box::pin(sleep_until(Instant::now() + self.most_idle)),
+            timeouts: self.timeouts,
+            timer: Box::pin(sleep(self.timeouts.keep_alive)),
+            unwritten: None,
         };
         // Answers are written whole; waiting to fill a segment would only add 40 ms.
         let nodelay = watched.stream.set_nodelay(true);
-        ready(nodelay.map(|()| (watched, Held { service, life, _place: place })))
+        let write_timeout = self.timeouts.write;
+        future::ready(nodelay.map(|()| (watched, Held { service, life, write_timeout, _place: place })))
     }
 }
 
@@ -93,12 +145,15 @@ struct Life {
     reader: AtomicWaker,
 }
 
-/// The requests of HTTP/2 on a connection.
+/// The requests on a connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Requests {
     open: usize,
-    /// When the last one ended, or a part of its answer went out; none before the first one.
+    /// When the last one ended, or a part of its answer went out; none before the first one, which has a time of its own.
     last: Option<Instant>,
+    /// When the first byte of the next one came. Of HTTP/1 alone: that of HTTP/2 can be anything.
+    next_began: Option<Instant>,
+    is_http_2: bool,
 }
 
 impl Life {
@@ -106,10 +161,20 @@ impl Life {
         change(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Since when nothing has been going on.
-    fn idle_since(&self) -> Option<Instant> {
+    /// Notes that something came.
+    fn received(&self) {
+        self.change(|requests| {
+            if requests.open == 0 && requests.last.is_some() && !requests.is_http_2 {
+                requests.next_began.get_or_insert_with(Instant::now);
+            }
+        });
+    }
+
+    /// Until when the next request has to come; none while one is open, and before the first one.
+    fn next_until(&self, timeouts: Timeouts) -> Option<Instant> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.last.filter(|_| requests.open == 0)
+        let last = requests.last.filter(|_| requests.open == 0)?;
+        Some(requests.next_began.map_or(last + timeouts.keep_alive, |began| began + timeouts.headers))
     }
 }
 
@@ -118,8 +183,12 @@ impl Life {
 struct Open(Arc<Life>);
 
 impl Open {
-    fn new(life: &Arc<Life>) -> Self {
-        life.change(|requests| requests.open += 1);
+    fn new(life: &Arc<Life>, version: Version) -> Self {
+        life.change(|requests| {
+            requests.open += 1;
+            requests.next_began = None;
+            requests.is_http_2 = version == Version::HTTP_2;
+        });
         Self(Arc::clone(life))
     }
 }
@@ -139,6 +208,7 @@ impl Drop for Open {
 pub struct Held<S> {
     service: S,
     life: Arc<Life>,
+    write_timeout: Duration,
     _place: Arc<(OwnedSemaphorePermit, Present)>,
 }
 
@@ -156,42 +226,51 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let open = (request.version() == Version::HTTP_2).then(|| Open::new(&self.life));
+        let version = request.version();
+        let open = Open::new(&self.life, version);
+        let write_timeout = self.write_timeout;
         let answered = self.service.call(request);
         Box::pin(async move {
             let response = answered.await?;
             // The request is open until the whole of its answer was taken.
-            Ok(match open {
-                None => response,
-                Some(open) => response.map(|body| {
-                    Body::new(body.map_frame(move |frame| {
-                        let _open = &open;
-                        frame
-                    }))
-                }),
-            })
+            Ok(response.map(|body| {
+                if version == Version::HTTP_2 {
+                    return Body::new(StreamBody::new(body, write_timeout, open));
+                }
+                Body::new(body.map_frame(move |frame| {
+                    let _open = &open;
+                    frame
+                }))
+            }))
         })
     }
 }
 
-/// A connection's stream, whose input ends where it has been idle for too long.
+/// A connection's stream, whose input ends where it has been idle for too long, and which breaks where what is written to it
+/// is not taken.
 #[derive(Debug)]
 pub struct Watched {
     stream: TcpStream,
     life: Arc<Life>,
-    most_idle: Duration,
+    timeouts: Timeouts,
     timer: Pin<Box<Sleep>>,
+    /// Runs while the socket takes nothing.
+    unwritten: Option<Pin<Box<Sleep>>>,
 }
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // What has come goes first: it may be the next request.
         if let read @ Poll::Ready(_) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            self.life.received();
             return read;
         }
         self.life.reader.register(cx.waker());
-        let Some(since) = self.life.idle_since() else { return Poll::Pending };
-        let until = since + self.most_idle;
+        // An answer that is still on its way is not cut off; it has a time of its own.
+        if self.unwritten.is_some() {
+            return Poll::Pending;
+        }
+        let Some(until) = self.life.next_until(self.timeouts) else { return Poll::Pending };
         if self.timer.deadline() != until {
             self.timer.as_mut().reset(until);
         }
@@ -201,21 +280,32 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
-    /// Notes what went out.
-    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+    /// Notes what went out, or breaks the connection where nothing did for too long.
+    fn wrote(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_pending() {
+            let timer = self.unwritten.get_or_insert_with(|| Box::pin(sleep(self.timeouts.write)));
+            ready!(timer.as_mut().poll(cx));
+            count_write_timeout();
+            // What the system holds for this client is dropped as well.
+            let _closed_already = self.stream.set_zero_linger();
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if self.unwritten.take().is_some() {
+            self.life.reader.wake();
+        }
         if let Poll::Ready(Ok(bytes)) = written
-            && *bytes > SMALL_TALK
+            && bytes > SMALL_TALK
         {
             self.life.change(|requests| requests.last = requests.last.map(|_| Instant::now()));
         }
+        written
     }
 }
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(&written);
-        written
+        self.wrote(cx, written)
     }
 
     fn poll_write_vectored(
@@ -224,8 +314,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.wrote(&written);
-        written
+        self.wrote(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

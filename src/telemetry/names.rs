@@ -61,6 +61,7 @@ const CODES: &[&str] = &[
     "INTERNAL_SERVER_ERROR",
 ];
 const BOUNDS: &[&str] = &[
+    "max_header_bytes",
     "max_body_bytes",
     "max_bodies_bytes",
     "max_tokens",
@@ -82,6 +83,7 @@ const BOUNDS: &[&str] = &[
     "max_errors",
     "max_validation_errors",
     "max_connections",
+    "open_files",
     "burst",
 ];
 const STATES: &[&str] = &["closed", "half_open", "open"];
@@ -161,6 +163,8 @@ metrics! {
         "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
+    WRITE_TIMEOUTS: Counter "gateway_write_timeouts_total" []
+        "Answers that were given up since their clients did not read them within `server.write_timeout`.";
     CACHE_LOOKUPS: Counter "gateway_cache_lookups_total"
         [("store", STORES), ("result", &["hit", "miss", "shared", "stale", "old"])]
         "Look-ups by store: kept and fresh, loaded, shared with another request's load, given past its time while a new one is loaded, given past its time since none could be had (also counted as miss or shared).";

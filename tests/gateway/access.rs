@@ -5,6 +5,7 @@ mod keys;
 mod provider;
 mod subgraph;
 mod tokens;
+mod upstream_report;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use customers_gateway::app::App;
 use customers_gateway::config::Settings;
 use customers_gateway::sandbox;
+use customers_gateway::server::open_files::Connections;
 use customers_gateway::server::{Keeping, Listeners, serve};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -73,8 +75,11 @@ async fn gateway(jwt: &str) -> Gateway {
         listener.set_nonblocking(true).unwrap();
     }
     let keeping = Keeping {
-        max_connections: 1024,
+        max_connections: Connections { public: 1024, admin: 1024 },
+        max_header_bytes: 32 * 1024,
         headers: Duration::from_secs(5),
+        keep_alive: Duration::from_secs(5),
+        write_timeout: Duration::from_secs(30),
         drain_delay: Duration::ZERO,
         drain: Duration::from_secs(1),
     };

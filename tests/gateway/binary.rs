@@ -56,6 +56,28 @@ pub fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     told
 }
 
+fn with_files(files: usize, variables: &[(&str, &str)]) -> Command {
+    let program = program(&["serve"], variables);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" serve")]).arg(program.get_program());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+#[test]
+fn too_few_files_are_refused_at_start_with_how_many_it_takes() {
+    let mut child = with_files(100, &[]).spawn().unwrap();
+    let status = ended(&mut child);
+    let told = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(!status.success() && told.contains("ulimit -n") && told.contains("100 files"), "{told}");
+}
+
 /// A program that serves, stopped by the test.
 pub struct Serving {
     pub child: Child,
@@ -65,7 +87,16 @@ pub struct Serving {
 
 impl Serving {
     pub fn start(variables: &[(&str, &str)]) -> Self {
-        let mut child = program(&["serve"], variables).spawn().unwrap();
+        Self::of(program(&["serve"], variables))
+    }
+
+    /// With so many files that it may open, and no way to have more.
+    pub fn with_files(files: usize, variables: &[(&str, &str)]) -> Self {
+        Self::of(with_files(files, variables))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("try ") {

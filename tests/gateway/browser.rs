@@ -43,7 +43,7 @@ fn write(gateway: &Gateway) -> RequestBuilder {
 #[case::by_both(&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")])]
 #[case::by_an_origin_alone(&[("origin", "https://evil.example")])]
 #[case::by_no_origin(&[("origin", "null")])]
-#[case::by_another_port(&[("origin", "http://127.0.0.1:1")])]
+#[case::by_another_host(&[("origin", "http://192.0.2.1:4000")])]
 #[tokio::test]
 async fn a_post_of_another_site_is_refused_and_not_run(#[case] headers: &[(&str, &str)]) {
     for (gateway, sandbox) in [Gateway::start().await, listing().await] {
@@ -52,6 +52,19 @@ async fn a_post_of_another_site_is_refused_and_not_run(#[case] headers: &[(&str,
         assert_eq!(only_error(&got.json())["extensions"]["code"], "FORBIDDEN");
         assert_eq!(got.header("access-control-allow-origin"), None);
         assert_eq!((sandbox.calls().await, sandbox.writes().await), (json!({}), vec![]));
+    }
+}
+
+#[rstest]
+#[case::by_fetch_metadata(&[("sec-fetch-site", "cross-site")])]
+#[case::by_an_origin_alone(&[("origin", "https://evil.example")])]
+#[tokio::test]
+async fn a_query_by_query_of_another_site_is_refused_before_it_costs_a_call(#[case] headers: &[(&str, &str)]) {
+    for (gateway, sandbox) in [Gateway::start().await, listing().await] {
+        let body = json!({"query": "{ customers { totalCount } }"});
+        let got = sent(gateway.request(Method::QUERY, "/graphql").json(&body), headers).await;
+        assert_eq!((got.status, got.header("access-control-allow-origin")), (403, None), "{}", got.text);
+        assert_eq!(sandbox.calls().await, json!({}));
     }
 }
 
@@ -64,7 +77,7 @@ async fn a_post_of_another_site_is_refused_and_not_run(#[case] headers: &[(&str,
 #[case("https://DESK.example.com.")]
 #[case("https://sub.desk.example.com")]
 #[tokio::test]
-async fn an_origin_is_compared_to_the_letter(#[case] origin: &str) {
+async fn what_is_close_to_an_origin_is_another_one(#[case] origin: &str) {
     let (gateway, _sandbox) = listing().await;
     let got = sent(write(&gateway), &[("origin", origin), ("sec-fetch-site", "cross-site")]).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (403, None));
@@ -120,7 +133,7 @@ async fn a_preflight_is_answered_for_listed_origins_alone() {
         assert!(allowed.contains(name), "{name}");
     }
     assert!(!allowed.contains('*'));
-    assert_eq!(got.header("access-control-allow-methods").map(|methods| methods.contains("POST")), Some(true));
+    assert_eq!(got.header("access-control-allow-methods"), Some("GET,POST,QUERY"));
     for origin in ["https://evil.example", "null"] {
         assert_eq!(preflight(&gateway, origin).await.header("access-control-allow-origin"), None, "{origin}");
     }
@@ -237,4 +250,90 @@ async fn a_read_by_get_from_another_site_is_refused_before_it_costs_a_call() {
     assert_eq!(sent(read("same-site"), &[]).await.status, 403);
     assert_eq!(sandbox.calls().await, json!({}));
     assert_eq!(sent(read("same-origin"), &[]).await.status, 200);
+}
+
+/// The development server of a frontend, or a page on the same machine.
+#[rstest]
+#[case("http://localhost:5173")]
+#[case("http://127.0.0.1:3000")]
+#[case("http://[::1]:8080")]
+#[tokio::test]
+async fn pages_of_this_machine_may_ask_a_sandbox_and_nothing_else(#[case] origin: &str) {
+    let from_there = [("origin", origin), ("sec-fetch-site", "cross-site")];
+    let (gateway, _sandbox) = Gateway::start().await;
+    let got = sent(gateway.post(&json!({"query": "{ __typename }"})), &from_there).await;
+    assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some(origin)), "{}", got.text);
+    assert_eq!(preflight(&gateway, origin).await.header("access-control-allow-origin"), Some(origin));
+    let (gateway, sandbox) = Gateway::passthrough().await;
+    let got =
+        sent(gateway.post(&json!({"query": "{ customers { totalCount } }"})).bearer_auth("key"), &from_there).await;
+    assert_eq!((got.status, got.header("access-control-allow-origin")), (403, None), "{}", got.text);
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+/// What GraphQL clients and tracing add to a request by themselves.
+#[rstest]
+#[case("authorization,content-type,apollographql-client-name,apollographql-client-version")]
+#[case("traceparent,tracestate,baggage,sentry-trace,x-request-id")]
+#[case("x-datadog-trace-id,x-datadog-parent-id,x-datadog-origin,x-datadog-sampling-priority,x-datadog-tags")]
+#[case("gateway-report-upstream,request-timeout,cache-control,pragma,content-encoding")]
+#[case("X-Team, x-other-team")]
+#[tokio::test]
+async fn a_preflight_passes_with_the_headers_that_frontends_send(#[case] names: &str) {
+    let sandbox = Sandbox::start().await;
+    let settings =
+        format!("[http]\nallowed_origins = [\"{DESK}\"]\nallowed_headers = [\"x-team\", \"X-Other-Team\"]\n");
+    let gateway = Gateway::serve(&sandbox.base, &settings_of(&settings));
+    let asked = [
+        ("origin", DESK),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", names),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    let got = sent(gateway.request(Method::OPTIONS, "/graphql"), &asked).await;
+    assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some(DESK)), "{}", got.text);
+    let allowed: Vec<_> = got.header("access-control-allow-headers").unwrap().split(',').collect();
+    for name in names.split(',').map(|name| name.trim().to_lowercase()) {
+        assert!(allowed.contains(&name.as_str()), "{name} of {allowed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_that_cannot_pass_says_which_setting_lets_it() {
+    let (gateway, _sandbox) = listing().await;
+    for (origin, names, setting) in [
+        ("https://evil.example", "content-type", "http.allowed_origins"),
+        (DESK, "content-type,x-planted", "http.allowed_headers"),
+    ] {
+        let asked =
+            [("origin", origin), ("access-control-request-method", "POST"), ("access-control-request-headers", names)];
+        let got = sent(gateway.request(Method::OPTIONS, "/graphql"), &asked).await;
+        assert_eq!((got.status, got.header("access-control-allow-headers")), (403, None));
+        assert!(got.text.contains(setting) && !got.text.contains("planted"), "{}", got.text);
+    }
+}
+
+#[rstest]
+#[case("https://DESK.example.com")]
+#[case("https://desk.example.com:443")]
+#[tokio::test]
+async fn an_origin_is_the_same_however_it_is_written(#[case] written: &str) {
+    let sandbox = Sandbox::start().await;
+    let gateway = Gateway::serve(&sandbox.base, &settings_of(&format!("[http]\nallowed_origins = [\"{written}\"]\n")));
+    for origin in [DESK, written] {
+        let got = sent(gateway.post(&json!({"query": "{ __typename }"})), &[("origin", origin)]).await;
+        assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some(origin)), "{}", got.text);
+    }
+}
+
+#[rstest]
+#[case("GATEWAY__HTTP__ALLOWED_ORIGINS", "https://desk.example.com/app", "write `https://desk.example.com`")]
+#[case("GATEWAY__HTTP__ALLOWED_ORIGINS", "https://desk.example.com,desk.example.org", "`https://desk.example.org`")]
+#[case("GATEWAY__HTTP__ALLOWED_ORIGINS", "*", "list each origin")]
+#[case("GATEWAY__HTTP__ALLOWED_HEADERS", "x-team,x team", "`x team`")]
+#[case("GATEWAY__HTTP__ALLOWED_HEADERS", "*", "list each")]
+#[test]
+fn what_is_no_origin_or_header_is_refused_at_start(#[case] variable: &str, #[case] value: &str, #[case] told: &str) {
+    let complaint = crate::binary::complaint(&["serve"], &[(variable, value)]);
+    assert!(complaint.contains(variable) && complaint.contains(told), "{complaint}");
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use customers_gateway::auth::Mode;
 use reqwest::tls::Version;
 use reqwest::{Certificate, Client};
 use rstest::rstest;
@@ -12,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::binary::{Serving, complaint};
+use crate::process::Process;
 use crate::support::certified::Certified;
 use crate::support::{Gateway, Sandbox};
 
@@ -26,6 +28,7 @@ const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: app
 async fn impatient() -> (Gateway, Sandbox) {
     Gateway::with(|settings| {
         settings.server.header_timeout = SHORT;
+        settings.server.keep_alive = SHORT;
         settings.server.deadline = SHORT;
     })
     .await
@@ -94,6 +97,121 @@ async fn a_kept_connection_is_ended_when_it_is_idle() {
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
+/// A load balancer keeps its connections for a minute or more, and what it sends into one that is closing is lost.
+#[tokio::test]
+async fn an_idle_connection_outlives_the_time_for_headers() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
+    let mut kept = connect(&gateway).await;
+    served_on(&mut kept).await;
+    let (mut requests, connection) = h2::client::handshake(connect(&gateway).await).await.unwrap();
+    tokio::spawn(connection);
+    let mut live = async || {
+        let request = http::Request::get(format!("{}/livez", gateway.base)).body(()).unwrap();
+        let (answer, _) = requests.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+    };
+    live().await;
+    // Whoever comes later and sends no head is ended first.
+    for _ in 0..2 {
+        until_closed(&mut connect(&gateway).await).await;
+    }
+    served_on(&mut kept).await;
+    live().await;
+}
+
+#[tokio::test]
+async fn the_head_of_a_later_request_has_the_time_for_headers() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.server.header_timeout = SHORT;
+        settings.server.keep_alive = Duration::from_secs(3600);
+    })
+    .await;
+    let mut stream = connect(&gateway).await;
+    served_on(&mut stream).await;
+    stream.write_all(HEAD.as_bytes()).await.unwrap();
+    let told = until_closed(&mut stream).await;
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{told}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_reset_after_the_write_timeout() {
+    let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address = process.base().trim_start_matches("http://").parse().unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let script = script(&process).await;
+    let length = process.public(&script).await.text.len();
+    // More than what the systems on both sides hold for whoever does not read.
+    let times = 60_000_000 / length;
+    let request = format!("GET {script} HTTP/1.1\r\nhost: gateway\r\n\r\n");
+    stream.write_all(request.repeat(times).as_bytes()).await.unwrap();
+    until_counted(&process, "gateway_write_timeouts_total", 1).await;
+    let mut told = Vec::new();
+    let _reset = timeout(PATIENCE, stream.read_to_end(&mut told)).await.expect("it is reset");
+    assert!(told.len() < times * length, "all of it came: {}", told.len());
+    assert_eq!(process.public("/livez").await.status, 200);
+}
+
+/// Its window stays shut while another stream of the same connection is served: the socket is never full.
+#[tokio::test]
+async fn a_stream_of_http_2_that_is_not_read_is_given_up_and_the_others_go_on() {
+    let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
+    let stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    let (mut requests, connection) =
+        builder.initial_window_size(100).handshake::<_, bytes::Bytes>(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut ask = |path: &str| {
+        let request = http::Request::get(format!("{}{path}", process.base())).body(()).unwrap();
+        requests.send_request(request, true).unwrap().0
+    };
+    let answer = ask(&script(&process).await).await.unwrap();
+    let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    let mut unread = answer.into_body();
+    until_counted(&process, "gateway_write_timeouts_total", 1).await;
+    // Reading it now brings no whole answer.
+    let (mut told, mut broken) = (0, false);
+    while let Some(part) = timeout(PATIENCE, unread.data()).await.expect("it ends") {
+        match part {
+            Ok(part) => {
+                told += part.len();
+                unread.flow_control().release_capacity(part.len()).unwrap();
+            }
+            Err(_reset) => broken = true,
+        }
+        if broken {
+            break;
+        }
+    }
+    assert!(broken && told < length, "{told} of {length}");
+    let other = ask("/livez").await.unwrap();
+    assert_eq!(other.status(), 200);
+    assert!(timeout(PATIENCE, other.into_body().data()).await.expect("it is read").unwrap().is_ok());
+}
+
+/// The path of the playground's script, which is long.
+async fn script(process: &Process) -> String {
+    let page = process.public("/graphiql").await.text;
+    page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("the page has a script").to_owned()
+}
+
+/// Waits until a counter of the process has come to a number.
+async fn until_counted(process: &Process, counter: &str, least: u64) {
+    timeout(PATIENCE, async {
+        loop {
+            let metrics = process.admin("/metrics").await.text;
+            let line = metrics.lines().find_map(|line| line.strip_prefix(counter)?.trim().parse::<f64>().ok());
+            if line.is_some_and(|count| count >= least as f64) {
+                return;
+            }
+            sleep(SHORT / 20).await;
+        }
+    })
+    .await
+    .expect("it comes to that");
+}
+
 /// Keep-alive alone would hold it: the other side answers each ping.
 #[tokio::test]
 async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
@@ -112,7 +230,11 @@ async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
 
 #[tokio::test]
 async fn a_connection_of_http_2_with_a_request_open_is_not_idle() {
-    let (gateway, sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
+    let (gateway, sandbox) = Gateway::with(|settings| {
+        settings.server.header_timeout = SHORT;
+        settings.server.keep_alive = SHORT;
+    })
+    .await;
     sandbox.latency(4 * u64::try_from(SHORT.as_millis()).unwrap()).await;
     let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let query = json!({"query": "{ customers(first: 100) { totalCount nodes { id name email } } }"});
@@ -205,6 +327,76 @@ async fn headers_are_bounded(#[case] headers: &str) {
     let told = until_closed(&mut stream).await;
     assert!(told.is_empty() || told.starts_with("HTTP/1.1 431"), "{told}");
     gateway.data("{ __typename }").await;
+}
+
+/// One limit for both versions, each with an answer that says which it is.
+#[rstest]
+#[case::many_headers(120, 1, "more than 100 headers")]
+#[case::a_large_one(1, 40_000, "`max_header_bytes` of 32768")]
+#[case::many_large_ones(60, 800, "`max_header_bytes` of 32768")]
+#[tokio::test]
+async fn a_head_over_the_limit_is_answered_alike_over_both_versions(
+    #[case] count: usize,
+    #[case] length: usize,
+    #[case] told: &str,
+) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    for http_2 in [false, true] {
+        let builder = Client::builder().no_proxy();
+        let client = if http_2 { builder.http2_prior_knowledge() } else { builder }.build().unwrap();
+        let ask = |count: usize| {
+            let request = client.post(format!("{}/graphql", gateway.base)).json(&json!({"query": "{ __typename }"}));
+            (0..count).fold(request, |request, i| request.header(format!("x-{i}"), "x".repeat(length)))
+        };
+        let answer = ask(count).send().await.unwrap();
+        assert_eq!(answer.status(), 431, "{:?}", answer.version());
+        assert!(answer.headers().contains_key("request-id"));
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "OPERATION_TOO_LARGE", "{answer}");
+        assert!(error["message"].as_str().unwrap().contains(told), "{answer}");
+        let below = 90.min(30_000 / length);
+        assert_eq!(ask(below).send().await.unwrap().status(), 200, "{below} of {length} bytes");
+    }
+}
+
+/// A head without an end is not held for long, and not beyond its limit: it is refused as soon as it is over.
+#[tokio::test]
+async fn an_unfinished_head_is_refused_as_soon_as_it_is_too_large() {
+    let process = Process::start(&[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]).await;
+    let mut stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
+    stream.write_all(format!("{HEAD}x-planted: {}", "planted".repeat(15_000)).as_bytes()).await.unwrap();
+    let mut told = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut told)).await.expect("an answer in time").unwrap();
+    assert_eq!(&told, b"HTTP/1.1 431");
+    until_counted(&process, "gateway_bounds_reached_total{bound=\"max_header_bytes\"}", 1).await;
+    let said = process.said();
+    assert!(said.contains("server.max_header_bytes") && !said.contains("planted"), "{said}");
+}
+
+#[tokio::test]
+async fn few_files_leave_some_for_the_upstream_and_the_admin_server() {
+    let serving = Serving::with_files(256, &[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]);
+    let address = serving.graphql.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+    let mut first = TcpStream::connect(&address).await.unwrap();
+    served_on(&mut first).await;
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(&address).await.unwrap());
+    }
+    // The last ones come when no more are taken.
+    until_closed(idle.last_mut().unwrap()).await;
+    let body =
+        json!({"query": "{ a: customers(first: 1) { totalCount } b: customers(first: 2) { totalCount } }"}).to_string();
+    let request = format!("{HEAD}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    first.write_all(request.as_bytes()).await.unwrap();
+    let told = until_closed(&mut first).await;
+    assert!(told.contains(r#""b":{"totalCount":250}"#), "{told}");
+    let admin = serving.greeting.split_whitespace().find(|word| word.ends_with("/readyz")).unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.get(admin).send().await.unwrap().status(), 200);
+    let (status, log) = serving.stop();
+    assert!(status.success() && log.contains("server.max_connections"), "{log}");
 }
 
 #[tokio::test]
@@ -333,6 +525,41 @@ fn certificates_that_cannot_be_used_are_named_in_one_line() {
         );
         assert!(told.contains("server.tls_key") || told.contains("server.tls_certificate"), "{told}");
         assert!(!told.contains("planted") && !told.contains("PRIVATE"), "{told}");
+    }
+}
+
+/// Their keys are made up, so that they are one caller's, by its address; a key that the upstream has taken is another's.
+#[tokio::test]
+async fn unfinished_bodies_of_one_caller_leave_room_for_others() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.server.max_body_bytes = 10_000;
+        settings.server.max_bodies_bytes = 100_000;
+    })
+    .await;
+    let known = gateway.ask_as("known", "{ customers { totalCount } }", json!({})).await;
+    assert!(known["data"]["customers"]["totalCount"].is_u64(), "{known}");
+    let mut held = Vec::new();
+    for number in 0..12 {
+        let mut stream = connect(&gateway).await;
+        let head = format!("{HEAD}authorization: Bearer made-up-{number}\r\ncontent-length: 9500\r\n\r\n");
+        stream.write_all(format!("{head}{}", " ".repeat(9_000)).as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let padded = json!({"a": "a".repeat(8_000)});
+    // Until all of them are held: one more of theirs is too many then.
+    let refused = timeout(PATIENCE, async {
+        loop {
+            let got = gateway.ask_as("made-up", "{ __typename }", padded.clone()).await;
+            if got["errors"][0]["extensions"]["code"] == "OVERLOADED" {
+                return;
+            }
+        }
+    });
+    refused.await.expect("the unfinished bodies are held");
+    for _ in 0..3 {
+        let got = gateway.ask_as("known", "{ __typename }", padded.clone()).await;
+        assert_eq!(got, json!({"data": {"__typename": "Query"}}));
     }
 }
 

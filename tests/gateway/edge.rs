@@ -1,5 +1,6 @@
 //! GraphQL over HTTP: media types, statuses, methods, parameters, bounds, and how a server ends.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use customers_gateway::auth::Mode;
@@ -99,7 +100,7 @@ async fn other_methods_are_refused(#[case] method: Method) {
     let request = gateway.request(method, "/graphql").json(&json!({"query": QUERY}));
     let got = Got::from(request.send().await.unwrap()).await;
     refused(&got, 405, "BAD_REQUEST");
-    assert_eq!(got.header("allow"), Some("GET, POST"));
+    assert_eq!(got.header("allow"), Some("GET, POST, QUERY"));
 }
 
 #[tokio::test]
@@ -111,6 +112,38 @@ async fn a_query_comes_by_get() {
         get(&gateway, &[("query", query), ("operationName", "A"), ("variables", &variables), ("extensions", "{}")])
             .await;
     assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
+}
+
+/// RFC 10008: what a GET puts into its URL goes in the body, so that no log of URLs gets a filter's e-mail address.
+#[tokio::test]
+async fn a_query_comes_by_query_with_the_body_of_a_post() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.private_max_age = true).await;
+    let body = json!({"query": "query ($id: ID!) { customer(id: $id) { name } }", "variables": {"id": REX}});
+    let query = |body: &Value| gateway.request(Method::QUERY, "/graphql").json(body);
+    let got = Got::from(query(&body).send().await.unwrap()).await;
+    assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
+    // A cache that keys by the URL alone would give one body's answer to another one.
+    assert_eq!(got.header("cache-control"), Some("no-store"));
+    let got = Got::from(query(&body).header("accept", GRAPHQL).send().await.unwrap()).await;
+    assert_eq!((got.status, got.header("content-type").unwrap().starts_with(GRAPHQL)), (200, true));
+    refused(&Got::from(query(&json!([body])).send().await.unwrap()).await, 400, "BAD_REQUEST");
+    let form = gateway.request(Method::QUERY, "/graphql").header("content-type", "text/plain").body(body.to_string());
+    refused(&Got::from(form.send().await.unwrap()).await, 415, "BAD_REQUEST");
+    let in_the_url = gateway.request(Method::QUERY, "/graphql").query(&[("query", QUERY)]);
+    refused(&Got::from(in_the_url.send().await.unwrap()).await, 415, "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn a_mutation_by_query_is_refused_and_not_run() {
+    let (gateway, sandbox) = Gateway::start().await;
+    let mutation = format!("mutation M {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
+    let both = format!("{mutation} query Q {{ viewer {{ subject }} }}");
+    for body in [json!({"query": mutation}), json!({"query": both, "operationName": "M"})] {
+        let got = Got::from(gateway.request(Method::QUERY, "/graphql").json(&body).send().await.unwrap()).await;
+        refused(&got, 405, "BAD_REQUEST");
+        assert_eq!(got.header("allow"), Some("POST"));
+    }
+    assert_eq!((sandbox.calls().await, sandbox.writes().await), (json!({}), vec![]));
 }
 
 #[tokio::test]
@@ -173,6 +206,40 @@ async fn null_parameters_count_as_not_given() {
     assert_eq!(got.json(), json!({"data": {"viewer": {"subject": null}}}));
 }
 
+/// Some clients send an empty name for an operation without one.
+#[rstest]
+#[case::by_get(Method::GET)]
+#[case::by_post(Method::POST)]
+#[case::by_query(Method::QUERY)]
+#[tokio::test]
+async fn empty_names_count_as_not_given_by_every_method(#[case] method: Method) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let send = async |parameters: &[(&str, &str)]| {
+        let request = gateway.request(method.clone(), "/graphql");
+        let request = match method {
+            Method::GET => request.query(parameters),
+            _ => request.json(&parameters.iter().copied().collect::<std::collections::HashMap<_, _>>()),
+        };
+        Got::from(request.send().await.unwrap()).await
+    };
+    let got = send(&[("query", QUERY), ("operationName", ""), ("documentId", "")]).await;
+    assert_eq!(got.json(), json!({"data": {"viewer": {"subject": null}}}));
+    refused(&send(&[("documentId", ""), ("operationName", "")]).await, 400, "BAD_REQUEST");
+}
+
+#[rstest]
+#[case("application/json; charset=utf-8")]
+#[case("application/json; charset=UTF8")]
+#[case("application/json;charset=utf8")]
+#[case("application/json; charset=\"utf-8\"")]
+#[case("Application/JSON; Charset=\"Utf8\"")]
+#[tokio::test]
+async fn utf_8_is_read_however_it_is_written(#[case] content_type: &str) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let got = post(&gateway, &[("content-type", content_type)], json!({"query": QUERY}).to_string()).await;
+    assert_eq!((got.status, got.json()), (200, json!({"data": {"viewer": {"subject": null}}})));
+}
+
 #[tokio::test]
 async fn a_get_without_its_parameters_is_refused() {
     let (gateway, _sandbox) = Gateway::start().await;
@@ -221,6 +288,164 @@ async fn a_body_over_the_bound_is_refused_and_one_below_is_not() {
     let got = post(&gateway, &json, sized(1001)).await;
     refused(&got, 413, "OPERATION_TOO_LARGE");
     assert!(got.text.contains("max_body_bytes") && got.text.contains("1000"));
+}
+
+/// The gzip form of a text.
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `{"query":"{ viewer { subject } }"}` by the `brotli` command.
+const BROTLI: [u8; 38] = [
+    139, 16, 128, 123, 34, 113, 117, 101, 114, 121, 34, 58, 34, 123, 32, 118, 105, 101, 119, 101, 114, 32, 123, 32,
+    115, 117, 98, 106, 101, 99, 116, 32, 125, 32, 125, 34, 125, 3,
+];
+
+async fn post_coded(gateway: &Gateway, coding: &str, body: Vec<u8>) -> Got {
+    let request = gateway.request(Method::POST, "/graphql").header("content-type", "application/json");
+    Got::from(request.header("content-encoding", coding).body(body).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_decoded() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let plain = json!({"query": QUERY}).to_string();
+    for (coding, body) in
+        [("gzip", gzip(&plain)), ("X-Gzip", gzip(&plain)), ("br", BROTLI.to_vec()), ("identity", plain.into_bytes())]
+    {
+        let got = post_coded(&gateway, coding, body).await;
+        assert_eq!((got.status, got.json()), (200, json!({"data": {"viewer": {"subject": null}}})), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_another_coding_is_refused_with_those_that_are_taken() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let plain = json!({"query": QUERY}).to_string();
+    for coding in ["deflate", "zstd", "compress", "gzip, gzip", "br, gzip", "planted"] {
+        let got = post_coded(&gateway, coding, gzip(&plain)).await;
+        refused(&got, 415, "BAD_REQUEST");
+        assert_eq!(got.header("accept-encoding"), Some("gzip, br"));
+    }
+    // Another type is another matter.
+    assert_eq!(post(&gateway, &[("content-type", "text/plain")], plain).await.header("accept-encoding"), None);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_coded_as_it_says_is_refused() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let plain = json!({"query": QUERY, "a": "planted"}).to_string();
+    let coded = gzip(&plain);
+    let cut_off = coded[..coded.len() - 4].to_vec();
+    let followed = [coded.clone(), b"planted".to_vec()].concat();
+    for (coding, body) in
+        [("gzip", plain.clone().into_bytes()), ("br", coded), ("gzip", cut_off), ("gzip", followed), ("br", vec![])]
+    {
+        let got = post_coded(&gateway, coding, body).await;
+        refused(&got, 400, "BAD_REQUEST");
+        assert!(got.text.contains("Content-Encoding") && !got.text.contains("planted"), "{}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_bounded_as_it_is_decoded() {
+    let (gateway, _sandbox) = Gateway::with(|settings| {
+        settings.server.max_body_bytes = 100_000;
+        settings.server.max_bodies_bytes = 100_000;
+    })
+    .await;
+    let sized = |length: usize| {
+        let body = json!({"query": QUERY, "variables": {"a": ""}}).to_string();
+        body.replace("\"\"", &format!("\"{}\"", "a".repeat(length - body.len())))
+    };
+    assert_eq!(post_coded(&gateway, "gzip", gzip(&sized(90_000))).await.status, 200);
+    let got = post_coded(&gateway, "gzip", gzip(&sized(100_001))).await;
+    refused(&got, 413, "OPERATION_TOO_LARGE");
+    let bomb = gzip(&sized(50_000_000));
+    assert!(bomb.len() < 60_000);
+    refused(&post_coded(&gateway, "gzip", bomb).await, 413, "OPERATION_TOO_LARGE");
+    // What it was coded as counts while it is decoded: both together are over what all bodies may hold.
+    let got = post_coded(&gateway, "gzip", gzip(&sized(99_999))).await;
+    refused(&got, 503, "OVERLOADED");
+    assert_eq!(post_coded(&gateway, "gzip", gzip(&sized(90_000))).await.status, 200, "and all is given back");
+}
+
+/// A client that takes answers as they come.
+fn plain_client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().no_gzip().no_brotli();
+    builder.pool_max_idle_per_host(0).build().unwrap()
+}
+
+/// A whole answer as it came, to a caller that takes these codings.
+async fn coded_answer(
+    gateway: &Gateway,
+    accept: &str,
+    query: &str,
+) -> (Option<String>, Vec<u8>, reqwest::header::HeaderMap) {
+    let request = plain_client().post(format!("{}/graphql", gateway.base)).json(&json!({"query": query}));
+    let response = request.header("accept-encoding", accept).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let headers = response.headers().clone();
+    let coding = headers.get("content-encoding").map(|coding| coding.to_str().unwrap().to_owned());
+    (coding, response.bytes().await.unwrap().to_vec(), headers)
+}
+
+const LONG: &str = "{ customers(first: 20) { nodes { id name email phone status createdAt } } }";
+
+#[rstest]
+#[case("gzip", Some("gzip"))]
+#[case("gzip, deflate, br, zstd", Some("br"))]
+#[case("br;q=0, gzip;q=0.5", Some("gzip"))]
+#[case("zstd", None)]
+#[case("identity", None)]
+#[case("identity;q=0, *;q=0", None)]
+#[tokio::test]
+async fn a_long_answer_is_compressed_as_the_caller_takes_it(#[case] accept: &str, #[case] coding: Option<&str>) {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let (_, plain, _) = coded_answer(&gateway, "identity", LONG).await;
+    let (got, body, headers) = coded_answer(&gateway, accept, LONG).await;
+    assert_eq!(got.as_deref(), coding);
+    let decoded = match coding {
+        Some("gzip") => {
+            let mut decoded = Vec::new();
+            flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut decoded).unwrap();
+            decoded
+        }
+        Some(_) => {
+            let mut decoded = Vec::new();
+            brotli_decompressor::Decompressor::new(body.as_slice(), 4096).read_to_end(&mut decoded).unwrap();
+            decoded
+        }
+        None => body.clone(),
+    };
+    assert_eq!(decoded, plain);
+    assert_eq!(coding.is_some(), body.len() < plain.len() / 2, "{} of {}", body.len(), plain.len());
+    let vary: Vec<_> = headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(vary.join(", ").contains("accept-encoding"), "{vary:?}");
+    assert_eq!(headers["content-length"], body.len().to_string().as_str());
+}
+
+/// What is compressed together with what somebody else chose tells by its length what it is (BREACH).
+#[tokio::test]
+async fn an_answer_with_a_customer_in_clear_is_never_compressed() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    let padding = (0..60).map(|i| format!("padding_{i}: __typename ")).collect::<String>();
+    let unmask = format!("u: unmaskCustomer(input: {{id: \"{ADA}\"}}) {{ unmaskedCustomer {{ customerId name }} }}");
+    let (coding, body, _) = coded_answer(&gateway, "gzip, br", &format!("mutation {{ {unmask} {padding} }}")).await;
+    assert_eq!(coding, None);
+    assert!(body.len() > 1024 && String::from_utf8(body).unwrap().contains("Ada Example"));
+    let (coding, ..) = coded_answer(&gateway, "gzip, br", &format!("{{ {padding} }}")).await;
+    assert_eq!(coding.as_deref(), Some("br"), "the same without her");
+}
+
+#[tokio::test]
+async fn answers_are_not_compressed_where_they_are_short_or_it_is_off() {
+    let (gateway, _sandbox) = Gateway::start().await;
+    assert_eq!(coded_answer(&gateway, "gzip, br", QUERY).await.0, None);
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.http.compression = false).await;
+    assert_eq!(coded_answer(&gateway, "gzip, br", LONG).await.0, None);
 }
 
 #[tokio::test]

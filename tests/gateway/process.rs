@@ -158,7 +158,7 @@ impl Process {
     /// Sends a body as it is.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> Got {
         let request = self.client.post(format!("{}/graphql", self.base)).body(body);
-        let request = request.header("content-type", "application/json").header("accept-encoding", "gzip, br, zstd");
+        let request = request.header("content-type", "application/json");
         got(request.bearer_auth(self.key()).send().await.unwrap()).await
     }
 

@@ -1,10 +1,13 @@
 //! How much one caller may ask: what it costs, who it is counted for, and what one over it is told.
 
+use std::time::Duration;
+
 use customers_gateway::auth::Mode;
 use customers_gateway::config::{Settings, Switch};
 use customers_gateway::sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::gateway::Got;
 use crate::support::{CUSTOMER, Gateway, LIST, Reply, Sandbox, Stub, count, only_error};
@@ -87,6 +90,23 @@ async fn what_is_refused_is_not_asked_of_the_upstream_and_costs_nothing() {
     let one = format!("{{ customer(id: \"{ADA}\") {{ id }} }}");
     assert_eq!(ask(&gateway, "one", &one).await.status, 200);
     over_its_rate(&ask(&gateway, "one", &four).await);
+}
+
+/// Who sends bodies that never come pays for each of them.
+#[tokio::test]
+async fn the_unit_of_a_request_is_taken_before_its_body_is_read() {
+    let (gateway, _sandbox) = limited(6).await;
+    accepted(&gateway, "one").await;
+    while ask(&gateway, "one", "{ __typename }").await.status == 200 {}
+    let head =
+        "POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nauthorization: Bearer one\r\n";
+    let address = gateway.base.trim_start_matches("http://");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{head}content-length: 1000\r\n\r\n").as_bytes()).await.unwrap();
+    let mut told = [0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut told));
+    read.await.expect("an answer before the body").unwrap();
+    assert_eq!(&told, b"HTTP/1.1 429");
 }
 
 #[tokio::test]

@@ -45,7 +45,17 @@ pub fn permissions(names: &Names, claims: &Map<String, Json>) -> Vec<Permission>
 /// Whether the same claim has the word that opens introspection. It is no permission of the schema: it says nothing
 /// about customers, and callers that have it need not be told.
 pub fn may_introspect(names: &Names, claims: &Map<String, Json>) -> bool {
-    let is_it = |word: &str| word.replace([':', '.'], "_").eq_ignore_ascii_case("SCHEMA_INTROSPECT");
+    has_word(names, claims, "SCHEMA_INTROSPECT")
+}
+
+/// Whether the same claim has the word that opens the report of upstream calls, which tells whether somebody else of the
+/// scope has read a customer lately. It is no permission of the schema either.
+pub fn may_see_report(names: &Names, claims: &Map<String, Json>) -> bool {
+    has_word(names, claims, "UPSTREAM_REPORT")
+}
+
+fn has_word(names: &Names, claims: &Map<String, Json>, wanted: &str) -> bool {
+    let is_it = |word: &str| word.replace([':', '.'], "_").eq_ignore_ascii_case(wanted);
     words(names, claims).into_iter().any(is_it)
 }
 

@@ -8,6 +8,7 @@ use customers_gateway::app::App;
 use customers_gateway::auth::Mode;
 use customers_gateway::config::Settings;
 use customers_gateway::sandbox;
+use customers_gateway::server::open_files::Connections;
 use customers_gateway::server::{self, Keeping, Listeners};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -96,8 +97,14 @@ impl Gateway {
         let base = format!("http://{}", listeners.public.local_addr().unwrap());
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
         let keeping = Keeping {
-            max_connections: settings.server.max_connections,
+            max_connections: Connections {
+                public: settings.server.max_connections,
+                admin: settings.server.max_connections,
+            },
+            max_header_bytes: settings.server.max_header_bytes,
             headers: settings.server.header_timeout,
+            keep_alive: settings.server.keep_alive,
+            write_timeout: settings.server.write_timeout,
             drain_delay: settings.server.drain_delay,
             drain: settings.server.drain,
         };

@@ -1,0 +1,47 @@
+//! What browsers may do, and how answers look on the wire.
+
+use http::HeaderName;
+use serde::Deserialize;
+
+use super::{Error, unusable};
+use crate::auth::{Mode, Origins};
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    #[serde(deserialize_with = "super::list::words")]
+    allowed_origins: Vec<String>,
+    #[serde(deserialize_with = "super::list::words")]
+    allowed_headers: Vec<String>,
+    pub server_timing: bool,
+    pub compression: bool,
+}
+
+impl Http {
+    /// The origins that may send requests from a browser.
+    ///
+    /// # Errors
+    /// Where one is no origin.
+    pub fn origins(&self, mode: Mode) -> Result<Origins, Error> {
+        // With that mode everybody may do everything, and the people are made up.
+        let loopback = mode == Mode::Sandbox;
+        Origins::new(&self.allowed_origins, loopback)
+            .map_err(|error| unusable("http.allowed_origins", &error.to_string()))
+    }
+
+    /// The request headers that pages of listed origins may send besides those that are always allowed.
+    ///
+    /// # Errors
+    /// Where one is no header's name.
+    pub fn allowed_headers(&self) -> Result<Vec<HeaderName>, Error> {
+        let name = |name: &String| match name.parse::<HeaderName>() {
+            Ok(header) if name != "*" => Ok(header),
+            _ => Err(unusable(
+                "http.allowed_headers",
+                &format!("`{name}` is no header's name: list each, such as x-team"),
+            )),
+        };
+        self.allowed_headers.iter().map(name).collect()
+    }
+}

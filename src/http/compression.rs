@@ -1,0 +1,105 @@
+//! Compression of answers: `br` or `gzip`, for what is long enough and holds nobody in clear.
+//!
+//! Compressing a secret together with something that an attacker chooses tells the secret by the length (BREACH). Callers
+//! authenticate by a header that a page of another site cannot add, so that such a page cannot have answers made; and
+//! answers with customers in clear are never compressed, whoever asks.
+//!
+//! An answer is compressed as a whole before it is sent, so that a slow reader holds no encoder; in steps, between which
+//! other tasks run.
+
+use std::io::{self, Write};
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::response::Response;
+use brotli::CompressorWriter;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderMap, HeaderValue, header};
+use tokio::task::yield_now;
+
+use super::playground::Encoding;
+
+/// Shorter answers fit into one packet as they are.
+const LEAST_BYTES: u64 = 1024;
+
+/// How many bytes are compressed at once. Between two steps other tasks run.
+const STEP: usize = 32 * 1024;
+
+/// Levels whose time is small against that of making the answer.
+const GZIP_LEVEL: u32 = 4;
+const BROTLI_LEVEL: u32 = 4;
+/// A window of 256 KiB: what an encoder holds stays below a megabyte.
+const BROTLI_WINDOW_BITS: u32 = 18;
+
+/// The answer as the caller takes it, where its body is there as a whole.
+pub async fn compressed(mut response: Response, accepted: &HeaderMap) -> Response {
+    let vary = HeaderValue::from_static("accept-encoding");
+    response.headers_mut().append(header::VARY, vary);
+    let length = response.body().size_hint().exact();
+    let encoding = Encoding::accepted(accepted);
+    let Some(coding) = encoding.coding().filter(|_| length.is_some_and(|length| length >= LEAST_BYTES)) else {
+        return response;
+    };
+    let (mut parts, body) = response.into_parts();
+    // It is there already: its length is known.
+    let Ok(plain) = to_bytes(body, usize::MAX).await else {
+        tracing::error!("an answer could not be read to be compressed");
+        return Response::from_parts(parts, Body::empty());
+    };
+    let body = match encode(encoding, &plain).await {
+        Ok(shorter) => {
+            parts.headers.insert(header::CONTENT_ENCODING, coding);
+            parts.headers.remove(header::CONTENT_LENGTH);
+            Bytes::from(shorter)
+        }
+        Err(_) => plain,
+    };
+    Response::from_parts(parts, Body::from(body))
+}
+
+async fn encode(encoding: Encoding, plain: &[u8]) -> io::Result<Vec<u8>> {
+    match encoding {
+        Encoding::Identity => Ok(plain.to_vec()),
+        Encoding::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
+            write(&mut encoder, plain).await?;
+            encoder.finish()
+        }
+        Encoding::Brotli => {
+            let mut encoder = CompressorWriter::new(Vec::new(), STEP, BROTLI_LEVEL, BROTLI_WINDOW_BITS);
+            write(&mut encoder, plain).await?;
+            Ok(encoder.into_inner())
+        }
+    }
+}
+
+async fn write(encoder: &mut (impl Write + Send), plain: &[u8]) -> io::Result<()> {
+    for step in plain.chunks(STEP) {
+        encoder.write_all(step)?;
+        yield_now().await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use brotli_decompressor::Decompressor;
+    use flate2::read::GzDecoder;
+    use proptest::prelude::*;
+    use std::io::Read;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_compressed_comes_back(plain in prop::collection::vec(0..20_u8, 0..100_000)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let encoded = |encoding| runtime.block_on(encode(encoding, &plain)).expect("it is encoded");
+            let (mut gzip, mut brotli) = (Vec::new(), Vec::new());
+            GzDecoder::new(encoded(Encoding::Gzip).as_slice()).read_to_end(&mut gzip).expect("gzip");
+            Decompressor::new(encoded(Encoding::Brotli).as_slice(), 4096).read_to_end(&mut brotli).expect("brotli");
+            prop_assert!(gzip == plain && brotli == plain);
+        }
+    }
+}

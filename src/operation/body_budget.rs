@@ -1,0 +1,163 @@
+//! The bytes of request bodies that are held while they are being read: bounded for all callers together, and fair per
+//! caller. Below half of the bound everyone is admitted; above it each caller gets an equal share, and a share is never
+//! less than one whole body. Without it, one caller's unfinished bodies would shut out everybody else's requests.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::counter;
+
+use super::crowd;
+use super::rate_limit::Payer;
+use crate::error::Failure;
+use crate::telemetry::names::BOUNDS_REACHED;
+
+/// The bytes that may be held.
+#[derive(Debug)]
+pub struct BodyBudget {
+    max: usize,
+    /// The largest body that is read.
+    largest: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    total: usize,
+    /// No caller stays here with none.
+    callers: HashMap<u128, usize>,
+}
+
+/// The bytes of one request's body, until it is dropped.
+#[derive(Debug)]
+pub struct BodyBytes {
+    budget: Arc<BodyBudget>,
+    caller: u128,
+    held: usize,
+}
+
+impl BodyBudget {
+    /// None are held.
+    pub fn new(max: usize, largest: usize) -> Self {
+        Self { max, largest, held: Mutex::default() }
+    }
+
+    /// A caller's body of which nothing has come yet.
+    pub fn body(this: &Arc<Self>, payer: Payer) -> BodyBytes {
+        BodyBytes { budget: Arc::clone(this), caller: payer.digest, held: 0 }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Nothing in here panics half way, so a poisoned count is a true one.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BodyBytes {
+    /// Makes room for so many more bytes.
+    ///
+    /// # Errors
+    /// `OVERLOADED` where the bodies of all callers fill the bound, or those of this caller its share.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), Failure> {
+        let BodyBudget { max, largest, .. } = *self.budget;
+        let mut held = self.budget.held();
+        let own = held.callers.get(&self.caller).copied().unwrap_or(0);
+        let callers = held.callers.len() + usize::from(own == 0);
+        // A share for each caller, and one more.
+        let share = (max / (callers + 1)).max(largest);
+        let total = held.total.saturating_add(bytes);
+        if total > max || (total > max.div_ceil(2) && own.saturating_add(bytes) > share) {
+            counter!(BOUNDS_REACHED, "bound" => "max_bodies_bytes").increment(1);
+            return Err(crowd::full());
+        }
+        if bytes > 0 {
+            held.total = total;
+            *held.callers.entry(self.caller).or_default() += bytes;
+            self.held += bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for BodyBytes {
+    fn drop(&mut self) {
+        if self.held == 0 {
+            return;
+        }
+        let mut held = self.budget.held();
+        held.total = held.total.saturating_sub(self.held);
+        if let Some(own) = held.callers.get_mut(&self.caller) {
+            *own = own.saturating_sub(self.held);
+            if *own == 0 {
+                held.callers.remove(&self.caller);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn budget(max: usize, largest: usize) -> Arc<BodyBudget> {
+        Arc::new(BodyBudget::new(max, largest))
+    }
+
+    fn caller(digest: u128) -> Payer {
+        Payer::known(digest)
+    }
+
+    #[test]
+    fn a_callers_unfinished_bodies_leave_room_for_everybody_else() {
+        let budget = budget(64, 1);
+        let mut unfinished = Vec::new();
+        for _ in 0..66 {
+            let mut body = BodyBudget::body(&budget, caller(1));
+            let _refused_in_the_end = body.reserve(1);
+            unfinished.push(body);
+        }
+        assert_eq!(budget.held().total, 32);
+        for other in 2..20 {
+            assert!(BodyBudget::body(&budget, caller(other)).reserve(1).is_ok());
+        }
+        drop(unfinished);
+        let held = budget.held();
+        assert_eq!((held.total, held.callers.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_share_is_never_less_than_one_whole_body() {
+        let budget = budget(10, 10);
+        assert!(BodyBudget::body(&budget, caller(1)).reserve(10).is_ok());
+        let mut most = BodyBudget::body(&budget, caller(1));
+        assert!(most.reserve(8).is_ok());
+        assert!(BodyBudget::body(&budget, caller(2)).reserve(3).is_err(), "there is no room at all");
+        assert!(BodyBudget::body(&budget, caller(2)).reserve(2).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_the_bound_is_held_and_all_of_it_is_given_back(
+            steps in prop::collection::vec((0..5_u128, 0..40_usize, any::<bool>()), 0..200),
+        ) {
+            let budget = budget(100, 20);
+            let mut bodies: Vec<BodyBytes> = Vec::new();
+            for (who, bytes, is_end) in steps {
+                if is_end && !bodies.is_empty() {
+                    bodies.swap_remove(bytes % bodies.len());
+                } else {
+                    let mut body = BodyBudget::body(&budget, caller(who));
+                    let _full = body.reserve(bytes);
+                    bodies.push(body);
+                }
+                let held: usize = bodies.iter().map(|body| body.held).sum();
+                prop_assert!(held <= 100);
+                prop_assert_eq!(budget.held().total, held);
+            }
+            drop(bodies);
+            prop_assert!(budget.held().callers.is_empty());
+        }
+    }
+}

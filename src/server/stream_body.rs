@@ -1,0 +1,200 @@
+//! The body of an answer over HTTP/2, which is given up where the client does not take it.
+//!
+//! A stream's window can stay shut while its connection makes progress, so that the socket's own time-out never fires.
+//! Therefore a body is handed out in parts. The server asks for the next one once the window has room for the one before,
+//! and the last part is one byte: the server asks for the end once the window has room for all before it. A part that
+//! nobody asks for in time ends the answer, and its memory is free. The connection and its other streams go on.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::connections::count_write_timeout;
+
+/// The largest part. A stream holds two of them at most after its answer was given up.
+const LARGEST_PART: usize = 16 * 1024;
+
+/// A body with a time-out; `T` is dropped when the whole of it was taken, or when it was given up.
+#[derive(Debug)]
+pub struct StreamBody<T> {
+    answer: Arc<Mutex<Answer<T>>>,
+    watch: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Answer<T> {
+    /// `None` where it was given up.
+    body: Option<Body>,
+    /// What was taken out of `body` and not yet handed out.
+    rest: Bytes,
+    /// Since when the next part has been waiting to be asked for; none while it is still being made.
+    waiting_since: Option<Instant>,
+    /// Whether a part was handed out.
+    begun: bool,
+    held: Option<T>,
+}
+
+impl<T: Send + 'static> StreamBody<T> {
+    /// Holds `held` until the body was taken, or until a part of it was not asked for within `timeout`.
+    pub fn new(body: Body, timeout: Duration, held: T) -> Self {
+        let waiting_since = Some(Instant::now());
+        let answer = Answer { body: Some(body), rest: Bytes::new(), waiting_since, begun: false, held: Some(held) };
+        let answer = Arc::new(Mutex::new(answer));
+        let watch = tokio::spawn(give_up_after(timeout, Arc::clone(&answer)));
+        Self { answer, watch }
+    }
+}
+
+impl<T> StreamBody<T> {
+    fn answer(&self) -> MutexGuard<'_, Answer<T>> {
+        lock(&self.answer)
+    }
+}
+
+impl<T> Drop for StreamBody<T> {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+fn lock<T>(answer: &Mutex<Answer<T>>) -> MutexGuard<'_, Answer<T>> {
+    answer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn give_up_after<T>(timeout: Duration, answer: Arc<Mutex<Answer<T>>>) {
+    loop {
+        let since = lock(&answer).waiting_since.unwrap_or_else(Instant::now);
+        sleep_until(since + timeout).await;
+        let mut answer = lock(&answer);
+        if answer.waiting_since.is_some_and(|since| since.elapsed() >= timeout) {
+            (answer.body, answer.rest, answer.held) = (None, Bytes::new(), None);
+            drop(answer);
+            count_write_timeout();
+            return;
+        }
+    }
+}
+
+impl<T> Answer<T> {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
+        };
+        if self.rest.is_empty() {
+            self.waiting_since = None;
+            match ready!(HttpBody::poll_frame(Pin::new(body), cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+            }
+        }
+        let whole = self.rest.len();
+        let is_last = HttpBody::is_end_stream(body);
+        let part = if is_last && whole > 1 { whole - 1 } else { whole }.min(LARGEST_PART);
+        (self.waiting_since, self.begun) = (Some(Instant::now()), true);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(part)))))
+    }
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl<T> HttpBody for StreamBody<T> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.answer().poll_part(cx)
+    }
+
+    /// Only for a body without any bytes. Of others the server has to ask for the end: that it does shows what was taken.
+    fn is_end_stream(&self) -> bool {
+        let answer = self.answer();
+        !answer.begun && answer.body.as_ref().is_some_and(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let answer = self.answer();
+        let mut hint = answer.body.as_ref().map(HttpBody::size_hint).unwrap_or_default();
+        let rest = answer.rest.len() as u64;
+        match hint.exact() {
+            Some(more) => hint.set_exact(more + rest),
+            None => hint.set_lower(hint.lower() + rest),
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use rstest::rstest;
+    use tokio::sync::oneshot;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// A body, and a channel that ends when what it holds is dropped.
+    fn timed(body: impl Into<Body>) -> (StreamBody<oneshot::Sender<()>>, oneshot::Receiver<()>) {
+        let (held, released) = oneshot::channel();
+        (StreamBody::new(body.into(), TIMEOUT, held), released)
+    }
+
+    #[rstest]
+    #[case(0, &[])]
+    #[case(1, &[1])]
+    #[case(2, &[1, 1])]
+    #[case(LARGEST_PART, &[LARGEST_PART - 1, 1])]
+    #[case(LARGEST_PART + 1, &[LARGEST_PART, 1])]
+    #[case(2 * LARGEST_PART + 2, &[LARGEST_PART, LARGEST_PART, 1, 1])]
+    #[tokio::test]
+    async fn a_body_comes_whole_in_parts_of_which_the_last_is_one_byte(#[case] length: usize, #[case] parts: &[usize]) {
+        let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
+        let (mut body, _released) = timed(bytes.clone());
+        let (mut lengths, mut told) = (Vec::new(), Vec::new());
+        assert_eq!(HttpBody::is_end_stream(&body), length == 0);
+        assert_eq!(HttpBody::size_hint(&body).exact(), Some(length as u64));
+        while let Some(part) = body.frame().await {
+            let part = part.expect("a part").into_data().expect("bytes");
+            lengths.push(part.len());
+            told.extend_from_slice(&part);
+        }
+        assert_eq!((lengths.as_slice(), told), (parts, bytes));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_nobody_asks_for_is_given_up() {
+        let (mut body, released) = timed(vec![7; 3 * LARGEST_PART]);
+        for _ in 0..2 {
+            advance(TIMEOUT - Duration::from_millis(1)).await;
+            assert!(body.frame().await.expect("a frame").is_ok(), "each part has a time of its own");
+        }
+        // Paused time goes on where nothing else is to be done.
+        let _dropped = released.await;
+        assert!(body.frame().await.expect("a frame").is_err(), "an answer that is cut off does not look whole");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_still_being_made_is_not_given_up() {
+        let (maker, made) = oneshot::channel::<Bytes>();
+        let stream = futures_util::stream::once(async { made.await });
+        let (mut body, _released) = timed(Body::from_stream(stream));
+        let asking = tokio::spawn(async move { body.frame().await.expect("a frame").expect("a part").into_data() });
+        tokio::time::sleep(10 * TIMEOUT).await;
+        maker.send(Bytes::from_static(b"late")).expect("somebody waits");
+        assert_eq!(asking.await.expect("a part").expect("bytes"), "late");
+    }
+}
