@@ -91,7 +91,7 @@ impl Selection {
 
 /// Why an operation cannot be collected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
+pub enum Error {
     /// Two different calls stand under one response key; where the second one stands.
     Conflict(usize),
     /// The arguments hold more values than the limit.
@@ -117,7 +117,7 @@ pub fn collect(
     operation: &Node<executable::Operation>,
     conditions: Conditions<'_>,
     max_values: usize,
-) -> Result<Collected, Refused> {
+) -> Result<Collected, Error> {
     let mut collector = Collector {
         schema,
         document,
@@ -156,7 +156,7 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn selection(&mut self, on: &'a str, sets: &[&'a SelectionSet]) -> Result<Selection, Refused> {
+    fn selection(&mut self, on: &'a str, sets: &[&'a SelectionSet]) -> Result<Selection, Error> {
         let types: Vec<&'a str> = match self.schema.types.get(on) {
             Some(ExtendedType::Union(union)) => union.members.iter().map(|member| member.as_str()).collect(),
             // Without a fragment it is the same for every object.
@@ -183,7 +183,7 @@ impl<'a> Collector<'a> {
     }
 
     /// The fields of an object of this type.
-    fn object(&mut self, on: &str, sets: &[&'a SelectionSet]) -> Result<Vec<Field>, Refused> {
+    fn object(&mut self, on: &str, sets: &[&'a SelectionSet]) -> Result<Vec<Field>, Error> {
         let (mut grouped, mut visited) = (Grouped::default(), HashSet::new());
         for set in sets {
             self.group(on, set, &mut grouped, &mut visited);
@@ -238,10 +238,10 @@ impl<'a> Collector<'a> {
     }
 
     /// The one call that the fields under one response key are.
-    fn field(&mut self, fields: &[&'a Node<executable::Field>]) -> Result<Field, Refused> {
-        let Some((first, others)) = fields.split_first() else { return Err(Refused::Conflict(0)) };
+    fn field(&mut self, fields: &[&'a Node<executable::Field>]) -> Result<Field, Error> {
+        let Some((first, others)) = fields.split_first() else { return Err(Error::Conflict(0)) };
         if let Some(other) = others.iter().find(|other| !same_call(first, other)) {
-            return Err(Refused::Conflict(offset(other)));
+            return Err(Error::Conflict(offset(other)));
         }
         self.size += 1;
         let mut arguments = Vec::with_capacity(first.arguments.len());
@@ -265,7 +265,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    fn value(&mut self, value: &'a ast::Value) -> Result<Value, Refused> {
+    fn value(&mut self, value: &'a ast::Value) -> Result<Value, Error> {
         let size = match value {
             ast::Value::Variable(_) => 0,
             ast::Value::String(text) => text_size(text),
@@ -273,7 +273,7 @@ impl<'a> Collector<'a> {
         };
         self.values = self.values.saturating_add(size);
         if self.values > self.max_values {
-            return Err(Refused::TooManyValues);
+            return Err(Error::TooManyValues);
         }
         Ok(match value {
             ast::Value::Variable(name) => {

@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::operation::document::mistakes::Refused as RefusedDocument;
+use crate::operation::document::mistakes::Refused;
 use crate::operation::document::{limits, parse};
 use crate::operation::lower::lower;
 
@@ -158,7 +158,7 @@ fn what_the_engine_runs(#[case] text: &str, #[case] variables: serde_json::Value
 fn what_is_refused(#[case] text: &str) {
     let refused = parse::read(&schema(), text, &settings(), true).expect_err("it is not valid");
     assert_eq!(refused.code(), crate::error::Code::GraphqlValidationFailed, "{refused:?}");
-    let RefusedDocument::Mistakes(mistakes) = refused else { unreachable!("a document is refused by its mistakes") };
+    let Refused::Mistakes(mistakes) = refused else { unreachable!("a document is refused by its mistakes") };
     assert!(mistakes.told().all(|mistake| mistake.place.is_some_and(|place| place.line > 0)), "{mistakes:?}");
 }
 

@@ -83,10 +83,10 @@ fn valid(
     for operation in document.operations.iter() {
         match collect::collect(schema, &document, operation, Conditions::All, settings.max_values) {
             Ok(Collected { size, .. }) => fields = fields.max(size),
-            Err(collect::Refused::TooManyValues) => {
+            Err(collect::Error::TooManyValues) => {
                 return Err(over("max_values", settings.max_values, settings.max_values + 1).into());
             }
-            Err(collect::Refused::Conflict(at)) => found.push(Mistake::new(CONFLICT, Some(at))),
+            Err(collect::Error::Conflict(at)) => found.push(Mistake::new(CONFLICT, Some(at))),
         }
     }
     if found.is_empty() { Ok((document, fields)) } else { Err(Refused::invalid(found, settings.max_mistakes)) }
