@@ -12,8 +12,8 @@
 //! - [`http`]: the edge; [`auth`]: who asks; [`operation`]: may it run; [`graphql`]: what it means
 //! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
-//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`shares`]: bounds that are fair
-//!   by caller; [`telemetry`]: what is seen: log, metrics, traces
+//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`fair_limit`]: limits that are
+//!   fair per caller; [`telemetry`]: what is seen: log, metrics, traces
 //! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
 //!
 //! `docs/architecture.md` tells the reasons.
@@ -32,9 +32,9 @@ pub mod operation;
 pub mod upstream;
 
 pub mod error;
+pub mod fair_limit;
 pub mod model;
 pub mod privacy;
-pub mod shares;
 pub mod telemetry;
 
 pub mod sandbox;
