@@ -3,6 +3,7 @@
 
 mod bodies;
 mod documents;
+mod lists;
 mod settings;
 mod upstream_calls;
 
