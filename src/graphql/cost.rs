@@ -3,6 +3,7 @@
 //! It stands beside the resolvers since it says of each root field what `customer.rs` says of each field: which costs
 //! which call. The plan is for an empty cache and an upstream that answers; what is kept or shared costs less. A window
 //! that needs two pages, and what a failed call has to be made up for with another, cost one call more than planned.
+//! Rows from a list's end cost the total as well.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -80,7 +81,11 @@ impl<'a> Document<'a> {
                 let in_edges = edges.iter().flat_map(|edges| self.inside(edges, "node"));
                 let nodes: Vec<_> = self.inside(selection, "nodes").into_iter().chain(in_edges).collect();
                 let only_typename = !self.wants_any(selection, &["edges", "nodes", "pageInfo", "totalCount"]);
-                if only_typename { 0 } else { 1 + self.look_ups(&nodes, rows) }
+                // `last` without `before` needs the total first; where the total alone is asked for, that is all.
+                let from_the_end = self.number(field, "last").is_some()
+                    && self.argument(field, "before").is_none_or(|before| *before == Value::Null)
+                    && self.wants_any(selection, &["edges", "nodes", "pageInfo"]);
+                if only_typename { 0 } else { 1 + usize::from(from_the_end) + self.look_ups(&nodes, rows) }
             }
             "customerPage" => {
                 let rows = self.number(field, "size").unwrap_or(DEFAULT_COUNT);
@@ -231,8 +236,11 @@ mod tests {
     #[case("{ customers(first: 20) { nodes { device { ipAddress } } } }", 21)]
     #[case(
         "{ customers(last: 7) { edges { node { ...F } } } } fragment F on Customer { review { identity { decision } } }",
-        8
+        9
     )]
+    #[case("{ customers(last: 7, before: null) { pageInfo { hasNextPage } } }", 2)]
+    #[case("{ customers(last: 7, before: \"c\") { pageInfo { hasNextPage } } }", 1)]
+    #[case("{ customers(last: 7) { totalCount } }", 1)]
     #[case("{ customers { nodes { review @include(if: $no) { identity { decision } } } totalCount } }", 1)]
     #[case("{ customers { totalCount } }", 1)]
     #[case("{ customers { __typename } }", 0)]
