@@ -118,7 +118,7 @@ impl Query {
     async fn customer_page(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which page, from 1.", default = 1)] number: i32,
+        #[graphql(desc = "Which page, from 1; times `size` 100 million at most.", default = 1)] number: i32,
         #[graphql(desc = "How many rows a page has: 1 to 100.", default = 25)] size: i32,
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -18,9 +18,17 @@ pub struct DateTime(pub chrono::DateTime<Utc>);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => chrono::DateTime::parse_from_rfc3339(text)
-                .map(|time| Self(time.to_utc()))
-                .map_err(|_| InputValueError::custom("expected RFC 3339 with a zone, such as 2026-07-07T06:21:44Z")),
+            Value::String(text) => {
+                let time = chrono::DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+                let time = time.map_err(|_| {
+                    InputValueError::custom("expected RFC 3339 with a zone, such as 2026-07-07T06:21:44Z")
+                })?;
+                // In UTC it can be a year earlier or later, and other years are no RFC 3339.
+                match time.year() {
+                    0..=9999 => Ok(Self(time)),
+                    _ => Err(InputValueError::custom("expected a time in the years 0000 to 9999, in UTC")),
+                }
+            }
             _ => Err(InputValueError::custom("expected a string in RFC 3339")),
         }
     }
