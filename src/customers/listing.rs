@@ -64,13 +64,6 @@ impl Listing {
         Ok(Self { filter: Arc::new(filter), sort: CustomerSort::default() })
     }
 
-    /// The same list from its other end.
-    #[must_use]
-    pub fn reversed(&self) -> Self {
-        let sort = CustomerSort { order: self.sort.order.reversed(), ..self.sort };
-        Self { filter: Arc::clone(&self.filter), sort }
-    }
-
     /// A numbered page of the list.
     pub fn page(&self, number: u32, size: u32) -> PageQuery {
         PageQuery { filter: Arc::clone(&self.filter), sort: self.sort, number, size }

@@ -65,13 +65,3 @@ pub enum SortOrder {
     /// Largest, last or newest at the top.
     Desc,
 }
-
-impl SortOrder {
-    /// The other way round.
-    pub fn reversed(self) -> Self {
-        match self {
-            Self::Asc => Self::Desc,
-            Self::Desc => Self::Asc,
-        }
-    }
-}
