@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::act::Told;
 use super::merge::{self, Known};
 use super::refusal::{Write, mend};
 use super::validation;
@@ -98,7 +99,7 @@ impl Session {
         };
         let written = self.write(act, key.clone(), move |context, caller| async move {
             let sent = context.services.upstream.delete(&caller, id, &key.text).await;
-            sent.map(Arc::new).map_err(Unwritten::from)
+            sent.map(|as_it_was| as_it_was.map(Arc::new)).map_err(Unwritten::from)
         });
         written.await.map(|written| written.map(|_as_it_was| id))
     }
@@ -179,14 +180,15 @@ impl Session {
     }
 
     /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
-    async fn write<W>(
+    async fn write<T, W>(
         &self,
         act: Act,
         key: Key,
         work: impl FnOnce(Arc<SessionContext>, Caller) -> W + Send + 'static,
-    ) -> Result<Written<Arc<Customer>>, Error>
+    ) -> Result<Written<T>, Error>
     where
-        W: Future<Output = Result<Arc<Customer>, Unwritten>> + Send,
+        T: Told + Send + Sync + 'static,
+        W: Future<Output = Result<T, Unwritten>> + Send,
     {
         let context = Arc::clone(&self.context);
         // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
@@ -233,14 +235,14 @@ impl Session {
 }
 
 /// Does the work of a write in its turn, and forgets what was kept of what it touched.
-async fn carry_out<W>(
+async fn carry_out<T, W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
     caller: Caller,
     work: impl FnOnce(Arc<SessionContext>, Caller) -> W,
-) -> Result<Arc<Customer>, Unwritten>
+) -> Result<T, Unwritten>
 where
-    W: Future<Output = Result<Arc<Customer>, Unwritten>>,
+    W: Future<Output = Result<T, Unwritten>>,
 {
     let _turn = match id {
         Some(id) => {

@@ -228,12 +228,20 @@ impl Client {
         self.one(caller, id, call).await.map(|answer| answer.value)
     }
 
-    /// Erases a customer; the answer is the customer as it was.
-    pub async fn delete(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Customer, Error> {
+    /// Erases a customer; the answer is the customer as it was, or none where the upstream answers without a body.
+    pub async fn delete(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Option<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
         let call = Call::new("DELETE /v1/customers/{id}", Method::DELETE, &path).key(key);
-        self.one(caller, id, call).await.map(|answer| answer.value)
+        let open = |Reply { status, headers, body }: &Reply| {
+            if envelope::is_done_without_a_word(*status, body) {
+                return Ok(None);
+            }
+            let envelope: Envelope<WireCustomer> = envelope::open(*status, headers, body)?;
+            let customer = Customer::from(envelope.data);
+            if customer.summary.id == id { Ok(Some(customer)) } else { Err(another_customer()) }
+        };
+        self.send_and(caller, call, open).await.map(|answer| answer.value)
     }
 
     /// Settles a customer that waits in review.
@@ -274,12 +282,21 @@ impl Client {
 
     /// Sends a call and reads its answer, each within the settings' bounds.
     async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
+        self.send_and(caller, call, |reply| envelope::open(reply.status, &reply.headers, &reply.body)).await
+    }
+
+    /// As [`Self::send`], for an answer that is opened in a way of its own.
+    async fn send_and<T>(
+        &self,
+        caller: &Caller,
+        call: Call<'_>,
+        open: impl FnOnce(&Reply) -> Result<T, Error>,
+    ) -> Result<Answer<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
         let call = async {
-            let Reply { status, headers, body } =
-                self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
-            Ok(Answer { value: envelope::open(status, &headers, &body)?, bytes: body.len() })
+            let reply = self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
+            Ok(Answer { value: open(&reply)?, bytes: reply.body.len() })
         };
         let outcome = observe::call(&self.health, &caller.waiting, route, call).await;
         match &outcome {
