@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use async_graphql::ID;
 use serde::{Deserialize, Deserializer};
+use tracing::warn;
 
 use crate::model::{
     Address, BusinessComplianceProfile, ComplianceProfile, Customer, CustomerConfig, CustomerDetail, CustomerId,
@@ -13,6 +14,7 @@ use crate::model::{
     UnmaskedCustomer, UnmaskedDevice, UnmaskedIndividualComplianceProfile, lenient,
 };
 use crate::privacy::Personal;
+use crate::upstream::metrics;
 
 type Text = Personal<String>;
 
@@ -97,12 +99,12 @@ impl WireProfile {
     fn masked(self, kind: CustomerType) -> ComplianceProfile {
         if self.is_of_a_person(kind) {
             ComplianceProfile::Individual(IndividualComplianceProfile {
-                dob: self.dob.flatten(),
-                ssn: self.ssn.flatten(),
+                dob: self.dob.flatten().map(|value| masked(value, Mask::Dob)),
+                ssn: self.ssn.flatten().map(|value| masked(value, Mask::Ssn)),
             })
         } else {
             ComplianceProfile::Business(BusinessComplianceProfile {
-                ein: self.ein.flatten(),
+                ein: self.ein.flatten().map(|value| masked(value, Mask::Ein)),
                 legal_business_name: self.legal_business_name.flatten(),
                 representatives: self.representatives.flatten(),
                 website: self.website.flatten(),
@@ -146,6 +148,32 @@ pub enum NotClear {
     NotADate,
 }
 
+/// The four values that a masked record shows masked, and their masks.
+#[derive(Clone, Copy)]
+enum Mask {
+    Dob,
+    Ssn,
+    Ein,
+    IpAddress,
+}
+
+/// A value of a masked record. One that came in clear is masked here: whoever reads masked records may not see it, and they
+/// are kept.
+fn masked(value: Text, mask: Mask) -> Text {
+    if value.reveal().contains('*') {
+        return value;
+    }
+    let (field, mask) = match mask {
+        Mask::Dob => ("dob", "****-**-**"),
+        Mask::Ssn => ("ssn", "***-**-****"),
+        Mask::Ein => ("ein", "**-*******"),
+        Mask::IpAddress => ("ip_address", "**.**.**.**"),
+    };
+    metrics::masked_here(field);
+    warn!(field, "the upstream sent a value in clear where a masked one belongs: it was masked");
+    mask.to_owned().into()
+}
+
 fn clear(text: &Text) -> Result<(), NotClear> {
     if text.reveal().contains('*') { Err(NotClear::Masked) } else { Ok(()) }
 }
@@ -185,7 +213,9 @@ impl From<WireCustomer> for Customer {
             detail: CustomerDetail {
                 address: wire.address,
                 compliance_profile: wire.compliance_profile.map(|profile| profile.masked(wire.kind)),
-                device: wire.device,
+                device: wire
+                    .device
+                    .map(|device| Device { ip_address: masked(device.ip_address, Mask::IpAddress) }),
                 metadata: wire.metadata.map(entries),
                 config: wire.config,
             },
@@ -308,6 +338,14 @@ mod tests {
         let metadata = Customer::from(customer("individual", "null")).detail.metadata.unwrap_or_default();
         let keys: Vec<_> = metadata.iter().map(|entry| entry.key.reveal().as_str()).collect();
         assert_eq!(keys, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_masked_record_shows_no_clear_value() {
+        let person = Customer::from(customer("individual", r#"{"dob": "1980-02-29", "ssn": "***-**-6789"}"#));
+        let Some(ComplianceProfile::Individual(profile)) = person.detail.compliance_profile else { unreachable!() };
+        let shown = [profile.dob, profile.ssn].map(|text| text.map(|text| text.reveal().clone()).unwrap_or_default());
+        assert_eq!(shown, ["****-**-**", "***-**-6789"]);
     }
 
     #[test]
