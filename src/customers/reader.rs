@@ -66,7 +66,9 @@ impl Session {
         Ok(page
             .rows
             .iter()
-            .find(|row| row.external_id.as_ref().is_some_and(|known| known.reveal() == external_id))
+            .find(|row| {
+                row.external_id.as_ref().is_ok_and(|known| known.as_ref().is_some_and(|id| id.reveal() == external_id))
+            })
             .cloned())
     }
 
@@ -93,8 +95,8 @@ impl Session {
     ///
     /// # Errors
     /// Where the upstream gave no usable answer in time.
-    pub async fn total(&self, listing: &Listing) -> Result<i32, Error> {
-        Ok(self.page(listing, 1, 1).await?.meta.total_items)
+    pub async fn total(&self, listing: &Listing) -> Result<u32, Error> {
+        Ok(self.page(listing, 1, 1).await?.total)
     }
 
     /// A window of a list: one call, or two at once where no page of the upstream holds it. Where it is counted from the
@@ -106,7 +108,7 @@ impl Session {
         let (start, end) = match window::plan(cut) {
             Plan::Between { start, end } => (start, end),
             Plan::FromTheEnd => {
-                let total = total(&*self.page(listing, 1, 1).await?);
+                let total = self.total(listing).await?;
                 let window = self.rows_from_the_end(listing, cut, total).await?;
                 // Rows were erased since the total was read: the list's end is before where it was taken to be.
                 let has_shrunk = window.total < total;
@@ -123,16 +125,16 @@ impl Session {
 
     async fn rows_between(&self, listing: &Listing, start: u32, end: u32) -> Result<Window, Error> {
         match window::pages(start, end) {
-            Pages::None => Ok(Window { rows: Vec::new(), start, total: total(&*self.page(listing, 1, 1).await?) }),
+            Pages::None => Ok(Window { rows: Vec::new(), start, total: self.total(listing).await? }),
             Pages::One { number, size } => {
                 let page = self.page(listing, number, size).await?;
-                Ok(Window::cut_out(&page.rows, (number - 1) * size, start, end, total(&page)))
+                Ok(Window::cut_out(&page.rows, (number - 1) * size, start, end, page.total))
             }
             Pages::Two { number, size } => {
                 let (first, second) =
                     tokio::try_join!(self.page(listing, number, size), self.page(listing, number + 1, size))?;
                 let rows: Vec<_> = first.rows.iter().chain(&second.rows).cloned().collect();
-                Ok(Window::cut_out(&rows, (number - 1) * size, start, end, total(&first)))
+                Ok(Window::cut_out(&rows, (number - 1) * size, start, end, first.total))
             }
         }
     }
@@ -179,10 +181,6 @@ impl Session {
         self.context.note_kept(key, kept.fresh_until);
         Some(kept.value)
     }
-}
-
-fn total(page: &Page) -> u32 {
-    u32::try_from(page.meta.total_items).unwrap_or(0)
 }
 
 /// Whether an error of one call would be the error of the next one as well.

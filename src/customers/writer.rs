@@ -24,6 +24,7 @@ use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput, UpdateCustomerInput,
 };
+use crate::model::lenient::Unreadable;
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError, UserErrorCode};
 use crate::privacy::Personal;
 use crate::upstream::{self, Caller, Kind, NewCustomer, Patience};
@@ -309,7 +310,10 @@ impl SessionContext {
             // refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
                 let masked = upstream.customer(&self.caller, id).await.map_err(Unwritten::Unread)?;
-                Ok(Known::Masked(Box::new(masked.value)))
+                let masked = masked.value.try_into();
+                let masked =
+                    masked.map_err(|Unreadable(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
+                Ok(Known::Masked(Box::new(masked.map_err(|kind| Unwritten::Unread(kind.into()))?)))
             }
             Err(error) => Err(Unwritten::Unread(error)),
         }

@@ -6,7 +6,8 @@ use async_graphql::Object;
 
 use super::connection::{LONGEST_LIST, MOST_ROWS, bad};
 use super::customer::Customer;
-use super::error::Answer;
+use super::error::{Answer, unreadable};
+use crate::error::Failure;
 use crate::model::{Page, PageMeta};
 
 /// A numbered page of customers.
@@ -44,7 +45,7 @@ impl CustomerPage {
     }
 
     /// What the upstream says about the page.
-    async fn meta(&self) -> &PageMeta {
-        &self.page.meta
+    async fn meta(&self) -> Result<&PageMeta, Failure> {
+        self.page.meta.as_ref().map_err(|field| unreadable(*field))
     }
 }

@@ -104,7 +104,7 @@ impl Query {
         let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
         let cut = WindowArguments { first, after, last, before }.cut(listing.fingerprint())?;
         let session = session(ctx);
-        let rowless = |total: i32| Window { rows: Vec::new(), start: 0, total: u32::try_from(total).unwrap_or(0) };
+        let rowless = |total: u32| Window { rows: Vec::new(), start: 0, total };
         let (window, with_review) = match Wanted::of(ctx, &ctx.look_ahead()) {
             Wanted::Rows { with_review } => (session.window(&listing, cut).await, with_review),
             Wanted::TotalAlone => (session.total(&listing).await.map(rowless), false),

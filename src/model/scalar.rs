@@ -7,6 +7,8 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::lenient::FromJson;
+
 /// A point in time: RFC 3339 in UTC, always with `Z`, as in `2026-07-07T06:21:44Z`.
 ///
 /// As an input any RFC 3339 offset is taken and turned into UTC.
@@ -54,12 +56,17 @@ impl<'de> Deserialize<'de> for DateTime {
     /// RFC 3339; without a zone it is UTC, as the upstream's reads are.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(&text) {
-            return Ok(Self(time.to_utc()));
+        Self::from_text(&text).ok_or_else(|| D::Error::custom("not a date and time"))
+    }
+}
+
+impl FromJson for DateTime {
+    /// RFC 3339; without a zone it is UTC, as the upstream's reads are.
+    fn from_text(text: &str) -> Option<Self> {
+        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+            return Some(Self(time.to_utc()));
         }
-        NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f")
-            .map(|time| Self(time.and_utc()))
-            .map_err(|_| D::Error::custom("not a date and time"))
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok().map(|time| Self(time.and_utc()))
     }
 }
 
