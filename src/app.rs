@@ -18,6 +18,7 @@ use crate::cache::{self, Cache, Digests, short};
 use crate::config::{Settings, UnmaskReason};
 use crate::customers::{Reading, Services, Session, Turns};
 use crate::error::{Code, Failure};
+use crate::fair_limit::Permit;
 use crate::graphql::Schema;
 use crate::operation::Prepared;
 use crate::operation::body_budget::{BodyBudget, BodyBytes};
@@ -29,7 +30,6 @@ use crate::operation::outcome;
 use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, Audit};
-use crate::shares::Share;
 use crate::telemetry::metrics::{BoundedNames, Metrics, size};
 use crate::telemetry::names;
 use crate::telemetry::waiting::Waiting;
@@ -100,7 +100,7 @@ pub struct Asking<'a> {
     pub reading: Reading,
     pub payer: Payer,
     /// Its place among the operations that run.
-    pub place: Share,
+    pub place: Permit,
     /// Counts what it asks of the upstream, and for how long it waits for that.
     pub calls: Arc<AtomicU64>,
     pub waiting: Arc<Waiting>,
@@ -278,7 +278,7 @@ impl App {
     ///
     /// # Errors
     /// `OVERLOADED` at once where the gateway is full, or the caller has its share of it.
-    pub fn enter(&self, payer: Payer) -> Result<Share, Failure> {
+    pub fn enter(&self, payer: Payer) -> Result<Permit, Failure> {
         self.crowd.enter(payer)
     }
 

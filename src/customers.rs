@@ -27,8 +27,8 @@ use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use crate::cache::{Cache, Key, Scope};
+use crate::fair_limit::Permit;
 use crate::privacy::audit::{Actor, Audit};
-use crate::shares::Share;
 use crate::upstream::{self, Caller, Client};
 
 pub use crate::cache::Reading;
@@ -65,7 +65,7 @@ pub struct Session {
     context: Arc<SessionContext>,
     loaders: Loaders,
     /// Its place among the operations that run. A write holds it too, and keeps it where its caller leaves.
-    place: Arc<Share>,
+    place: Arc<Permit>,
     _gone: DropGuard,
 }
 
@@ -122,7 +122,7 @@ impl Session {
         actor: Actor,
         deadline: Instant,
         reading: Reading,
-        place: Share,
+        place: Permit,
     ) -> Self {
         let scope = services.cache.digests.scope(&caller.credential, caller.account);
         let gone = CancellationToken::new();

@@ -13,8 +13,8 @@
 //! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
 //! - [`answer_size`]: what bounds an answer while it is made
-//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`shares`]: bounds that are fair
-//!   by caller; [`telemetry`]: what is seen: log, metrics, traces
+//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`fair_limit`]: limits that are
+//!   fair per caller; [`telemetry`]: what is seen: log, metrics, traces
 //! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
 //!
 //! `docs/architecture.md` tells the reasons.
@@ -34,9 +34,9 @@ pub mod upstream;
 
 pub mod answer_size;
 pub mod error;
+pub mod fair_limit;
 pub mod model;
 pub mod privacy;
-pub mod shares;
 pub mod telemetry;
 
 pub mod sandbox;

@@ -5,5 +5,6 @@ pub mod audit;
 pub mod personal;
 pub mod pii;
 pub mod redact;
+pub mod sentences;
 
 pub use personal::Personal;

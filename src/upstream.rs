@@ -8,6 +8,7 @@
 pub mod body;
 pub mod breaker;
 pub mod client;
+pub mod coding;
 pub mod envelope;
 pub mod error;
 pub mod exchange;

@@ -192,13 +192,25 @@ pub trait Told {
 
 impl Told for Arc<Customer> {
     fn id(&self) -> Option<CustomerId> {
-        Some(self.summary.id)
+        self.summary.id.ok()
     }
 
     fn values(&self) -> Vec<&str> {
         let known = &self.summary;
-        let texts = [Some(&known.name), Some(&known.email), Some(&known.phone), known.external_id.as_ref()];
-        texts.into_iter().flatten().map(|text| text.reveal().as_str()).collect()
+        let texts = [&known.name, &known.email, &known.phone].map(|text| text.as_ref().ok());
+        let external_id = known.external_id.as_ref().ok().and_then(Option::as_ref);
+        texts.into_iter().chain([external_id]).flatten().map(|text| text.reveal().as_str()).collect()
+    }
+}
+
+/// What the upstream may leave out, as it does where it answers an erasure without a body.
+impl<T: Told> Told for Option<T> {
+    fn id(&self) -> Option<CustomerId> {
+        self.as_ref().and_then(Told::id)
+    }
+
+    fn values(&self) -> Vec<&str> {
+        self.as_ref().map(Told::values).unwrap_or_default()
     }
 }
 

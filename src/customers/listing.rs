@@ -23,11 +23,14 @@ pub struct Listing {
 /// connection past it: that would look as if the upstream were failing, and close it to everybody.
 const LONGEST_TEXT: usize = 500;
 
+/// How many values a list in a filter has at most.
+const MOST_VALUES: usize = 100;
+
 impl Listing {
     /// The list for a filter and a sort. Blank texts and empty lists count as not given, as in an empty search box.
     ///
     /// # Errors
-    /// `BadInput` where a text is too long, or the filter names `UNRECOGNIZED`, which the upstream cannot look for.
+    /// `BadInput` where a text or a list is too long, or the filter names `UNRECOGNIZED`, which the upstream cannot look for.
     pub fn new(filter: Option<CustomerFilter>, sort: Option<CustomerSort>) -> Result<Self, Error> {
         let given = filter.unwrap_or_default();
         let filter = CustomerFilter {
@@ -35,8 +38,8 @@ impl Listing {
             email: text("filter.email", given.email)?,
             external_id: text("filter.externalId", given.external_id)?,
             search: text("filter.search", given.search)?,
-            statuses: given.statuses.filter(|statuses| !statuses.is_empty()).map(each_once),
-            types: given.types.filter(|types| !types.is_empty()).map(each_once),
+            statuses: values("filter.statuses", given.statuses)?,
+            types: values("filter.types", given.types)?,
             ..given
         };
         let unrecognized = |place: &str| {
@@ -59,13 +62,6 @@ impl Listing {
         let external_id = text("externalId", Some(external_id.into()))?;
         let filter = CustomerFilter { external_id, ..CustomerFilter::default() };
         Ok(Self { filter: Arc::new(filter), sort: CustomerSort::default() })
-    }
-
-    /// The same list from its other end.
-    #[must_use]
-    pub fn reversed(&self) -> Self {
-        let sort = CustomerSort { order: self.sort.order.reversed(), ..self.sort };
-        Self { filter: Arc::clone(&self.filter), sort }
     }
 
     /// A numbered page of the list.
@@ -97,6 +93,16 @@ impl Listing {
         let sort = [sort_field(self.sort.by).to_owned(), sort_order(self.sort.order).to_owned()];
         let filter = filter_pairs(&self.filter, ArrayEncoding::Comma);
         sort.into_iter().chain(filter.into_iter().flat_map(|(name, value)| [name.to_owned(), value])).collect()
+    }
+}
+
+/// The values of a list to look for, where there are any.
+fn values<T: PartialEq>(place: &str, given: Option<Vec<T>>) -> Result<Option<Vec<T>>, Error> {
+    match given {
+        Some(values) if values.len() > MOST_VALUES => {
+            Err(Error::BadInput(format!("`{place}` takes {MOST_VALUES} values at most.")))
+        }
+        given => Ok(given.filter(|values| !values.is_empty()).map(each_once)),
     }
 }
 

@@ -12,9 +12,10 @@ use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
     IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
 };
+use crate::model::lenient::Unreadable;
 use crate::model::{
-    Address, Customer, CustomerStatus, CustomerSummary, CustomerType, DateTime, MaybeUndefined, MetadataEntry,
-    Representative, UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedCustomer,
+    Address, Customer, CustomerStatus, CustomerType, DateTime, MaybeUndefined, MetadataEntry, Representative,
+    UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedCustomer,
     UnmaskedIndividualComplianceProfile, UserError, UserErrorCode,
 };
 use crate::privacy::Personal;
@@ -28,7 +29,44 @@ type Text = Personal<String>;
 pub enum Known {
     Clear(Box<UnmaskedCustomer>),
     /// The upstream would not show it in clear.
-    Masked(Box<Customer>),
+    Masked(Box<MaskedCustomer>),
+}
+
+/// What of a masked record can be sent again.
+#[derive(Debug)]
+pub struct MaskedCustomer {
+    name: Text,
+    kind: CustomerType,
+    email: Text,
+    phone: Text,
+    status: CustomerStatus,
+    external_id: Option<Text>,
+    address: Option<Address>,
+    has_profile: bool,
+    metadata: Option<Vec<MetadataEntry>>,
+    updated_at: DateTime,
+}
+
+impl TryFrom<Customer> for MaskedCustomer {
+    type Error = Unreadable;
+
+    /// `Err` where a field cannot be read: it would be lost in what is sent.
+    fn try_from(customer: Customer) -> Result<Self, Unreadable> {
+        let Customer { summary, detail } = customer;
+        Ok(Self {
+            name: summary.name?,
+            kind: summary.kind?,
+            email: summary.email?,
+            phone: summary.phone?,
+            status: summary.status?,
+            external_id: summary.external_id?,
+            address: detail.address?,
+            // One that cannot be read is one: it is left out of what is sent.
+            has_profile: detail.compliance_profile.map_or(true, |profile| profile.is_some()),
+            metadata: detail.metadata?,
+            updated_at: summary.updated_at?,
+        })
+    }
 }
 
 impl Known {
@@ -36,7 +74,7 @@ impl Known {
     pub fn updated_at(&self) -> DateTime {
         match self {
             Self::Clear(customer) => customer.updated_at,
-            Self::Masked(customer) => customer.summary.updated_at,
+            Self::Masked(customer) => customer.updated_at,
         }
     }
 }
@@ -139,23 +177,19 @@ impl From<Known> for Base {
                 external_id: customer.external_id,
                 metadata: customer.metadata.map(map),
             },
-            Known::Masked(customer) => {
-                let Customer { summary, detail } = *customer;
-                let CustomerSummary { name, kind, email, phone, status, external_id, .. } = summary;
-                Self {
-                    name,
-                    kind,
-                    email,
-                    phone,
-                    status,
-                    device: None,
-                    address: detail.address.map(AddressInput::from),
-                    // No profile in the masked record is no profile: there is nothing to keep.
-                    profile: if detail.compliance_profile.is_none() { Some(None) } else { None },
-                    external_id,
-                    metadata: detail.metadata.map(map),
-                }
-            }
+            Known::Masked(customer) => Self {
+                name: customer.name,
+                kind: customer.kind,
+                email: customer.email,
+                phone: customer.phone,
+                status: customer.status,
+                device: None,
+                address: customer.address.map(AddressInput::from),
+                // No profile in the masked record is no profile: there is nothing to keep.
+                profile: if customer.has_profile { None } else { Some(None) },
+                external_id: customer.external_id,
+                metadata: customer.metadata.map(map),
+            },
         }
     }
 }

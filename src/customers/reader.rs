@@ -66,7 +66,9 @@ impl Session {
         Ok(page
             .rows
             .iter()
-            .find(|row| row.external_id.as_ref().is_some_and(|known| known.reveal() == external_id))
+            .find(|row| {
+                row.external_id.as_ref().is_ok_and(|known| known.as_ref().is_some_and(|id| id.reveal() == external_id))
+            })
             .cloned())
     }
 
@@ -93,50 +95,57 @@ impl Session {
     ///
     /// # Errors
     /// Where the upstream gave no usable answer in time.
-    pub async fn total(&self, listing: &Listing) -> Result<i32, Error> {
-        Ok(self.page(listing, 1, 1).await?.meta.total_items)
+    pub async fn total(&self, listing: &Listing) -> Result<u32, Error> {
+        Ok(self.page(listing, 1, 1).await?.total)
     }
 
-    /// A window of a list: one call, or two at once where no page of the upstream holds it.
+    /// A window of a list: one call, or two at once where no page of the upstream holds it. Where it is counted from the
+    /// list's end, the total is asked for first, unless it is kept.
     ///
     /// # Errors
     /// Where the upstream gave no usable answer in time.
     pub async fn window(&self, listing: &Listing, cut: Cut) -> Result<Window, Error> {
-        let window = match window::plan(cut) {
-            Plan::Between { start, end } => self.rows_between(listing, start, end).await?,
-            Plan::FromTheEnd { count } => self.rows_from_the_end(listing, count).await?,
+        let (start, end) = match window::plan(cut) {
+            Plan::Between { start, end } => (start, end),
+            Plan::FromTheEnd => {
+                let total = self.total(listing).await?;
+                let window = self.rows_from_the_end(listing, cut, total).await?;
+                // Rows were erased since the total was read: the list's end is before where it was taken to be.
+                let has_shrunk = window.total < total;
+                return if has_shrunk { self.rows_from_the_end(listing, cut, window.total).await } else { Ok(window) };
+            }
         };
+        let window = self.rows_between(listing, start, end).await?;
         if window::needs_the_end(cut, window.total) {
             // The list has shrunk to before the cursor: its end is where the cursor was.
-            let from_the_end = self.rows_from_the_end(listing, cut.count).await?;
-            return Ok(from_the_end.after(cut.after));
+            return self.rows_from_the_end(listing, cut, window.total).await;
         }
         Ok(window.after(cut.after))
     }
 
     async fn rows_between(&self, listing: &Listing, start: u32, end: u32) -> Result<Window, Error> {
         match window::pages(start, end) {
-            Pages::None => Ok(Window { rows: Vec::new(), start, total: total(&*self.page(listing, 1, 1).await?) }),
+            Pages::None => Ok(Window { rows: Vec::new(), start, total: self.total(listing).await? }),
             Pages::One { number, size } => {
                 let page = self.page(listing, number, size).await?;
-                Ok(Window::cut_out(&page.rows, (number - 1) * size, start, end, total(&page)))
+                Ok(Window::cut_out(&page.rows, (number - 1) * size, start, end, page.total))
             }
             Pages::Two { number, size } => {
                 let (first, second) =
                     tokio::try_join!(self.page(listing, number, size), self.page(listing, number + 1, size))?;
                 let rows: Vec<_> = first.rows.iter().chain(&second.rows).cloned().collect();
-                Ok(Window::cut_out(&rows, (number - 1) * size, start, end, total(&first)))
+                Ok(Window::cut_out(&rows, (number - 1) * size, start, end, first.total))
             }
         }
     }
 
-    /// The last rows, by asking for the first ones the other way round: the list's length is not known beforehand.
-    async fn rows_from_the_end(&self, listing: &Listing, count: u32) -> Result<Window, Error> {
-        let page = self.page(&listing.reversed(), 1, count).await?;
-        let rows: Vec<_> = page.rows.iter().rev().cloned().collect();
-        let total = total(&page);
-        let found = u32::try_from(rows.len()).unwrap_or(count);
-        Ok(Window { rows, start: total.saturating_sub(found), total })
+    /// The last rows of a list with so many rows, by their positions. Not the first rows of the reversed order: rows that are
+    /// equal in the sort need not be reversed with it.
+    async fn rows_from_the_end(&self, listing: &Listing, cut: Cut, total: u32) -> Result<Window, Error> {
+        match window::last_rows(cut, total) {
+            (start, end) if start >= end => Ok(Window { rows: Vec::new(), start, total }),
+            (start, end) => self.rows_between(listing, start, end).await,
+        }
     }
 
     /// The customer as it is kept, by itself or with its review: the one that was asked for later.
@@ -172,10 +181,6 @@ impl Session {
         self.context.note_kept(key, kept.fresh_until);
         Some(kept.value)
     }
-}
-
-fn total(page: &Page) -> u32 {
-    u32::try_from(page.meta.total_items).unwrap_or(0)
 }
 
 /// Whether an error of one call would be the error of the next one as well.

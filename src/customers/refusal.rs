@@ -1,11 +1,13 @@
 //! An upstream's refusal of a write, as errors in the input's own names.
 //!
 //! The upstream spells places in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422, wire document section
-//! 6) and puts personal data into its sentences. Places become the input's names, sentences are cut.
+//! 6) and puts personal data into its sentences. Places become the input's names, and a sentence is shown where it is made of
+//! words that are known.
 
 use super::Error;
 use crate::model::{UserError, UserErrorCode};
-use crate::privacy::redact;
+use crate::privacy::redact::KnownValues;
+use crate::privacy::sentences;
 use crate::upstream::{self, Kind, Refusal};
 
 /// Which write was refused: it decides what a rule without a place means, and where the customer's id stands.
@@ -57,14 +59,22 @@ pub fn mend(
     }
 }
 
+/// What is told where the upstream gives no reason, and where its sentence about the whole or about a value may name
+/// somebody.
+const NO_REASON: &str = "The upstream refused this without a reason.";
+const BY_A_RULE: &str =
+    "The Customers API refused this by a rule of its own. Its sentence is not shown: it may name somebody.";
+const THIS_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";
+
 fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {
-    let sentence = |text: &str| {
-        let cut = redact::cut(text, known.iter().map(String::as_str));
-        if cut.is_empty() { "The upstream refused this without a reason.".to_owned() } else { cut }
+    let known = KnownValues::new(known.iter().map(String::as_str));
+    let sentence = |text: &str, not_shown: &str| match text.trim() {
+        "" => NO_REASON.to_owned(),
+        text => sentences::shown(text, &known).unwrap_or_else(|| not_shown.to_owned()),
     };
     if refusal.items.is_empty() {
         let detail = refusal.detail.as_ref().map_or("", |detail| detail.reveal().as_str());
-        return vec![rule(detail, write, sentence(detail))];
+        return vec![rule(detail, write, sentence(detail, BY_A_RULE))];
     }
     let items = refusal.items.iter().map(|item| {
         let detail = item.detail.reveal();
@@ -74,11 +84,11 @@ fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserErro
             return taken();
         }
         match path {
-            Some(path) => UserError::at(UserErrorCode::Invalid, path, sentence(detail)),
+            Some(path) => UserError::at(UserErrorCode::Invalid, path, sentence(detail, THIS_VALUE)),
             None if detail.to_ascii_lowercase().contains("idempotency") => {
-                UserError::at(UserErrorCode::Invalid, ["idempotencyKey"], sentence(detail))
+                UserError::at(UserErrorCode::Invalid, ["idempotencyKey"], sentence(detail, THIS_VALUE))
             }
-            None => UserError::about_the_whole(UserErrorCode::Invalid, sentence(detail)),
+            None => UserError::about_the_whole(UserErrorCode::Invalid, sentence(detail, BY_A_RULE)),
         }
     });
     items.collect()
@@ -240,12 +250,16 @@ mod tests {
     }
 
     #[test]
-    fn any_other_rule_is_told_in_the_upstreams_words_without_the_person() {
-        let errors = mended(refused("Account of Ada Example (+12025550123) is frozen.", &[]), Write::Delete);
-        assert_eq!(
-            (errors[0].code, errors[0].message.as_str()),
-            (UserErrorCode::Refused, "Account of […] […] is frozen.")
-        );
+    fn any_other_rule_is_told_in_the_upstreams_words_where_they_name_nobody() {
+        for (sentence, told) in [
+            ("Account of Ada Example is frozen.", "Account of […] is frozen."),
+            ("Account of Ada Example (+12025550123) is frozen.", BY_A_RULE),
+            ("Account of Bea Example is frozen.", BY_A_RULE),
+            ("  ", NO_REASON),
+        ] {
+            let errors = mended(refused(sentence, &[]), Write::Delete);
+            assert_eq!((errors[0].code, errors[0].message.as_str()), (UserErrorCode::Refused, told));
+        }
     }
 
     #[test]

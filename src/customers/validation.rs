@@ -11,13 +11,17 @@ use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, CreateCustomerInput, DeviceInput,
     IndividualComplianceProfileInput, MetadataEntryInput, RepresentativeInput, UpdateCustomerInput,
 };
+use crate::model::user_error::MOST_USER_ERRORS;
 use crate::model::{
     CustomerStatus, CustomerType, Date, MaybeUndefined, ProcessingMethod, SandboxOutcome, UserError, UserErrorCode,
 };
 use crate::privacy::Personal;
 
 const MOST_METADATA: usize = 20;
+const MOST_REPRESENTATIVES: usize = 100;
 const LONGEST_METADATA: usize = 40;
+/// Of a list that is longer than this, the items are not looked at.
+const MOST_IN_A_LIST: usize = 100;
 const LONGEST_ADDRESS_LINE: usize = 100;
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 10..=40;
 /// RFC 5321: the longest path, less its angle brackets; and the longest local part.
@@ -40,7 +44,15 @@ type Place<'a> = &'a [&'a str];
 
 impl Complaints {
     fn invalid(&mut self, place: Place<'_>, message: &str) {
-        self.found.push(UserError::at(UserErrorCode::Invalid, place.iter().copied(), message));
+        let code = UserErrorCode::Invalid;
+        match self.found.len() {
+            MOST_USER_ERRORS => {
+                let more = format!("More is wrong than is told here: these are the first {MOST_USER_ERRORS}.");
+                self.found.push(UserError::about_the_whole(code, more));
+            }
+            told if told < MOST_USER_ERRORS => self.found.push(UserError::at(code, place.iter().copied(), message)),
+            _ => {}
+        }
     }
 
     /// Checks a text by a rule of this file, where there is one.
@@ -227,6 +239,10 @@ fn business_profile(complaints: &mut Complaints, given: &BusinessComplianceProfi
         });
     }
     if let MaybeUndefined::Value(representatives) = &given.representatives {
+        if representatives.len() > MOST_REPRESENTATIVES {
+            return complaints
+                .invalid(&["complianceProfile", "business", "representatives"], "At most 100 representatives.");
+        }
         for (index, RepresentativeInput { name, email: mail, phone: number }) in representatives.iter().enumerate() {
             let index = index.to_string();
             let place = |field| ["complianceProfile", "business", "representatives", &index, field];
@@ -244,6 +260,9 @@ fn business_profile(complaints: &mut Complaints, given: &BusinessComplianceProfi
 fn metadata(complaints: &mut Complaints, entries: &[MetadataEntryInput]) {
     if entries.len() > MOST_METADATA {
         complaints.invalid(&["metadata"], "At most 20 entries.");
+    }
+    if entries.len() > MOST_IN_A_LIST {
+        return;
     }
     let mut keys = HashSet::new();
     // Past the bound, each further entry would be one more complaint about the same thing.

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::act::Told;
 use super::merge::{self, Known};
 use super::refusal::{Write, mend};
 use super::validation;
@@ -23,6 +24,7 @@ use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput, UpdateCustomerInput,
 };
+use crate::model::lenient::Unreadable;
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError, UserErrorCode};
 use crate::privacy::Personal;
 use crate::upstream::{self, Caller, Kind, NewCustomer, Patience};
@@ -98,7 +100,7 @@ impl Session {
         };
         let written = self.write(act, key.clone(), move |context, caller| async move {
             let sent = context.services.upstream.delete(&caller, id, &key.text).await;
-            sent.map(Arc::new).map_err(Unwritten::from)
+            sent.map(|as_it_was| as_it_was.map(Arc::new)).map_err(Unwritten::from)
         });
         written.await.map(|written| written.map(|_as_it_was| id))
     }
@@ -179,14 +181,15 @@ impl Session {
     }
 
     /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
-    async fn write<W>(
+    async fn write<T, W>(
         &self,
         act: Act,
         key: Key,
         work: impl FnOnce(Arc<SessionContext>, Caller) -> W + Send + 'static,
-    ) -> Result<Written<Arc<Customer>>, Error>
+    ) -> Result<Written<T>, Error>
     where
-        W: Future<Output = Result<Arc<Customer>, Unwritten>> + Send,
+        T: Told + Send + Sync + 'static,
+        W: Future<Output = Result<T, Unwritten>> + Send,
     {
         let context = Arc::clone(&self.context);
         // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
@@ -233,14 +236,14 @@ impl Session {
 }
 
 /// Does the work of a write in its turn, and forgets what was kept of what it touched.
-async fn carry_out<W>(
+async fn carry_out<T, W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
     caller: Caller,
     work: impl FnOnce(Arc<SessionContext>, Caller) -> W,
-) -> Result<Arc<Customer>, Unwritten>
+) -> Result<T, Unwritten>
 where
-    W: Future<Output = Result<Arc<Customer>, Unwritten>>,
+    W: Future<Output = Result<T, Unwritten>>,
 {
     let _turn = match id {
         Some(id) => {
@@ -307,7 +310,10 @@ impl SessionContext {
             // refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
                 let masked = upstream.customer(&self.caller, id).await.map_err(Unwritten::Unread)?;
-                Ok(Known::Masked(Box::new(masked.value)))
+                let masked = masked.value.try_into();
+                let masked =
+                    masked.map_err(|Unreadable(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
+                Ok(Known::Masked(Box::new(masked.map_err(|kind| Unwritten::Unread(kind.into()))?)))
             }
             Err(error) => Err(Unwritten::Unread(error)),
         }

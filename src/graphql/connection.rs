@@ -15,6 +15,9 @@ pub const DEFAULT_COUNT: u32 = 25;
 /// The most rows at once, here and in `customerPage`.
 pub const MOST_ROWS: u32 = 100;
 
+/// The most rows that a list can have. An upstream counts them in 32 bits, and no account has as many as this.
+pub const LONGEST_LIST: u32 = 100_000_000;
+
 /// The arguments that cut a window out of a list.
 #[derive(Clone, Debug)]
 pub struct WindowArguments {
@@ -35,7 +38,7 @@ impl WindowArguments {
         };
         let position = |name: &str, text: &Option<String>| {
             let Some(text) = text else { return Ok(None) };
-            let position = cursor::read(text, fingerprint);
+            let position = cursor::read(text, fingerprint).filter(|position| *position < LONGEST_LIST);
             let message =
                 || bad(format!("`{name}` is not a cursor of this list: take one from the same filter and sort."));
             position.map(Some).ok_or_else(message)
@@ -151,9 +154,9 @@ pub struct CustomerEdge {
 // Every subgraph with lists has this type, and composing them asks that each allows it.
 #[graphql(shareable)]
 pub struct PageInfo {
-    /// Whether rows stand after this window.
+    /// Whether rows stand after this window; false where it has no rows.
     pub has_next_page: bool,
-    /// Whether rows stand before this window.
+    /// Whether rows stand before this window; false where it has no rows.
     pub has_previous_page: bool,
     /// The cursor of the first row; null where there is none.
     pub start_cursor: Option<String>,

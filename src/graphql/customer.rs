@@ -8,12 +8,13 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Lookahead, Object};
 
 use super::access::{reads_review, require_permission};
-use super::error::{Answer, explain};
+use super::error::{Answer, explain, unreadable};
 use super::nullability::semantic_non_null;
 use super::review::CustomerReview;
 use crate::auth::Permission;
 use crate::customers::Session;
 use crate::error::{Code, Failure};
+use crate::model::lenient::Readable;
 use crate::model::{
     Address, ComplianceProfile, Customer as Record, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus,
     CustomerSummary, CustomerType, DateTime, Device, MetadataEntry,
@@ -68,32 +69,33 @@ impl Customer {
         }
     }
 
-    fn customer_id(&self) -> CustomerId {
-        self.summary().id
+    fn customer_id(&self) -> Answer<CustomerId> {
+        self.summary().id.map_err(unreadable)
     }
 
     /// A field that a list does not carry; `None` where it has no value, or the customer is gone since it was listed.
     async fn detail<T>(
         &self,
         ctx: &Context<'_>,
-        field: impl FnOnce(&CustomerDetail) -> Option<T>,
+        field: impl FnOnce(&CustomerDetail) -> Readable<Option<T>>,
     ) -> Option<Answer<T>> {
         let customer = match &self.known {
             Known::Whole(customer) => Arc::clone(customer),
             Known::Row(_) => {
                 let session = session(ctx);
-                let read = if self.with_review {
-                    session.customer_with_review(self.customer_id()).await
-                } else {
-                    session.customer(self.customer_id()).await
+                let id = match self.customer_id() {
+                    Ok(id) => id,
+                    Err(failure) => return Some(Err(failure)),
                 };
+                let read =
+                    if self.with_review { session.customer_with_review(id).await } else { session.customer(id).await };
                 match read {
                     Ok(found) => found?,
                     Err(error) => return Some(Err(explain(ctx, error))),
                 }
             }
         };
-        field(&customer.detail).map(Ok)
+        field(&customer.detail).map_err(unreadable).transpose()
     }
 }
 
@@ -106,53 +108,56 @@ pub fn session<'a>(ctx: &'a Context<'_>) -> &'a Session {
 #[Object]
 impl Customer {
     /// The customer's id: a UUID, the same as in the Customers API.
-    pub async fn id(&self) -> ID {
-        ID(self.customer_id().to_string())
+    pub async fn id(&self) -> Result<ID, Failure> {
+        self.customer_id().map(|id| ID(id.to_string()))
     }
 
     /// Full name of the person, or name of the company. Not masked.
     #[graphql(directive = pii::apply(Contact))]
-    async fn name(&self) -> &Personal<String> {
-        &self.summary().name
+    async fn name(&self) -> Result<&Personal<String>, Failure> {
+        self.summary().name.as_ref().map_err(|field| unreadable(*field))
     }
 
     /// Person or company.
     #[graphql(name = "type")]
-    async fn kind(&self) -> CustomerType {
-        self.summary().kind
+    async fn kind(&self) -> Result<CustomerType, Failure> {
+        self.summary().kind.map_err(unreadable)
     }
 
     /// Where the customer stands: this says whether it may transact.
-    async fn status(&self) -> CustomerStatus {
-        self.summary().status
+    async fn status(&self) -> Result<CustomerStatus, Failure> {
+        self.summary().status.map_err(unreadable)
     }
 
     /// E-mail address; no two customers of an account share one. Not masked.
     #[graphql(directive = pii::apply(Contact))]
-    async fn email(&self) -> &Personal<String> {
-        &self.summary().email
+    async fn email(&self) -> Result<&Personal<String>, Failure> {
+        self.summary().email.as_ref().map_err(|field| unreadable(*field))
     }
 
     /// Phone number in E.164, such as `+12025550123`. Not masked.
     #[graphql(directive = pii::apply(Contact))]
-    async fn phone(&self) -> &Personal<String> {
-        &self.summary().phone
+    async fn phone(&self) -> Result<&Personal<String>, Failure> {
+        self.summary().phone.as_ref().map_err(|field| unreadable(*field))
     }
 
     /// The customer's id in your own system.
     #[graphql(directive = pii::apply(Contact))]
-    async fn external_id(&self) -> Option<&Personal<String>> {
-        self.summary().external_id.as_ref()
+    async fn external_id(&self) -> Option<Answer<&Personal<String>>> {
+        match &self.summary().external_id {
+            Ok(id) => id.as_ref().map(Ok),
+            Err(field) => Some(Err(unreadable(*field))),
+        }
     }
 
     /// When the customer was created.
-    async fn created_at(&self) -> DateTime {
-        self.summary().created_at
+    async fn created_at(&self) -> Result<DateTime, Failure> {
+        self.summary().created_at.map_err(unreadable)
     }
 
     /// When the customer last changed; give it as `expectedUpdatedAt` to an update.
-    async fn updated_at(&self) -> DateTime {
-        self.summary().updated_at
+    async fn updated_at(&self) -> Result<DateTime, Failure> {
+        self.summary().updated_at.map_err(unreadable)
     }
 
     /// Postal address. Of a listed customer it costs one look-up, shared with the four fields below.
@@ -188,7 +193,11 @@ impl Customer {
         if let Err(refused) = require_permission(ctx, Permission::ReviewsRead) {
             return Some(Err(refused));
         }
-        match session(ctx).review(self.customer_id()).await {
+        let id = match self.customer_id() {
+            Ok(id) => id,
+            Err(failure) => return Some(Err(failure)),
+        };
+        match session(ctx).review(id).await {
             Ok(Some(review)) => Some(Ok(CustomerReview::new(review))),
             // The customer was there a moment ago. Null alone would say that it was never screened.
             Ok(None) => {

@@ -6,7 +6,8 @@ use async_graphql::{Context, ErrorExtensionValues, Value};
 
 use crate::auth::{Credential, Principal};
 use crate::customers;
-use crate::error::Failure;
+use crate::error::{Code, Failure};
+use crate::model::lenient::Unreadable;
 use crate::upstream::Kind;
 
 /// A resolver's result.
@@ -48,6 +49,11 @@ pub fn explain(ctx: &Context<'_>, error: customers::Error) -> Failure {
     let callers_key =
         ctx.data_opt::<Principal>().is_some_and(|principal| matches!(principal.credential, Credential::Callers(_)));
     failure(&error, callers_key)
+}
+
+/// A field whose value the upstream sent in a form that is not understood. Its place is the error's path.
+pub fn unreadable(field: Unreadable) -> Failure {
+    Failure::new(Code::UpstreamInvalidResponse, format!("What the Customers API sent is not understood: {field}."))
 }
 
 fn failure(error: &customers::Error, callers_key: bool) -> Failure {
@@ -111,7 +117,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::error::Code;
     use crate::upstream::{self, Refusal};
 
     #[rstest]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::connection::{MOST_ROWS, bad};
+use super::connection::{LONGEST_LIST, MOST_ROWS, bad};
 use super::customer::Customer;
-use super::error::Answer;
+use super::error::{Answer, unreadable};
+use crate::error::Failure;
 use crate::model::{Page, PageMeta};
 
 /// A numbered page of customers.
@@ -29,6 +30,9 @@ pub fn number_and_size(number: i32, size: i32) -> Answer<(u32, u32)> {
     let size = size.ok_or_else(|| bad(format!("`size` must be 1 to {MOST_ROWS}.")))?;
     let number = u32::try_from(number).ok().filter(|number| *number >= 1);
     let number = number.ok_or_else(|| bad("`number` counts from 1."))?;
+    if u64::from(number) * u64::from(size) > LONGEST_LIST.into() {
+        return Err(bad(format!("`number` times `size` must be {LONGEST_LIST} at most: no list has more rows.")));
+    }
     Ok((number, size))
 }
 
@@ -41,7 +45,7 @@ impl CustomerPage {
     }
 
     /// What the upstream says about the page.
-    async fn meta(&self) -> &PageMeta {
-        &self.page.meta
+    async fn meta(&self) -> Result<&PageMeta, Failure> {
+        self.page.meta.as_ref().map_err(|field| unreadable(*field))
     }
 }

@@ -105,7 +105,7 @@ impl Query {
         let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
         let cut = WindowArguments { first, after, last, before }.cut(listing.fingerprint())?;
         let session = session(ctx);
-        let rowless = |total: i32| Window { rows: Vec::new(), start: 0, total: u32::try_from(total).unwrap_or(0) };
+        let rowless = |total: u32| Window { rows: Vec::new(), start: 0, total };
         let (window, with_review) = match Wanted::of(ctx, &ctx.look_ahead()) {
             Wanted::Rows { with_review } => (session.window(&listing, cut).await, with_review),
             Wanted::TotalAlone => (session.total(&listing).await.map(rowless), false),
@@ -119,7 +119,7 @@ impl Query {
     async fn customer_page(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which page, from 1.", default = 1)] number: i32,
+        #[graphql(desc = "Which page, from 1; times `size` 100 million at most.", default = 1)] number: i32,
         #[graphql(desc = "How many rows a page has: 1 to 100.", default = 25)] size: i32,
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ComplexObject, Object};
 
 use super::customer::Customer;
+use super::error::{Answer, unreadable};
 use crate::customers::checks;
 use crate::model::{IdentityReview, Review, ReviewCheck, ReviewReason};
 
@@ -30,8 +31,11 @@ impl CustomerReview {
     }
 
     /// The results of the screening; null where none has run.
-    async fn identity(&self) -> Option<&IdentityReview> {
-        self.review.identity.as_deref()
+    async fn identity(&self) -> Option<Answer<&IdentityReview>> {
+        match &self.review.identity {
+            Ok(identity) => identity.as_deref().map(Ok),
+            Err(field) => Some(Err(unreadable(*field))),
+        }
     }
 }
 

@@ -373,7 +373,8 @@ fn from_query(query: &str) -> Result<Operation, Failure> {
 
 /// The operation in a POST's or a QUERY's body.
 fn from_body(body: &[u8]) -> Result<Operation, Failure> {
-    match serde_json::from_slice(body) {
+    // RFC 8259, section 8.1, lets a reader pass over a byte order mark, which some programs put in front.
+    match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
         Ok(body::Body::Object(parameters)) => from_parameters(parameters),
         Ok(body::Body::Twice) => Err(bad("A parameter was given twice.")),
         Ok(body::Body::Batch) => Err(bad("Batches are not taken: send one operation in each request.")),

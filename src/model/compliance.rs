@@ -1,7 +1,6 @@
 //! Compliance profiles: what screening needs to know of a person or a company, masked and clear.
 
 use async_graphql::{SimpleObject, Union};
-use serde::Deserialize;
 
 use super::Date;
 use crate::privacy::Personal;
@@ -45,18 +44,16 @@ pub struct BusinessComplianceProfile {
 }
 
 /// A person who acts for a company. Not masked.
-#[derive(SimpleObject, Clone, Debug, Deserialize)]
+#[derive(SimpleObject, Clone, Debug)]
 pub struct Representative {
     /// Full name.
     #[graphql(directive = pii::apply(Contact))]
     pub name: Personal<String>,
     /// E-mail address.
     #[graphql(directive = pii::apply(Contact))]
-    #[serde(default)]
     pub email: Option<Personal<String>>,
     /// Phone number in E.164, such as `+12025550123`.
     #[graphql(directive = pii::apply(Contact))]
-    #[serde(default)]
     pub phone: Option<Personal<String>>,
 }
 

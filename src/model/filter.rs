@@ -21,9 +21,9 @@ pub struct CustomerFilter {
     /// Free text; the upstream does not say which fields it looks in.
     #[graphql(directive = pii::apply(Contact))]
     pub search: Option<Personal<String>>,
-    /// Any of these statuses. An empty list is as if it were not given. `UNRECOGNIZED` is refused.
+    /// Any of these statuses, at most 100. An empty list is as if it were not given. `UNRECOGNIZED` is refused.
     pub statuses: Option<Vec<CustomerStatus>>,
-    /// Any of these types. An empty list is as if it were not given. `UNRECOGNIZED` is refused.
+    /// Any of these types, at most 100. An empty list is as if it were not given. `UNRECOGNIZED` is refused.
     pub types: Option<Vec<CustomerType>>,
     /// Created at this time or later.
     pub created_from: Option<DateTime>,
@@ -64,14 +64,4 @@ pub enum SortOrder {
     Asc,
     /// Largest, last or newest at the top.
     Desc,
-}
-
-impl SortOrder {
-    /// The other way round.
-    pub fn reversed(self) -> Self {
-        match self {
-            Self::Asc => Self::Desc,
-            Self::Desc => Self::Asc,
-        }
-    }
 }

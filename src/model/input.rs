@@ -78,7 +78,7 @@ pub struct BusinessComplianceProfileInput {
     /// The name that the company is registered under.
     #[graphql(directive = pii::apply(Identity))]
     pub legal_business_name: MaybeUndefined<Personal<String>>,
-    /// The people who act for the company; in an update they replace those known.
+    /// The people who act for the company, at most 100; in an update they replace those known.
     pub representatives: MaybeUndefined<Vec<RepresentativeInput>>,
     /// The company's web site, with `https://` or `http://`.
     #[graphql(directive = pii::apply(Contact))]

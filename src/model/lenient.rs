@@ -1,13 +1,20 @@
-//! Readers for a wire that is looser than its schema: for use in `#[serde(deserialize_with = "…")]`.
+//! Readers for a wire that is looser than its schema.
 //!
-//! Seen or documented looseness only (wire document, sections 4 and 5): words in another letter case, words that this
-//! version does not know, `null` where an empty list is meant, numbers beyond 32 bits.
+//! For use in `#[serde(deserialize_with = "…")]`, seen or documented looseness (wire document, sections 4 and 5): words in
+//! another letter case, words that this version does not know, `null` where an empty list is meant, numbers beyond 32 bits.
+//!
+//! [`Loose`] is for the fields of customers: it reads any JSON, so that a field which is not of its type costs itself
+//! alone.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, Error, IntoDeserializer, Unexpected, Visitor};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{DeserializeOwned, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use crate::privacy::Personal;
 
 /// An enum word in any letter case. The enum itself takes unknown words by `#[serde(other)]`.
 pub fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
@@ -72,6 +79,194 @@ impl Visitor<'_> for Clamped {
     }
 }
 
+/// A field whose value came in a form that its type does not have. The name is the schema's; the value is not told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` came in a form that is not understood")]
+pub struct Unreadable(pub &'static str);
+
+/// A field as it came: its value, or that it cannot be read. So one bad field costs itself, and not its record or its list.
+pub type Readable<T> = Result<T, Unreadable>;
+
+/// What stands at a key of the wire. It can be read from any JSON.
+#[derive(Clone, Debug, Default)]
+pub enum Loose<T> {
+    /// There is no such key.
+    #[default]
+    Absent,
+    Null,
+    Value(T),
+    /// Something else than a `T`.
+    Unreadable,
+}
+
+impl<T> Loose<T> {
+    /// Whether the key is there.
+    pub fn is_there(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    /// Whether the key is there and has a value, whatever it is.
+    pub fn has_value(&self) -> bool {
+        matches!(self, Self::Value(_) | Self::Unreadable)
+    }
+
+    /// The value of a field that must have one.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub fn required(self, field: &'static str) -> Readable<T> {
+        self.optional(field)?.ok_or(Unreadable(field))
+    }
+
+    /// The value of a field that may have none.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn optional(self, field: &'static str) -> Readable<Option<T>> {
+        match self {
+            Self::Absent | Self::Null => Ok(None),
+            Self::Value(value) => Ok(Some(value)),
+            Self::Unreadable => Err(Unreadable(field)),
+        }
+    }
+}
+
+/// How a type is read from JSON of any kind; `None` where that is not one of its forms.
+pub trait FromJson: Sized {
+    /// From a string.
+    fn from_text(_text: &str) -> Option<Self> {
+        None
+    }
+
+    /// From a number or a boolean, as it is written.
+    fn from_scalar(_written: &str) -> Option<Self> {
+        None
+    }
+
+    /// From an object; it is read to its end in any case.
+    ///
+    /// # Errors
+    /// Where it is no JSON.
+    fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    /// From a list; it is read to its end in any case.
+    ///
+    /// # Errors
+    /// Where it is no JSON.
+    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// A number or a boolean is its text: an id that was meant as a text is often written as a number.
+impl FromJson for Personal<String> {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.to_owned().into())
+    }
+
+    fn from_scalar(written: &str) -> Option<Self> {
+        Self::from_text(written)
+    }
+}
+
+/// An enum word in any letter case.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<T>(pub T);
+
+impl<T: DeserializeOwned> FromJson for Word<T> {
+    fn from_text(text: &str) -> Option<Self> {
+        in_lower_case::<serde::de::value::Error, T>(text).ok().map(Self)
+    }
+}
+
+/// An object all of whose fields are [`Loose`].
+#[derive(Clone, Debug)]
+pub struct Object<T>(pub T);
+
+impl<T: DeserializeOwned> FromJson for Object<T> {
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(|fields| Some(Self(fields)))
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<Loose<T>> {
+    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        let mut items = Self::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Some(items))
+    }
+}
+
+impl<T: FromJson> FromJson for BTreeMap<String, Loose<T>> {
+    fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
+        let mut entries = Self::new();
+        while let Some((key, value)) = object.next_entry()? {
+            entries.insert(key, value);
+        }
+        Ok(Some(entries))
+    }
+}
+
+impl<'de, T: FromJson> Deserialize<'de> for Loose<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyJson(PhantomData))
+    }
+}
+
+struct AnyJson<T>(PhantomData<T>);
+
+fn loose<T>(read: Option<T>) -> Loose<T> {
+    read.map_or(Loose::Unreadable, Loose::Value)
+}
+
+impl<'de, T: FromJson> Visitor<'de> for AnyJson<T> {
+    type Value = Loose<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Loose<T>, E> {
+        Ok(Loose::Null)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Loose<T>, E> {
+        Ok(loose(T::from_text(text)))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Loose<T>, E> {
+        Ok(loose(T::from_scalar(if value { "true" } else { "false" })))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Loose<T>, E> {
+        Ok(loose(T::from_scalar(&value.to_string())))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Loose<T>, E> {
+        Ok(loose(T::from_scalar(&value.to_string())))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Loose<T>, E> {
+        // Past 2^53 it is another number than was written.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        Ok(loose(if value.abs() < EXACT { T::from_scalar(&value.to_string()) } else { None }))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Loose<T>, A::Error> {
+        T::from_object(object).map(loose)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Loose<T>, A::Error> {
+        T::from_list(list).map(loose)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +291,40 @@ mod tests {
             assert_eq!((counts.total, counts.maybe), (total, maybe), "{json}");
         }
         assert!(serde_json::from_str::<Counts>(r#"{"total": 2.5}"#).is_err());
+    }
+
+    #[derive(Deserialize)]
+    struct Record {
+        #[serde(default)]
+        text: Loose<Personal<String>>,
+        #[serde(default)]
+        list: Loose<Vec<Loose<Personal<String>>>>,
+    }
+
+    #[test]
+    fn a_field_is_read_from_any_json_and_costs_itself_alone() {
+        let is = |json: &str, text: Readable<Option<&str>>| {
+            let record: Record = serde_json::from_str(json).expect("the JSON of this test");
+            let read = record.text.optional("text");
+            let read =
+                read.as_ref().map(|text| text.as_ref().map(|text| text.reveal().as_str())).map_err(|other| *other);
+            assert_eq!(read, text, "{json}");
+            assert_eq!(record.list.required("list").map(|items| items.len()), Ok(2), "{json}");
+        };
+        let bad = Err(Unreadable("text"));
+        for (value, text) in [
+            ("null", Ok(None)),
+            (r#""a""#, Ok(Some("a"))),
+            ("-7", Ok(Some("-7"))),
+            ("18446744073709551615", Ok(Some("18446744073709551615"))),
+            ("1.5", Ok(Some("1.5"))),
+            ("true", Ok(Some("true"))),
+            ("1e300", bad),
+            (r#"{"a": [{}]}"#, bad),
+            (r#"[1, {"b": null}]"#, bad),
+        ] {
+            is(&format!(r#"{{"text": {value}, "list": ["a", {{}}]}}"#), text);
+        }
+        is(r#"{"list": [[], null]}"#, Ok(None));
     }
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use async_graphql::{ID, SimpleObject};
 
+use super::lenient::Readable;
 use super::{CustomerSummary, DateTime, SortOrder};
 
 /// Rows of a list with what the upstream says about the page.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub rows: Vec<Arc<CustomerSummary>>,
-    pub meta: PageMeta,
+    /// How many customers match, over all pages.
+    pub total: u32,
+    pub meta: Readable<PageMeta>,
 }
 
 /// What the upstream says about a page.

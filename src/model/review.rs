@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, SimpleObject};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::lenient;
+use super::lenient::{self, Readable};
 use super::{Customer, DateTime, ReputationCheck};
 use crate::answer_size::Counted;
 use crate::privacy::Personal;
@@ -15,7 +15,7 @@ use crate::privacy::pii::{Class::Identity, pii};
 #[derive(Clone, Debug)]
 pub struct Review {
     pub customer: Arc<Customer>,
-    pub identity: Option<Arc<IdentityReview>>,
+    pub identity: Readable<Option<Arc<IdentityReview>>>,
 }
 
 /// Results of an identity screening. Scores are 0 to 1; there is no score over all.

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::lenient::FromJson;
 
 /// A point in time: RFC 3339 in UTC, always with `Z`, as in `2026-07-07T06:21:44Z`.
 ///
@@ -18,9 +20,17 @@ pub struct DateTime(pub chrono::DateTime<Utc>);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => chrono::DateTime::parse_from_rfc3339(text)
-                .map(|time| Self(time.to_utc()))
-                .map_err(|_| InputValueError::custom("expected RFC 3339 with a zone, such as 2026-07-07T06:21:44Z")),
+            Value::String(text) => {
+                let time = chrono::DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+                let time = time.map_err(|_| {
+                    InputValueError::custom("expected RFC 3339 with a zone, such as 2026-07-07T06:21:44Z")
+                })?;
+                // In UTC it can be a year earlier or later, and other years are no RFC 3339.
+                match time.year() {
+                    0..=9999 => Ok(Self(time)),
+                    _ => Err(InputValueError::custom("expected a time in the years 0000 to 9999, in UTC")),
+                }
+            }
             _ => Err(InputValueError::custom("expected a string in RFC 3339")),
         }
     }
@@ -46,12 +56,17 @@ impl<'de> Deserialize<'de> for DateTime {
     /// RFC 3339; without a zone it is UTC, as the upstream's reads are.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(&text) {
-            return Ok(Self(time.to_utc()));
+        Self::from_text(&text).ok_or_else(|| D::Error::custom("not a date and time"))
+    }
+}
+
+impl FromJson for DateTime {
+    /// RFC 3339; without a zone it is UTC, as the upstream's reads are.
+    fn from_text(text: &str) -> Option<Self> {
+        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+            return Some(Self(time.to_utc()));
         }
-        NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f")
-            .map(|time| Self(time.and_utc()))
-            .map_err(|_| D::Error::custom("not a date and time"))
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok().map(|time| Self(time.and_utc()))
     }
 }
 

@@ -35,6 +35,9 @@ pub enum UserErrorCode {
     Refused,
 }
 
+/// How many of them are told at once.
+pub const MOST_USER_ERRORS: usize = 100;
+
 impl UserErrorCode {
     /// Its name in the schema.
     pub fn name(self) -> &'static str {

@@ -3,6 +3,7 @@
 //!
 //! It says of each root field what `graphql/customer.rs` says of each field: which costs which call. The calls are for an empty cache and an upstream that answers; what is kept or shared costs less. A window
 //! that needs two pages, and what a failed call has to be made up for with another, cost one call more than planned.
+//! Rows from a list's end cost the total as well.
 
 use std::collections::HashSet;
 
@@ -153,9 +154,12 @@ impl<'a> Call<'a> {
         if !self.wants_any(&["edges", "nodes", "pageInfo", "totalCount"]) {
             return 0;
         }
+        // `last` without `before` needs the total first. Where the total alone is asked for, that is all.
+        let is_given = |name: &str| self.argument(name).is_some_and(|value| *value != Value::Null);
+        let from_the_end = is_given("last") && !is_given("before") && self.wants_any(&["edges", "nodes", "pageInfo"]);
         let in_edges = self.selection.named("edges").flat_map(|edges| edges.selection.named("node"));
         let wanted = in_edges.chain(self.selection.named("nodes")).any(|node| wants_any(&node.selection, &DETAIL));
-        1 + if wanted { self.rows() } else { 0 }
+        1 + usize::from(from_the_end) + if wanted { self.rows() } else { 0 }
     }
 
     /// The look-ups of rows that stand under this name.
@@ -236,8 +240,11 @@ mod tests {
     #[case("{ customers(first: 20) { nodes { device { ipAddress } } } }", 21)]
     #[case(
         "{ customers(last: 7) { edges { node { ...F } } } } fragment F on Customer { review { identity { decision } } }",
-        8
+        9
     )]
+    #[case("{ customers(last: 7, before: null) { pageInfo { hasNextPage } } }", 2)]
+    #[case("{ customers(last: 7, before: \"c\") { pageInfo { hasNextPage } } }", 1)]
+    #[case("{ customers(last: 7) { totalCount } }", 1)]
     #[case(
         "query ($no: Boolean!) { customers { nodes { review @include(if: $no) { identity { decision } } } totalCount } }",
         1

@@ -7,7 +7,7 @@ use metrics::counter;
 
 use super::rate_limit::Payer;
 use crate::error::{Code, Failure};
-use crate::shares::{Share, Shares};
+use crate::fair_limit::{FairLimit, Permit};
 use crate::telemetry::names::{OPERATIONS_IN_FLIGHT, OPERATIONS_REFUSED};
 
 /// Operations end within a second, or the gateway is in trouble and has to be left alone that long.
@@ -15,21 +15,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The operations that run.
 #[derive(Debug)]
-pub struct Crowd(Arc<Shares>);
+pub struct Crowd(Arc<FairLimit>);
 
 impl Crowd {
     /// Nobody there.
     pub fn new(max: usize) -> Self {
-        Self(Arc::new(Shares::new(max, OPERATIONS_IN_FLIGHT)))
+        Self(Arc::new(FairLimit::new(max, OPERATIONS_IN_FLIGHT)))
     }
 
     /// A place for a caller's operation, until it is dropped.
     ///
     /// # Errors
     /// `OVERLOADED` where there is none.
-    pub fn enter(&self, payer: Payer) -> Result<Share, Failure> {
-        Shares::take(&self.0, payer.digest).map_err(|taken| {
-            counter!(OPERATIONS_REFUSED, "why" => taken.name()).increment(1);
+    pub fn enter(&self, payer: Payer) -> Result<Permit, Failure> {
+        FairLimit::acquire(&self.0, payer.digest).map_err(|rejected| {
+            counter!(OPERATIONS_REFUSED, "why" => rejected.name()).increment(1);
             full()
         })
     }

@@ -1,15 +1,20 @@
-//! Cuts personal data out of a sentence that somebody else wrote, such as an upstream's reason for a refusal.
+//! Cuts personal data out of a sentence that a person wrote: the reason in an audit record. What an upstream says of a
+//! refusal is shown by the words that are known, see [`sentences`](super::sentences).
 //!
 //! Four nets, one behind the other: values that are known to be personal (those that were just sent), anything in
 //! quotation marks, words that look like an address or a number of a person (an `@`, three digits or more), and words
 //! that look like a name, since of a customer that is only named by its id no name is known.
 //! It would rather cut too much than too little; what stays is the rule, which is what a caller needs.
 
+use std::collections::HashSet;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// What stands where something was cut.
-const CUT: &str = "[…]";
+pub const CUT: &str = "[…]";
 
 /// The longest sentence that is passed on, in characters; a rule needs no more, and a page of HTML is no rule.
-const LONGEST: usize = 300;
+pub const LONGEST: usize = 300;
 
 /// How much of a sentence is read, in characters: so much more than what is passed on that a value which is halved here
 /// is not within it.
@@ -18,23 +23,90 @@ const MOST_READ: usize = 10 * LONGEST;
 /// Known values shorter than this are not searched for: "a" would cut every article.
 const SHORTEST_KNOWN: usize = 3;
 
+/// Values that must not come through, prepared once for all sentences of a refusal: each sentence is then searched for all
+/// of them in one pass. Letter case and the kind and number of spaces do not matter.
+pub struct KnownValues {
+    /// `None` where there is nothing to search for.
+    search: Option<AhoCorasick>,
+    /// The length of the longest value in characters.
+    longest: usize,
+    /// The search could not be built, so nothing can be told of any sentence.
+    unusable: bool,
+}
+
+impl KnownValues {
+    /// The values, whatever they look like.
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut longest = 0;
+        let mut patterns = HashSet::new();
+        for value in values {
+            let value = on_one_line(value);
+            let length = value.chars().count();
+            longest = longest.max(length);
+            // What is longer than what is read of a sentence is not within it.
+            if (SHORTEST_KNOWN..=MOST_READ).contains(&length) {
+                patterns.insert(value.chars().flat_map(char::to_lowercase).collect::<String>());
+            }
+        }
+        if patterns.is_empty() {
+            return Self { search: None, longest, unusable: false };
+        }
+        // The compact kind: it is built fast, searched once or a few times, and dropped.
+        let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns).ok();
+        Self { longest, unusable: search.is_none(), search }
+    }
+
+    /// `text` with each occurrence of a value cut, those that overlap as one.
+    pub fn without(&self, text: &str) -> String {
+        if self.unusable {
+            return CUT.to_owned();
+        }
+        let Some(search) = &self.search else { return text.to_owned() };
+        // Lower case can have more letters than upper case: each byte of it keeps the place of the letter that it is of.
+        let mut haystack = String::with_capacity(text.len());
+        let mut places = Vec::with_capacity(text.len());
+        for (at, c) in text.char_indices() {
+            haystack.extend(c.to_lowercase());
+            places.resize(haystack.len(), (at, at + c.len_utf8()));
+        }
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for hit in search.find_overlapping_iter(&haystack) {
+            let start = places.get(hit.start()).map_or(0, |place| place.0);
+            let end = places.get(hit.end().saturating_sub(1)).map_or(text.len(), |place| place.1);
+            // Hits come by their ends: whatever begins behind this one's start is part of it.
+            let mut joined = (start, end);
+            while let Some((from, to)) = found.pop() {
+                if to <= joined.0 {
+                    found.push((from, to));
+                    break;
+                }
+                joined = (from.min(joined.0), to.max(joined.1));
+            }
+            found.push(joined);
+        }
+        let mut kept = String::with_capacity(text.len());
+        let mut kept_to = 0;
+        for (start, end) in found {
+            kept.push_str(text.get(kept_to..start).unwrap_or_default());
+            kept.push_str(CUT);
+            kept_to = end;
+        }
+        kept.push_str(text.get(kept_to..).unwrap_or_default());
+        kept
+    }
+}
+
 /// The sentence with everything personal cut out, on one line and of bounded length.
 ///
 /// `known` are values that must not appear, whatever they look like; letter case and the kind and number of spaces do
 /// not matter.
 pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let line = on_one_line(sentence);
-    let mut text: String = line.chars().take(MOST_READ).collect();
-    let mut known: Vec<String> = known.into_iter().map(on_one_line).collect();
-    // The longest first: once a given name is cut, the whole name is not found any more.
-    known.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    for value in &known {
-        text = without(&text, value);
-    }
+    let known = KnownValues::new(known);
+    let mut text = known.without(&line.chars().take(MOST_READ).collect::<String>());
     if line.chars().nth(MOST_READ).is_some() {
         // The last of what was read can be half a value, and what is cut in front of it would bring it into sight.
-        let longest = known.iter().map(|value| value.chars().count()).max().unwrap_or_default();
-        let kept = text.chars().count().saturating_sub(longest);
+        let kept = text.chars().count().saturating_sub(known.longest);
         text = text.chars().take(kept).collect();
     }
     let text = without_quotations(&text);
@@ -67,41 +139,9 @@ fn looks_like_a_name(word: &str) -> bool {
 }
 
 /// The words of a text with one space between them; control characters count as space.
-fn on_one_line(text: &str) -> String {
+pub fn on_one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// `text` with each occurrence of `value` cut, compared without letter case.
-fn without(text: &str, value: &str) -> String {
-    let needle: Vec<char> = value.chars().flat_map(char::to_lowercase).collect();
-    if value.chars().count() < SHORTEST_KNOWN {
-        return text.to_owned();
-    }
-    // Lower case can have more letters than upper case: each keeps the place of the one that it comes from.
-    let mut haystack = Vec::with_capacity(text.len());
-    let mut places = Vec::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        for lower in c.to_lowercase() {
-            haystack.push(lower);
-            places.push((at, at + c.len_utf8()));
-        }
-    }
-    let mut kept = String::with_capacity(text.len());
-    let (mut from, mut kept_to) = (0, 0);
-    while let Some(window) = haystack.get(from..from + needle.len()) {
-        if window != needle {
-            from += 1;
-            continue;
-        }
-        let (start, end) = (places.get(from), places.get(from + needle.len() - 1));
-        let (start, end) = (start.map_or(text.len(), |place| place.0), end.map_or(text.len(), |place| place.1));
-        kept.push_str(text.get(kept_to..start).unwrap_or_default());
-        kept.push_str(CUT);
-        (from, kept_to) = (from + needle.len(), end);
-    }
-    kept.push_str(text.get(kept_to..).unwrap_or_default());
-    kept
 }
 
 /// `text` with whatever stands between two quotation marks cut; an apostrophe inside a word is none.
@@ -176,6 +216,12 @@ mod tests {
         for sentence in [format!("{quotation} Ada Example"), format!("{}Ada Example", " ".repeat(MOST_READ - 5))] {
             assert!(!cut(&sentence, ["Ada Example"]).contains("Ada"));
         }
+    }
+
+    #[test]
+    fn values_that_overlap_are_cut_as_one() {
+        let known = KnownValues::new(["Ada Example", "Example Street", "amp", "Street"]);
+        assert_eq!(known.without("Of Ada Example Street 1 and example, Street."), "Of […] 1 and ex[…]le, […].");
     }
 
     #[test]

@@ -53,10 +53,10 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sandbox::words::{Kind, SortBy, Status};
+    use crate::sandbox::words::{Kind, SortBy, SortOrder, Status};
 
     fn counted<T: Eq + std::hash::Hash>(of: fn(&crate::sandbox::customer::Customer) -> T) -> usize {
-        world().in_order(SortBy::Name).map(|customer| of(customer)).collect::<HashSet<_>>().len()
+        world().in_order(SortBy::Name, SortOrder::Ascending).map(|customer| of(customer)).collect::<HashSet<_>>().len()
     }
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn seeded_people_keep_the_rules_for_created_ones() {
         use crate::sandbox::{rules, shape::Draft};
-        for customer in world().in_order(SortBy::CreatedAt) {
+        for customer in world().in_order(SortBy::CreatedAt, SortOrder::Ascending) {
             let customer = customer.as_ref().clone();
             let draft = Draft {
                 name: customer.name,

@@ -126,7 +126,7 @@ words! {
     SortOrder {
         /// Smallest first.
         Ascending = "asc",
-        /// The exact mirror of ascending.
+        /// Largest first; equal ones still by ascending id.
         Descending = "desc",
     }
 }

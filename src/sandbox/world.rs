@@ -12,7 +12,7 @@ use super::customer::Customer;
 use super::idempotency::Keys;
 use super::seed;
 use super::timestamp::Moment;
-use super::words::SortBy;
+use super::words::{SortBy, SortOrder};
 
 /// The most customers that a world holds.
 pub const MOST_CUSTOMERS: usize = 20_000;
@@ -66,12 +66,13 @@ impl World {
         Some(customer)
     }
 
-    /// All customers, ascending; equal ones by id.
-    pub fn in_order(&self, by: SortBy) -> Box<dyn DoubleEndedIterator<Item = &Arc<Customer>> + '_> {
-        match by {
-            SortBy::Name => Box::new(self.by_name.iter().filter_map(|(_, id)| self.customers.get(id))),
-            SortBy::CreatedAt => Box::new(self.by_creation.iter().filter_map(|(_, id)| self.customers.get(id))),
-        }
+    /// All customers; equal ones by ascending id, whichever way they are sorted.
+    pub fn in_order(&self, by: SortBy, order: SortOrder) -> impl Iterator<Item = &Arc<Customer>> {
+        let ids = match by {
+            SortBy::Name => ids(&self.by_name, order),
+            SortBy::CreatedAt => ids(&self.by_creation, order),
+        };
+        ids.into_iter().filter_map(|id| self.customers.get(&id))
     }
 
     /// Adds `count` made-up customers; the same every time for the same number of them before.
@@ -85,4 +86,14 @@ impl World {
             }
         }
     }
+}
+
+/// The ids of an index in an order; those of equal keys ascending.
+fn ids<K: PartialEq>(index: &BTreeSet<(K, Uuid)>, order: SortOrder) -> Vec<Uuid> {
+    let mut entries: Vec<&(K, Uuid)> = index.iter().collect();
+    if matches!(order, SortOrder::Descending) {
+        entries.reverse();
+        entries.chunk_by_mut(|(one, _), (next, _)| one == next).for_each(<[_]>::reverse);
+    }
+    entries.into_iter().map(|(_, id)| *id).collect()
 }

@@ -204,6 +204,8 @@ metrics! {
         "How long calls waited for a place, also those that got none.";
     UPSTREAM_FAILURES_IN_A_ROW: Gauge "gateway_upstream_failures_in_a_row" []
         "Calls that got no answer from the upstream since the last that got one.";
+    UPSTREAM_MASKED_HERE: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
+        "Values that the upstream sent in clear where masked ones belong, and that the gateway masked.";
     TOKENS_REFUSED: Counter "gateway_tokens_refused_total"
         [("reason", &["missing", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
             "not_yet_valid", "issuer", "audience", "claims", "no_keys"])]

@@ -28,7 +28,8 @@ use super::observe::{self, Health};
 use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
 use super::stack::{self, Stack};
-use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
+use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
+use crate::model::lenient::{Loose, Object, Unreadable};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
@@ -37,6 +38,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
 const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// How many rows of one page the log names.
+const MOST_ROWS_LOGGED: usize = 10;
 
 /// What the client needs to know; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Debug)]
@@ -158,9 +162,10 @@ impl Client {
     pub async fn page(&self, caller: &Caller, query: &PageQuery) -> Result<Answer<Page>, Error> {
         let pairs = query.pairs(self.arrays);
         let call = Call::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
-        let answer: Answer<PagedEnvelope<CustomerSummary, WirePageMeta>> = self.send(caller, call).await?;
+        let route = call.route;
+        let answer: Answer<PagedEnvelope<Loose<Object<WireRow>>, WirePageMeta>> = self.send(caller, call).await?;
         answer.try_map(|page| {
-            let meta = PageMeta::from(page.meta);
+            let meta = page.meta;
             // A page of another size or number than asked for would put rows at wrong positions.
             if (i64::from(meta.page_number), i64::from(meta.page_size)) != (query.number.into(), query.size.into()) {
                 return Err(Kind::Invalid("another page than was asked for").into());
@@ -168,7 +173,17 @@ impl Client {
             if page.data.len() > query.size as usize {
                 return Err(Kind::Invalid("more rows than a page holds").into());
             }
-            Ok(Page { rows: page.data.into_iter().map(Arc::new).collect(), meta })
+            let rows: Vec<_> = page.data.into_iter().map(|row| Arc::new(CustomerSummary::from(row))).collect();
+            let unreadable = rows.iter().enumerate().map(|(row, summary)| (row, summary.unreadable()));
+            for (row, fields) in unreadable.filter(|(_, fields)| !fields.is_empty()).take(MOST_ROWS_LOGGED) {
+                warn!(route, row, ?fields, "the upstream sent fields that cannot be read");
+            }
+            let total = u32::try_from(meta.total_items).unwrap_or(0);
+            let meta = PageMeta::try_from(meta);
+            if let Err(Unreadable(field)) = meta {
+                warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
+            }
+            Ok(Page { rows, total, meta })
         })
     }
 
@@ -184,10 +199,15 @@ impl Client {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "unmasked"];
         let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
+        let route = call.route;
         let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
         let clear = UnmaskedCustomer::try_from(answer.value.data).map_err(|problem| match problem {
             NotClear::Masked => Kind::Forbidden,
             NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
+            NotClear::Unreadable(Unreadable(field)) => {
+                warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
+                Kind::NoAnswer("a customer with a field that cannot be read")
+            }
         })?;
         if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
     }
@@ -197,21 +217,34 @@ impl Client {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "review"];
         let call = Call::new("GET /v1/customers/{id}/review", Method::GET, &path);
-        let answer: Answer<Envelope<WireReview>> = self.send(caller, call).await?;
-        answer.try_map(|review| {
-            let customer = Customer::from(review.data.customer_details);
-            if customer.summary.id != id {
-                return Err(another_customer());
-            }
-            Ok(Review { customer: Arc::new(customer), identity: review.data.identity_details.map(Arc::new) })
-        })
+        let route = call.route;
+        let open = |Reply { status, headers, body }: &Reply| {
+            let whole = envelope::open::<Envelope<WireReview>>(*status, headers, body);
+            let (customer, identity) = match whole {
+                Ok(Envelope { data }) => (data.customer_details, Ok(data.identity_details.map(Arc::new))),
+                Err(error) => {
+                    // The screening is what may be in another form; the customer costs no call of its own then.
+                    let customer = envelope::open::<Envelope<WireReviewedCustomer>>(*status, headers, body);
+                    let Ok(Envelope { data }) = customer else { return Err(error) };
+                    warn!(route, fields = ?["identity"], "the upstream sent fields that cannot be read");
+                    (data.customer_details, Err(Unreadable("identity")))
+                }
+            };
+            Ok(Review { customer: Arc::new(read(route, id, customer)?), identity })
+        };
+        self.send_and(caller, call, open).await
     }
 
     /// Creates a customer; the answer's status is settled where the screening runs inline.
     pub async fn create(&self, caller: &Caller, body: &NewCustomer, key: &str) -> Result<Customer, Error> {
         let call = Call::new("POST /v1/customers", Method::POST, &["v1", "customers"]).body(body)?.key(key);
+        let route = call.route;
         let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
-        Ok(answer.value.data.into())
+        let customer = Customer::from(answer.value.data);
+        match customer.summary.id {
+            Ok(_) => Ok(logged(route, customer)),
+            Err(_) => Err(Kind::NoAnswer("a customer without an id").into()),
+        }
     }
 
     /// Replaces a customer as a whole.
@@ -228,12 +261,20 @@ impl Client {
         self.one(caller, id, call).await.map(|answer| answer.value)
     }
 
-    /// Erases a customer; the answer is the customer as it was.
-    pub async fn delete(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Customer, Error> {
+    /// Erases a customer; the answer is the customer as it was, or none where the upstream answers without a body.
+    pub async fn delete(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Option<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
         let call = Call::new("DELETE /v1/customers/{id}", Method::DELETE, &path).key(key);
-        self.one(caller, id, call).await.map(|answer| answer.value)
+        let route = call.route;
+        let open = |Reply { status, headers, body }: &Reply| {
+            if envelope::is_done_without_a_word(*status, body) {
+                return Ok(None);
+            }
+            let envelope: Envelope<WireCustomer> = envelope::open(*status, headers, body)?;
+            read(route, id, envelope.data).map(Some)
+        };
+        self.send_and(caller, call, open).await.map(|answer| answer.value)
     }
 
     /// Settles a customer that waits in review.
@@ -265,21 +306,28 @@ impl Client {
 
     /// A call that answers with the customer it is about.
     async fn one(&self, caller: &Caller, id: CustomerId, call: Call<'_>) -> Result<Answer<Customer>, Error> {
+        let route = call.route;
         let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
-        answer.try_map(|envelope| {
-            let customer = Customer::from(envelope.data);
-            if customer.summary.id == id { Ok(customer) } else { Err(another_customer()) }
-        })
+        answer.try_map(|envelope| read(route, id, envelope.data))
     }
 
     /// Sends a call and reads its answer, each within the settings' bounds.
     async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
+        self.send_and(caller, call, |reply| envelope::open(reply.status, &reply.headers, &reply.body)).await
+    }
+
+    /// As [`Self::send`], for an answer that is opened in a way of its own.
+    async fn send_and<T>(
+        &self,
+        caller: &Caller,
+        call: Call<'_>,
+        open: impl FnOnce(&Reply) -> Result<T, Error>,
+    ) -> Result<Answer<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
         let call = async {
-            let Reply { status, headers, body } =
-                self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
-            Ok(Answer { value: envelope::open(status, &headers, &body)?, bytes: body.len() })
+            let reply = self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
+            Ok(Answer { value: open(&reply)?, bytes: reply.body.len() })
         };
         let outcome = observe::call(&self.health, &caller.waiting, route, call).await;
         match &outcome {
@@ -331,6 +379,21 @@ impl Client {
         let (patience, calls) = (caller.patience.clone(), Arc::clone(&caller.calls));
         Ok(Request { route, method, url, headers, body, payer: caller.payer, patience, repeats: None, calls })
     }
+}
+
+/// The customer that was asked for.
+fn read(route: &'static str, id: CustomerId, wire: WireCustomer) -> Result<Customer, Error> {
+    let customer = Customer::from(wire);
+    if customer.summary.id == Ok(id) { Ok(logged(route, customer)) } else { Err(another_customer()) }
+}
+
+/// Says in the log which fields of a customer cannot be read.
+fn logged(route: &'static str, customer: Customer) -> Customer {
+    let fields = [customer.summary.unreadable(), customer.detail.unreadable()].concat();
+    if !fields.is_empty() {
+        warn!(route, ?fields, "the upstream sent fields that cannot be read");
+    }
+    customer
 }
 
 fn another_customer() -> Error {

@@ -4,8 +4,10 @@
 //! is an HTML page comes from no route of the API but from something in front of it: a wrong base URL must not look
 //! like a world without customers, nor a proxy's complaint like the API's.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -67,6 +69,61 @@ struct ErrorItem {
 struct ErrorMeta {
     #[serde(default)]
     api_request_id: Option<String>,
+}
+
+/// A body as JSON is read: without a byte order mark in front (RFC 8259, section 8.1, lets a reader pass over one), and with
+/// U+FFFD in place of what is no character, such as half of an emoji that somebody has cut.
+pub fn legible(body: Bytes) -> Bytes {
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
+    match String::from_utf8_lossy(text) {
+        Cow::Borrowed(text) => match without_half_characters(text) {
+            Cow::Borrowed(text) => body.slice_ref(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        },
+        Cow::Owned(text) => without_half_characters(&text).into_owned().into(),
+    }
+}
+
+/// JSON writes a character past U+FFFF as two escapes; one of them without the other is none, and no text of ours can hold
+/// it. Each such half is written as U+FFFD.
+fn without_half_characters(json: &str) -> Cow<'_, str> {
+    // Nearly every body is without such escapes.
+    if !json.contains("\\ud") && !json.contains("\\uD") {
+        return Cow::Borrowed(json);
+    }
+    let unit = |at: usize| {
+        let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(escape, 16).ok()
+    };
+    let mut mended = String::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(next) = json.get(at..).and_then(|rest| rest.find('\\')) {
+        at += next;
+        let (high, low) = (unit(at), unit(at + 6));
+        at += match (high, low) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.push_str(json.get(from..at).unwrap_or_default());
+                mended.push_str("\\ufffd");
+                from = at + 6;
+                6
+            }
+            // The backslash and what it escapes, which can be another one.
+            _ => 1 + json.get(at + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8),
+        };
+    }
+    if from == 0 {
+        return Cow::Borrowed(json);
+    }
+    mended.push_str(json.get(from..).unwrap_or_default());
+    Cow::Owned(mended)
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether a success has no body: all that an erasure needs.
+pub fn is_done_without_a_word(status: StatusCode, body: &[u8]) -> bool {
+    status.is_success() && body.trim_ascii().is_empty()
 }
 
 /// Reads a success into its type, or says why it is none.
@@ -171,6 +228,33 @@ mod tests {
         match open::<Envelope<serde_json::Value>>(status, &headers, body.as_bytes()) {
             Ok(_) => Kind::Invalid("read as a success").into(),
             Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn half_a_character_is_written_as_none_and_whole_ones_stay() {
+        for (body, read) in [
+            (r#"["\ud83d"]"#, "\u{fffd}"),
+            (r#"["\uDE00 \ud83d\uDE00"]"#, "\u{fffd} \u{1f600}"),
+            (r#"["\ud83d\ud83d\ude00"]"#, "\u{fffd}\u{1f600}"),
+            (r#"["\\ud83d \\\ud83d"]"#, "\\ud83d \\\u{fffd}"),
+            (r#"["\ud83dé"]"#, "\u{fffd}é"),
+        ] {
+            let body = legible(Bytes::from_static(body.as_bytes()));
+            let [text]: [String; 1] = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!(text, read);
+        }
+        let cut = legible(Bytes::from_static(b"\xef\xbb\xbf[\"\xf0\x9f\x98\"]"));
+        assert_eq!(serde_json::from_slice::<[String; 1]>(&cut).ok(), Some(["\u{fffd}".to_owned()]));
+    }
+
+    proptest::proptest! {
+        /// What was JSON with whole characters stays as it is, and nothing breaks the reader.
+        #[test]
+        fn whole_characters_are_left_alone(text in ".{0,20}", escapes in "(\\\\|[ud0-9a-fD]|\"){0,20}") {
+            let body = Bytes::from(serde_json::to_vec(&[&text, &escapes]).expect("it is text"));
+            proptest::prop_assert_eq!(&legible(body.clone()), &body);
+            legible(escapes.into());
         }
     }
 

@@ -1,23 +1,21 @@
-//! No more calls at once than the upstream is to bear, and a bounded queue for a place among them, fair by caller.
+//! A limit on how many calls are in flight at once, and a bounded queue in front of it that is fair per caller.
 //!
-//! Calls that wait are served in rounds, in each of them one call of each caller. So somebody who asks for two hundred
-//! customers at once does not stand in front of somebody who asks for one: that one waits for a round or two. Of the queue
-//! itself a caller has its share.
+//! Calls that wait are served round robin over their callers ([`FairQueue`]). So a caller that asks for two hundred
+//! customers at once does not stand in front of one that asks for a single customer: that one is next or next but one. Of
+//! the queue itself a caller has its share.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 
 use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
 use super::metrics;
-use crate::shares::Shares;
+use crate::fair_limit::{Entered, FairQueue, Slot};
 use crate::telemetry::names::UPSTREAM_QUEUED;
 
 /// Bounds; see `[upstream]` in `config/default.toml`.
@@ -25,197 +23,62 @@ use crate::telemetry::names::UPSTREAM_QUEUED;
 pub struct Settings {
     /// How many calls may be in flight at once.
     pub max_in_flight: usize,
-    /// How many may wait for a place.
+    /// How many may wait.
     pub max_queue: usize,
     /// How long one waits at most.
     pub queue_timeout: Duration,
 }
 
-/// Puts a service behind places.
+/// The layer that limits how many calls of a service are in flight.
 #[derive(Clone, Debug)]
-pub struct Places {
-    line: Arc<Line>,
-    queue: Arc<Shares>,
-    settings: Settings,
+pub struct ConcurrencyLimit {
+    queue: Arc<FairQueue>,
+    queue_timeout: Duration,
 }
 
-/// The places that are free, and who waits for one.
-#[derive(Debug)]
-struct Line(Mutex<Standing>);
-
-#[derive(Debug)]
-struct Standing {
-    /// How many places are free; none while somebody waits.
-    free: usize,
-    waiting: BTreeMap<Turn, (u128, oneshot::Sender<Place>)>,
-    /// The callers who wait.
-    callers: HashMap<u128, InLine>,
-    /// The round that is being served.
-    round: u64,
-    arrivals: u64,
-}
-
-/// When somebody is served: by the round, in a round by who came first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Turn {
-    round: u64,
-    arrival: u64,
-}
-
-/// One caller's calls in the line.
-#[derive(Debug)]
-struct InLine {
-    calls: usize,
-    /// The round of the last one.
-    last: u64,
-}
-
-/// A place, until it is dropped; then it goes to whoever is next.
-#[derive(Debug)]
-struct Place(Arc<Line>);
-
-/// A call that waits, and leaves the line when it is dropped.
-struct Waiting<'a> {
-    line: &'a Arc<Line>,
-    turn: Turn,
-    place: oneshot::Receiver<Place>,
-}
-
-impl Places {
-    /// All places free.
+impl ConcurrencyLimit {
+    /// A limit under which nothing is in flight yet.
     pub fn new(settings: Settings) -> Self {
-        let standing = Standing {
-            free: settings.max_in_flight,
-            waiting: BTreeMap::new(),
-            callers: HashMap::new(),
-            round: 0,
-            arrivals: 0,
-        };
-        let queue = Arc::new(Shares::new(settings.max_queue, UPSTREAM_QUEUED));
-        Self { line: Arc::new(Line(Mutex::new(standing))), queue, settings }
+        let queue = FairQueue::new(settings.max_in_flight, settings.max_queue, UPSTREAM_QUEUED);
+        Self { queue: Arc::new(queue), queue_timeout: settings.queue_timeout }
     }
 
-    /// A place for a request, for as long as it is held.
-    async fn place(&self, request: &Request) -> Result<Place, Kind> {
-        if let Some(place) = self.line.free_place() {
-            return Ok(place);
-        }
-        let began = Instant::now();
-        let _queued = Shares::take(&self.queue, request.payer).map_err(|_taken| Kind::Busy)?;
-        let mut waiting = match self.line.join(request.payer) {
-            Ok(waiting) => waiting,
-            // It has become free meanwhile.
-            Err(place) => return Ok(place),
+    /// A slot for a request, for as long as it is held.
+    async fn acquire(&self, request: &Request) -> Result<Slot, Kind> {
+        let mut ticket = match FairQueue::enter(&self.queue, request.payer) {
+            Ok(Entered::Slot(slot)) => return Ok(slot),
+            Ok(Entered::Waits(ticket)) => ticket,
+            Err(_rejected) => return Err(Kind::Busy),
         };
-        let place = tokio::select! {
-            // A place that comes at the last moment is taken: what is too late is seen before it is sent.
+        let began = Instant::now();
+        let slot = tokio::select! {
+            // A slot that comes at the last moment is taken: what is too late is seen before it is sent.
             biased;
-            place = &mut waiting.place => place.map_err(|_never| Kind::Busy),
+            slot = ticket.slot() => Ok(slot),
             () = request.patience.over() => Err(Kind::TooLate),
-            () = tokio::time::sleep(self.settings.queue_timeout) => Err(Kind::Busy),
+            () = tokio::time::sleep(self.queue_timeout) => Err(Kind::Busy),
         };
         metrics::waited_for_place(began.elapsed());
-        place
+        slot
     }
 }
 
-impl Line {
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        // Nothing in here panics half way, so a poisoned line is a whole one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+impl<S> Layer<S> for ConcurrencyLimit {
+    type Service = ConcurrencyLimited<S>;
 
-    fn free_place(self: &Arc<Self>) -> Option<Place> {
-        self.standing().take_free().then(|| Place(Arc::clone(self)))
-    }
-
-    /// Gets in line behind what the caller has there already, or takes the place that is free.
-    fn join(self: &Arc<Self>, caller: u128) -> Result<Waiting<'_>, Place> {
-        let mut standing = self.standing();
-        if standing.take_free() {
-            return Err(Place(Arc::clone(self)));
-        }
-        let (give, place) = oneshot::channel();
-        let turn = standing.enter(caller, give);
-        Ok(Waiting { line: self, turn, place })
-    }
-
-    /// Passes a place on to whoever is next.
-    fn pass_on(self: &Arc<Self>) {
-        let mut standing = self.standing();
-        let next = standing.waiting.first_key_value().map(|(turn, _)| *turn);
-        let Some((turn, give)) = next.and_then(|turn| Some((turn, standing.leave(turn)?))) else {
-            standing.free += 1;
-            return;
-        };
-        standing.round = turn.round;
-        // Past the lock: who has just gone gives the place back, and on it goes.
-        drop(standing);
-        drop(give.send(Place(Arc::clone(self))));
+    fn layer(&self, inner: S) -> ConcurrencyLimited<S> {
+        ConcurrencyLimited { inner, limit: self.clone() }
     }
 }
 
-impl Standing {
-    fn take_free(&mut self) -> bool {
-        let free = self.free.checked_sub(1);
-        self.free = free.unwrap_or(0);
-        free.is_some()
-    }
-
-    /// Puts a call into the line.
-    fn enter(&mut self, caller: u128, give: oneshot::Sender<Place>) -> Turn {
-        let behind = |own: &mut InLine| *own = InLine { calls: own.calls + 1, last: own.last + 1 };
-        // Who comes anew, or comes back, has a turn in the round after the one that is being served: else those who come
-        // back again and again would keep that one from ending.
-        let own = self.callers.entry(caller).and_modify(behind).or_insert(InLine { calls: 1, last: self.round + 1 });
-        let turn = Turn { round: own.last, arrival: self.arrivals };
-        self.arrivals += 1;
-        self.waiting.insert(turn, (caller, give));
-        turn
-    }
-
-    /// Takes a call out of the line.
-    fn leave(&mut self, turn: Turn) -> Option<oneshot::Sender<Place>> {
-        let (caller, give) = self.waiting.remove(&turn)?;
-        if let Some(own) = self.callers.get_mut(&caller) {
-            own.calls -= 1;
-            if own.calls == 0 {
-                self.callers.remove(&caller);
-            }
-        }
-        Some(give)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.pass_on();
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.line.standing().leave(self.turn);
-        // A place that came at the same time is in the channel, and is passed on as that goes.
-    }
-}
-
-impl<S> Layer<S> for Places {
-    type Service = WithPlaces<S>;
-
-    fn layer(&self, inner: S) -> WithPlaces<S> {
-        WithPlaces { inner, places: self.clone() }
-    }
-}
-
-/// A service behind places.
+/// A service behind a [`ConcurrencyLimit`].
 #[derive(Clone, Debug)]
-pub struct WithPlaces<S> {
+pub struct ConcurrencyLimited<S> {
     inner: S,
-    places: Places,
+    limit: ConcurrencyLimit,
 }
 
-impl<S> Service<Request> for WithPlaces<S>
+impl<S> Service<Request> for ConcurrencyLimited<S>
 where
     S: Service<Request, Response = Reply, Error = Error, Future: Send> + Clone + Send + 'static,
 {
@@ -228,12 +91,12 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // It is asked whether it is ready once there is a place: the breaker inside keeps to the answer that it gave, and
+        // It is asked whether it is ready once there is a slot: the breaker inside keeps to the answer that it gave, and
         // may have closed during the wait.
         let mut inner = self.inner.clone();
-        let places = self.places.clone();
+        let limit = self.limit.clone();
         Box::pin(async move {
-            let _place = places.place(&request).await?;
+            let _slot = limit.acquire(&request).await?;
             inner.ready().await?.call(request).await
         })
     }
@@ -241,6 +104,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::AtomicU64;
 
     use http::{HeaderMap, Method};
@@ -250,9 +114,9 @@ mod tests {
     use super::*;
     use crate::upstream::Patience;
 
-    fn places(max_in_flight: usize, max_queue: usize) -> Places {
+    fn limit(max_in_flight: usize, max_queue: usize) -> ConcurrencyLimit {
         let minute = Duration::from_secs(60);
-        Places::new(Settings { max_in_flight, max_queue, queue_timeout: minute })
+        ConcurrencyLimit::new(Settings { max_in_flight, max_queue, queue_timeout: minute })
     }
 
     fn request(payer: u128) -> Request {
@@ -277,48 +141,47 @@ mod tests {
     }
 
     /// Gets in line, and says so once it is served.
-    async fn in_line(places: &Places, payer: u128, served: &Arc<Mutex<Vec<u128>>>) -> JoinHandle<()> {
-        let (places, served) = (places.clone(), Arc::clone(served));
+    async fn in_line(limit: &ConcurrencyLimit, payer: u128, served: &Arc<Mutex<Vec<u128>>>) -> JoinHandle<()> {
+        let (limit, served) = (limit.clone(), Arc::clone(served));
         let waits = tokio::spawn(async move {
-            let _place = places.place(&request(payer)).await.expect("a place");
+            let _place = limit.acquire(&request(payer)).await.expect("a place");
             served.lock().expect("whole").push(payer);
         });
         settle().await;
         waits
     }
 
-    fn assert_nobody_is_there(places: &Places, max_in_flight: usize) {
-        let standing = places.line.standing();
-        assert_eq!((standing.free, standing.waiting.len(), standing.callers.len()), (max_in_flight, 0, 0));
+    fn assert_nobody_is_there(limit: &ConcurrencyLimit, max_in_flight: usize) {
+        assert_eq!(limit.queue.free_and_waiting(), (max_in_flight, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_for_one_is_not_behind_who_asks_for_many() {
-        let (places, served) = (places(1, 100), Arc::default());
-        let only = places.place(&request(1)).await.expect("the only place");
+        let (limit, served) = (limit(1, 100), Arc::default());
+        let only = limit.acquire(&request(1)).await.expect("the only place");
         let mut all = Vec::new();
         for payer in [1, 1, 1, 1, 2, 3, 2] {
-            all.push(in_line(&places, payer, &served).await);
+            all.push(in_line(&limit, payer, &served).await);
         }
         drop(only);
         futures_util::future::join_all(all).await;
         assert_eq!(*served.lock().expect("whole"), [1, 2, 3, 1, 2, 1, 1]);
-        assert_nobody_is_there(&places, 1);
+        assert_nobody_is_there(&limit, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_comes_back_does_not_pass_who_waits() {
-        let (places, served) = (places(1, 100), Arc::new(Mutex::new(Vec::new())));
-        let only = places.place(&request(1)).await.expect("the only place");
+        let (limit, served) = (limit(1, 100), Arc::new(Mutex::new(Vec::new())));
+        let only = limit.acquire(&request(1)).await.expect("the only place");
         let mut all = Vec::new();
         for _ in 0..4 {
-            all.push(in_line(&places, 1, &served).await);
+            all.push(in_line(&limit, 1, &served).await);
         }
         for payer in [2, 3] {
-            let (places, served) = (places.clone(), Arc::clone(&served));
+            let (limit, served) = (limit.clone(), Arc::clone(&served));
             all.push(tokio::spawn(async move {
                 for _ in 0..20 {
-                    let _place = places.place(&request(payer)).await.expect("a place");
+                    let _place = limit.acquire(&request(payer)).await.expect("a place");
                     served.lock().expect("whole").push(payer);
                 }
             }));
@@ -333,43 +196,92 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_leaves_the_line_is_passed_over() {
-        let (places, served) = (places(1, 100), Arc::default());
-        let only = places.place(&request(1)).await.expect("the only place");
-        let (gone, next) = (in_line(&places, 1, &served).await, in_line(&places, 2, &served).await);
+        let (limit, served) = (limit(1, 100), Arc::default());
+        let only = limit.acquire(&request(1)).await.expect("the only place");
+        let (gone, next) = (in_line(&limit, 1, &served).await, in_line(&limit, 2, &served).await);
         gone.abort();
         settle().await;
         drop(only);
         next.await.expect("it is served");
         assert_eq!(*served.lock().expect("whole"), [2]);
-        assert_nobody_is_there(&places, 1);
+        assert_nobody_is_there(&limit, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_place_that_comes_as_its_caller_goes_is_passed_on() {
-        let (places, served) = (places(1, 100), Arc::default());
-        let only = places.place(&request(1)).await.expect("the only place");
-        let (gone, next) = (in_line(&places, 1, &served).await, in_line(&places, 2, &served).await);
+        let (limit, served) = (limit(1, 100), Arc::default());
+        let only = limit.acquire(&request(1)).await.expect("the only place");
+        let (gone, next) = (in_line(&limit, 1, &served).await, in_line(&limit, 2, &served).await);
         // It is given the place, and cancelled before it runs.
         drop(only);
         gone.abort();
         next.await.expect("it is served");
         assert_eq!(*served.lock().expect("whole"), [2]);
-        assert_nobody_is_there(&places, 1);
+        assert_nobody_is_there(&limit, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn of_the_queue_a_caller_has_its_share() {
-        let (places, served) = (places(1, 6), Arc::default());
-        let only = places.place(&request(1)).await.expect("the only place");
+        let (limit, served) = (limit(1, 6), Arc::default());
+        let only = limit.acquire(&request(1)).await.expect("the only place");
         let mut all = Vec::new();
         for _ in 0..3 {
-            all.push(in_line(&places, 1, &served).await);
+            all.push(in_line(&limit, 1, &served).await);
         }
-        assert!(matches!(places.place(&request(1)).await, Err(Kind::Busy)), "half of it is one caller's");
-        all.push(in_line(&places, 2, &served).await);
+        assert!(matches!(limit.acquire(&request(1)).await, Err(Kind::Busy)), "half of it is one caller's");
+        all.push(in_line(&limit, 2, &served).await);
         drop(only);
         assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
-        assert_nobody_is_there(&places, 1);
+        assert_nobody_is_there(&limit, 1);
+    }
+
+    /// Four calls of 100 ms at once are 40 a second. Who asks for too much, and gives up most of what it asks for, gets no
+    /// less than its part for that, and no more.
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_ask_for_more_than_there_is_get_equal_parts() {
+        let patient = Duration::from_secs(2);
+        let settings = Settings { max_in_flight: 4, max_queue: 1000, queue_timeout: patient };
+        for asked in [[100, 40, 0], [100, 40, 40], [1000, 40, 1]] {
+            let limit = ConcurrencyLimit::new(settings);
+            let served = Arc::new(Mutex::new([0_u32; 3]));
+            let began = Instant::now();
+            let mut callers = tokio::task::JoinSet::new();
+            for (caller, each_second) in asked.into_iter().enumerate().filter(|(_, each_second)| *each_second > 0) {
+                for call in 0..each_second * 20 {
+                    let (limit, served) = (limit.clone(), Arc::clone(&served));
+                    let at = began + Duration::from_secs(1) * call / each_second;
+                    // Of the heavy caller most are cancelled while they wait, at different times.
+                    let leaves = if caller == 0 { Duration::from_millis(u64::from(call * 37 % 2000)) } else { patient };
+                    callers.spawn(async move {
+                        tokio::time::sleep_until(at).await;
+                        let request = request(caller as u128);
+                        let Ok(Ok(_place)) = tokio::time::timeout(leaves, limit.acquire(&request)).await else {
+                            return;
+                        };
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        if began.elapsed() > Duration::from_secs(5) && began.elapsed() <= Duration::from_secs(15) {
+                            served.lock().expect("whole")[caller] += 1;
+                        }
+                    });
+                }
+            }
+            callers.join_all().await;
+            let [heavy, steady, light] = *served.lock().expect("whole");
+            let told = format!("{asked:?}: {heavy}, {steady}, {light}");
+            assert!((390..=404).contains(&(heavy + steady + light)), "all places are used: {told}");
+            match asked[2] {
+                0 => assert!((190..=210).contains(&heavy) && (190..=210).contains(&steady), "a half each: {told}"),
+                1 => assert!(
+                    (9..=11).contains(&light) && steady.abs_diff(heavy) < 20,
+                    "a call a second is served: {told}"
+                ),
+                _ => assert!(
+                    [heavy, steady, light].iter().all(|part| (125..=142).contains(part)),
+                    "a third each: {told}"
+                ),
+            }
+            assert_nobody_is_there(&limit, 4);
+        }
     }
 
     proptest::proptest! {
@@ -378,14 +290,14 @@ mod tests {
         fn no_place_is_lost(steps in prop::collection::vec((any::<bool>(), 0..4_u128, any::<prop::sample::Index>()), 0..80)) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
             runtime.expect("a runtime").block_on(async {
-                let places = places(2, 100);
+                let limit = limit(2, 100);
                 let now = Arc::new(AtomicU64::new(0));
                 let mut callers: Vec<JoinHandle<()>> = Vec::new();
                 for (comes, payer, which) in steps {
                     if comes || callers.is_empty() {
-                        let (places, now) = (places.clone(), Arc::clone(&now));
+                        let (limit, now) = (limit.clone(), Arc::clone(&now));
                         callers.push(tokio::spawn(async move {
-                            let _place = places.place(&request(payer)).await.expect("a place");
+                            let _place = limit.acquire(&request(payer)).await.expect("a place");
                             let others = now.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                             let _left = Leaves(now);
                             assert!(others < 2, "no more than there are places");
@@ -400,7 +312,7 @@ mod tests {
                     caller.await.expect("each that stays is served");
                 }
                 settle().await;
-                assert_nobody_is_there(&places, 2);
+                assert_nobody_is_there(&limit, 2);
             });
         }
     }

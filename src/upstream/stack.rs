@@ -19,7 +19,7 @@ use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
 use super::observe::Watched;
 use super::pauses::Pauses;
-use super::places::Places;
+use super::places::ConcurrencyLimit;
 use super::retry::Policy;
 use super::{breaker, metrics, places, retry};
 
@@ -62,7 +62,7 @@ where
         .layer(RetryLayer::new(Policy::new(settings.retry)))
         // Outside the breaker: a call that found no place says nothing about the upstream, and the breaker would take it
         // for a success. While it is open the places are free at once, so nobody waits only to be refused.
-        .layer(Places::new(settings.places))
+        .layer(ConcurrencyLimit::new(settings.places))
         // Inside the places, so that who waited for one is kept back by what was said meanwhile; outside the breaker, as those.
         .layer(Pauses::default())
         // As late as can be: from here on a write counts as sent, and what only waited until now does not.

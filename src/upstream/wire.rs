@@ -1,48 +1,63 @@
 //! Where the wire's shapes differ from the model's: customers with a profile that does not say what it is, metadata
 //! as a map, a page's metadata with a sort order in any case.
 
+mod profile;
+
 use std::collections::BTreeMap;
 
 use async_graphql::ID;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use crate::model::lenient::{self, Loose, Object, Readable, Unreadable, Word};
 use crate::model::{
-    Address, BusinessComplianceProfile, ComplianceProfile, Customer, CustomerConfig, CustomerDetail, CustomerId,
-    CustomerStatus, CustomerSummary, CustomerType, Date, DateTime, Device, IdentityReview, IndividualComplianceProfile,
-    MetadataEntry, PageMeta, Representative, SortOrder, UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile,
-    UnmaskedCustomer, UnmaskedDevice, UnmaskedIndividualComplianceProfile, lenient,
+    Address, Customer, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus, CustomerSummary, CustomerType,
+    DateTime, Device, IdentityReview, MetadataEntry, PageMeta, ProcessingMethod, SandboxOutcome, SortOrder,
+    UnmaskedCustomer, UnmaskedDevice,
 };
 use crate::privacy::Personal;
 
+pub use profile::NotClear;
+use profile::{Mask, WireProfile, clear, masked};
+
 type Text = Personal<String>;
 
+/// A row of a list. Each field is read from whatever stands there.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct WireRow {
+    id: Loose<CustomerId>,
+    name: Loose<Text>,
+    #[serde(rename = "type")]
+    kind: Loose<Word<CustomerType>>,
+    email: Loose<Text>,
+    phone: Loose<Text>,
+    external_id: Loose<Text>,
+    status: Loose<Word<CustomerStatus>>,
+    created_at: Loose<DateTime>,
+    updated_at: Loose<DateTime>,
+}
+
 /// The fourteen fields of a customer, masked or clear.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub struct WireCustomer {
     // The nine of a list's row once more and not flattened: flattening keeps every field in a buffer first, and this
     // is the type that is read most.
-    id: CustomerId,
-    name: Text,
-    #[serde(rename = "type", deserialize_with = "lenient::word")]
-    kind: CustomerType,
-    email: Text,
-    phone: Text,
-    #[serde(default)]
-    external_id: Option<Text>,
-    #[serde(deserialize_with = "lenient::word")]
-    status: CustomerStatus,
-    created_at: DateTime,
-    updated_at: DateTime,
-    #[serde(default)]
-    address: Option<Address>,
-    #[serde(default)]
-    compliance_profile: Option<WireProfile>,
-    #[serde(default)]
-    device: Option<Device>,
-    #[serde(default)]
-    metadata: Option<BTreeMap<String, Option<Text>>>,
-    #[serde(default)]
-    config: Option<CustomerConfig>,
+    id: Loose<CustomerId>,
+    name: Loose<Text>,
+    #[serde(rename = "type")]
+    kind: Loose<Word<CustomerType>>,
+    email: Loose<Text>,
+    phone: Loose<Text>,
+    external_id: Loose<Text>,
+    status: Loose<Word<CustomerStatus>>,
+    created_at: Loose<DateTime>,
+    updated_at: Loose<DateTime>,
+    address: Loose<Object<WireAddress>>,
+    compliance_profile: Loose<Object<WireProfile>>,
+    device: Loose<Object<WireDevice>>,
+    metadata: Loose<BTreeMap<String, Loose<Text>>>,
+    config: Loose<Object<WireConfig>>,
 }
 
 /// A review's data.
@@ -53,141 +68,123 @@ pub struct WireReview {
     pub identity_details: Option<IdentityReview>,
 }
 
-/// A profile of either kind. A key that is there with `null` says as much about the kind as one with a value.
+/// A review's data where the screening cannot be read: the customer is there all the same.
+#[derive(Deserialize)]
+pub struct WireReviewedCustomer {
+    pub customer_details: WireCustomer,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct WireProfile {
-    #[serde(deserialize_with = "present")]
-    dob: Option<Option<Text>>,
-    #[serde(deserialize_with = "present")]
-    ssn: Option<Option<Text>>,
-    #[serde(deserialize_with = "present")]
-    ein: Option<Option<Text>>,
-    #[serde(deserialize_with = "present")]
-    legal_business_name: Option<Option<Text>>,
-    #[serde(deserialize_with = "present")]
-    representatives: Option<Option<Vec<Representative>>>,
-    #[serde(deserialize_with = "present")]
-    website: Option<Option<Text>>,
+struct WireAddress {
+    address1: Loose<Text>,
+    address2: Loose<Text>,
+    city: Loose<Text>,
+    state: Loose<Text>,
+    zip: Loose<Text>,
 }
 
-/// Tells a key with `null` (`Some(None)`) from one that is not there (`None`, by `default`).
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireDevice {
+    ip_address: Loose<Text>,
 }
 
-impl WireProfile {
-    /// Person or company: by the keys that are there; where both kinds or neither are, by the customer's type; and
-    /// where that is unknown, by the values. Never by the form of a value, which the mask breaks.
-    fn is_of_a_person(&self, kind: CustomerType) -> bool {
-        let person = self.dob.is_some() || self.ssn.is_some();
-        let company = self.ein.is_some()
-            || self.legal_business_name.is_some()
-            || self.representatives.is_some()
-            || self.website.is_some();
-        match (person, company, kind) {
-            (true, false, _) => true,
-            (false, true, _) => false,
-            (_, _, CustomerType::Individual) => true,
-            (_, _, CustomerType::Business) => false,
-            (_, _, CustomerType::Unrecognized) => self.dob.is_some_and_some() || self.ssn.is_some_and_some(),
-        }
-    }
-
-    fn masked(self, kind: CustomerType) -> ComplianceProfile {
-        if self.is_of_a_person(kind) {
-            ComplianceProfile::Individual(IndividualComplianceProfile {
-                dob: self.dob.flatten(),
-                ssn: self.ssn.flatten(),
-            })
-        } else {
-            ComplianceProfile::Business(BusinessComplianceProfile {
-                ein: self.ein.flatten(),
-                legal_business_name: self.legal_business_name.flatten(),
-                representatives: self.representatives.flatten(),
-                website: self.website.flatten(),
-            })
-        }
-    }
-
-    /// `Err` where a value is masked, or is no date where one belongs.
-    fn clear(self, kind: CustomerType) -> Result<UnmaskedComplianceProfile, NotClear> {
-        if self.is_of_a_person(kind) {
-            let dob = self.dob.flatten().map(|text| {
-                let date = text.reveal().get(..10).and_then(Date::read);
-                clear(&text)?;
-                date.map(Personal::new).ok_or(NotClear::NotADate)
-            });
-            let ssn = self.ssn.flatten();
-            ssn.as_ref().map_or(Ok(()), clear)?;
-            Ok(UnmaskedComplianceProfile::Individual(UnmaskedIndividualComplianceProfile {
-                dob: dob.transpose()?,
-                ssn,
-            }))
-        } else {
-            let ein = self.ein.flatten();
-            ein.as_ref().map_or(Ok(()), clear)?;
-            Ok(UnmaskedComplianceProfile::Business(UnmaskedBusinessComplianceProfile {
-                ein,
-                legal_business_name: self.legal_business_name.flatten(),
-                representatives: self.representatives.flatten(),
-                website: self.website.flatten(),
-            }))
-        }
-    }
-}
-
-/// Why what came as a clear record is none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NotClear {
-    /// A value still wears its mask: the account may not see it.
-    Masked,
-    /// A date of birth that is no date.
-    NotADate,
-}
-
-fn clear(text: &Text) -> Result<(), NotClear> {
-    if text.reveal().contains('*') { Err(NotClear::Masked) } else { Ok(()) }
-}
-
-/// Whether a key is there and has a value.
-trait Present {
-    fn is_some_and_some(&self) -> bool;
-}
-
-impl<T> Present for Option<Option<T>> {
-    fn is_some_and_some(&self) -> bool {
-        matches!(self, Some(Some(_)))
-    }
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireConfig {
+    processing_method: Loose<Word<ProcessingMethod>>,
+    sandbox_outcome: Loose<Word<SandboxOutcome>>,
 }
 
 /// Metadata as a list sorted by key. A value of `null`, which webhooks may carry, is as if the key were not there.
-fn entries(map: BTreeMap<String, Option<Text>>) -> Vec<MetadataEntry> {
-    map.into_iter()
-        .filter_map(|(key, value)| value.map(|value| MetadataEntry { key: Personal::new(key), value }))
-        .collect()
+fn entries(map: Loose<BTreeMap<String, Loose<Text>>>) -> Readable<Option<Vec<MetadataEntry>>> {
+    let Some(map) = map.optional("metadata")? else { return Ok(None) };
+    let entry = |(key, value): (String, Loose<Text>)| {
+        let value = value.optional("metadata").transpose()?;
+        Some(value.map(|value| MetadataEntry { key: Personal::new(key), value }))
+    };
+    map.into_iter().filter_map(entry).collect::<Readable<Vec<_>>>().map(Some)
+}
+
+fn address(address: Loose<Object<WireAddress>>) -> Readable<Option<Address>> {
+    let Some(Object(WireAddress { address1, address2, city, state, zip })) = address.optional("address")? else {
+        return Ok(None);
+    };
+    Ok(Some(Address {
+        address1: address1.required("address.address1")?,
+        address2: address2.optional("address.address2")?,
+        city: city.required("address.city")?,
+        state: state.required("address.state")?,
+        zip: zip.required("address.zip")?,
+    }))
+}
+
+fn ip_address(device: Loose<Object<WireDevice>>) -> Readable<Option<Text>> {
+    let device = device.optional("device")?;
+    device.map(|Object(device)| device.ip_address.required("device.ipAddress")).transpose()
+}
+
+fn config(config: Loose<Object<WireConfig>>) -> Readable<Option<CustomerConfig>> {
+    let Some(Object(WireConfig { processing_method, sandbox_outcome })) = config.optional("config")? else {
+        return Ok(None);
+    };
+    Ok(Some(CustomerConfig {
+        processing_method: word(processing_method.optional("config.processingMethod")?),
+        sandbox_outcome: word(sandbox_outcome.optional("config.sandboxOutcome")?),
+    }))
+}
+
+fn word<T>(word: Option<Word<T>>) -> Option<T> {
+    word.map(|Word(word)| word)
+}
+
+impl From<WireRow> for CustomerSummary {
+    fn from(wire: WireRow) -> Self {
+        Self {
+            id: wire.id.required("id"),
+            name: wire.name.required("name"),
+            kind: wire.kind.required("type").map(|Word(kind)| kind),
+            email: wire.email.required("email"),
+            phone: wire.phone.required("phone"),
+            external_id: wire.external_id.optional("externalId"),
+            status: wire.status.required("status").map(|Word(status)| status),
+            created_at: wire.created_at.required("createdAt"),
+            updated_at: wire.updated_at.required("updatedAt"),
+        }
+    }
+}
+
+impl From<Loose<Object<WireRow>>> for CustomerSummary {
+    /// What is no object has none of the fields.
+    fn from(row: Loose<Object<WireRow>>) -> Self {
+        match row {
+            Loose::Value(Object(row)) => row.into(),
+            Loose::Absent | Loose::Null | Loose::Unreadable => {
+                Self { external_id: Err(Unreadable("externalId")), ..WireRow::default().into() }
+            }
+        }
+    }
 }
 
 impl From<WireCustomer> for Customer {
     fn from(wire: WireCustomer) -> Self {
+        let WireCustomer { id, name, kind, email, phone, external_id, status, created_at, updated_at, .. } = wire;
+        let row = WireRow { id, name, kind, email, phone, external_id, status, created_at, updated_at };
+        let summary = CustomerSummary::from(row);
+        let kind = summary.kind.unwrap_or(CustomerType::Unrecognized);
+        let profile = wire.compliance_profile.optional("complianceProfile");
         Self {
-            summary: CustomerSummary {
-                id: wire.id,
-                name: wire.name,
-                kind: wire.kind,
-                email: wire.email,
-                phone: wire.phone,
-                external_id: wire.external_id,
-                status: wire.status,
-                created_at: wire.created_at,
-                updated_at: wire.updated_at,
-            },
+            summary,
             detail: CustomerDetail {
-                address: wire.address,
-                compliance_profile: wire.compliance_profile.map(|profile| profile.masked(wire.kind)),
-                device: wire.device,
-                metadata: wire.metadata.map(entries),
-                config: wire.config,
+                address: address(wire.address),
+                compliance_profile: profile
+                    .and_then(|profile| profile.map(|Object(profile)| profile.masked(kind)).transpose()),
+                device: ip_address(wire.device).map(|address| {
+                    address.map(|ip_address| Device { ip_address: masked(ip_address, Mask::IpAddress) })
+                }),
+                metadata: entries(wire.metadata),
+                config: config(wire.config),
             },
         }
     }
@@ -197,24 +194,28 @@ impl TryFrom<WireCustomer> for UnmaskedCustomer {
     type Error = NotClear;
 
     fn try_from(wire: WireCustomer) -> Result<Self, NotClear> {
-        if let Some(device) = &wire.device {
+        let device = ip_address(wire.device)?.map(|ip_address| UnmaskedDevice { ip_address });
+        if let Some(device) = &device {
             clear(&device.ip_address)?;
         }
+        let Word(kind) = wire.kind.required("type")?;
+        let Word(status) = wire.status.required("status")?;
+        let profile = wire.compliance_profile.optional("complianceProfile")?;
         Ok(Self {
-            customer_id: ID(wire.id.to_string()),
-            compliance_profile: wire.compliance_profile.map(|profile| profile.clear(wire.kind)).transpose()?,
-            name: wire.name,
-            kind: wire.kind,
-            status: wire.status,
-            email: wire.email,
-            phone: wire.phone,
-            external_id: wire.external_id,
-            address: wire.address,
-            device: wire.device.map(|device| UnmaskedDevice { ip_address: device.ip_address }),
-            metadata: wire.metadata.map(entries),
-            config: wire.config,
-            created_at: wire.created_at,
-            updated_at: wire.updated_at,
+            customer_id: ID(wire.id.required("id")?.to_string()),
+            compliance_profile: profile.map(|Object(profile)| profile.clear(kind)).transpose()?,
+            name: wire.name.required("name")?,
+            kind,
+            status,
+            email: wire.email.required("email")?,
+            phone: wire.phone.required("phone")?,
+            external_id: wire.external_id.optional("externalId")?,
+            address: address(wire.address)?,
+            device,
+            metadata: entries(wire.metadata)?,
+            config: config(wire.config)?,
+            created_at: wire.created_at.required("createdAt")?,
+            updated_at: wire.updated_at.required("updatedAt")?,
         })
     }
 }
@@ -222,19 +223,22 @@ impl TryFrom<WireCustomer> for UnmaskedCustomer {
 /// A page's metadata.
 #[derive(Deserialize)]
 pub struct WirePageMeta {
-    api_request_id: String,
-    api_request_timestamp: DateTime,
+    #[serde(default)]
+    api_request_id: Loose<Text>,
+    #[serde(default)]
+    api_request_timestamp: Loose<DateTime>,
     #[serde(deserialize_with = "lenient::clamped")]
     max_page_size: i32,
     #[serde(deserialize_with = "lenient::clamped")]
-    page_number: i32,
+    pub page_number: i32,
     #[serde(deserialize_with = "lenient::clamped")]
-    page_size: i32,
-    sort_by: String,
-    #[serde(deserialize_with = "lenient::word")]
-    sort_order: WireSortOrder,
+    pub page_size: i32,
+    #[serde(default)]
+    sort_by: Loose<Text>,
+    #[serde(default)]
+    sort_order: Loose<Word<WireSortOrder>>,
     #[serde(deserialize_with = "lenient::clamped")]
-    total_items: i32,
+    pub total_items: i32,
     #[serde(deserialize_with = "lenient::clamped")]
     total_pages: i32,
 }
@@ -247,22 +251,24 @@ enum WireSortOrder {
     Asc,
 }
 
-impl From<WirePageMeta> for PageMeta {
-    fn from(wire: WirePageMeta) -> Self {
-        Self {
-            api_request_id: ID(wire.api_request_id),
-            api_request_timestamp: wire.api_request_timestamp,
+impl TryFrom<WirePageMeta> for PageMeta {
+    type Error = Unreadable;
+
+    fn try_from(wire: WirePageMeta) -> Readable<Self> {
+        Ok(Self {
+            api_request_id: ID(wire.api_request_id.required("meta.apiRequestId")?.reveal().clone()),
+            api_request_timestamp: wire.api_request_timestamp.required("meta.apiRequestTimestamp")?,
             max_page_size: wire.max_page_size,
             page_number: wire.page_number,
             page_size: wire.page_size,
-            sort_by: wire.sort_by,
-            sort_order: match wire.sort_order {
+            sort_by: wire.sort_by.required("meta.sortBy")?.reveal().clone(),
+            sort_order: match wire.sort_order.required("meta.sortOrder")?.0 {
                 WireSortOrder::Asc => SortOrder::Asc,
                 WireSortOrder::Desc => SortOrder::Desc,
             },
             total_items: wire.total_items.max(0),
             total_pages: wire.total_pages.max(0),
-        }
+        })
     }
 }
 
@@ -279,42 +285,38 @@ mod tests {
         .expect("the customer of this test")
     }
 
-    fn is_person(kind: &str, profile: &str) -> bool {
-        let customer = Customer::from(customer(kind, profile));
-        matches!(customer.detail.compliance_profile, Some(ComplianceProfile::Individual(_)))
-    }
-
-    #[test]
-    fn a_masked_individual_is_never_taken_for_a_business() {
-        let masked = r#"{"dob": "****-**-**", "ssn": "***-**-****"}"#;
-        for kind in ["individual", "Individual", "business", "cooperative"] {
-            assert!(is_person(kind, masked), "{kind}");
-        }
-        assert!(is_person("individual", r#"{"dob": null, "ssn": null}"#));
-        assert!(is_person("individual", "{}"));
-    }
-
-    #[test]
-    fn a_profile_with_the_keys_of_both_goes_by_the_type_and_then_by_the_values() {
-        let flat = r#"{"dob": null, "ssn": "***-**-****", "ein": null, "legal_business_name": null, "website": null}"#;
-        assert!(is_person("individual", flat));
-        assert!(!is_person("business", flat));
-        assert!(is_person("cooperative", flat));
-        assert!(!is_person("individual", r#"{"ein": "**-*******", "legal_business_name": "A Inc"}"#));
-    }
-
     #[test]
     fn metadata_is_sorted_and_empty_values_are_left_out() {
-        let metadata = Customer::from(customer("individual", "null")).detail.metadata.unwrap_or_default();
+        let metadata = Customer::from(customer("individual", "null")).detail.metadata;
+        let metadata = metadata.expect("it can be read").unwrap_or_default();
         let keys: Vec<_> = metadata.iter().map(|entry| entry.key.reveal().as_str()).collect();
         assert_eq!(keys, ["a", "b"]);
     }
 
     #[test]
-    fn a_record_that_wears_its_mask_is_not_clear() {
-        let masked = customer("individual", r#"{"dob": "****-**-**", "ssn": "123-45-6789"}"#);
-        assert_eq!(UnmaskedCustomer::try_from(masked).err(), Some(NotClear::Masked));
-        let clear = customer("individual", r#"{"dob": "1980-02-29", "ssn": "123-45-6789"}"#);
-        assert!(UnmaskedCustomer::try_from(clear).is_ok());
+    fn words_are_read_in_any_case_and_unknown_ones_are_kept_as_such() {
+        for (word, status) in [
+            ("review", CustomerStatus::Review),
+            ("Verified", CustomerStatus::Verified),
+            ("resubmit", CustomerStatus::Unrecognized),
+        ] {
+            let row = format!(
+                r#"{{"id": "0190b2de-7c11-7c3a-8f10-2f6b2c3d4e5f", "name": "A", "type": "Individual", "email": "e",
+                     "phone": "p", "status": "{word}", "created_at": "2026-07-07T06:21:44",
+                     "updated_at": "2026-07-07T06:21:44Z", "a_new_field": [1]}}"#
+            );
+            let row: Loose<Object<WireRow>> = serde_json::from_str(&row).expect("the row of this test");
+            let row = CustomerSummary::from(row);
+            assert_eq!((row.status, row.kind), (Ok(status), Ok(CustomerType::Individual)));
+            assert_eq!((row.unreadable(), row.external_id), ([""; 0].to_vec(), Ok(None)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_row_has_no_field() {
+        for row in ["null", "7", "[]", "\"a\""] {
+            let row: Loose<Object<WireRow>> = serde_json::from_str(row).expect("the row of this test");
+            assert_eq!(CustomerSummary::from(row).unreadable().len(), 9);
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod bodies;
 mod documents;
+mod lists;
 mod settings;
 mod upstream_calls;
 

@@ -114,7 +114,12 @@ async fn windows_equal_slices(gateway: &Gateway, total: usize, rounds: usize, ca
         }
         // Without knowing the list's length, a window to the front is asked for as if the list went on.
         let asked_until = if forward { before.unwrap_or(usize::MAX).min(from + size) } else { end };
-        let needed = if !forward && before.is_none() { 1 } else { pages_needed(start, asked_until) };
+        let needed = match !forward && before.is_none() {
+            // The total first, and no row where there is none; the page of the total holds the only row.
+            true if start >= end || (start, end) == (0, 1) => 1,
+            true => 1 + pages_needed(start, end),
+            false => pages_needed(start, asked_until),
+        };
         assert_eq!(calls().await, needed, "{what}");
     }
 }
@@ -173,16 +178,154 @@ async fn a_list_can_be_walked_backwards() {
 }
 
 #[tokio::test]
-async fn the_last_rows_of_a_long_list_cost_one_call() {
+async fn the_last_rows_of_a_long_list_cost_its_total_and_one_call() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.plant(2250).await;
     let ids = whole(&gateway, 2500).await;
     sandbox.forget_calls().await;
+    for calls in [2, 0] {
+        let data = gateway.data_with(WINDOW, json!({"last": 3})).await;
+        assert_eq!(ids_of(&data["customers"]), ids[2497..]);
+        assert_eq!(list_calls(&sandbox).await, calls);
+    }
+    // A total that is kept is not asked for again.
+    assert_eq!(
+        gateway.data("{ customers(sort: {order: DESC}) { totalCount } }").await["customers"]["totalCount"],
+        2500
+    );
+    assert_eq!(list_calls(&sandbox).await, 1);
+    gateway.data("{ customers(last: 3, sort: {order: DESC}) { nodes { id } } }").await;
+    assert_eq!(list_calls(&sandbox).await, 1);
+}
+
+fn ids_of(list: &Value) -> Vec<String> {
+    list["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A list in which ten rows are equal in what it is sorted by. Equal rows are in the order of their ids whichever way the
+/// list is sorted, as in every database whose order ends with the key.
+async fn upstream_with_ties(total: u128) -> Stub {
+    Stub::start(move |seen| {
+        let number = |name| seen.parameter(name).unwrap().parse::<usize>().unwrap();
+        let mut ids: Vec<u128> = (0..total).collect();
+        if seen.parameter("sort_order").unwrap() == "desc" {
+            ids.sort_by_key(|id| (std::cmp::Reverse(id / 10), *id));
+        }
+        let size = number("page_size");
+        let page: Vec<Value> = ids
+            .into_iter()
+            .skip((number("page_number") - 1) * size)
+            .take(size)
+            .map(|id| with(person(Uuid::from_u128(id)), json!({"name": format!("Name {:03}", id / 10)})))
+            .collect();
+        Reply::page(seen, &page, u64::try_from(total).unwrap())
+    })
+    .await
+}
+
+#[rstest]
+#[case(10)]
+#[case(25)]
+#[tokio::test]
+async fn the_end_of_a_list_with_equal_rows_is_its_end(#[case] total: u128) {
+    let stub = upstream_with_ties(total).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.cache.enabled = false).await;
+    let ids = whole(&gateway, usize::try_from(total).unwrap()).await;
+    let (mut rows, mut before) = (Vec::new(), Value::Null);
+    loop {
+        let data = gateway.data_with(WINDOW, json!({"last": 3, "before": before})).await;
+        let list = &data["customers"];
+        rows.splice(0..0, ids_of(list));
+        before = list["pageInfo"]["startCursor"].clone();
+        if list["pageInfo"]["hasPreviousPage"] == false {
+            break;
+        }
+    }
+    assert_eq!(rows, ids);
+}
+
+/// An upstream may say that there are more rows than it gives.
+#[tokio::test]
+async fn a_window_without_rows_ends_the_list_whatever_the_total_says() {
+    let stub = Stub::start(|seen| {
+        let rows: Vec<Value> = (1..=3).map(|id| person(Uuid::from_u128(id))).collect();
+        let first = seen.parameter("page_number").unwrap() == "1" && seen.parameter("page_size").unwrap() != "1";
+        Reply::page(seen, if first { &rows } else { &[] }, 40)
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, |_| {}).await;
+    let data = gateway.data_with(WINDOW, json!({"first": 3})).await;
+    assert_eq!(data["customers"]["pageInfo"]["hasNextPage"], true);
+    let end = data["customers"]["pageInfo"]["endCursor"].clone();
+    let nowhere = json!({"hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null});
+    for window in [json!({"first": 3, "after": end}), json!({"last": 3}), json!({"last": 3, "after": end})] {
+        let data = gateway.data_with(WINDOW, window.clone()).await;
+        assert_eq!((ids_of(&data["customers"]), &data["customers"]["pageInfo"]), (vec![], &nowhere), "{window}");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_list_that_shrinks_while_it_is_read_is_its_end() {
+    let total = std::sync::atomic::AtomicU64::new(40);
+    let stub = Stub::start(move |seen| {
+        let number = |name| seen.parameter(name).unwrap().parse::<u64>().unwrap();
+        let (size, from) = (number("page_size"), (number("page_number") - 1) * number("page_size"));
+        // After the total was asked for, most rows are erased.
+        let total = total.swap(7, std::sync::atomic::Ordering::SeqCst);
+        let rows: Vec<Value> = (from..total.min(from + size)).map(|id| person(Uuid::from_u128(id.into()))).collect();
+        Reply::page(seen, &rows, total)
+    })
+    .await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.cache.enabled = false).await;
     let data = gateway.data_with(WINDOW, json!({"last": 3})).await;
-    let got: Vec<&Value> =
-        data["customers"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]["id"]).collect();
-    assert_eq!(got, ids[2497..].iter().collect::<Vec<_>>());
-    assert_eq!(sandbox.calls().await, json!({LIST: 1}));
+    assert_eq!(ids_of(&data["customers"]), [4_u128, 5, 6].map(|id| Uuid::from_u128(id).to_string()));
+    assert_eq!(data["customers"]["pageInfo"]["hasNextPage"], false);
+}
+
+/// What stands in an address is a number that every upstream can hold, and a row that a list can have.
+#[rstest]
+#[case("{ customerPage(number: 2000000000, size: 1) { nodes { id } } }")]
+#[case("{ customerPage(number: 1000001, size: 100) { nodes { id } } }")]
+#[case("{ customerPage(number: 2147483647) { nodes { id } } }")]
+#[case("{ customers(first: 1, after: \"AFTER\") { nodes { id } } }")]
+#[case("{ customers(last: 1, before: \"BEFORE\") { nodes { id } } }")]
+#[tokio::test]
+async fn a_row_that_no_list_has_is_refused_before_anything_is_sent(#[case] query: &str) {
+    let (gateway, sandbox) = Gateway::start().await;
+    let data = gateway.data("{ customers(first: 1) { pageInfo { endCursor } } }").await;
+    let cursor = data["customers"]["pageInfo"]["endCursor"].as_str().unwrap();
+    // The position stands in the last four bytes.
+    let forged = |position: u32| {
+        use base64::Engine;
+        let base64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let mut bytes = base64.decode(cursor).unwrap();
+        bytes[5..].copy_from_slice(&position.to_be_bytes());
+        base64.encode(bytes)
+    };
+    sandbox.forget_calls().await;
+    let query = query.replace("AFTER", &forged(2_000_000_000)).replace("BEFORE", &forged(u32::MAX));
+    let refused = gateway.ask(&query).await;
+    assert_eq!(codes(&refused), ["BAD_USER_INPUT"], "{refused}");
+    assert_eq!(sandbox.calls().await, json!({}));
+}
+
+#[rstest]
+#[case("9999-12-31T23:59:59-01:00")]
+#[case("0000-01-01T00:00:00+01:00")]
+#[tokio::test]
+async fn a_time_past_the_years_of_four_digits_is_refused_before_anything_is_sent(#[case] time: &str) {
+    let (gateway, sandbox) = Gateway::start().await;
+    for field in ["createdFrom", "createdTo"] {
+        let query = format!("{{ customers(filter: {{{field}: \"{time}\"}}) {{ totalCount }} }}");
+        let refused = gateway.ask(&query).await;
+        assert_eq!(codes(&refused).len(), 1, "{refused}");
+        let query = format!("query ($t: DateTime) {{ customers(filter: {{{field}: $t}}) {{ totalCount }} }}");
+        let refused = gateway.ask_with(&query, json!({"t": time})).await;
+        assert_eq!(codes(&refused), ["BAD_USER_INPUT"], "{refused}");
+    }
+    assert_eq!(sandbox.calls().await, json!({}));
+    let last = "{ customers(filter: {createdTo: \"9999-12-31T23:59:59Z\"}) { totalCount } }";
+    assert_eq!(gateway.data(last).await["customers"]["totalCount"], 250);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::support::gateway::Got;
 use crate::support::stub::{id_in, person, with};
+use crate::support::wire::gzip;
 use crate::support::{Gateway, Reply, Stub};
 
 /// A gateway whose upstream shows every customer like this.
@@ -159,21 +160,6 @@ async fn a_review_that_is_looser_than_its_schema_is_read() {
         "checks": [{"check": "ADDRESS", "decision": "ACCEPT", "codes": [], "correlation": "UNRECOGNIZED", "riskScore": 0.5},
             {"check": "WATCHLIST", "decision": null, "codes": [], "correlation": null, "riskScore": null}]});
     assert_eq!(gateway.data(&query).await["customerReview"]["identity"], identity);
-}
-
-/// The body as a gzip stream of one stored block (RFC 1951, section 3.2.4; RFC 1952).
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).unwrap();
-    let crc = !body.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    });
-    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
-    stream.extend(length.to_le_bytes());
-    stream.extend((!length).to_le_bytes());
-    stream.extend(body);
-    stream.extend(crc.to_le_bytes());
-    stream.extend(u32::from(length).to_le_bytes());
-    stream
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::support::{CUSTOMER, LIST, REVIEW, codes, count};
 
 #[rstest]
 #[case::rows_with_details("", &items("customers(first: 100) { nodes { device { ipAddress } } }", 3), json!({}), 303)]
-#[case::rows_in_edges("", &items("customers(last: 100) { edges { node { ...F } } }", 3), json!({}), 303)]
+#[case::rows_in_edges("", &items("customers(last: 100) { edges { node { ...F } } }", 3), json!({}), 306)]
 #[case::pages_with_reviews("", &items("customerPage(size: 100) { nodes { ...F } }", 3), json!({}), 303)]
 #[case::by_a_variable("($n: Int)", &items("customers(first: $n) { nodes { ...F } }", 5), json!({"n": 60}), 305)]
 #[case::by_the_default_of_a_variable("($m: Int = 80)", &items("customers(first: $m) { nodes { ...F } }", 5), json!({}), 405)]

@@ -66,6 +66,22 @@ async fn names_are_ordered_without_regard_to_case() {
 }
 
 #[tokio::test]
+async fn equal_names_are_in_the_order_of_their_ids_whichever_way_the_list_is_sorted() {
+    let sandbox = start().await;
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        let body = with(smallest(&format!("{number}@example.test")), serde_json::json!({"name": "Same Name"}));
+        ids.push(sandbox.post("/v1/customers", body).await.data()["id"].as_str().unwrap().to_owned());
+    }
+    ids.sort();
+    for order in ["asc", "desc"] {
+        let rows = sandbox.get(&format!("/v1/customers?name=same%20name&sort_order={order}")).await.data();
+        let found: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+        assert_eq!(found, ids, "{order}");
+    }
+}
+
+#[tokio::test]
 async fn filters_find_whom_they_should() {
     let sandbox = start().await;
     for (query, expected) in [

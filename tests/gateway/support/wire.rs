@@ -109,3 +109,18 @@ async fn serve(mut stream: TcpStream, act: Arc<Act>, counts: watch::Sender<(usiz
     while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {}
     counts.send_modify(|(_, gone)| *gone += 1);
 }
+
+/// The body as a gzip stream of one stored block (RFC 1951, section 3.2.4; RFC 1952).
+pub fn gzip(body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len()).unwrap();
+    let crc = !body.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    });
+    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    stream.extend(length.to_le_bytes());
+    stream.extend((!length).to_le_bytes());
+    stream.extend(body);
+    stream.extend(crc.to_le_bytes());
+    stream.extend(u32::from(length).to_le_bytes());
+    stream
+}

@@ -1,0 +1,220 @@
+//! Compliance profiles and the four values that are masked: what a masked record shows, and what a clear one has to.
+
+use serde::Deserialize;
+use tracing::warn;
+
+use super::Text;
+use crate::model::lenient::{Loose, Object, Readable, Unreadable};
+use crate::model::{
+    BusinessComplianceProfile, ComplianceProfile, CustomerType, Date, IndividualComplianceProfile, Representative,
+    UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedIndividualComplianceProfile,
+};
+use crate::privacy::Personal;
+use crate::upstream::metrics;
+
+/// A profile of either kind. A key that is there with `null` says as much about the kind as one with a value.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct WireProfile {
+    dob: Loose<Text>,
+    ssn: Loose<Text>,
+    ein: Loose<Text>,
+    legal_business_name: Loose<Text>,
+    representatives: Loose<Vec<Loose<Object<WireRepresentative>>>>,
+    website: Loose<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireRepresentative {
+    name: Loose<Text>,
+    email: Loose<Text>,
+    phone: Loose<Text>,
+}
+
+impl WireProfile {
+    /// Person or company: by the keys that are there; where both kinds or neither are, by the customer's type; and
+    /// where that is unknown, by the values. Never by the form of a value, which the mask breaks.
+    fn is_of_a_person(&self, kind: CustomerType) -> bool {
+        let person = self.dob.is_there() || self.ssn.is_there();
+        let company = self.ein.is_there()
+            || self.legal_business_name.is_there()
+            || self.representatives.is_there()
+            || self.website.is_there();
+        match (person, company, kind) {
+            (true, false, _) => true,
+            (false, true, _) => false,
+            (_, _, CustomerType::Individual) => true,
+            (_, _, CustomerType::Business) => false,
+            (_, _, CustomerType::Unrecognized) => self.dob.has_value() || self.ssn.has_value(),
+        }
+    }
+
+    /// As a masked record shows it.
+    ///
+    /// # Errors
+    /// Where a value cannot be read.
+    pub fn masked(self, kind: CustomerType) -> Readable<ComplianceProfile> {
+        if self.is_of_a_person(kind) {
+            let dob = self.dob.optional("complianceProfile.dob")?;
+            let ssn = self.ssn.optional("complianceProfile.ssn")?;
+            Ok(ComplianceProfile::Individual(IndividualComplianceProfile {
+                dob: dob.map(|value| masked(value, Mask::Dob)),
+                ssn: ssn.map(|value| masked(value, Mask::Ssn)),
+            }))
+        } else {
+            let ein = self.ein.optional("complianceProfile.ein")?;
+            Ok(ComplianceProfile::Business(BusinessComplianceProfile {
+                ein: ein.map(|value| masked(value, Mask::Ein)),
+                legal_business_name: self.legal_business_name.optional("complianceProfile.legalBusinessName")?,
+                representatives: representatives(self.representatives)?,
+                website: self.website.optional("complianceProfile.website")?,
+            }))
+        }
+    }
+
+    /// As a clear record shows it.
+    ///
+    /// # Errors
+    /// Where a value is masked, cannot be read, or is no date where one belongs.
+    pub fn clear(self, kind: CustomerType) -> Result<UnmaskedComplianceProfile, NotClear> {
+        if self.is_of_a_person(kind) {
+            let dob = self.dob.optional("complianceProfile.dob")?.map(|text| {
+                let date = text.reveal().get(..10).and_then(Date::read);
+                clear(&text)?;
+                date.map(Personal::new).ok_or(NotClear::NotADate)
+            });
+            let ssn = self.ssn.optional("complianceProfile.ssn")?;
+            ssn.as_ref().map_or(Ok(()), clear)?;
+            Ok(UnmaskedComplianceProfile::Individual(UnmaskedIndividualComplianceProfile {
+                dob: dob.transpose()?,
+                ssn,
+            }))
+        } else {
+            let ein = self.ein.optional("complianceProfile.ein")?;
+            ein.as_ref().map_or(Ok(()), clear)?;
+            Ok(UnmaskedComplianceProfile::Business(UnmaskedBusinessComplianceProfile {
+                ein,
+                legal_business_name: self.legal_business_name.optional("complianceProfile.legalBusinessName")?,
+                representatives: representatives(self.representatives)?,
+                website: self.website.optional("complianceProfile.website")?,
+            }))
+        }
+    }
+}
+
+fn representatives(list: Loose<Vec<Loose<Object<WireRepresentative>>>>) -> Readable<Option<Vec<Representative>>> {
+    let field = "complianceProfile.representatives";
+    let read = |item: Loose<Object<WireRepresentative>>| {
+        let Object(WireRepresentative { name, email, phone }) = item.required(field)?;
+        Ok(Representative { name: name.required(field)?, email: email.optional(field)?, phone: phone.optional(field)? })
+    };
+    list.optional(field)?.map(|list| list.into_iter().map(read).collect()).transpose()
+}
+
+/// Why what came as a clear record is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotClear {
+    /// A value still wears its mask: the account may not see it.
+    Masked,
+    /// A date of birth that is no date.
+    NotADate,
+    /// A field that cannot be read.
+    Unreadable(Unreadable),
+}
+
+impl From<Unreadable> for NotClear {
+    fn from(field: Unreadable) -> Self {
+        Self::Unreadable(field)
+    }
+}
+
+/// The four values that a masked record shows masked, and their masks.
+#[derive(Clone, Copy)]
+pub enum Mask {
+    Dob,
+    Ssn,
+    Ein,
+    IpAddress,
+}
+
+/// A value of a masked record. One that came in clear is masked here: whoever reads masked records may not see it, and they
+/// are kept.
+pub fn masked(value: Text, mask: Mask) -> Text {
+    if value.reveal().contains('*') {
+        return value;
+    }
+    let (field, mask) = match mask {
+        Mask::Dob => ("dob", "****-**-**"),
+        Mask::Ssn => ("ssn", "***-**-****"),
+        Mask::Ein => ("ein", "**-*******"),
+        Mask::IpAddress => ("ip_address", "**.**.**.**"),
+    };
+    metrics::masked_here(field);
+    warn!(field, "the upstream sent a value in clear where a masked one belongs: it was masked");
+    mask.to_owned().into()
+}
+
+/// Nothing where a value of a clear record is in clear.
+///
+/// # Errors
+/// Where it wears its mask.
+pub fn clear(text: &Text) -> Result<(), NotClear> {
+    if text.reveal().contains('*') { Err(NotClear::Masked) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Customer, UnmaskedCustomer};
+    use crate::upstream::wire::WireCustomer;
+
+    fn customer(kind: &str, profile: &str) -> WireCustomer {
+        serde_json::from_str(&format!(
+            r#"{{"id": "0190b2de-7c11-7c3a-8f10-2f6b2c3d4e5f", "name": "A", "type": "{kind}", "email": "e", "phone": "p",
+                 "status": "review", "created_at": "2026-07-07T06:21:44", "updated_at": "2026-07-07T06:21:44",
+                 "compliance_profile": {profile}, "metadata": {{"b": "2", "a": "1", "c": null}}}}"#
+        ))
+        .expect("the customer of this test")
+    }
+
+    fn is_person(kind: &str, profile: &str) -> bool {
+        let customer = Customer::from(customer(kind, profile));
+        matches!(customer.detail.compliance_profile, Ok(Some(ComplianceProfile::Individual(_))))
+    }
+
+    #[test]
+    fn a_masked_individual_is_never_taken_for_a_business() {
+        let masked = r#"{"dob": "****-**-**", "ssn": "***-**-****"}"#;
+        for kind in ["individual", "Individual", "business", "cooperative"] {
+            assert!(is_person(kind, masked), "{kind}");
+        }
+        assert!(is_person("individual", r#"{"dob": null, "ssn": null}"#));
+        assert!(is_person("individual", "{}"));
+    }
+
+    #[test]
+    fn a_profile_with_the_keys_of_both_goes_by_the_type_and_then_by_the_values() {
+        let flat = r#"{"dob": null, "ssn": "***-**-****", "ein": null, "legal_business_name": null, "website": null}"#;
+        assert!(is_person("individual", flat));
+        assert!(!is_person("business", flat));
+        assert!(is_person("cooperative", flat));
+        assert!(!is_person("individual", r#"{"ein": "**-*******", "legal_business_name": "A Inc"}"#));
+    }
+
+    #[test]
+    fn a_masked_record_shows_no_clear_value() {
+        let person = Customer::from(customer("individual", r#"{"dob": "1980-02-29", "ssn": "***-**-6789"}"#));
+        let Ok(Some(ComplianceProfile::Individual(profile))) = person.detail.compliance_profile else { unreachable!() };
+        let shown = [profile.dob, profile.ssn].map(|text| text.map(|text| text.reveal().clone()).unwrap_or_default());
+        assert_eq!(shown, ["****-**-**", "***-**-6789"]);
+    }
+
+    #[test]
+    fn a_record_that_wears_its_mask_is_not_clear() {
+        let masked = customer("individual", r#"{"dob": "****-**-**", "ssn": "123-45-6789"}"#);
+        assert_eq!(UnmaskedCustomer::try_from(masked).err(), Some(NotClear::Masked));
+        let clear = customer("individual", r#"{"dob": "1980-02-29", "ssn": "123-45-6789"}"#);
+        assert!(UnmaskedCustomer::try_from(clear).is_ok());
+    }
+}
