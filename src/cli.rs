@@ -25,6 +25,7 @@ use crate::privacy::audit::verify::verify;
 use crate::privacy::audit::{Audit, Destination};
 use crate::server::{self, Keeping, Listeners, listen};
 use crate::telemetry::Telemetry;
+use crate::telemetry::log_queue::write_within;
 use crate::telemetry::metrics::Metrics;
 use crate::{graphql, sandbox, telemetry};
 
@@ -97,8 +98,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             served
         }
         Command::Sandbox => {
-            telemetry::start(&settings.log.settings(), None)?;
-            runtime()?.block_on(serve_sandbox(settings))
+            let telemetry = telemetry::start(&settings.log.settings(), None)?;
+            let served = runtime()?.block_on(serve_sandbox(settings));
+            telemetry.end(LONGEST_END);
+            served
         }
         Command::CheckConfig => check_config(file, &settings),
         Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
@@ -128,8 +131,22 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }
 
+/// How long the start waits until the greeting is written, and the exit until its error is: not for a reader that stands
+/// still.
+const LONGEST_GREETING: Duration = Duration::from_millis(500);
+
+/// Writes one line on standard error: what failed, then why.
+pub fn complain(error: &anyhow::Error) {
+    write_within(LONGEST_GREETING, io::stderr(), format!("customers-gateway: {error:#}\n"));
+}
+
+/// Writes what a command was asked for.
 fn say(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{text}").context("standard output cannot be written")
+    match writeln!(io::stdout(), "{text}") {
+        // The reader has all that it wanted, as `head` does after ten lines.
+        Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
 }
 
 async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
@@ -166,8 +183,8 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.
-        Destination::Stdout => writeln!(io::stderr(), "{greeting}").context("standard error cannot be written")?,
-        Destination::Off | Destination::File(_) => say(&greeting)?,
+        Destination::Stdout => write_within(LONGEST_GREETING, io::stderr(), greeting + "\n"),
+        Destination::Off | Destination::File(_) => write_within(LONGEST_GREETING, io::stdout(), greeting + "\n"),
     }
     let keeping = Keeping {
         max_connections: settings.server.max_connections,
@@ -232,13 +249,14 @@ fn greeting(
 
 async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
     let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
-    say(&format!(
+    let greeting = format!(
         "Sandbox of the Customers API\n  \
            API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
            control  http://{address}/_sandbox/calls, writes, faults, latency, customers, webhook, reset (docs/sandbox.md)\n  \
-           All people in it are made up, and changes are gone at the end.",
+           All people in it are made up, and changes are gone at the end.\n",
         address = listener.local_addr()?,
-    ))?;
+    );
+    write_within(LONGEST_GREETING, io::stdout(), greeting);
     let (stop, _at_once) = stop_signals()?;
     run_sandbox(listener, settings, stop).await
 }

@@ -13,20 +13,27 @@ use crate::telemetry::{log, traces};
 pub struct Log {
     pub level: String,
     format: log::Format,
+    queue: usize,
     pub digest_key: SecretString,
 }
 
 /// Below it the digest of a name could be found by trying keys.
 const SHORTEST_KEY: usize = 32;
 
+/// The queue takes its memory at the start.
+const MOST_QUEUED: usize = 1_000_000;
+
 impl Log {
     /// What the log is started with.
     pub fn settings(&self) -> log::Settings {
-        log::Settings { level: self.level.clone(), format: self.format }
+        log::Settings { level: self.level.clone(), format: self.format, queue: self.queue }
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
         log::check_level(&self.level).map_err(|problem| unusable("log.level", &problem.to_string()))?;
+        if !(1..=MOST_QUEUED).contains(&self.queue) {
+            return Err(unusable("log.queue", &format!("must be from 1 to {MOST_QUEUED}")));
+        }
         let length = self.digest_key.expose_secret().len();
         if length > 0 && length < SHORTEST_KEY {
             return Err(unusable("log.digest_key", "must be 32 bytes at least, such as of `openssl rand -hex 32`"));

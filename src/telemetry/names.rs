@@ -210,6 +210,8 @@ metrics! {
         "Audit records by whether they are known to be written.";
     WRITES_IN_FLIGHT: Gauge "gateway_writes_in_flight" []
         "Writes that were begun and not yet ended.";
+    LOG_LINES_DROPPED: Counter "gateway_log_lines_dropped_total" []
+        "Log lines that were dropped, since the log's reader is slow, stands still or is gone.";
     TRACE_EXPORTS: Counter "gateway_trace_exports_total" [("outcome", &["sent", "failed"])]
         "Batches of spans that were sent to the collector.";
     RELOADS: Counter "gateway_reloads_total" [("outcome", &["done", "failed"])]

@@ -26,6 +26,7 @@ mod errors;
 mod federation;
 mod language;
 mod limits;
+mod outputs;
 mod paging;
 mod partial_failure;
 mod playground;
