@@ -13,7 +13,7 @@
 //! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
 //! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`shares`]: bounds that are fair
-//!   by caller; [`telemetry`]: what is seen: log, metrics, traces
+//!   by caller; [`outbound`]: HTTP clients: names, proxy, causes; [`telemetry`]: what is seen: log, metrics, traces
 //! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
 //!
 //! `docs/architecture.md` tells the reasons.
@@ -33,6 +33,7 @@ pub mod upstream;
 
 pub mod error;
 pub mod model;
+pub mod outbound;
 pub mod privacy;
 pub mod shares;
 pub mod telemetry;

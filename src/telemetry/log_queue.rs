@@ -186,7 +186,10 @@ mod tests {
 
     /// A reader that takes nothing until it is told to.
     #[derive(Clone, Default)]
-    struct Reader(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Reader(Arc<(Mutex<Taken>, Condvar)>);
+
+    /// Whether it reads, and what it has read.
+    type Taken = (bool, Vec<u8>);
 
     impl Reader {
         fn wake(&self) {

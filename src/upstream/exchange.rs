@@ -1,7 +1,6 @@
 //! One request on the wire: sent, and its answer read up to a bound.
 //!
-//! Redirects are not followed (one would carry the credential to another host), proxies are not looked for, and the
-//! client's own repeating is off: what is sent again is decided in `super::retry` alone.
+//! The client follows no redirects and repeats nothing: what is sent again is decided in `super::retry` alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +17,7 @@ use url::Url;
 use super::envelope::{self, Envelope};
 use super::error::{Error, Kind};
 use super::patience::Patience;
+use crate::outbound::{self, Cause, Proxy};
 
 /// A call as it goes through the stack; each attempt sends the same bytes.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct Request {
     pub patience: Patience,
     /// Where it is sent again: the outcome that was not good enough.
     pub repeats: Option<&'static str>,
-    /// Counts what is sent.
+    /// Counts calls that went out.
     pub calls: Arc<AtomicU64>,
 }
 
@@ -64,12 +64,13 @@ impl Exchange {
     ///
     /// # Errors
     /// Where TLS or DNS cannot be set up on this machine.
-    pub fn new(connect_timeout: Duration, max_response_bytes: usize) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
+    pub fn new(
+        base_url: &Url,
+        proxy: Option<&Proxy>,
+        connect_timeout: Duration,
+        max_response_bytes: usize,
+    ) -> Result<Self, reqwest::Error> {
+        let http = outbound::client(base_url, proxy)?
             .connect_timeout(connect_timeout)
             // Below the minute after which load balancers close idle connections.
             .pool_idle_timeout(Duration::from_secs(45))
@@ -90,7 +91,10 @@ impl Exchange {
         let mut out = reqwest::Request::new(request.method, request.url);
         *out.headers_mut() = request.headers;
         *out.body_mut() = request.body.map(reqwest::Body::from);
-        request.calls.fetch_add(1, Ordering::Relaxed);
+        // A call is one however often it is sent.
+        if request.repeats.is_none() {
+            request.calls.fetch_add(1, Ordering::Relaxed);
+        }
         let response = self.http.execute(out).await.map_err(|error| kind_of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response).await?;
@@ -149,7 +153,7 @@ fn kind_of(error: &reqwest::Error) -> Kind {
     if error.is_timeout() && !error.is_connect() {
         Kind::TimedOut
     } else if error.is_connect() {
-        Kind::Unreachable
+        Kind::Unreachable(Cause::of(error))
     } else if error.is_decode() && !is_of_the_connection(error) {
         Kind::Invalid("a body that does not decompress")
     } else {

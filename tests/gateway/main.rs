@@ -32,6 +32,7 @@ mod partial_failure;
 mod playground;
 mod rate_limit;
 mod reading;
+mod real_upstream;
 mod resilience;
 mod schema;
 mod seen;
