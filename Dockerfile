@@ -33,7 +33,10 @@ RUN apt-get update \
 COPY --from=build /build/target/release/customers-gateway /usr/local/bin/customers-gateway
 # Only GraphQL is reached from outside; the admin listener and the sandbox stay on the container's loopback. Credentials
 # come with the container's environment when it is started (GATEWAY__UPSTREAM__API_KEY), never with the image.
-ENV GATEWAY__SERVER__LISTEN=0.0.0.0:4000
+# Both addresses stand here, and win over those of a file of settings: so the health check asks where the gateway listens,
+# also where the file is given by --config, which the health check does not see. Change them by the same variables.
+ENV GATEWAY__SERVER__LISTEN=0.0.0.0:4000 \
+    GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:4001
 EXPOSE 4000
 # A number, so that a platform can see without looking inside that it is not root.
 USER 10001:10001

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use http::HeaderName;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -114,8 +114,10 @@ impl App {
     /// # Errors
     /// Where a part cannot be built on this machine.
     pub fn new(settings: &Settings, base_url: Url) -> anyhow::Result<Self> {
+        let proxy = settings.upstream.proxy()?;
         let upstream = Client::new(&client::Settings {
             base_url,
+            proxy: proxy.clone(),
             connect_timeout: settings.upstream.connect_timeout,
             max_response_bytes: settings.upstream.max_response_bytes,
             arrays: settings.upstream.arrays,
@@ -174,7 +176,7 @@ impl App {
         let access = match settings.auth.mode {
             Mode::Sandbox => Access::Sandbox,
             Mode::Passthrough => Access::Passthrough,
-            Mode::Jwt => Access::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?)?),
+            Mode::Jwt => Access::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?, proxy.as_ref())?),
         };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
@@ -222,6 +224,28 @@ impl App {
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Takes over secrets that were renewed: what is different in `now` from `before`.
+    pub fn renew(&self, before: &Settings, now: &Settings) -> Vec<&'static str> {
+        let differs = |one: &SecretString, other: &SecretString| one.expose_secret() != other.expose_secret();
+        let mut renewed = Vec::new();
+        if differs(&before.upstream.api_key, &now.upstream.api_key) {
+            self.authenticator.replace_gateway_key(now.upstream.api_key.clone());
+            renewed.push("upstream.api_key");
+        }
+        // Without a key of the settings the process's own stays.
+        if differs(&before.log.digest_key, &now.log.digest_key) && !now.log.digest_key.expose_secret().is_empty() {
+            self.digests.replace(&now.log.digest_key);
+            renewed.push("log.digest_key");
+        }
+        if let (Some(before), Some(secret)) = (before.auth.jwt_secret(), now.auth.jwt_secret())
+            && differs(before, secret)
+        {
+            self.authenticator.replace_jwt_secret(secret);
+            renewed.push("auth.jwt.secret");
+        }
+        renewed
     }
 
     /// Tells the metrics how things stand.

@@ -7,6 +7,7 @@ pub mod permission;
 pub mod principal;
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
@@ -61,14 +62,31 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Authenticator {
     access: Access,
-    gateway_key: SecretString,
+    /// It is replaced while the process runs. Nothing waits while it is locked.
+    gateway_key: RwLock<SecretString>,
     gateway_account: Option<Uuid>,
 }
 
 impl Authenticator {
     /// By the mode; the gateway's own key and account serve the callers that bring none.
     pub fn new(access: Access, gateway_key: SecretString, gateway_account: Option<Uuid>) -> Self {
-        Self { access, gateway_key, gateway_account }
+        Self { access, gateway_key: RwLock::new(gateway_key), gateway_account }
+    }
+
+    /// From now on the upstream is asked with another key. Calls that are under way keep theirs.
+    pub fn replace_gateway_key(&self, key: SecretString) {
+        *self.gateway_key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// From now on tokens are checked by another shared secret, where they are by one.
+    pub fn replace_jwt_secret(&self, secret: &SecretString) {
+        if let Access::Jwt(verifier) = &self.access {
+            verifier.replace_secret(secret);
+        }
+    }
+
+    fn gateway_credential(&self) -> Credential {
+        Credential::Gateways(self.gateway_key.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// How old the identity provider's keys are, where there is one.
@@ -92,11 +110,15 @@ impl Authenticator {
                 permissions: Permission::ALL.to_vec(),
                 may_introspect: false,
                 may_see_report: false,
-                credential: Credential::Gateways(self.gateway_key.clone()),
+                credential: self.gateway_credential(),
             }),
             Access::Passthrough => {
                 let missing = "Send your key of the Customers API as `Authorization: Bearer …`.";
-                let key = bearer(headers).ok_or_else(|| Failure::new(Code::Unauthenticated, missing))?;
+                let key = match bearer(headers, LONGEST_KEY) {
+                    Ok(key) => key,
+                    Err(NoToken::Missing) => return Err(Failure::new(Code::Unauthenticated, missing)),
+                    Err(NoToken::TooLong) => return Err(Failure::new(Code::Unauthenticated, KEY_TOO_LONG)),
+                };
                 Ok(Principal {
                     subject: None,
                     account: account(headers)?,
@@ -107,9 +129,10 @@ impl Authenticator {
                 })
             }
             Access::Jwt(verifier) => {
-                let verified = match bearer(headers) {
-                    Some(token) => verifier.verify(token.expose_secret(), deadline).await,
-                    None => Err(jwt::Refusal::Missing),
+                let verified = match bearer(headers, jwt::LONGEST_TOKEN) {
+                    Ok(token) => verifier.verify(token.expose_secret(), deadline).await,
+                    Err(NoToken::Missing) => Err(jwt::Refusal::Missing),
+                    Err(NoToken::TooLong) => Err(jwt::Refusal::TooLong),
                 };
                 let verified = verified.map_err(|refusal| refused(refusal, verifier))?;
                 let (names, claims) = (verifier.names(), verified.claims());
@@ -120,7 +143,7 @@ impl Authenticator {
                     permissions: jwt::claims::permissions(names, claims),
                     may_introspect: jwt::claims::may_introspect(names, claims),
                     may_see_report: jwt::claims::may_see_report(names, claims),
-                    credential: Credential::Gateways(self.gateway_key.clone()),
+                    credential: self.gateway_credential(),
                 })
             }
         }
@@ -146,17 +169,33 @@ fn refused(refusal: jwt::Refusal, verifier: &jwt::Verifier) -> Failure {
     }
 }
 
-/// The longest credential, in bytes. A key is passed on, and what is too long for the upstream's server would look like a
-/// broken connection.
-const LONGEST_TOKEN: usize = 8 * 1024;
+/// The longest key of the Customers API, in bytes. It is passed on, and what is too long for the upstream's server would
+/// look like a broken connection. Access tokens are not passed on, and have a limit of their own ([`jwt::LONGEST_TOKEN`]).
+const LONGEST_KEY: usize = 8 * 1024;
 
-/// The token of a bearer credential; none where there is no such header, or an empty or an overlong one.
-fn bearer(headers: &HeaderMap) -> Option<SecretString> {
-    let value = only(headers, &header::AUTHORIZATION)?.ok()?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= LONGEST_TOKEN)
-        .then(|| SecretString::from(token))
+const KEY_TOO_LONG: &str = "The key in `Authorization` is longer than 8 KiB, which is none of the Customers API's.";
+
+/// Why a request shows no token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum NoToken {
+    /// There is no such header, or it holds none.
+    Missing,
+    TooLong,
+}
+
+/// The token of a bearer credential, of so many bytes at most.
+fn bearer(headers: &HeaderMap, longest: usize) -> Result<SecretString, NoToken> {
+    let value = only(headers, &header::AUTHORIZATION).and_then(|value| value.ok()?.to_str().ok());
+    let token = value.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        let token = token.trim();
+        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    });
+    match token {
+        None => Err(NoToken::Missing),
+        Some(token) if token.len() > longest => Err(NoToken::TooLong),
+        Some(token) => Ok(SecretString::from(token)),
+    }
 }
 
 /// The account that the caller names. With its own key it may name any: the upstream says whether it is allowed to.
@@ -210,7 +249,7 @@ mod tests {
         let mut twice = HeaderMap::new();
         twice.append(header::AUTHORIZATION, first);
         twice.append(header::AUTHORIZATION, second);
-        assert!(bearer(&twice).is_none());
+        assert_eq!(bearer(&twice, LONGEST_KEY).err(), Some(NoToken::Missing));
         let id = HeaderValue::from_static("0a000000-0000-4000-8000-00000000000a");
         let mut twice = HeaderMap::new();
         twice.append(ACCOUNT, id.clone());

@@ -1,22 +1,25 @@
 //! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`, `audit verify`.
 
+mod proof;
 mod reload;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum_server::tls_rustls::RustlsConfig;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use url::Url;
+
+use reload::Reload;
 
 use crate::app::App;
 use crate::auth::Mode;
@@ -25,6 +28,7 @@ use crate::privacy::audit::verify::verify;
 use crate::privacy::audit::{Audit, Destination};
 use crate::server::{self, Keeping, Listeners, listen, open_files};
 use crate::telemetry::Telemetry;
+use crate::telemetry::log_queue::write_within;
 use crate::telemetry::metrics::Metrics;
 use crate::{graphql, sandbox, telemetry};
 
@@ -33,8 +37,9 @@ use crate::{graphql, sandbox, telemetry};
 #[command(version, about)]
 pub struct Arguments {
     /// A TOML file with settings that differ from the defaults; see config/default.toml for all there are.
+    // A path would be refused by the parser where it is empty, in lines of its own.
     #[arg(long, value_name = "FILE", env = "GATEWAY_CONFIG", global = true)]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -54,7 +59,10 @@ enum Command {
     /// Read the settings and say what is in force, and where each setting comes from; secrets are not shown.
     CheckConfig,
     /// Ask a running gateway whether it lives; for container platforms.
-    Health,
+    Health {
+        /// Its admin listener. Without it, `server.admin_listen` of the settings; no other setting is looked at.
+        address: Option<SocketAddr>,
+    },
     /// Work with audit records.
     Audit {
         #[command(subcommand)]
@@ -71,19 +79,29 @@ enum AuditCommand {
     },
 }
 
+impl Arguments {
+    fn file(&self) -> Option<&Path> {
+        self.config.as_deref().map(Path::new)
+    }
+}
+
 /// Runs what the arguments ask for.
 ///
 /// # Errors
-/// One line that names what is wrong.
+/// Names what is wrong, in one line for each.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let command = arguments.command.as_ref().unwrap_or(&Command::Serve);
     match command {
         Command::Schema { federation: false } => return say(graphql::sdl().trim_end()),
         Command::Schema { federation: true } => return say(graphql::subgraph_sdl().trim_end()),
         Command::Audit { command: AuditCommand::Verify { file } } => return verify_audit(file),
-        Command::Serve | Command::Sandbox | Command::CheckConfig | Command::Health => {}
+        Command::Health { address: Some(address) } => return runtime()?.block_on(health(*address)),
+        Command::Health { address: None } => {
+            return runtime()?.block_on(health(Settings::admin_listen(arguments.file())?));
+        }
+        Command::Serve | Command::Sandbox | Command::CheckConfig => {}
     }
-    let file = arguments.config.as_deref();
+    let file = arguments.file();
     let settings = Settings::read(file)?;
     match command {
         Command::Serve => {
@@ -97,12 +115,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             served
         }
         Command::Sandbox => {
-            telemetry::start(&settings.log.settings(), None)?;
-            runtime()?.block_on(serve_sandbox(settings))
+            let telemetry = telemetry::start(&settings.log.settings(), None)?;
+            let served = runtime()?.block_on(serve_sandbox(settings));
+            telemetry.end(LONGEST_END);
+            served
         }
         Command::CheckConfig => check_config(file, &settings),
-        Command::Health => runtime()?.block_on(health(settings.server.admin_listen)),
-        Command::Schema { .. } | Command::Audit { .. } => Ok(()),
+        Command::Schema { .. } | Command::Audit { .. } | Command::Health { .. } => Ok(()),
     }
 }
 
@@ -128,27 +147,49 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }
 
+/// How long the start waits until the greeting is written, and the exit until its error is: not for a reader that stands
+/// still.
+const LONGEST_GREETING: Duration = Duration::from_millis(500);
+
+/// Writes one line on standard error: what failed, then why.
+pub fn complain(error: &anyhow::Error) {
+    write_within(LONGEST_GREETING, io::stderr(), format!("customers-gateway: {error:#}\n"));
+}
+
+/// Writes what a command was asked for.
 fn say(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{text}").context("standard output cannot be written")
+    match writeln!(io::stdout(), "{text}") {
+        // The reader has all that it wanted, as `head` does after ten lines.
+        Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
 }
 
 async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
     let metrics = Metrics::install().context("the metrics cannot be recorded")?;
     tokio::spawn(metrics.clone().keep_up());
-    let public = listen(settings.server.listen, "server.listen", "GATEWAY__SERVER__LISTEN")?;
-    let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN")?;
+    let sandbox_listen = (!settings.upstream.is_set()).then_some(settings.sandbox.listen);
+    let (public, admin, sandbox) = listen_all(&settings, sandbox_listen)?;
     let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
     let listeners = Listeners { public, admin };
-    let tls = tls(&settings).await?;
+    let tls = reload::tls(&settings).await?;
     let (stop, at_once) = stop_signals()?;
     // From here on it no longer ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     // The sandbox outlives the gateway: writes that are under way still reach it.
     let sandbox_stop = CancellationToken::new();
     let (base_url, sandbox) = match settings.upstream.base_url()? {
-        Some(url) => (url, None),
+        Some(url) => {
+            if settings.has_to_prove_sandbox() {
+                match stop.run_until_cancelled(proof::prove_sandbox(&url)).await {
+                    Some(proven) => proven?,
+                    None => return Ok(()),
+                }
+            }
+            (url, None)
+        }
         None => {
-            let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
+            let listener = sandbox.context("the sandbox has no listener")?;
             let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
             let task = tokio::spawn(run_sandbox(listener, settings.clone(), sandbox_stop.clone()));
             (url, Some(task))
@@ -161,13 +202,20 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         warn!("a second signal: what is still under way is cut");
         cut.cancel();
     });
-    let mode = settings.documents.mode;
-    tokio::spawn(reload::on_each(hangup, Arc::clone(&app), mode, telemetry.level.clone(), file.map(Path::to_owned)));
+    let reload = Reload {
+        app: Arc::clone(&app),
+        level: telemetry.level.clone(),
+        tls: tls.clone(),
+        file: file.map(Path::to_owned),
+        settings: settings.clone(),
+    };
+    tokio::spawn(reload.run(hangup));
+    warn_of_port(settings.server.listen);
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.
-        Destination::Stdout => writeln!(io::stderr(), "{greeting}").context("standard error cannot be written")?,
-        Destination::Off | Destination::File(_) => say(&greeting)?,
+        Destination::Stdout => write_within(LONGEST_GREETING, io::stderr(), greeting + "\n"),
+        Destination::Off | Destination::File(_) => write_within(LONGEST_GREETING, io::stdout(), greeting + "\n"),
     }
     // Each call in flight is a connection; the embedded sandbox is at its other end.
     let upstream = settings.upstream.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
@@ -191,11 +239,42 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
     Ok(())
 }
 
-/// The certificate and its key; none where callers speak plain HTTP.
-async fn tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
-    let Some((certificate, key)) = settings.server.tls()? else { return Ok(None) };
-    let config = RustlsConfig::from_pem_file(certificate, key).await;
-    config.map(Some).context("settings server.tls_certificate and server.tls_key: the files cannot be used")
+/// The public listener, the admin's, and the sandbox's where there is one. All that cannot be had are named.
+fn listen_all(
+    settings: &Settings,
+    sandbox: Option<SocketAddr>,
+) -> anyhow::Result<(TcpListener, TcpListener, Option<TcpListener>)> {
+    let public = listen(settings.server.listen, "server.listen", "GATEWAY__SERVER__LISTEN");
+    let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN");
+    let sandbox = sandbox.map(|address| listen(address, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")).transpose();
+    match (public, admin, sandbox) {
+        (Ok(public), Ok(admin), Ok(sandbox)) => Ok((public, admin, sandbox)),
+        (public, admin, sandbox) => {
+            let problems: Vec<String> = [public.err(), admin.err(), sandbox.err()]
+                .into_iter()
+                .flatten()
+                .map(|problem| problem.to_string())
+                .collect();
+            match problems.as_slice() {
+                [problem] => bail!("{problem}"),
+                problems => bail!("{} addresses cannot be had:\n  {}", problems.len(), problems.join("\n  ")),
+            }
+        }
+    }
+}
+
+/// Some platforms say by `PORT` where a program should listen. It would open a gateway to the network that was meant for
+/// this machine, so it is not read, and not passed over in silence either.
+fn warn_of_port(listen: SocketAddr) {
+    let Ok(port) = std::env::var("PORT") else { return };
+    match port.trim().parse::<u16>() {
+        Ok(port) if port == listen.port() => {}
+        Ok(port) => warn!(
+            %listen,
+            "the variable PORT is not read: set GATEWAY__SERVER__LISTEN=0.0.0.0:{port} to listen where the platform asks"
+        ),
+        Err(_) => warn!(%listen, "the variable PORT is not read: set GATEWAY__SERVER__LISTEN to an address and a port"),
+    }
 }
 
 /// What somebody who starts the gateway wants to know first.
@@ -238,22 +317,19 @@ fn greeting(
 
 async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
     let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
-    say(&format!(
+    let greeting = format!(
         "Sandbox of the Customers API\n  \
            API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
            control  http://{address}/_sandbox/calls, writes, faults, latency, customers, webhook, reset (docs/sandbox.md)\n  \
-           All people in it are made up, and changes are gone at the end.",
+           All people in it are made up, and changes are gone at the end.\n",
         address = listener.local_addr()?,
-    ))?;
+    );
+    write_within(LONGEST_GREETING, io::stdout(), greeting);
     let (stop, _at_once) = stop_signals()?;
     run_sandbox(listener, settings, stop).await
 }
 
-async fn run_sandbox(
-    listener: std::net::TcpListener,
-    settings: Settings,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn run_sandbox(listener: TcpListener, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let default_key = settings.upstream.api_key.expose_secret().to_owned();
@@ -280,7 +356,7 @@ fn stop_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
 /// Says every setting and where it comes from, as a file that could be used; then the few that matter most.
 fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> {
     // What can be looked at without starting anything: the files that are named.
-    runtime()?.block_on(tls(settings))?;
+    runtime()?.block_on(reload::tls(settings))?;
     Audit::check(&settings.audit()?)?;
     let in_force = Settings::in_force(file)?;
     let lines: Vec<(String, &str)> =

@@ -2,33 +2,38 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 mod audit;
+mod error;
 mod http;
 mod jwt;
 mod list;
+mod load;
 mod playground;
 mod privacy;
+mod secret;
 mod sources;
 mod telemetry;
 mod upstream;
+mod word;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use url::{Host, Url};
 
+pub use error::Error;
 pub use privacy::{Privacy, UnmaskReason};
 pub use sources::InForce;
 pub use telemetry::{Log, Traces};
 
-use sources::Sources;
+use error::Problems;
 
 use crate::auth::Mode;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::operation::{OnError, rate_limit};
+use crate::outbound::is_loopback;
 
 pub use http::Http;
 pub use jwt::Jwt;
@@ -79,12 +84,15 @@ pub struct Server {
     pub max_connections: usize,
     tls_certificate: String,
     tls_key: String,
+    #[serde(with = "humantime_serde")]
+    pub watch_interval: Duration,
 }
 
 /// `[graphql]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graphql {
+    #[serde(deserialize_with = "word::one_of")]
     pub introspection: Switch,
     pub max_tokens: usize,
     pub max_nesting: usize,
@@ -115,6 +123,7 @@ pub struct Graphql {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documents {
+    #[serde(deserialize_with = "word::one_of")]
     pub mode: trusted::Mode,
     manifest: String,
     pub automatic_max_bytes: u64,
@@ -124,6 +133,7 @@ pub struct Documents {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
+    #[serde(deserialize_with = "word::one_of")]
     pub enabled: Switch,
     pub units_per_second: NonZeroU32,
     pub burst: NonZeroU32,
@@ -153,8 +163,16 @@ impl Switch {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
+    #[serde(deserialize_with = "word::one_of")]
     pub mode: Mode,
     pub jwt: Jwt,
+}
+
+impl Auth {
+    /// The secret that tokens are checked by, where they are by one.
+    pub fn jwt_secret(&self) -> Option<&SecretString> {
+        Some(&self.jwt.secret).filter(|secret| self.mode == Mode::Jwt && !secret.expose_secret().is_empty())
+    }
 }
 
 /// `[sandbox]`
@@ -186,45 +204,18 @@ pub struct Cache {
     pub pages_max_bytes: u64,
 }
 
-/// A setting that cannot be used. The text names it and says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the settings cannot be read: {0}")]
-    Unreadable(String),
-    #[error("unknown setting {name} ({origin}){suggestion} config/default.toml has all there are")]
-    Unknown { name: String, origin: String, suggestion: String },
-    #[error("setting {name} ({variable}): {problem}")]
-    Unusable { name: &'static str, variable: String, problem: String },
-}
-
 impl Settings {
-    /// The settings in force: defaults, then the file, then the environment of this process.
-    ///
-    /// # Errors
-    /// Names the setting, or the file, that cannot be used.
-    pub fn read(file: Option<&Path>) -> Result<Self, Error> {
-        Self::of(&Sources::read(file, sources::environment())?)
-    }
-
-    /// Every setting that is in force as text, without secrets, and where it comes from.
-    ///
-    /// # Errors
-    /// As of [`Settings::read`].
-    pub fn in_force(file: Option<&Path>) -> Result<Vec<InForce>, Error> {
-        let sources = Sources::read(file, sources::environment())?;
-        Self::of(&sources)?;
-        Ok(sources.in_force())
-    }
-
-    fn of(sources: &Sources) -> Result<Self, Error> {
-        let settings: Self = sources.settings()?;
-        settings.check()?;
-        Ok(settings)
-    }
-
-    /// Whether the upstream is one on another machine.
+    /// Whether the people behind the upstream have to be taken for real ones: behind any upstream that is set, a loopback
+    /// address included, since a sidecar may pass calls on to the real API. Only `auth.mode = "sandbox"` says otherwise, of
+    /// an upstream on this machine, which has to prove that it is the sandbox ([`Settings::has_to_prove_sandbox`]).
     pub fn is_real_upstream(&self) -> bool {
-        self.upstream.base_url().ok().flatten().is_some_and(|url| !is_loopback(&url))
+        self.upstream.is_set() && !self.has_to_prove_sandbox()
+    }
+
+    /// Whether an upstream is set that is said to be the sandbox. The start is refused where it does not prove it.
+    pub fn has_to_prove_sandbox(&self) -> bool {
+        let is_near = || matches!(self.upstream.base_url(), Ok(Some(url)) if is_loopback(&url));
+        self.auth.mode == Mode::Sandbox && is_near()
     }
 
     /// Whether introspection is answered.
@@ -257,38 +248,37 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Error> {
-        self.upstream.check()?;
+        let mut problems = Problems::default();
+        problems.take(self.upstream.check());
         if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
                 set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
                 your identity provider";
-            return Err(unusable("auth.mode", problem));
+            problems.add(unusable("auth.mode", problem));
         }
         let key = self.upstream.api_key.expose_secret().trim();
         // The key that is there by default is one for the sandbox only.
         if self.auth.mode != Mode::Passthrough && (key.is_empty() || (self.is_real_upstream() && key == "sandbox")) {
-            return Err(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+            problems.add(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
         if self.auth.mode == Mode::Jwt {
-            self.auth.jwt.checked()?;
+            problems.take(self.auth.jwt.checked());
         }
-        self.documents.trusted()?;
-        self.audit()?;
+        problems.take(self.documents.trusted());
+        problems.take(self.audit());
         let each_minute = usize::try_from(self.privacy.max_unmask_per_minute.get()).unwrap_or(usize::MAX);
         if self.privacy.max_unmask_per_operation > each_minute {
-            return Err(unusable(
-                "privacy.max_unmask_per_minute",
-                "must not be below privacy.max_unmask_per_operation",
-            ));
+            let problem = "must not be below privacy.max_unmask_per_operation";
+            problems.add(unusable("privacy.max_unmask_per_minute", problem));
         }
-        self.server.tls()?;
-        self.log.check()?;
-        self.traces.settings()?;
-        self.http.origins(self.auth.mode)?;
-        self.http.allowed_headers()?;
+        problems.take(self.server.tls());
+        problems.take(self.log.check());
+        problems.take(self.traces.settings());
+        problems.take(self.http.origins(self.auth.mode));
+        problems.take(self.http.allowed_headers());
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
-            return Err(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
+            problems.add(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
         let positive = [
             ("server.deadline", self.server.deadline),
@@ -298,7 +288,7 @@ impl Settings {
         ];
         for (name, duration) in positive {
             if duration.is_zero() {
-                return Err(unusable(name, "must be longer than nothing"));
+                problems.add(unusable(name, "must be longer than nothing"));
             }
         }
         // They are added to the clock's time, which overflows where one is of millions of years.
@@ -309,6 +299,7 @@ impl Settings {
             ("server.header_timeout", self.server.header_timeout),
             ("server.keep_alive", self.server.keep_alive),
             ("server.write_timeout", self.server.write_timeout),
+            ("server.watch_interval", self.server.watch_interval),
             ("cache.customer_ttl", self.cache.customer_ttl),
             ("cache.review_ttl", self.cache.review_ttl),
             ("cache.page_ttl", self.cache.page_ttl),
@@ -323,14 +314,17 @@ impl Settings {
         ];
         for (name, duration) in bounded {
             if duration > LONGEST {
-                return Err(unusable(name, "must be a day at most"));
+                problems.add(unusable(name, "must be a day at most"));
             }
         }
         if !(8 * 1024..=1024 * 1024).contains(&self.server.max_header_bytes) {
-            return Err(unusable("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
+            problems.add(unusable("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
+        }
+        if self.server.admin_listen == self.server.listen && self.server.listen.port() != 0 {
+            problems.add(unusable("server.admin_listen", "is the address of server.listen: give it one of its own"));
         }
         if self.server.max_bodies_bytes < self.server.max_body_bytes {
-            return Err(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
+            problems.add(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
@@ -356,7 +350,7 @@ impl Settings {
         ];
         for (name, count) in counts {
             if count == 0 {
-                return Err(unusable(name, "must be 1 at least"));
+                problems.add(unusable(name, "must be 1 at least"));
             }
         }
         // Past these the parser's and the engine's own recursion are the bounds, and it is the process that pays.
@@ -366,10 +360,10 @@ impl Settings {
         ];
         for (name, value, ceiling) in ceilings {
             if value > ceiling {
-                return Err(unusable(name, &format!("must be {ceiling} at most")));
+                problems.add(unusable(name, &format!("must be {ceiling} at most")));
             }
         }
-        Ok(())
+        problems.end()
     }
 }
 
@@ -414,17 +408,8 @@ impl Documents {
 /// The longest duration that a setting takes.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
-}
-
-fn unusable(name: &'static str, problem: &str) -> Error {
-    Error::Unusable { name, variable: sources::variable(name), problem: problem.to_owned() }
+fn unusable(name: &str, problem: &str) -> Error {
+    Error::Unusable { name: name.to_owned(), origin: sources::variable(name), problem: problem.to_owned() }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
 //! - [`answer_size`]: what bounds an answer while it is made
 //! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`fair_limit`]: limits that are
-//!   fair per caller; [`telemetry`]: what is seen: log, metrics, traces
+//!   fair per caller; [`outbound`]: HTTP clients: names, proxy, causes; [`telemetry`]: what is seen: log, metrics, traces
 //! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
 //!
 //! `docs/architecture.md` tells the reasons.
@@ -36,6 +36,7 @@ pub mod answer_size;
 pub mod error;
 pub mod fair_limit;
 pub mod model;
+pub mod outbound;
 pub mod privacy;
 pub mod telemetry;
 

@@ -1,6 +1,5 @@
 //! Arguments in, one command, exit code out.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,8 +12,7 @@ fn main() -> ExitCode {
     match cli::run(&cli::Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line: what failed, then why. Where even that cannot be written, the exit code says it.
-            let _written = writeln!(std::io::stderr(), "customers-gateway: {error:#}");
+            cli::complain(&error);
             ExitCode::FAILURE
         }
     }

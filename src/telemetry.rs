@@ -4,6 +4,7 @@
 //! means and what to do about it.
 
 pub mod log;
+pub mod log_queue;
 pub mod metrics;
 pub mod names;
 pub mod traces;
@@ -18,6 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use log::LevelHandle;
+use log_queue::LogQueue;
 use traces::{CannotTrace, Traces};
 
 /// What was started, for as long as the process lives.
@@ -25,6 +27,7 @@ use traces::{CannotTrace, Traces};
 pub struct Telemetry {
     /// The log's level.
     pub level: LevelHandle,
+    lines: LogQueue,
     traces: Option<Traces>,
 }
 
@@ -33,6 +36,8 @@ pub struct Telemetry {
 pub enum CannotStart {
     #[error("setting log.level (GATEWAY__LOG__LEVEL): {0}")]
     Level(#[from] log::Unreadable),
+    #[error("the thread that writes the log cannot be started: {0}")]
+    NoThread(#[from] std::io::Error),
     #[error("settings of [traces]: {0}")]
     Traces(#[from] CannotTrace),
 }
@@ -42,7 +47,8 @@ pub enum CannotStart {
 /// # Errors
 /// Where the log's level cannot be read, or nothing could be sent to the collector.
 pub fn start(log: &log::Settings, traces: Option<&traces::Settings>) -> Result<Telemetry, CannotStart> {
-    let (lines, level) = log::layer(log)?;
+    let queue = LogQueue::start(std::io::stderr(), log.queue)?;
+    let (lines, level) = log::layer(log, queue.clone())?;
     let traces = traces.map(Traces::start).transpose()?;
     let spans = traces.as_ref().map(|traces| {
         let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
@@ -55,15 +61,17 @@ pub fn start(log: &log::Settings, traces: Option<&traces::Settings>) -> Result<T
     // It fails where a log was started before, as by several gateways in one test process: that one goes on.
     let _started_before = tracing_subscriber::registry().with(lines).with(spans).try_init();
     std::panic::set_hook(Box::new(report));
-    Ok(Telemetry { level, traces })
+    Ok(Telemetry { level, lines: queue, traces })
 }
 
 impl Telemetry {
-    /// Sends what is left of the traces. It blocks, for about `most` at most.
+    /// Sends what is left of the traces, and writes what is left of the log. It blocks, for about `most` at most for each;
+    /// a reader of the log that stands still is not waited for.
     pub fn end(&self, most: Duration) {
         if let Some(traces) = &self.traces {
             traces.end(most);
         }
+        self.lines.flush(most);
     }
 }
 

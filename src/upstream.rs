@@ -22,6 +22,7 @@ pub mod retry;
 pub mod stack;
 pub mod wire;
 
+pub use crate::outbound::Cause;
 pub use body::{NewCustomer, ProfileBody, Replacement};
 pub use client::{Answer, Caller, Client};
 pub use error::{Error, Kind, Refusal, RefusalItem};

@@ -24,8 +24,11 @@ use claims::Names;
 use keys::{Candidates, KeySet};
 use source::{CannotStart, Pace, Source, Supply};
 
-/// Access tokens with many roles stay below 8 KiB, where proxies begin to refuse headers; this is twice that.
-const LONGEST_TOKEN: usize = 16 * 1024;
+use crate::outbound::Proxy;
+
+/// The longest token, in bytes. Most with many roles stay below 8 KiB, where proxies begin to refuse headers; this is twice
+/// that.
+pub const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// What a token's `typ` may be (RFC 7519, section 5.1; RFC 9068, section 2.1). Others, such as `logout+jwt`, are made
 /// for something else and may fit in all else.
@@ -106,7 +109,8 @@ impl Refusal {
     pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::TooLong | Self::Malformed | Self::Critical => "malformed",
+            Self::TooLong => "too_long",
+            Self::Malformed | Self::Critical => "malformed",
             Self::Algorithm => "algorithm",
             Self::Type => "type",
             Self::UnknownKey => "unknown_key",
@@ -135,7 +139,7 @@ impl Verifier {
     ///
     /// # Errors
     /// Where the key file cannot be used, or this machine cannot make HTTPS calls.
-    pub fn start(settings: Settings) -> Result<Self, CannotStart> {
+    pub fn start(settings: Settings, proxy: Option<&Proxy>) -> Result<Self, CannotStart> {
         let validations = settings.algorithms.iter().map(|algorithm| (*algorithm, settings.validation(*algorithm)));
         let validations = validations.collect();
         let supply = match settings.keys {
@@ -143,9 +147,15 @@ impl Verifier {
                 Supply::fixed(KeySet::of_secret(secret.expose_secret().as_bytes(), &settings.algorithms))
             }
             KeySource::File(path) => Supply::start(Source::file(path, settings.algorithms)?, settings.pace),
-            KeySource::Jwks(url) => Supply::start(Source::jwks(url, settings.algorithms)?, settings.pace),
+            KeySource::Jwks(url) => Supply::start(Source::jwks(url, proxy, settings.algorithms)?, settings.pace),
         };
         Ok(Self { validations, supply, names: settings.names })
+    }
+
+    /// Takes another shared secret in place of the one there is. Keys from elsewhere stay.
+    pub fn replace_secret(&self, secret: &SecretString) {
+        let algorithms: Vec<Algorithm> = self.validations.iter().map(|(algorithm, _)| *algorithm).collect();
+        self.supply.replace_fixed(KeySet::of_secret(secret.expose_secret().as_bytes(), &algorithms));
     }
 
     /// How old the keys are; none for a secret, which does not age.

@@ -2,7 +2,9 @@
 //! made anew with each start, so that a key tells nothing to whoever sees it.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -32,9 +34,10 @@ pub fn short(digest: u128) -> String {
 }
 
 /// Makes digests under a secret: this process's own, or one of the settings.
+/// Clones share it.
 #[derive(Clone)]
 pub struct Digests {
-    secret: [u8; 32],
+    secret: Arc<ArcSwap<[u8; 32]>>,
 }
 
 impl fmt::Debug for Digests {
@@ -56,7 +59,7 @@ impl Digests {
         let (left, right) = secret.split_at_mut(16);
         left.copy_from_slice(Uuid::new_v4().as_bytes());
         right.copy_from_slice(Uuid::new_v4().as_bytes());
-        Self { secret }
+        Self { secret: Arc::new(ArcSwap::from_pointee(secret)) }
     }
 
     /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
@@ -64,7 +67,14 @@ impl Digests {
         if secret.expose_secret().is_empty() {
             return Self::new();
         }
-        Self { secret: Sha256::digest(secret.expose_secret()).into() }
+        let digests = Self::new();
+        digests.replace(secret);
+        digests
+    }
+
+    /// Digests of this and all its clones are under another secret from now on.
+    pub fn replace(&self, secret: &SecretString) {
+        self.secret.store(Arc::new(Sha256::digest(secret.expose_secret()).into()));
     }
 
     /// The scope of a credential and an account.
@@ -75,7 +85,7 @@ impl Digests {
 
     /// A digest of texts, each kept apart from the next.
     pub fn of<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
-        let mut hash = Sha256::new_with_prefix(self.secret);
+        let mut hash = Sha256::new_with_prefix(**self.secret.load());
         for text in texts {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
@@ -106,6 +116,14 @@ mod tests {
         assert_eq!(Digests::under(&one).of(["a"]), Digests::under(&one).of(["a"]));
         assert_ne!(Digests::under(&one).of(["a"]), Digests::under(&other).of(["a"]));
         assert_ne!(Digests::under(&"".into()).of(["a"]), Digests::under(&"".into()).of(["a"]));
+    }
+
+    #[test]
+    fn another_secret_is_taken_over_by_all_clones() {
+        let digests = Digests::under(&"one".into());
+        let clone = digests.clone();
+        digests.replace(&"other".into());
+        assert_eq!(clone.of(["a"]), Digests::under(&"other".into()).of(["a"]));
     }
 
     #[test]

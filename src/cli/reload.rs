@@ -1,47 +1,174 @@
-//! SIGHUP: the log's level and the trusted documents are read again, without a restart.
+//! What is read again without a restart: the log's level, the trusted documents, secrets, the certificate and its key.
 //!
-//! What cannot be used changes nothing: the gateway goes on with what it has, and the log says what to mend. All other
-//! settings wait for the next start.
+//! SIGHUP reads all of them. The files of secrets, of the certificate and of its key are looked at as well, every
+//! `server.watch_interval`, and taken over once a look finds them as the look before did: nothing half written is. What
+//! cannot be used changes nothing: the gateway goes on with what it has, and the log says what to mend. All other settings
+//! wait for the next start.
 
+use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum_server::tls_rustls::RustlsConfig;
+use sha2::{Digest, Sha256};
 use tokio::signal::unix::Signal;
+use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
 use crate::app::App;
-use crate::config::Settings;
+use crate::config::{InForce, Settings};
 use crate::operation::trusted::{Manifest, Mode};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::names;
 
-/// What is read again.
-struct Again {
-    level: String,
-    manifest: Manifest,
+/// What the running process has, and where its settings are from.
+pub struct Reload {
+    pub app: Arc<App>,
+    pub level: LevelHandle,
+    /// None where callers speak plain HTTP.
+    pub tls: Option<RustlsConfig>,
+    pub file: Option<PathBuf>,
+    pub settings: Settings,
 }
 
-/// Reads again with every signal, for as long as the process lives.
-pub async fn on_each(mut signal: Signal, app: Arc<App>, mode: Mode, level: LevelHandle, file: Option<PathBuf>) {
-    while signal.recv().await.is_some() {
-        let file = file.clone();
-        let read = tokio::task::spawn_blocking(move || read(file, mode)).await;
-        let outcome = match read.unwrap_or_else(|_panic| Err("it broke off".to_owned())) {
-            Ok(again) => {
-                // Before the new level can keep it from being said.
-                let documents = again.manifest.len();
-                info!(documents, level = again.level, "read again: the log's level and the trusted documents");
-                app.executor.trust(again.manifest);
-                level.set(&again.level);
+/// Settings that are taken over by a reload, beside those of secrets.
+const RELOADED: [&str; 4] = ["log.level", "documents.manifest", "server.tls_certificate", "server.tls_key"];
+
+/// What SIGHUP reads.
+struct Again {
+    settings: Settings,
+    manifest: Manifest,
+    tls: Option<RustlsConfig>,
+    /// Settings that have changed and wait for a restart.
+    waiting: Vec<String>,
+}
+
+impl Reload {
+    /// Reloads for as long as the process lives.
+    pub async fn run(mut self, mut signal: Signal) {
+        let started_with = self.in_force().await.unwrap_or_default();
+        let mut applied = self.digests().await;
+        let mut last_look = applied.clone();
+        loop {
+            tokio::select! {
+                hangup = signal.recv() => {
+                    if hangup.is_none() {
+                        return;
+                    }
+                    self.count(self.read_all(&started_with).await);
+                    (applied, last_look) = (self.digests().await, Vec::new());
+                }
+                () = pause(self.settings.server.watch_interval) => {
+                    let look = self.digests().await;
+                    if look != applied && look == last_look {
+                        // Also where it cannot be used: one look at each content, and one line in the log.
+                        applied.clone_from(&look);
+                        self.count(self.read_secrets().await);
+                    }
+                    last_look = look;
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, outcome: Result<Settings, String>) {
+        let outcome = match outcome {
+            Ok(settings) => {
+                self.settings = settings;
                 "done"
             }
             Err(problem) => {
+                let problem = problem.replace('\n', ";");
                 error!(problem, "nothing was read again, and all goes on as before: mend it and send SIGHUP once more");
                 "failed"
             }
         };
         metrics::counter!(names::RELOADS, "outcome" => outcome).increment(1);
     }
+
+    /// Everything that can be reloaded, or nothing of it.
+    async fn read_all(&self, started_with: &[InForce]) -> Result<Settings, String> {
+        let (file, mode) = (self.file.clone(), self.settings.documents.mode);
+        let read = spawn_blocking(move || read(file, mode)).await;
+        let mut again = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
+        if self.tls.is_some() {
+            again.tls = tls(&again.settings).await.map_err(|problem| format!("{problem:#}"))?;
+        }
+        let changed = |now: &&InForce| started_with.iter().any(|then| then.name == now.name && then.value != now.value);
+        let reloaded = |now: &&InForce| RELOADED.contains(&now.name.as_str()) || now.is_secret();
+        if let Ok(now) = self.in_force().await {
+            again.waiting =
+                now.iter().filter(changed).filter(|now| !reloaded(now)).map(|now| now.name.clone()).collect();
+        }
+        let Again { settings, manifest, tls, waiting } = again;
+        // Before the new level can keep it from being said.
+        info!(
+            documents = manifest.len(),
+            level = settings.log.level,
+            renewed = self.app.renew(&self.settings, &settings).join(", "),
+            certificate = tls.is_some(),
+            needs_restart = Some(waiting.join(", ")).filter(|names| !names.is_empty()),
+            "read again: the log's level, the trusted documents, secrets, and the certificate"
+        );
+        self.app.executor.trust(manifest);
+        if let (Some(running), Some(renewed)) = (&self.tls, tls) {
+            running.reload_from_config(renewed.get_inner());
+        }
+        self.level.set(&settings.log.level);
+        Ok(settings)
+    }
+
+    /// The secrets that come from files, the certificate and its key.
+    async fn read_secrets(&self) -> Result<Settings, String> {
+        let settings = self.settings.clone();
+        let read =
+            spawn_blocking(move || settings.with_secrets_read_again().map_err(|problem| problem.to_string())).await;
+        let settings = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
+        let tls = match &self.tls {
+            Some(_) => tls(&settings).await.map_err(|problem| format!("{problem:#}"))?,
+            None => None,
+        };
+        info!(
+            renewed = self.app.renew(&self.settings, &settings).join(", "),
+            certificate = tls.is_some(),
+            "read again: files of secrets or of the certificate have changed"
+        );
+        if let (Some(running), Some(renewed)) = (&self.tls, tls) {
+            running.reload_from_config(renewed.get_inner());
+        }
+        Ok(settings)
+    }
+
+    async fn in_force(&self) -> Result<Vec<InForce>, String> {
+        let file = self.file.clone();
+        let read =
+            spawn_blocking(move || Settings::in_force(file.as_deref()).map_err(|problem| problem.to_string())).await;
+        read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))
+    }
+
+    /// What tells one content of the watched files from the next; none for a file that cannot be read.
+    async fn digests(&self) -> Vec<Option<[u8; 32]>> {
+        let files = self.settings.watched_files();
+        let digest = |file: PathBuf| std::fs::read(file).ok().map(|bytes| Sha256::digest(bytes).into());
+        spawn_blocking(move || files.into_iter().map(digest).collect()).await.unwrap_or_default()
+    }
+}
+
+/// The certificate and its key; none where callers speak plain HTTP.
+///
+/// # Errors
+/// Where the files cannot be used, or do not belong together.
+pub async fn tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
+    use anyhow::Context;
+    let Some((certificate, key)) = settings.server.tls()? else { return Ok(None) };
+    let config = RustlsConfig::from_pem_file(certificate, key).await;
+    config.map(Some).context("settings server.tls_certificate and server.tls_key: the files cannot be used")
+}
+
+/// Zero: never.
+async fn pause(interval: Duration) {
+    if interval.is_zero() { pending().await } else { tokio::time::sleep(interval).await }
 }
 
 /// Their texts name settings and files, and quote neither.
@@ -57,5 +184,5 @@ fn read(file: Option<PathBuf>, mode: Mode) -> Result<Again, String> {
     if mode == Mode::Only && manifest.is_empty() {
         return Err("setting documents.manifest: lists nothing, and nothing else may run".to_owned());
     }
-    Ok(Again { level: settings.log.level, manifest })
+    Ok(Again { settings, manifest, tls: None, waiting: Vec::new() })
 }

@@ -10,10 +10,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Error, is_loopback, list, unusable};
+use super::error::Problems;
+use super::{Error, list, unusable};
 use crate::auth::jwt::claims::Names;
 use crate::auth::jwt::source::{Pace, check_file};
 use crate::auth::jwt::{KeySource, Settings};
+use crate::outbound::is_loopback;
 
 /// What RFC 7519 calls "a few minutes, at most", taken strictly: a token that has expired is good for so much longer.
 const MOST_LEEWAY: Duration = Duration::from_secs(60);
@@ -30,7 +32,8 @@ pub struct Jwt {
     algorithms: Vec<String>,
     jwks_url: String,
     public_key_file: PathBuf,
-    secret: SecretString,
+    pub(super) secret: SecretString,
+    pub(super) secret_file: PathBuf,
     subject_claim: String,
     permissions_claim: String,
     account_claim: String,
@@ -46,46 +49,58 @@ impl Jwt {
     /// The settings as what they mean. The key file is looked into.
     ///
     /// # Errors
-    /// Names the setting that cannot be used, and says what to set.
+    /// Names the settings that cannot be used, and says what to set.
     pub fn checked(&self) -> Result<Settings, Error> {
-        let needed = |name, value: &str, what: &str| match value.trim() {
-            "" => Err(unusable(name, what)),
-            value => Ok(value.to_owned()),
+        let mut problems = Problems::default();
+        let mut needed = |name, value: &str, what: &str| {
+            if value.trim().is_empty() {
+                problems.add(unusable(name, what));
+            }
+            value.trim().to_owned()
         };
-        let issuer = "needed with auth.mode = \"jwt\": set it to the `iss` of your provider's tokens, to the letter";
-        let audience =
-            "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have";
-        let subject = "set it to the claim that says who a caller is, such as sub";
-        let claim =
-            "set it to the claim that lists what a caller may do, such as permissions, scope or realm_access.roles";
-        let algorithms = self.algorithms()?;
-        let settings = Settings {
-            issuer: needed("auth.jwt.issuer", &self.issuer, issuer)?,
-            audience: needed("auth.jwt.audience", &self.audience, audience)?,
-            keys: self.keys(&algorithms)?,
-            algorithms,
-            names: Names {
-                subject: needed("auth.jwt.subject_claim", &self.subject_claim, subject)?,
-                permissions: needed("auth.jwt.permissions_claim", &self.permissions_claim, claim)?,
-                account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
-            },
-            leeway: self.leeway,
-            pace: Pace { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval },
+        let issuer = needed(
+            "auth.jwt.issuer",
+            &self.issuer,
+            "needed with auth.mode = \"jwt\": set it to the `iss` of your provider's tokens, to the letter",
+        );
+        let audience = needed(
+            "auth.jwt.audience",
+            &self.audience,
+            "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have",
+        );
+        let names = Names {
+            subject: needed(
+                "auth.jwt.subject_claim",
+                &self.subject_claim,
+                "set it to the claim that says who a caller is, such as sub",
+            ),
+            permissions: needed(
+                "auth.jwt.permissions_claim",
+                &self.permissions_claim,
+                "set it to the claim that lists what a caller may do, such as permissions, scope or realm_access.roles",
+            ),
+            account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
         };
         if self.leeway > MOST_LEEWAY {
-            return Err(unusable(
-                "auth.jwt.leeway",
-                "set it to 60s at most; clocks that are further apart need mending",
-            ));
+            let problem = "set it to 60s at most; clocks that are further apart need mending";
+            problems.add(unusable("auth.jwt.leeway", problem));
         }
         let periods =
             [("auth.jwt.jwks_refresh", self.jwks_refresh), ("auth.jwt.jwks_min_interval", self.jwks_min_interval)];
         for (name, period) in periods {
             if period.is_zero() {
-                return Err(unusable(name, "must be longer than nothing"));
+                problems.add(unusable(name, "must be longer than nothing"));
             }
         }
-        Ok(settings)
+        let algorithms = problems.take(self.algorithms());
+        // Which keys fit depends on the algorithms.
+        let keys = algorithms.as_ref().and_then(|algorithms| problems.take(self.keys(algorithms)));
+        problems.end()?;
+        let (Some(algorithms), Some(keys)) = (algorithms, keys) else {
+            return Err(unusable("auth.jwt.algorithms", "cannot be used"));
+        };
+        let pace = Pace { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval };
+        Ok(Settings { issuer, audience, algorithms, keys, names, leeway: self.leeway, pace })
     }
 
     fn algorithms(&self) -> Result<Vec<Algorithm>, Error> {

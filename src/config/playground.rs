@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 
-use super::Switch;
+use super::{Switch, word};
 
 /// `[playground]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Playground {
+    #[serde(deserialize_with = "word::one_of")]
     pub enabled: Switch,
 }

@@ -4,10 +4,13 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
+use super::word;
+
 /// `[privacy]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Privacy {
+    #[serde(deserialize_with = "word::one_of")]
     pub unmask_reason: UnmaskReason,
     pub max_unmask_per_operation: usize,
     pub max_unmask_per_minute: NonZeroU32,

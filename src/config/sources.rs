@@ -1,19 +1,23 @@
 //! Where settings come from: the defaults, a file, the environment. Each setting is known by the defaults, so that one
 //! that is misspelt is named with the one that was meant, and so that it can be said of each where its value is from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::Error;
+use super::secret::without_line_breaks;
+use super::{Error, unusable};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "GATEWAY";
 
-/// Settings whose values are never shown. A test compares them with the types of the settings.
-const SECRETS: [&str; 4] = ["auth.jwt.secret", "log.digest_key", "traces.authorization", "upstream.api_key"];
+/// Settings whose values are never shown, and that may come from a file: each has a second one, `…_file`, that names it. A
+/// test compares them with the types of the settings.
+const SECRETS: [&str; 5] =
+    ["auth.jwt.secret", "log.digest_key", "traces.authorization", "upstream.api_key", "upstream.proxy"];
 
 /// A setting that is in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,12 +29,41 @@ pub struct InForce {
     pub origin: String,
 }
 
+impl InForce {
+    /// Whether it is a secret, or the file of one.
+    pub fn is_secret(&self) -> bool {
+        SECRETS.contains(&self.name.trim_end_matches("_file"))
+    }
+}
+
 /// All three, read.
 #[derive(Debug)]
 pub(super) struct Sources {
-    file: Option<(PathBuf, File<FileSourceString, FileFormat>)>,
-    environment: Environment,
+    file: Option<Layer>,
+    environment: Layer,
     defaults: BTreeMap<String, Value>,
+}
+
+/// What one source sets, by the settings' names with dots, and where it is from.
+#[derive(Debug)]
+struct Layer {
+    origin: Origin,
+    values: BTreeMap<String, Value>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    File(PathBuf),
+    Environment,
+}
+
+impl Layer {
+    fn origin(&self, name: &str) -> String {
+        match &self.origin {
+            Origin::File(path) => path.display().to_string(),
+            Origin::Environment => variable(name),
+        }
+    }
 }
 
 /// The environment of this process.
@@ -47,27 +80,47 @@ fn defaults() -> File<FileSourceString, FileFormat> {
     File::from_str(DEFAULTS, FileFormat::Toml)
 }
 
-impl Sources {
-    /// Reads them; every setting in them is a known one.
-    pub fn read(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
-        let file = match file {
-            None => None,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Error::Unreadable(format!("{}: {error}", path.display())))?;
-                Some((path.to_owned(), File::from_str(&text, FileFormat::Toml)))
-            }
-        };
-        let sources = Self { file, environment, defaults: flat(&defaults())? };
-        for (origin, values) in sources.layers()? {
-            let unknown = values.into_keys().find(|name| !sources.knows(name));
-            if let Some(name) = unknown {
-                let meant = nearest(&name, sources.defaults.keys().map(String::as_str));
-                let suggestion = meant.map_or_else(|| ":".to_owned(), |meant| format!(": did you mean {meant}?"));
-                return Err(Error::Unknown { origin: origin(&name), name, suggestion });
-            }
+/// Names of the environment that look like settings and are none that is read.
+///
+/// # Errors
+/// Names each: a setting that is written with one underscore where two belong, and one whose value is no text.
+pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Error> {
+    let known = flat(&defaults()).map_err(unreadable)?;
+    let mut problems = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let squeezed = |name: &str| name.replace(['.', '_'], "").to_ascii_lowercase();
+        let meant = known.keys().find(|known| format!("gateway{}", squeezed(known)) == squeezed(name));
+        if !name.starts_with("GATEWAY__")
+            && let Some(meant) = meant
+        {
+            let suggestion = format!(": did you mean {}?", variable(meant));
+            problems.push(Error::Unknown { name: name.to_owned(), origin: "environment".to_owned(), suggestion });
         }
-        Ok(sources)
+        // The value is not shown: it may be a secret.
+        if name.starts_with("GATEWAY__") && value.to_str().is_none() {
+            problems.push(Error::Unreadable(format!("the variable {name} is no text in UTF-8")));
+        }
+    }
+    Error::of(problems)
+}
+
+impl Sources {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is no TOML.
+    pub fn read(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
+        let file = file.map(read_file).transpose()?;
+        // The error's own words show the value, which may be a secret.
+        let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is no text in UTF-8".to_owned());
+        let environment = Layer { origin: Origin::Environment, values: flat(&environment).map_err(no_text)? };
+        Ok(Self { file, environment, defaults: flat(&defaults()).map_err(unreadable)? })
+    }
+
+    /// The file and the environment; what comes later wins.
+    fn layers(&self) -> impl DoubleEndedIterator<Item = &Layer> {
+        self.file.iter().chain([&self.environment])
     }
 
     /// A setting, or a table of some, of which the type says what is wrong with it.
@@ -76,42 +129,135 @@ impl Sources {
         self.defaults.contains_key(name) || self.defaults.keys().any(|known| known.starts_with(&table))
     }
 
-    /// What stands in the file and in the environment, in this order, and how to name where a setting is from.
-    #[expect(clippy::type_complexity, reason = "a list of two at most, used in two places of this file")]
-    fn layers(&self) -> Result<Vec<(Box<dyn Fn(&str) -> String>, BTreeMap<String, Value>)>, Error> {
-        let mut layers: Vec<(Box<dyn Fn(&str) -> String>, _)> = Vec::new();
-        if let Some((path, file)) = &self.file {
-            let path = path.display().to_string();
-            layers.push((Box::new(move |_| path.clone()), flat(file)?));
+    /// What is set to something that there is not, and secrets that are set in two ways.
+    fn misplaced(&self) -> Vec<Error> {
+        let mut problems = Vec::new();
+        for layer in self.layers() {
+            for name in layer.values.keys().filter(|name| !self.knows(name)) {
+                let meant = nearest(name, self.defaults.keys().map(String::as_str));
+                let suggestion = meant.map_or_else(|| ":".to_owned(), |meant| format!(": did you mean {meant}?"));
+                problems.push(Error::Unknown { origin: layer.origin(name), name: name.clone(), suggestion });
+            }
         }
-        layers.push((Box::new(variable), flat(&self.environment)?));
-        Ok(layers)
+        for name in SECRETS {
+            let file = format!("{name}_file");
+            if self.is_set(name) && self.is_set(&file) {
+                problems.push(unusable(&file, &format!("{name} is set as well: set one of the two")));
+            }
+        }
+        problems
     }
 
-    /// The settings themselves.
-    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let mut builder = Config::builder().add_source(defaults());
-        if let Some((_, file)) = &self.file {
-            builder = builder.add_source(file.clone());
+    /// Whether a source sets it to something.
+    fn is_set(&self, name: &str) -> bool {
+        self.winning(name).is_some_and(|(_, value)| !matches!(&value.kind, ValueKind::String(text) if text.is_empty()))
+    }
+
+    /// The value that counts, unless it is the default.
+    fn winning(&self, name: &str) -> Option<(&Layer, &Value)> {
+        self.layers().rev().find_map(|layer| Some((layer, layer.values.get(name)?)))
+    }
+
+    /// The settings themselves, with all that is wrong with single ones, which have their defaults then. None where not even
+    /// these can be read.
+    pub fn settings<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Error>) {
+        let mut problems = self.misplaced();
+        let names = self.layers().flat_map(|layer| layer.values.keys()).filter(|name| self.knows(name));
+        let names: BTreeSet<&String> = names.collect();
+        let values: Vec<(&str, &Layer, &Value)> = names
+            .into_iter()
+            .filter_map(|name| self.winning(name).map(|(layer, value)| (name.as_str(), layer, value)))
+            .collect();
+        match built::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
+            Ok(settings) => (Some(settings), problems),
+            // Each alone, so that each is named.
+            Err(all) => {
+                let mut good = Vec::new();
+                let before = problems.len();
+                for (name, layer, value) in &values {
+                    match built::<T>([(*name, *value)].into_iter()) {
+                        Ok(_) => good.push((*name, *value)),
+                        Err(error) => problems.push(self.problem(name, layer, &error)),
+                    }
+                }
+                if problems.len() == before {
+                    problems.push(unreadable(all));
+                }
+                (built(good.into_iter()).ok(), problems)
+            }
         }
-        let read = builder.add_source(self.environment.clone()).build().and_then(Config::try_deserialize);
-        read.map_err(unreadable)
+    }
+
+    /// One setting alone, whatever is wrong with the others.
+    pub fn one<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
+        let value = self.winning(name).map(|(_, value)| value).or_else(|| self.defaults.get(name));
+        let value = value.cloned().ok_or_else(|| Error::Unreadable(format!("there is no setting {name}")))?;
+        value.try_deserialize().map_err(|error| match self.winning(name) {
+            Some((layer, _)) => self.problem(name, layer, &error),
+            None => unreadable(error),
+        })
+    }
+
+    /// What is wrong with one setting; the default shows how it is written.
+    fn problem(&self, name: &str, layer: &Layer, error: &ConfigError) -> Error {
+        let problem = match self.defaults.get(name) {
+            // The parser's own words would quote it.
+            _ if SECRETS.contains(&name) => "must be a text".to_owned(),
+            Some(default) => format!("{}; the default is {}", told(error), shown(default, default)),
+            None => told(error),
+        };
+        Error::Unusable { name: name.to_owned(), origin: layer.origin(name), problem }
     }
 
     /// Every setting and where it comes from.
     pub fn in_force(&self) -> Vec<InForce> {
-        let layers = self.layers().unwrap_or_default();
         let settings = self.defaults.iter().map(|(name, default)| {
-            let last = layers.iter().rev().find_map(|(origin, values)| Some((origin(name), values.get(name)?)));
-            let (origin, value) = last.unwrap_or_else(|| ("default".to_owned(), default));
+            let is_secret = SECRETS.contains(&name.as_str());
+            let file = Some(format!("{name}_file")).filter(|_| is_secret);
+            let file = file.and_then(|file| self.winning(&file)?.1.clone().into_string().ok());
+            if let Some(path) = file.filter(|path| !path.is_empty()) {
+                return InForce { name: name.clone(), value: "(a secret)".to_owned(), origin: path };
+            }
+            let winning = self.winning(name).map(|(layer, value)| (layer.origin(name), value));
+            let (origin, value) = winning.unwrap_or_else(|| ("default".to_owned(), default));
             let value = match shown(value, default) {
-                value if !SECRETS.contains(&name.as_str()) => value,
+                value if !is_secret => value,
                 value if value == "\"\"" => "(none)".to_owned(),
                 _ => "(a secret)".to_owned(),
             };
             InForce { name: name.clone(), value, origin }
         });
         settings.collect()
+    }
+}
+
+fn read_file(path: &Path) -> Result<Layer, Error> {
+    if path.as_os_str().is_empty() {
+        let problem = "GATEWAY_CONFIG, or --config, is empty: set it to the path of a TOML file, or leave it out";
+        return Err(Error::Unreadable(problem.to_owned()));
+    }
+    let of_the_file = |problem: String| Error::Unreadable(format!("{}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| of_the_file(error.to_string()))?;
+    let values = flat(&File::from_str(&text, FileFormat::Toml));
+    let values = values.map_err(|error| of_the_file(without_the_source(&error.to_string())))?;
+    Ok(Layer { origin: Origin::File(path.to_owned()), values })
+}
+
+/// The settings of the defaults and of these values.
+fn built<'a, T: DeserializeOwned>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> Result<T, ConfigError> {
+    let mut builder = Config::builder().add_source(defaults());
+    for (name, value) in values {
+        builder = builder.set_override(name, value.clone())?;
+    }
+    builder.build().and_then(Config::try_deserialize)
+}
+
+/// What an error says, without the names that are told beside it.
+fn told(error: &ConfigError) -> String {
+    match error {
+        ConfigError::Type { unexpected, expected, .. } => format!("{unexpected} is not {expected}"),
+        ConfigError::At { error, .. } => told(error),
+        other => without_the_source(&other.to_string()),
     }
 }
 
@@ -128,14 +274,18 @@ fn shown(value: &Value, default: &Value) -> String {
 }
 
 /// The settings of a source by their names with dots, without tables.
-fn flat(source: &impl Source) -> Result<BTreeMap<String, Value>, Error> {
+fn flat(source: &impl Source) -> Result<BTreeMap<String, Value>, ConfigError> {
     let mut found = BTreeMap::new();
-    flatten("", source.collect().map_err(unreadable)?, &mut found);
+    flatten("", source.collect()?, &mut found);
     Ok(found)
 }
 
+/// Line breaks at the end of a text belong to the file that it was written in, such as one of Windows.
 fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String, Value>) {
-    for (name, value) in values {
+    for (name, mut value) in values {
+        if let ValueKind::String(text) = &mut value.kind {
+            text.truncate(without_line_breaks(text).len());
+        }
         let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value.kind {
             ValueKind::Table(inside) if !inside.is_empty() => flatten(&name, inside, found),
@@ -148,6 +298,10 @@ fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String
 
 /// The setting that was most likely meant: the same word in another section, or a word that is close.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    // How other programs call it.
+    if matches!(name, "port" | "host" | "listen" | "server.port" | "server.host" | "server.address") {
+        return Some("server.listen");
+    }
     let word = |name: &'a str| name.rsplit('.').next().unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
     let elsewhere = known.clone().find(|known| word(known) == last);
@@ -176,6 +330,10 @@ mod tests {
     use super::*;
     use crate::config::Settings;
 
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        Settings::of(&sources(variables)?)
+    }
+
     fn sources(variables: &[(&str, &str)]) -> Result<Sources, Error> {
         let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Sources::read(None, environment().source(Some(source)))
@@ -192,7 +350,7 @@ mod tests {
         #[case] name: &str,
         #[case] meant: Option<&str>,
     ) {
-        let told = sources(&[(variable, "sk_live_1")]).expect_err("an unknown setting").to_string();
+        let told = settings(&[(variable, "sk_live_1")]).expect_err("an unknown setting").to_string();
         assert!(told.contains(&format!("{name} ({variable})")) && !told.contains("sk_live"), "{told}");
         match meant {
             Some(meant) => assert!(told.contains(&format!("did you mean {meant}?")), "{told}"),
@@ -225,7 +383,10 @@ mod tests {
             let variable = variable(name);
             let sources = sources(&[(variable.as_str(), PLANTED)]).expect("a known setting");
             // What must have a form of its own, such as an address, is no secret.
-            let Ok(settings) = sources.settings::<Settings>() else { continue };
+            let (Some(settings), problems) = sources.settings::<Settings>() else { continue };
+            if !problems.is_empty() {
+                continue;
+            }
             let secret = !format!("{settings:?}").contains(PLANTED);
             let shown = sources.in_force().iter().any(|setting| setting.value.contains(PLANTED));
             assert_eq!(secret, !shown, "{name}");

@@ -1,10 +1,14 @@
 //! `[log]` and `[traces]`: what is seen from outside.
 
+use std::path::PathBuf;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Error, is_loopback, unusable};
+use super::error::Problems;
+use super::{Error, secret, unusable, word};
+use crate::outbound::is_loopback;
 use crate::telemetry::{log, traces};
 
 /// `[log]`
@@ -12,26 +16,37 @@ use crate::telemetry::{log, traces};
 #[serde(deny_unknown_fields)]
 pub struct Log {
     pub level: String,
+    #[serde(deserialize_with = "word::one_of")]
     format: log::Format,
+    queue: usize,
     pub digest_key: SecretString,
+    pub(super) digest_key_file: PathBuf,
 }
 
 /// Below it the digest of a name could be found by trying keys.
 const SHORTEST_KEY: usize = 32;
 
+/// The queue takes its memory at the start.
+const MOST_QUEUED: usize = 1_000_000;
+
 impl Log {
     /// What the log is started with.
     pub fn settings(&self) -> log::Settings {
-        log::Settings { level: self.level.clone(), format: self.format }
+        log::Settings { level: self.level.clone(), format: self.format, queue: self.queue }
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        log::check_level(&self.level).map_err(|problem| unusable("log.level", &problem.to_string()))?;
+        let mut problems = Problems::default();
+        problems.take(log::check_level(&self.level).map_err(|problem| unusable("log.level", &problem.to_string())));
+        if !(1..=MOST_QUEUED).contains(&self.queue) {
+            problems.add(unusable("log.queue", &format!("must be from 1 to {MOST_QUEUED}")));
+        }
         let length = self.digest_key.expose_secret().len();
         if length > 0 && length < SHORTEST_KEY {
-            return Err(unusable("log.digest_key", "must be 32 bytes at least, such as of `openssl rand -hex 32`"));
+            let problem = "must be 32 bytes at least, such as of `openssl rand -hex 32`";
+            problems.add(unusable("log.digest_key", problem));
         }
-        Ok(())
+        problems.end()
     }
 }
 
@@ -40,7 +55,8 @@ impl Log {
 #[serde(deny_unknown_fields)]
 pub struct Traces {
     endpoint: String,
-    authorization: SecretString,
+    pub(super) authorization: SecretString,
+    pub(super) authorization_file: PathBuf,
     sample_ratio: f64,
     pub trust_incoming: bool,
 }
@@ -69,6 +85,9 @@ impl Traces {
         let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty()).cloned();
         if authorization.is_some() && url.scheme() == "http" && !is_loopback(&url) {
             return Err(unusable("traces.endpoint", "must be https where traces.authorization is set"));
+        }
+        if let Some(authorization) = &authorization {
+            secret::check_header("traces.authorization", authorization)?;
         }
         Ok(Some(traces::Settings { endpoint: url, authorization, sample_ratio: self.sample_ratio }))
     }

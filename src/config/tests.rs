@@ -1,5 +1,6 @@
 //! The settings' rules, over the embedded defaults and made-up environments.
 
+use super::sources::Sources;
 use super::*;
 
 fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
@@ -83,4 +84,21 @@ fn what_is_misspelt_or_out_of_range_is_named() {
 fn the_key_is_never_shown() {
     let settings = with(&[("GATEWAY__UPSTREAM__API_KEY", "sk_live_123")]).expect("usable settings");
     assert!(!format!("{settings:?}").contains("sk_live"));
+}
+
+#[test]
+fn any_upstream_that_is_set_is_a_real_one_but_for_what_proves_to_be_the_sandbox() {
+    let near = ("GATEWAY__UPSTREAM__BASE_URL", "http://127.0.0.1:4010");
+    let audited = ("GATEWAY__AUDIT__DESTINATION", "stdout");
+    let sandbox = with(&[near]).expect("usable settings");
+    assert!(!sandbox.is_real_upstream() && sandbox.has_to_prove_sandbox());
+    let sidecar = with(&[near, PASSTHROUGH, audited]).expect("usable settings");
+    assert!(sidecar.is_real_upstream() && !sidecar.has_to_prove_sandbox());
+    assert!(!sidecar.introspection() && !sidecar.has_playground() && sidecar.rate_limit().is_some());
+    assert!(problem(&[near, PASSTHROUGH]).contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));
+    let embedded = with(&[PASSTHROUGH]).expect("usable settings");
+    assert!(!embedded.is_real_upstream() && !embedded.has_to_prove_sandbox());
+    let mut nonsense = embedded;
+    nonsense.upstream = with(&[near]).expect("usable settings").upstream.with_base_url("nonsense");
+    assert!(nonsense.is_real_upstream(), "what cannot be read is not taken for made up");
 }

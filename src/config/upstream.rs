@@ -1,13 +1,16 @@
 //! `[upstream]`: where the Customers API is, and with how much patience it is asked.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Error, is_loopback, unusable};
+use super::error::Problems;
+use super::{Error, secret, unusable, word};
+use crate::outbound::{Proxy, is_loopback};
 use crate::upstream::{ArrayEncoding, breaker, places, retry, stack};
 
 /// `[upstream]`
@@ -16,6 +19,10 @@ use crate::upstream::{ArrayEncoding, breaker, places, retry, stack};
 pub struct Upstream {
     base_url: String,
     pub api_key: SecretString,
+    pub(super) api_key_file: PathBuf,
+    pub(super) proxy: SecretString,
+    pub(super) proxy_file: PathBuf,
+    no_proxy: String,
     account_id: String,
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
@@ -34,10 +41,16 @@ pub struct Upstream {
     #[serde(with = "humantime_serde")]
     pub breaker_open: Duration,
     pub max_response_bytes: usize,
+    #[serde(deserialize_with = "word::one_of")]
     pub arrays: ArrayEncoding,
 }
 
 impl Upstream {
+    /// Whether there is one besides the embedded sandbox.
+    pub fn is_set(&self) -> bool {
+        !self.base_url.trim().is_empty()
+    }
+
     /// The Customers API; `None` where the embedded sandbox is to be asked.
     ///
     /// # Errors
@@ -70,6 +83,39 @@ impl Upstream {
         Uuid::try_parse(text).map(Some).map_err(|_| unusable("upstream.account_id", "not a UUID"))
     }
 
+    #[cfg(test)]
+    pub(super) fn with_base_url(self, url: &str) -> Self {
+        Self { base_url: url.to_owned(), ..self }
+    }
+
+    /// The egress proxy, where there is one.
+    ///
+    /// # Errors
+    /// Where it is no address of a proxy.
+    pub fn proxy(&self) -> Result<Option<Proxy>, Error> {
+        let variable =
+            |names: [&str; 2]| names.into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+        let (name, url, except) = match self.proxy.expose_secret().trim() {
+            "environment" => {
+                let except =
+                    if self.no_proxy.is_empty() { variable(["NO_PROXY", "no_proxy"]) } else { self.no_proxy.clone() };
+                (" (of HTTPS_PROXY)", variable(["HTTPS_PROXY", "https_proxy"]), except)
+            }
+            url => ("", url.to_owned(), self.no_proxy.clone()),
+        };
+        let url = url.trim();
+        if url.is_empty() {
+            return Ok(None);
+        }
+        // The address is not shown: it may hold a password.
+        let is_proxy = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_proxy {
+            let problem = format!("must be an address such as http://proxy.example.com:3128, or `environment`{name}");
+            return Err(unusable("upstream.proxy", &problem));
+        }
+        Ok(Some(Proxy { url: SecretString::from(url), except }))
+    }
+
     /// How calls are sent. A write that was sent is followed for as long as a request may take.
     pub fn stack(&self, deadline: Duration) -> stack::Settings {
         stack::Settings {
@@ -90,18 +136,23 @@ impl Upstream {
         }
     }
 
-    /// Whether its numbers are ones to work with.
+    /// Whether its settings are ones to work with.
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.base_url()?;
-        self.account()?;
+        let mut problems = Problems::default();
+        problems.take(self.base_url());
+        problems.take(self.account());
+        problems.take(self.proxy());
+        if !self.api_key.expose_secret().is_empty() {
+            problems.take(secret::check_header("upstream.api_key", &self.api_key));
+        }
         let positive = [
             ("upstream.connect_timeout", self.connect_timeout),
             ("upstream.timeout", self.timeout),
             ("upstream.breaker_window", self.breaker_window),
             ("upstream.breaker_open", self.breaker_open),
         ];
-        if let Some((name, _)) = positive.iter().find(|(_, duration)| duration.is_zero()) {
-            return Err(unusable(name, "must be longer than nothing"));
+        for (name, _) in positive.iter().filter(|(_, duration)| duration.is_zero()) {
+            problems.add(unusable(name, "must be longer than nothing"));
         }
         let counts = [
             ("upstream.max_attempts", usize::try_from(self.max_attempts).unwrap_or(usize::MAX)),
@@ -109,19 +160,17 @@ impl Upstream {
             ("upstream.breaker_min_calls", self.breaker_min_calls),
             ("upstream.max_response_bytes", self.max_response_bytes),
         ];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(unusable(name, "must be 1 at least"));
+        for (name, _) in counts.iter().filter(|(_, count)| *count == 0) {
+            problems.add(unusable(name, "must be 1 at least"));
         }
         if !(1..=100).contains(&self.breaker_failures_percent) {
-            return Err(unusable("upstream.breaker_failures_percent", "must be from 1 to 100"));
+            problems.add(unusable("upstream.breaker_failures_percent", "must be from 1 to 100"));
         }
         // The budget counts how many successes pay for one, in whole ones: 60 would be 100.
         if self.retry_budget_percent != 0 && 100 % self.retry_budget_percent != 0 {
-            return Err(unusable(
-                "upstream.retry_budget_percent",
-                "must be 0 or divide 100: 1, 2, 4, 5, 10, 20, 25, 50, 100",
-            ));
+            let problem = "must be 0 or divide 100: 1, 2, 4, 5, 10, 20, 25, 50, 100";
+            problems.add(unusable("upstream.retry_budget_percent", problem));
         }
-        Ok(())
+        problems.end()
     }
 }

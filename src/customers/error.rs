@@ -55,7 +55,9 @@ impl Error {
 fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
     match kind {
         Kind::Unauthenticated if callers_key => Code::Unauthenticated,
-        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted | Kind::Open { .. } => Code::UpstreamUnavailable,
+        Kind::Unauthenticated | Kind::Unreachable(_) | Kind::Interrupted | Kind::Open { .. } => {
+            Code::UpstreamUnavailable
+        }
         Kind::Forbidden => Code::Forbidden,
         Kind::NotFound | Kind::Failed { .. } => Code::UpstreamError,
         Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,

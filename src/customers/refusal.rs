@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::privacy::Personal;
-    use crate::upstream::RefusalItem;
+    use crate::upstream::{Cause, RefusalItem};
 
     #[rstest]
     #[case("Device.IpAddress", "device.ipAddress")]
@@ -285,6 +285,9 @@ mod tests {
         {
             assert!(matches!(mend(kind.into(), Write::Create, &[], true), Err(Error::OutcomeUnknown(_))));
         }
-        assert!(matches!(mend(Kind::Unreachable.into(), Write::Create, &[], true), Err(Error::Upstream(_))));
+        assert!(matches!(
+            mend(Kind::Unreachable(Cause::Refused).into(), Write::Create, &[], true),
+            Err(Error::Upstream(_))
+        ));
     }
 }

@@ -91,7 +91,7 @@ fn told(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
             ("The Customers API does not accept your key:", "send a valid one as `Authorization: Bearer …`.")
         }
         // The caller can do nothing about the gateway's key; the log says what it is.
-        Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted | Kind::Open { .. } => {
+        Kind::Unauthenticated | Kind::Unreachable(_) | Kind::Interrupted | Kind::Open { .. } => {
             ("The Customers API cannot be reached just now.", "Try again later.")
         }
         Kind::Forbidden => ("The Customers API does not allow this to your account.", ""),
@@ -117,7 +117,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::upstream::{self, Refusal};
+    use crate::upstream::{self, Cause, Refusal};
 
     #[rstest]
     #[case(Kind::Unauthenticated, Code::UpstreamUnavailable)]
@@ -127,7 +127,7 @@ mod tests {
     #[case(Kind::HeldBack { retry_after: Duration::ZERO }, Code::UpstreamRateLimited)]
     #[case(Kind::Running, Code::UpstreamTimeout)]
     #[case(Kind::Failed { status: 500, retry_after: None }, Code::UpstreamError)]
-    #[case(Kind::Unreachable, Code::UpstreamUnavailable)]
+    #[case(Kind::Unreachable(Cause::Refused), Code::UpstreamUnavailable)]
     #[case(Kind::Interrupted, Code::UpstreamUnavailable)]
     #[case(Kind::TimedOut, Code::UpstreamTimeout)]
     #[case(Kind::Busy, Code::Overloaded)]

@@ -3,6 +3,7 @@
 //! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET or
 //! QUERY, no batches. QUERY (RFC 10008) is a safe read with the body of a POST.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
@@ -69,7 +71,13 @@ pub async fn serve(
         summary.trace_id = traces::id(&span);
     });
     let mut compress = app.limits.compression;
-    let mut response = match exchange.run(&uri, &mut body).instrument(span.clone()).await {
+    let run = exchange.run(&uri, &mut body).instrument(span.clone());
+    let Some(ran) = until_cut(&app.services.cut, run).await else {
+        // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
+        // by chance, and could tell none of them more: the outcome of a write that was cut is unknown.
+        return pending().await;
+    };
+    let mut response = match ran {
         Ok(Answered { outcome, cache_control, age, in_clear }) => {
             compress &= !in_clear;
             notes.note(|summary| summary.codes = outcome.codes());
@@ -112,6 +120,16 @@ pub async fn serve(
         response.headers_mut().extend(timing.header().map(|value| (SERVER_TIMING, value)));
     }
     response
+}
+
+/// What `run` comes to, unless the process cuts what is still under way before. What ends at the same time is cut: a write
+/// that was cut ends then too, with an error.
+async fn until_cut<T>(cut: &CancellationToken, run: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = cut.cancelled() => None,
+        ran = run => Some(ran),
+    }
 }
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -439,6 +457,17 @@ fn cache_control(fresh_until: Option<Instant>) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_ends_when_it_is_cut_is_cut() {
+        let cut = CancellationToken::new();
+        let (ended, ends) = tokio::sync::oneshot::channel();
+        let mut run = std::pin::pin!(until_cut(&cut, ends));
+        assert!(futures_util::poll!(run.as_mut()).is_pending());
+        cut.cancel();
+        ended.send(()).expect("it waits");
+        assert!(run.await.is_none());
+    }
 
     #[test]
     fn what_breaks_after_a_write_does_not_say_that_nothing_was_changed() {

@@ -1,4 +1,5 @@
-//! The log: lines on standard error, for a person at a terminal or for a pipeline.
+//! The log: lines on standard error, for a person at a terminal or for a pipeline. They leave by [`super::log_queue`], which
+//! nobody waits for.
 //!
 //! Only fields that the program names itself are logged. Libraries that would print headers and bodies at their lower
 //! levels are held at `warn`, whatever level is asked for.
@@ -11,11 +12,15 @@ use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
+use super::log_queue::LogQueue;
+
 /// What is logged, and how; see `[log]` in `config/default.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub level: String,
     pub format: Format,
+    /// How many lines may wait to be written.
+    pub queue: usize,
 }
 
 /// How lines are written.
@@ -76,12 +81,15 @@ impl LevelHandle {
 }
 
 /// The layer that writes lines, and the handle of its level.
-pub(super) fn layer(settings: &Settings) -> Result<(impl Layer<Registry> + use<>, LevelHandle), Unreadable> {
+pub(super) fn layer(
+    settings: &Settings,
+    queue: LogQueue,
+) -> Result<(impl Layer<Registry> + use<>, LevelHandle), Unreadable> {
     let (filter, handle) = reload::Layer::new(self::filter(&settings.level)?);
     // A line says all that there is to say; spans are for traces.
     let filter = filter.and(filter_fn(|line: &Metadata<'_>| line.is_event() && is_ours_or_a_warning(line)));
     let terminal = io::stderr().is_terminal();
-    let lines = lines().with_writer(io::stderr);
+    let lines = lines().with_writer(queue);
     let lines = match (settings.format, terminal) {
         (Format::Json, _) | (Format::Auto, false) => {
             lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()

@@ -207,7 +207,7 @@ metrics! {
     UPSTREAM_MASKED_HERE: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
         "Values that the upstream sent in clear where masked ones belong, and that the gateway masked.";
     TOKENS_REFUSED: Counter "gateway_tokens_refused_total"
-        [("reason", &["missing", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
+        [("reason", &["missing", "too_long", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
             "not_yet_valid", "issuer", "audience", "claims", "no_keys"])]
         "Bearer tokens that were refused, by the reason that callers are not told.";
     KEY_LOADS: Counter "gateway_key_loads_total" [("outcome", &["loaded", "failed"])]
@@ -218,10 +218,12 @@ metrics! {
         "Audit records by whether they are known to be written.";
     WRITES_IN_FLIGHT: Gauge "gateway_writes_in_flight" []
         "Writes that were begun and not yet ended.";
+    LOG_LINES_DROPPED: Counter "gateway_log_lines_dropped_total" []
+        "Log lines that were dropped, since the log's reader is slow, stands still or is gone.";
     TRACE_EXPORTS: Counter "gateway_trace_exports_total" [("outcome", &["sent", "failed"])]
         "Batches of spans that were sent to the collector.";
     RELOADS: Counter "gateway_reloads_total" [("outcome", &["done", "failed"])]
-        "Reloads of the log level and the trusted documents by SIGHUP.";
+        "Reloads of settings by SIGHUP, and of secrets and certificates whose files changed.";
     PANICS: Counter "gateway_panics_total" []
         "Tasks that panicked: always a defect.";
     DRAINING: Gauge "gateway_draining" []
@@ -267,7 +269,7 @@ pub const REQUEST_FIELDS: &[Field] = &[
     field("operation_name", "The operation's name, for trusted documents only: any other is the caller's words."),
     field("document", "The document's id in the manifest; of any other a digest under `log.digest_key`."),
     field("planned_calls", "What it was going to cost: upstream calls with nothing kept."),
-    field("upstream_calls", "Upstream calls that were made for it."),
+    field("upstream_calls", "Upstream calls that went out for it, however many attempts each took."),
     field("cache_hits", "Answers that were kept and fresh."),
     field("shared_calls", "Answers of calls that were made for another request at the same time."),
     field("caller", "A digest of the caller's token subject or key, under `log.digest_key`; none for anonymous ones."),

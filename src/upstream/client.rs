@@ -31,6 +31,7 @@ use super::stack::{self, Stack};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
 use crate::model::lenient::{Loose, Object, Unreadable};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
+use crate::outbound::Proxy;
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
 
@@ -46,6 +47,8 @@ const MOST_ROWS_LOGGED: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub base_url: Url,
+    /// The way out, where it is not the direct one.
+    pub proxy: Option<Proxy>,
     pub connect_timeout: Duration,
     pub max_response_bytes: usize,
     pub arrays: ArrayEncoding,
@@ -62,7 +65,7 @@ pub struct Caller {
     pub payer: u128,
     /// The id of the gateway's request that needs the call.
     pub correlation_id: String,
-    /// Counts the calls that are made for this request.
+    /// Counts the calls that go out for this request, however many attempts each takes.
     pub calls: Arc<AtomicU64>,
     /// For how long this request has waited for calls.
     pub waiting: Arc<Waiting>,
@@ -152,7 +155,12 @@ impl Client {
     /// # Errors
     /// Where TLS or DNS cannot be set up on this machine.
     pub fn new(settings: &Settings) -> Result<Self, NotBuilt> {
-        let exchange = Exchange::new(settings.connect_timeout, settings.max_response_bytes)?;
+        let exchange = Exchange::new(
+            &settings.base_url,
+            settings.proxy.as_ref(),
+            settings.connect_timeout,
+            settings.max_response_bytes,
+        )?;
         let health = Health::default();
         let stack = stack::around(exchange, &settings.stack, health.breaker.clone())?;
         Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.arrays, health })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::outbound::Cause;
 use crate::privacy::Personal;
 
 /// A call that gave no usable answer.
@@ -52,8 +53,8 @@ pub enum Kind {
     #[error("the upstream failed with status {status}")]
     Failed { status: u16, retry_after: Option<Duration> },
     /// No connection could be made: nothing was sent.
-    #[error("the upstream cannot be reached")]
-    Unreachable,
+    #[error("the upstream cannot be reached: {0}")]
+    Unreachable(Cause),
     /// The connection broke after the request was on its way.
     #[error("the connection to the upstream broke")]
     Interrupted,
@@ -128,7 +129,7 @@ impl Kind {
             Self::RateLimited { .. } => "rate_limited",
             Self::HeldBack { .. } => "held_back",
             Self::Failed { .. } => "failed",
-            Self::Unreachable => "unreachable",
+            Self::Unreachable(_) => "unreachable",
             Self::Interrupted => "interrupted",
             Self::TimedOut => "timed_out",
             Self::Busy => "busy",
@@ -140,7 +141,7 @@ impl Kind {
 
     /// Whether the upstream is in trouble, as against what it says about a request, a key or a rate.
     pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Unreachable | Self::Interrupted | Self::TimedOut | Self::Failed { .. })
+        matches!(self, Self::Unreachable(_) | Self::Interrupted | Self::TimedOut | Self::Failed { .. })
     }
 
     /// Whether a breaker counts it: trouble, and a success that is none, such as a page that says it is down for work. A
@@ -151,7 +152,7 @@ impl Kind {
 
     /// Whether nothing was sent.
     pub fn is_unsent(&self) -> bool {
-        self.is_kept_back() || matches!(self, Self::Unreachable)
+        self.is_kept_back() || matches!(self, Self::Unreachable(_))
     }
 
     /// Whether there was no attempt at all.

@@ -1,7 +1,6 @@
 //! One request on the wire: sent, and its answer read up to a bound.
 //!
-//! Redirects are not followed (one would carry the credential to another host), proxies are not looked for, and the
-//! client's own repeating is off: what is sent again is decided in `super::retry` alone.
+//! The client follows no redirects and repeats nothing: what is sent again is decided in `super::retry` alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +19,7 @@ use super::coding::{self, Decoder};
 use super::envelope::{self, Envelope};
 use super::error::{Error, Kind};
 use super::patience::Patience;
+use crate::outbound::{self, Cause, Proxy};
 
 /// A call as it goes through the stack; each attempt sends the same bytes.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct Request {
     pub patience: Patience,
     /// Where it is sent again: the outcome that was not good enough.
     pub repeats: Option<&'static str>,
-    /// Counts what is sent.
+    /// Counts calls that went out.
     pub calls: Arc<AtomicU64>,
 }
 
@@ -66,12 +66,13 @@ impl Exchange {
     ///
     /// # Errors
     /// Where TLS or DNS cannot be set up on this machine.
-    pub fn new(connect_timeout: Duration, max_response_bytes: usize) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
+    pub fn new(
+        base_url: &Url,
+        proxy: Option<&Proxy>,
+        connect_timeout: Duration,
+        max_response_bytes: usize,
+    ) -> Result<Self, reqwest::Error> {
+        let http = outbound::client(base_url, proxy)?
             // Codings are the business of `super::coding`: the client knows them in small letters alone.
             .no_gzip()
             .no_brotli()
@@ -97,7 +98,10 @@ impl Exchange {
         out.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding::ACCEPTED));
         *out.body_mut() = request.body.map(reqwest::Body::from);
         let erases = *out.method() == Method::DELETE;
-        request.calls.fetch_add(1, Ordering::Relaxed);
+        // A call is one however often it is sent.
+        if request.repeats.is_none() {
+            request.calls.fetch_add(1, Ordering::Relaxed);
+        }
         let response = self.http.execute(out).await.map_err(|error| kind_of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = envelope::legible(self.read(response).await?);
@@ -142,7 +146,7 @@ fn kind_of(error: &reqwest::Error) -> Kind {
     if error.is_timeout() && !error.is_connect() {
         Kind::TimedOut
     } else if error.is_connect() {
-        Kind::Unreachable
+        Kind::Unreachable(Cause::of(error))
     } else {
         Kind::Interrupted
     }

@@ -92,7 +92,7 @@ impl Policy {
         // upstream to do, and a write that still runs is not given up because others fail.
         let is_free =
             matches!(kind, Kind::Conflict(_) | Kind::Running | Kind::Busy | Kind::Open { .. } | Kind::HeldBack { .. });
-        let was_none = is_free || (request.is_write() && matches!(kind, Kind::Unreachable));
+        let was_none = is_free || (request.is_write() && matches!(kind, Kind::Unreachable(_)));
         self.attempts += u32::from(!was_none);
         if self.attempts >= self.max_attempts {
             return Err(Forgone::Attempts);

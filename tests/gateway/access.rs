@@ -3,6 +3,7 @@
 mod accounts;
 mod keys;
 mod provider;
+mod renewal;
 mod subgraph;
 mod tokens;
 mod upstream_report;
@@ -63,11 +64,11 @@ async fn gateway(jwt: &str) -> Gateway {
     tokio::spawn(sandbox::serve(listener, sandbox::Settings { default_key: "sandbox".into() }, stop.clone()));
     let settings = format!(
         "[auth]\nmode = 'jwt'\n[auth.jwt]\nissuer = '{ISSUER}'\naudience = '{AUDIENCE}'\n{jwt}\n\
-         [upstream]\nbase_url = '{upstream}'\naccount_id = '{OWN}'\n"
+         [upstream]\naccount_id = '{OWN}'\n\
+         timeout = '30s'\n[server]\ndeadline = '60s'\n"
     );
     let settings = Settings::read(Some(&file("settings.toml", &settings))).unwrap();
-    let base_url = settings.upstream.base_url().unwrap().unwrap();
-    let app = Arc::new(App::new(&settings, base_url).unwrap());
+    let app = Arc::new(App::new(&settings, upstream.parse().unwrap()).unwrap());
     let public = TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = TcpListener::bind("127.0.0.1:0").unwrap();
     let graphql = format!("http://{}/graphql", public.local_addr().unwrap());

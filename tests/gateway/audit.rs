@@ -246,3 +246,53 @@ async fn records_on_standard_output_are_alone_there() {
     let (whole, said) = verify(&gateway.directory.path("stdout"));
     assert!(whole && said.contains("1 records"), "{said}");
 }
+
+/// What happens to an audit file while it is written.
+type Happens = fn(&std::path::Path);
+
+#[rstest]
+#[case::removed(|file: &std::path::Path| std::fs::remove_file(file).unwrap())]
+#[case::moved_away(|file: &std::path::Path| std::fs::rename(file, file.with_extension("1")).unwrap())]
+#[case::replaced(|file: &std::path::Path| {
+    std::fs::copy(file, file.with_extension("new")).unwrap();
+    std::fs::rename(file.with_extension("new"), file).unwrap();
+})]
+#[case::truncated(|file: &std::path::Path| std::fs::write(file, "").unwrap())]
+#[case::cut(|file: &std::path::Path| {
+    let half = std::fs::metadata(file).unwrap().len() / 2;
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(half).unwrap();
+})]
+#[case::written_by_somebody_else(|file: &std::path::Path| {
+    use std::io::Write;
+    writeln!(std::fs::OpenOptions::new().append(true).open(file).unwrap(), "hello").unwrap();
+})]
+#[tokio::test]
+async fn a_file_that_is_not_the_one_that_was_written_takes_no_records(#[case] happens: Happens) {
+    let gateway = Process::start(&[]).await;
+    let id = gateway.somebody().await;
+    assert_eq!(unmask(&gateway, json!({ "id": id })).await.json()["errors"], Value::Null);
+    happens(&gateway.audit_file());
+    let before = gateway.audit();
+    for missing in 1..=2 {
+        let got = unmask(&gateway, json!({ "id": id })).await;
+        assert_eq!(got.code(), "INTERNAL_SERVER_ERROR", "nobody is shown: {}", got.text);
+        let told = gateway.admin("/readyz").await.json();
+        assert_eq!(told["audit"]["missingRecords"], missing, "{told}");
+    }
+    assert_eq!(gateway.audit(), before, "nothing more is written there");
+    assert!(gateway.said().contains("the audit file cannot be written"), "{}", gateway.said());
+}
+
+#[tokio::test]
+async fn a_file_that_is_back_as_it_was_goes_on() {
+    let gateway = Process::start(&[]).await;
+    let id = gateway.somebody().await;
+    assert_eq!(unmask(&gateway, json!({ "id": id })).await.json()["errors"], Value::Null);
+    let (file, away) = (gateway.audit_file(), gateway.audit_file().with_extension("away"));
+    std::fs::rename(&file, &away).unwrap();
+    assert_eq!(unmask(&gateway, json!({ "id": id })).await.code(), "INTERNAL_SERVER_ERROR");
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(unmask(&gateway, json!({ "id": id })).await.json()["errors"], Value::Null);
+    let (whole, said) = verify(&file);
+    assert!(whole && said.contains("2 records"), "{said}");
+}

@@ -18,6 +18,7 @@ pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY")) {
         command.env_remove(name);
     }
+    command.env_remove("PORT");
     for setting in ["SERVER__LISTEN", "SERVER__ADMIN_LISTEN", "SANDBOX__LISTEN"] {
         command.env(format!("GATEWAY__{setting}"), "127.0.0.1:0");
     }
@@ -46,13 +47,19 @@ pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The one line on standard error of a program that would not start.
+/// What a program says on standard error that would not start: one line for each problem, under a heading where there are
+/// several.
 pub fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = run(arguments, variables);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{told}");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let (heading, problems) = told.split_once('\n').unwrap();
+    if !problems.is_empty() {
+        let count = problems.lines().count();
+        assert!(heading.starts_with(&format!("customers-gateway: {count} ")) && heading.ends_with(':'), "{told}");
+        assert!(problems.lines().all(|line| line.starts_with("  ") && line.contains(": ")), "{told}");
+    }
     told
 }
 
@@ -126,7 +133,14 @@ impl Serving {
 #[case::nothing_at_once(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")], &["upstream.max_in_flight", "GATEWAY__UPSTREAM__MAX_IN_FLIGHT"])]
 #[case::an_upstream_in_clear(&[("GATEWAY__UPSTREAM__BASE_URL", "http://api.example.com")], &["upstream.base_url", "https"])]
 #[case::a_real_upstream_for_anybody(&[("GATEWAY__UPSTREAM__BASE_URL", "https://api.example.com")], &["auth.mode", "GATEWAY__AUTH__MODE"])]
-#[case::an_unknown_mode(&[("GATEWAY__AUTH__MODE", "open")], &["open"])]
+#[case::an_unknown_mode(&[("GATEWAY__AUTH__MODE", "open")], &["auth.mode (GATEWAY__AUTH__MODE)", "open", "`sandbox`, `passthrough`, `jwt`"])]
+#[case::an_unknown_switch(&[("GATEWAY__PLAYGROUND__ENABLED", "true")], &["GATEWAY__PLAYGROUND__ENABLED", "`auto`, `on`, `off`"])]
+#[case::no_number(&[("GATEWAY__GRAPHQL__MAX_DEPTH", "deep")], &["graphql.max_depth (GATEWAY__GRAPHQL__MAX_DEPTH)", "the default is 24"])]
+#[case::no_file_of_settings(&[("GATEWAY_CONFIG", "")], &["GATEWAY_CONFIG", "is empty", "path of a TOML file"])]
+#[case::one_underscore(&[("GATEWAY_AUTH_MODE", "jwt")], &["GATEWAY_AUTH_MODE", "did you mean GATEWAY__AUTH__MODE?"])]
+#[case::a_port_alone(&[("GATEWAY__PORT", "8080")], &["GATEWAY__PORT", "did you mean server.listen?"])]
+#[case::one_address_twice(&[("GATEWAY__SERVER__LISTEN", "127.0.0.1:4999"), ("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:4999")], &["server.admin_listen", "one of its own"])]
+#[case::a_key_in_two_lines(&[("GATEWAY__UPSTREAM__API_KEY", "sk_1\nsk_2")], &["upstream.api_key (GATEWAY__UPSTREAM__API_KEY)", "no HTTP header"])]
 #[case::a_log_level(&[("GATEWAY__LOG__LEVEL", "loud=loud=loud")], &["log.level"])]
 #[case::a_file_that_is_not_there(&[("GATEWAY_CONFIG", "/nowhere/gateway.toml")], &["/nowhere/gateway.toml"])]
 #[test]
@@ -162,6 +176,127 @@ fn a_port_that_is_taken_is_named_with_its_setting(#[case] variable: &str, #[case
     for word in [address.as_str(), variable.as_str(), setting] {
         assert!(told.contains(word), "{told}");
     }
+}
+
+#[test]
+fn several_problems_are_told_at_once() {
+    let told = complaint(
+        &["serve"],
+        &[
+            ("GATEWAY__AUTH__MODE", "foo"),
+            ("GATEWAY__SERVER__DEADLINE", "soon"),
+            ("GATEWAY__SERVER__LISTN", "127.0.0.1:0"),
+            ("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0"),
+            ("GATEWAY__GRAPHQL__MAX_DEPTH", "9999"),
+            ("GATEWAY__LOG__DIGEST_KEY", "planted"),
+        ],
+    );
+    let named = [
+        "AUTH__MODE",
+        "SERVER__DEADLINE",
+        "SERVER__LISTN",
+        "UPSTREAM__MAX_IN_FLIGHT",
+        "GRAPHQL__MAX_DEPTH",
+        "LOG__DIGEST_KEY",
+    ];
+    for name in named {
+        assert_eq!(told.matches(&format!("(GATEWAY__{name})")).count(), 1, "{name}: {told}");
+    }
+    assert_eq!(told.lines().count(), 1 + named.len(), "{told}");
+    assert!(!told.contains("planted"), "{told}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named_and_not_shown() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = program(&["check-config"], &[]);
+    command.env("GATEWAY__UPSTREAM__API_KEY", std::ffi::OsStr::from_bytes(b"sk_planted\xff"));
+    let output = command.output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("GATEWAY__UPSTREAM__API_KEY is no text"), "{told}");
+    assert!(!told.contains("planted"), "{told}");
+}
+
+#[test]
+fn everything_that_tokens_need_is_told_at_once() {
+    let told = complaint(&["check-config"], &[("GATEWAY__AUTH__MODE", "jwt")]);
+    for name in ["issuer", "audience", "algorithms"] {
+        assert!(told.contains(&format!("auth.jwt.{name} ")), "{name}: {told}");
+    }
+}
+
+#[test]
+fn ports_that_are_taken_are_told_at_once() {
+    let taken: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let address = |at: usize| taken[at].local_addr().unwrap().to_string();
+    let told = complaint(
+        &["serve"],
+        &[
+            ("GATEWAY__SERVER__LISTEN", address(0).as_str()),
+            ("GATEWAY__SERVER__ADMIN_LISTEN", address(1).as_str()),
+            ("GATEWAY__SANDBOX__LISTEN", address(2).as_str()),
+        ],
+    );
+    for (at, setting) in ["server.listen", "server.admin_listen", "sandbox.listen"].into_iter().enumerate() {
+        assert!(told.contains(&address(at)) && told.contains(&format!("(setting {setting})")), "{told}");
+    }
+    assert_eq!(told.lines().count(), 4, "{told}");
+}
+
+#[test]
+fn line_breaks_at_the_end_of_values_are_left_out() {
+    let variables = [
+        ("GATEWAY__AUTH__MODE", "passthrough\r"),
+        ("GATEWAY__SERVER__DEADLINE", "3s\r\n"),
+        ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0\n"),
+        ("GATEWAY__GRAPHQL__MAX_DEPTH", "12\r"),
+        ("GATEWAY__UPSTREAM__API_KEY", "sk_planted\n"),
+    ];
+    let output = run(&["check-config"], &variables);
+    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && told.contains("server.deadline = \"3s\"") && told.contains("callers   passthrough"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_port_that_the_platform_asks_for_is_not_passed_over_in_silence() {
+    let serving = Serving::start(&[("PORT", "8080")]);
+    let (_, log) = serving.stop();
+    assert!(log.contains("PORT") && log.contains("GATEWAY__SERVER__LISTEN=0.0.0.0:8080"), "{log}");
+    let (_, log) = Serving::start(&[]).stop();
+    assert!(!log.contains("PORT"), "{log}");
+}
+
+#[test]
+fn a_health_check_looks_at_the_address_alone() {
+    let serving = Serving::start(&[]);
+    let admin = serving.greeting.split_whitespace().find(|word| word.ends_with("/readyz")).unwrap();
+    let admin = admin.trim_start_matches("http://").trim_end_matches("/readyz").to_owned();
+    let directory = crate::process::Directory::new();
+    let file = directory.path("gateway.toml");
+    // All else in it is wrong.
+    let text = format!(
+        "[server]\nadmin_listen = \"{admin}\"\ndeadline = \"soon\"\n[auth]\nmode = \"foo\"\n[nothing]\na = 1\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let healthy = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = program(arguments, variables);
+        if !variables.iter().any(|(name, _)| *name == "GATEWAY__SERVER__ADMIN_LISTEN") {
+            command.env_remove("GATEWAY__SERVER__ADMIN_LISTEN");
+        }
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(healthy(&["health", "--config", file], &[]), (true, String::new()));
+    assert_eq!(healthy(&["health"], &[("GATEWAY_CONFIG", file)]), (true, String::new()));
+    assert_eq!(healthy(&["health", &admin], &[("GATEWAY__AUTH__MODE", "foo")]), (true, String::new()));
+    let variables = [("GATEWAY__SERVER__ADMIN_LISTEN", admin.as_str()), ("GATEWAY__AUTH__MODE", "foo")];
+    assert!(healthy(&["health"], &variables).0);
+    let (good, told) = healthy(&["health", "nowhere"], &[]);
+    assert!(!good && told.contains("nowhere"), "{told}");
 }
 
 #[test]

@@ -137,9 +137,28 @@ impl Process {
         }
     }
 
-    /// All that it wrote to its standard output and its standard error so far.
+    /// All that it wrote to its standard output and its standard error so far, with every line that it has logged before.
     pub fn said(&self) -> String {
+        self.until_the_log_is_written();
         self.directory.read("stdout") + &self.directory.read("stderr")
+    }
+
+    /// Lines are written by a thread of their own, which sleeps where none is left. One that has ended has none.
+    fn until_the_log_is_written(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let works = || {
+            let tasks = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+            let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+            // The second field is the thread's name, the third one its state.
+            stats
+                .filter_map(|stat| stat.split_once(" (log) ").map(|(_, rest)| rest.starts_with('S')))
+                .any(|sleeps| !sleeps)
+        };
+        let started = Instant::now();
+        while works() {
+            assert!(started.elapsed() < Duration::from_secs(30), "its log is not written");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn audit(&self) -> String {

@@ -52,15 +52,24 @@ pub struct Supply {
     /// The number of loads that somebody waits for.
     wanted: watch::Sender<u64>,
     pause: Duration,
+    /// Where keys are published that have no source.
+    fixed: Option<watch::Sender<Snapshot>>,
     _task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Supply {
-    /// Keys that never change.
+    /// Keys that have no source and do not age.
     pub fn fixed(keys: KeySet) -> Self {
         let snapshot = Snapshot { keys: Some(Arc::new(keys)), loads: 0, next: None, loaded_at: Instant::now() };
-        let (_, snapshot) = watch::channel(snapshot);
-        Self { snapshot, wanted: watch::Sender::new(0), pause: Duration::ZERO, _task: None }
+        let (publish, snapshot) = watch::channel(snapshot);
+        Self { snapshot, wanted: watch::Sender::new(0), pause: Duration::ZERO, fixed: Some(publish), _task: None }
+    }
+
+    /// Puts other keys in place of those that have no source; keys that have one stay.
+    pub fn replace_fixed(&self, keys: KeySet) {
+        if let Some(publish) = &self.fixed {
+            publish.send_modify(|snapshot| snapshot.keys = Some(Arc::new(keys)));
+        }
     }
 
     /// Keys from a source. The first load begins at once.
@@ -70,7 +79,7 @@ impl Supply {
         let (publish, snapshot) = watch::channel(Snapshot { keys, loads: 0, next: Some(now), loaded_at: now });
         let wanted = watch::Sender::new(0);
         let task = tokio::spawn(keep(source, pace, publish, wanted.subscribe()));
-        Self { snapshot, wanted, pause: pace.min_interval, _task: Some(AbortOnDropHandle::new(task)) }
+        Self { snapshot, wanted, pause: pace.min_interval, fixed: None, _task: Some(AbortOnDropHandle::new(task)) }
     }
 
     /// The keys as they are.
@@ -78,7 +87,7 @@ impl Supply {
         self.snapshot.borrow().clone()
     }
 
-    /// How long ago the keys were loaded; since the start where none could be had yet. None for keys that never change.
+    /// How long ago the keys were loaded; since the start where none could be had yet. None for keys that do not age.
     pub fn age(&self) -> Option<Duration> {
         let snapshot = self.now();
         snapshot.next.map(|_| snapshot.loaded_at.elapsed())

@@ -6,8 +6,8 @@
 //! even that fails nothing more is written, since a chain with a torn line in it proves nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
@@ -112,7 +112,7 @@ fn open(path: &Path, fsync: bool) -> Result<Writer, Unusable> {
     let last = last_link(&mut reader, length)
         .map_err(unopened)?
         .map_err(|problem| Unusable::BrokenEnd(path.to_owned(), problem))?;
-    Ok(Writer { out: Out::File { file, length, fsync }, last, torn: false })
+    Ok(Writer { out: Out::File { file, path: path.to_owned(), length, fsync }, last, torn: false })
 }
 
 /// The place of the last line of a file, or what is wrong with its end.
@@ -135,6 +135,7 @@ enum Out {
     Stream(io::Stdout),
     File {
         file: File,
+        path: PathBuf,
         /// Up to where the file holds whole lines.
         length: u64,
         fsync: bool,
@@ -146,12 +147,16 @@ impl Out {
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Self::Stream(stream) => stream.write_all(lines).and_then(|()| stream.flush()),
-            Self::File { file, length, fsync } => {
+            Self::File { file, path, length, fsync } => {
+                check_in_place(file, path, *length)?;
                 file.write_all(lines)?;
                 if *fsync {
                     file.sync_data()?;
                 }
-                *length += lines.len() as u64;
+                // It may have been taken away meanwhile.
+                let written = *length + lines.len() as u64;
+                check_in_place(file, path, written)?;
+                *length = written;
                 Ok(())
             }
         }
@@ -164,6 +169,28 @@ impl Out {
             Self::File { file, length, .. } => file.set_len(*length),
         }
     }
+}
+
+/// Whether the file that is open is still the one at its path, and holds what was written and nothing else. A file that was
+/// removed, renamed, replaced or truncated takes lines that nobody finds again; what somebody else wrote breaks the chain.
+fn check_in_place(file: &File, path: &Path, length: u64) -> io::Result<()> {
+    let (open, there) = (file.metadata()?, path.metadata()?);
+    if (open.dev(), open.ino()) != (there.dev(), there.ino()) {
+        return Err(io::Error::new(ErrorKind::NotFound, Displaced::Replaced));
+    }
+    if open.len() != length {
+        return Err(io::Error::new(ErrorKind::InvalidData, Displaced::Changed));
+    }
+    Ok(())
+}
+
+/// Why the file is not the one that was written so far.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Displaced {
+    #[error("another file is at its path")]
+    Replaced,
+    #[error("it was truncated, or written by somebody else")]
+    Changed,
 }
 
 struct Writer {
@@ -211,6 +238,11 @@ impl Writer {
                 Ok(())
             }
             Err(problem) => {
+                // What somebody else did to the file stays as it is: it is a matter for whoever looks into it.
+                if let Some(reason) = problem.get_ref().and_then(|problem| problem.downcast_ref::<Displaced>()) {
+                    error!(%reason, "the audit file cannot be written: no record is kept until it is back as it was");
+                    return Err(Torn);
+                }
                 error!(kind = %problem.kind(), "the audit file cannot be written");
                 if let Err(problem) = self.out.take_back() {
                     error!(kind = %problem.kind(), "a torn line stays in the audit file: no more records are written");

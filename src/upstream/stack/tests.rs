@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
+use crate::outbound::Cause;
 use crate::upstream::error::Refusal;
 use crate::upstream::patience::Patience;
 
@@ -110,7 +111,7 @@ fn conflict() -> Kind {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_is_sent_again_where_that_can_help() {
-    for kind in [Kind::Unreachable, Kind::Interrupted, Kind::TimedOut, failed(None), limited(None)] {
+    for kind in [Kind::Unreachable(Cause::Refused), Kind::Interrupted, Kind::TimedOut, failed(None), limited(None)] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.read().await.is_ok());
         assert_eq!(upstream.calls(), 2);
@@ -174,7 +175,9 @@ async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
         assert!(upstream.write().await.is_ok());
         assert_eq!(upstream.calls(), 2);
     }
-    for kind in [Kind::Unreachable, limited(None), Kind::Refused(Refusal::default()), Kind::Unauthenticated] {
+    for kind in
+        [Kind::Unreachable(Cause::Refused), limited(None), Kind::Refused(Refusal::default()), Kind::Unauthenticated]
+    {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.write().await.is_err());
         assert_eq!(upstream.calls(), 1);
@@ -267,7 +270,7 @@ async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
 
 #[tokio::test(start_paused = true)]
 async fn what_became_of_a_write_is_not_known_from_what_came_after() {
-    for kind in [Kind::Unauthenticated, Kind::Forbidden, limited(Some(60)), Kind::Unreachable] {
+    for kind in [Kind::Unauthenticated, Kind::Forbidden, limited(Some(60)), Kind::Unreachable(Cause::Refused)] {
         let upstream = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(kind))]);
         assert!(matches!(upstream.write().await, Err(Kind::Interrupted | Kind::TimedOut)));
     }

@@ -204,15 +204,18 @@ async fn only_keys_for_what_is_allowed_are_taken() {
 async fn verified(keys: Vec<Value>, token: &str) -> bool {
     let provider = Provider::start(&[]).await;
     provider.publish_keys(keys);
-    let verifier = Verifier::start(jwt::Settings {
-        issuer: ISSUER.into(),
-        audience: AUDIENCE.into(),
-        algorithms: vec![Algorithm::RS256, Algorithm::ES256],
-        keys: KeySource::Jwks(provider.url.parse().unwrap()),
-        names: Names { subject: "sub".into(), permissions: "permissions".into(), account: None },
-        leeway: Duration::ZERO,
-        pace: Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) },
-    });
+    let verifier = Verifier::start(
+        jwt::Settings {
+            issuer: ISSUER.into(),
+            audience: AUDIENCE.into(),
+            algorithms: vec![Algorithm::RS256, Algorithm::ES256],
+            keys: KeySource::Jwks(provider.url.parse().unwrap()),
+            names: Names { subject: "sub".into(), permissions: "permissions".into(), account: None },
+            leeway: Duration::ZERO,
+            pace: Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) },
+        },
+        None,
+    );
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     verifier.unwrap().verify(token, deadline).await.is_ok()
 }

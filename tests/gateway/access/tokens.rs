@@ -175,6 +175,37 @@ async fn a_bad_token_is_refused_without_a_word_of_it() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_up_to_16_kib_and_a_longer_one_has_a_reason_of_its_own() {
+    let secret = "a test secret of thirty-two bytes or more";
+    let gateway = gateway(&format!("algorithms = ['HS256']\nsecret = '{secret}'")).await;
+    let signer = Signer::secret(secret);
+    let of_about = |bytes: usize| signer.token(&claims(json!({"groups": "x".repeat(bytes * 3 / 4 - 600)})));
+    for kib in [8, 9, 12, 15] {
+        let token = of_about(kib * 1024 + 512);
+        assert!(token.len() > kib * 1024 && token.len() < 16 * 1024, "{}", token.len());
+        assert_eq!(gateway.status(&token).await, 200, "{kib} KiB");
+    }
+    assert_eq!(gateway.status(&of_about(18 * 1024)).await, 401);
+    // The reason is in the metrics of a whole process.
+    let process = crate::process::Process::start(&[
+        ("GATEWAY__AUTH__MODE", "jwt"),
+        ("GATEWAY__AUTH__JWT__ISSUER", ISSUER),
+        ("GATEWAY__AUTH__JWT__AUDIENCE", AUDIENCE),
+        ("GATEWAY__AUTH__JWT__ALGORITHMS", "HS256"),
+        ("GATEWAY__AUTH__JWT__SECRET", secret),
+    ])
+    .await;
+    let request = reqwest::Client::builder().no_proxy().build().unwrap().post(format!("{}/graphql", process.base()));
+    let request = request.json(&json!({"query": "{ viewer { subject } }"})).bearer_auth(of_about(18 * 1024));
+    assert_eq!(request.send().await.unwrap().status(), 401);
+    let refused = async |reason| {
+        let name = "gateway_tokens_refused_total";
+        crate::seen::Shown::by(&process).await.sum(name, &[("reason", reason)])
+    };
+    assert_eq!((refused("too_long").await, refused("missing").await, refused("malformed").await), (1.0, 0.0, 0.0));
+}
+
+#[tokio::test]
 async fn times_may_be_off_by_the_leeway() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;

@@ -77,13 +77,14 @@ async fn who_asks_for_one_customer_does_not_wait_for_who_asks_for_many() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.auth.mode = Mode::Passthrough;
         settings.upstream.max_in_flight = 2;
+        settings.upstream.queue_timeout = std::time::Duration::from_secs(60);
     })
     .await;
     let gateway = Arc::new(gateway);
     for key in ["key-a", "key-b"] {
         gateway.ask_as(key, "{ customers { totalCount } }", json!({})).await;
     }
-    sandbox.latency(50).await;
+    sandbox.latency(200).await;
     sandbox.forget_calls().await;
     let fields: String =
         (0..60_u128).map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(i))).collect();

@@ -30,6 +30,17 @@ async fn start(sandbox: &Sandbox, delay: &str) -> (Process, TcpStream) {
     (process, stream)
 }
 
+/// Waits until it has taken notice of a signal: two that come together are one.
+async fn going_down(process: &Process) {
+    for _ in 0..3000 {
+        if process.said().contains("going down") {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it takes no notice: {}", process.said());
+}
+
 /// All that still comes, until the other side ends the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut told = Vec::new();
@@ -45,7 +56,7 @@ async fn a_write_after_the_signal_is_answered_or_was_never_begun() {
     stream.write_all(create("first").as_bytes()).await.unwrap();
     sandbox.until_calls(|calls| calls["POST /v1/customers"] == 1).await;
     process.signal("TERM");
-    sleep(Duration::from_millis(100)).await;
+    going_down(&process).await;
     // On the kept connection, while the first still runs.
     let _refused_or_not = stream.write_all(create("second").as_bytes()).await;
     let told = rest(&mut stream).await;
@@ -59,22 +70,28 @@ async fn a_write_after_the_signal_is_answered_or_was_never_begun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_not_ready_first_and_serves_on_until_the_platform_has_noticed() {
     let sandbox = Sandbox::start().await;
-    let (mut process, mut stream) = start(&sandbox, "2s").await;
+    // Far longer than the test: a second signal ends it.
+    let (mut process, mut stream) = start(&sandbox, "10m").await;
     process.signal("TERM");
+    going_down(&process).await;
+    // Its line is written a moment before.
     let mut ready = process.admin("/readyz").await;
-    for _ in 0..200 {
-        if ready.status != 200 {
-            break;
-        }
-        sleep(Duration::from_millis(5)).await;
+    while ready.status == 200 {
         ready = process.admin("/readyz").await;
     }
     assert_eq!((ready.status, ready.json()["status"].as_str()), (503, Some("draining")));
     assert_eq!(process.admin("/livez").await.status, 200);
     assert_eq!(Shown::by(&process).await.sum("gateway_draining", &[]), 1.0);
     stream.write_all(create("late").as_bytes()).await.unwrap();
-    let told = rest(&mut stream).await;
-    assert!(told.contains("HTTP/1.1 200 ") && told.contains("\"customer\":{\"id\":"), "{told}");
+    let mut told = String::new();
+    while !told.contains("\"customer\":{\"id\":") {
+        let mut some = [0; 4096];
+        let read = timeout(Duration::from_secs(30), stream.read(&mut some)).await.expect("it is answered").unwrap();
+        assert!(read > 0, "the connection is kept: {told}");
+        told.push_str(std::str::from_utf8(&some[..read]).unwrap());
+    }
+    assert!(told.contains("HTTP/1.1 200 "), "{told}");
+    process.signal("TERM");
     assert_eq!(process.ends().await, Some(0));
     assert_eq!(sandbox.writes().await.len(), 1);
 }
@@ -119,13 +136,14 @@ fn assert_recorded_as_unknown(process: &Process, said: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_the_drain_cuts_is_recorded_as_unknown() {
     let sandbox = Sandbox::start().await;
-    let (mut process, _stream) = hanging(&sandbox, &[("GATEWAY__SERVER__DRAIN", "300ms")]).await;
+    let (mut process, mut stream) = hanging(&sandbox, &[("GATEWAY__SERVER__DRAIN", "300ms")]).await;
     process.signal("TERM");
     assert_eq!(process.ends().await, Some(0));
     assert_recorded_as_unknown(&process, "writes were still under way");
     let said = process.said();
     let outcomes: Vec<_> = lines(&said).iter().map(|line| line["outcome"].clone()).collect();
     assert_eq!(outcomes, [json!("cut")], "its caller did not hang up: {said}");
+    assert_eq!(rest(&mut stream).await, "", "nobody is told anything of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +156,7 @@ async fn a_second_signal_is_somebody_who_cannot_wait() {
     ];
     let (mut process, _stream) = hanging(&sandbox, &long).await;
     process.signal("INT");
-    sleep(Duration::from_millis(300)).await;
+    going_down(&process).await;
     process.signal("INT");
     assert_eq!(process.ends().await, Some(0));
     assert_recorded_as_unknown(&process, "a second signal");

@@ -93,7 +93,11 @@ async fn upstream() -> Stub {
 }
 
 async fn start(upstream: &Stub, endpoint: &str, settings: &[(&str, &str)]) -> Process {
-    let all = [("GATEWAY__UPSTREAM__BASE_URL", upstream.base.as_str()), ("GATEWAY__TRACES__ENDPOINT", endpoint)];
+    let all = [
+        ("GATEWAY__UPSTREAM__BASE_URL", upstream.base.as_str()),
+        ("GATEWAY__TRACES__ENDPOINT", endpoint),
+        ("GATEWAY__AUTH__MODE", "passthrough"),
+    ];
     Process::start(&[&all, settings].concat()).await
 }
 

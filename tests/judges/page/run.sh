@@ -68,10 +68,8 @@ address_of() {
 }
 
 start sandbox "$binary" serve
-start upstream "$binary" sandbox
 SANDBOX_URL="$(address_of sandbox GraphQL)"
-upstream="$(address_of upstream API)"
-start passthrough GATEWAY__AUTH__MODE=passthrough GATEWAY__UPSTREAM__BASE_URL="$upstream" "$binary" serve
+start passthrough GATEWAY__AUTH__MODE=passthrough "$binary" serve
 # Nobody is asked there: it is only a gateway whose people would be real.
 start real GATEWAY__AUTH__MODE=passthrough GATEWAY__UPSTREAM__BASE_URL=https://customers.example \
   GATEWAY__PLAYGROUND__ENABLED=on GATEWAY__AUDIT__DESTINATION="$work/real.jsonl" "$binary" serve

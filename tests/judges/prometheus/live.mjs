@@ -178,6 +178,8 @@ async function main() {
         GATEWAY__UPSTREAM__MAX_IN_FLIGHT: "2",
         GATEWAY__UPSTREAM__MAX_QUEUE: "8",
         GATEWAY__UPSTREAM__QUEUE_TIMEOUT: "1s",
+        // A line for each request.
+        GATEWAY__LOG__LEVEL: "info",
         GATEWAY__TRACES__ENDPOINT: `http://127.0.0.1:${collector.address().port}/v1/traces`,
       },
       ["--config", config],
@@ -193,6 +195,7 @@ async function main() {
       GATEWAY__PRIVACY__MAX_UNMASK_PER_MINUTE: "3",
       GATEWAY__AUDIT__DESTINATION: "stdout",
       GATEWAY__AUTH__MODE: "jwt",
+      GATEWAY__UPSTREAM__API_KEY: "access",
       GATEWAY__AUTH__JWT__ISSUER: "https://id.example.test",
       GATEWAY__AUTH__JWT__AUDIENCE: "gateway",
       GATEWAY__AUTH__JWT__ALGORITHMS: "ES256",

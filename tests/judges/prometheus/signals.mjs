@@ -111,6 +111,7 @@ export const SIGNALS = {
   "keys not loaded": ["Loads of keys, reloads, spans sent", "keys failed", above(0)],
   "reload failed": ["Loads of keys, reloads, spans sent", "reload failed", above(0)],
   "spans not sent": ["Loads of keys, reloads, spans sent", "spans failed", above(0)],
+  "log lines dropped": ["Loads of keys, reloads, spans sent", "log lines dropped", above(0)],
   "going down": ["Panics, instances going down", "going down", above(0)],
   gone: ["Builds", "youngest", (values) => values.length === 0],
 };

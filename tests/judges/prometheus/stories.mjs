@@ -6,7 +6,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import net from "node:net";
 
 import { until } from "./processes.mjs";
-import { REVIEWS, UNMASK, again, callers, everyday, pick, read, several } from "./traffic.mjs";
+import { REVIEWS, UNMASK, again, callers, create, everyday, pick, read, several } from "./traffic.mjs";
 
 // ---- the upstream's bad days ---------------------------------------------------------------------------------------
 
@@ -53,7 +53,14 @@ export async function upstream(story, { gateway, sandbox, ids }) {
     ],
     begin: async () => {
       sandbox.process.kill("SIGSTOP");
-      return () => sandbox.process.kill("SIGCONT");
+      // Writes that wait for as long as they may, so that each look at the gateway finds some under way.
+      const writes = [];
+      const end = again(500, () => void writes.push(gateway.ask(create())));
+      return async () => {
+        sandbox.process.kill("SIGCONT");
+        await end();
+        await Promise.all(writes);
+      };
     },
   });
   await story(gateway, "the upstream is gone", {
@@ -161,6 +168,15 @@ export async function overload(story, { gateway, sandbox, ids, config, collector
     begin: async () => {
       collector.status = 503;
       return () => (collector.status = 200);
+    },
+  });
+  // The last one: it does not come back.
+  await story(gateway, "the log's reader is gone", {
+    moves: ["log lines dropped"],
+    alerts: ["LogLinesDropped"],
+    begin: async () => {
+      gateway.process.stderr.destroy();
+      return () => {};
     },
   });
   await quiet();

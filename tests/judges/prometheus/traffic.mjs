@@ -17,7 +17,7 @@ let serial = 0;
 
 export const read = (ids) => ({ query: CUSTOMER, variables: { id: pick(ids) } });
 export const several = (ids) => ({ query: SEVERAL, variables: { a: pick(ids), b: pick(ids), c: pick(ids) } });
-const create = () => {
+export const create = () => {
   const email = `judge-${(serial += 1)}@example.test`;
   const input = {
     name: "Tess Planted",

@@ -9,6 +9,7 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 
 use crate::auth::jwt::keys::{KeySet, Unusable};
+use crate::outbound::{self, Cause, Proxy};
 
 /// Key sets are some kilobytes, with certificate chains some tens.
 const MOST_BYTES: usize = 256 * 1024;
@@ -64,8 +65,8 @@ pub enum Failed {
     Unusable(#[from] Unusable),
     #[error("the provider did not answer in time")]
     Slow,
-    #[error("the provider cannot be reached")]
-    Unreachable,
+    #[error("the provider cannot be reached: {0}")]
+    Unreachable(Cause),
     #[error("the provider answered with status {0}")]
     Status(u16),
     #[error("the provider's answer broke off")]
@@ -77,16 +78,9 @@ impl Source {
     ///
     /// # Errors
     /// Where TLS or DNS cannot be set up on this machine.
-    pub fn jwks(url: Url, allowed: Vec<Algorithm>) -> Result<Self, CannotStart> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
-            // A redirect could lead to another host or out of TLS: keys come from the address that was set, or not.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .timeout(LONGEST_CALL)
-            .build()
-            .map_err(CannotStart::Https)?;
+    pub fn jwks(url: Url, proxy: Option<&Proxy>, allowed: Vec<Algorithm>) -> Result<Self, CannotStart> {
+        let http = outbound::client(&url, proxy).and_then(|client| client.timeout(LONGEST_CALL).build());
+        let http = http.map_err(CannotStart::Https)?;
         Ok(Self { place: Place::Url { http, url }, allowed })
     }
 
@@ -133,7 +127,11 @@ pub fn check_file(path: &Path, allowed: &[Algorithm]) -> Result<(), Failed> {
 }
 
 async fn fetch(http: &reqwest::Client, url: &Url) -> Result<Vec<u8>, Failed> {
-    let class = |error: reqwest::Error| if error.is_timeout() { Failed::Slow } else { Failed::Unreachable };
+    let class = |error: reqwest::Error| match error {
+        error if error.is_connect() => Failed::Unreachable(Cause::of(&error)),
+        error if error.is_timeout() => Failed::Slow,
+        _ => Failed::Broken,
+    };
     let mut response = http.get(url.clone()).header("accept", "application/json").send().await.map_err(class)?;
     if response.status() != http::StatusCode::OK {
         return Err(Failed::Status(response.status().as_u16()));

@@ -1,0 +1,114 @@
+//! Secrets that come from files, as platforms mount them.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::Problems;
+use super::{Error, Settings, unusable};
+
+/// A secret and the file that it may come from; the file's path is empty where there is none.
+struct Place<'a> {
+    /// Of the setting that names the file.
+    name: &'static str,
+    file: PathBuf,
+    value: &'a mut SecretString,
+}
+
+impl Settings {
+    /// The same, with every secret that comes from a file as the file has it now.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or holds nothing that can be used.
+    pub fn with_secrets_read_again(&self) -> Result<Self, Error> {
+        let mut again = self.clone();
+        again.read_secrets()?;
+        again.check()?;
+        Ok(again)
+    }
+
+    /// The files that are looked at again while the process runs: of secrets, of the certificate and of its key.
+    pub fn watched_files(&self) -> Vec<PathBuf> {
+        let mut settings = self.clone();
+        let mut files: Vec<PathBuf> = settings
+            .secrets()
+            .iter()
+            .map(|secret| secret.file.clone())
+            .filter(|file| !file.as_os_str().is_empty())
+            .collect();
+        if let Ok(Some((certificate, key))) = self.server.tls() {
+            files.extend([certificate.to_owned(), key.to_owned()]);
+        }
+        files
+    }
+
+    /// Each secret with the file that it may come from.
+    fn secrets(&mut self) -> [Place<'_>; 5] {
+        let place = |name, file: &PathBuf, value| Place { name, file: file.clone(), value };
+        let upstream = &mut self.upstream;
+        let (log, jwt, traces) = (&mut self.log, &mut self.auth.jwt, &mut self.traces);
+        [
+            place("upstream.api_key_file", &upstream.api_key_file, &mut upstream.api_key),
+            place("upstream.proxy_file", &upstream.proxy_file, &mut upstream.proxy),
+            place("log.digest_key_file", &log.digest_key_file, &mut log.digest_key),
+            place("auth.jwt.secret_file", &jwt.secret_file, &mut jwt.secret),
+            place("traces.authorization_file", &traces.authorization_file, &mut traces.authorization),
+        ]
+    }
+
+    /// Reads the secrets that come from files.
+    pub(super) fn read_secrets(&mut self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        for secret in self.secrets() {
+            if !secret.file.as_os_str().is_empty()
+                && let Some(value) = problems.take(read(secret.name, &secret.file))
+            {
+                *secret.value = value;
+            }
+        }
+        problems.end()
+    }
+}
+
+/// Keys have some hundred bytes; a file past this is another one than was meant.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// The secret in a file, without the line break that editors and `echo` put at its end.
+fn read(name: &str, path: &Path) -> Result<SecretString, Error> {
+    let problem = |what: &str| unusable(name, &format!("the file {} {what}", path.display()));
+    let unreadable = |error: std::io::Error| problem(&format!("cannot be read: {error}"));
+    let file = File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        // A pipe would be waited for.
+        return Err(problem("is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(problem("is larger than 64 KiB"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| problem("is no text in UTF-8"))?;
+    match without_line_breaks(&text) {
+        "" => Err(problem("is empty")),
+        secret => Ok(SecretString::from(secret)),
+    }
+}
+
+/// A text without line breaks at its end: they come from how it was written down, and belong to no value.
+pub fn without_line_breaks(text: &str) -> &str {
+    text.trim_end_matches(['\n', '\r'])
+}
+
+/// Whether a secret can be sent as the value of an HTTP header.
+pub fn check_header(name: &str, secret: &SecretString) -> Result<(), Error> {
+    let text = secret.expose_secret();
+    if text.trim() == text && HeaderValue::from_str(text).is_ok() && text.is_ascii() {
+        return Ok(());
+    }
+    let problem =
+        "holds a character that no HTTP header can carry, or a space at an end: give the value alone, in ASCII";
+    Err(unusable(name, problem))
+}

@@ -1,0 +1,96 @@
+//! Why no connection could be made: in words of this program, since the errors' own hold addresses.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use rustls::CertificateError;
+
+/// The causes that people on call mend in different ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Cause {
+    #[error("its name cannot be looked up")]
+    Name,
+    #[error("the connection was refused")]
+    Refused,
+    #[error("there is no route to it")]
+    NoRoute,
+    #[error("no connection was made in time")]
+    TimedOut,
+    #[error("it does not speak TLS")]
+    NoTls,
+    #[error("its certificate has expired")]
+    CertificateExpired,
+    #[error("its certificate is for another name")]
+    CertificateName,
+    #[error("its certificate is of an authority that this machine does not trust")]
+    CertificateAuthority,
+    #[error("its certificate is not accepted")]
+    Certificate,
+    #[error("the TLS handshake failed")]
+    Handshake,
+    #[error("the proxy does not let the connection through")]
+    Proxy,
+    #[error("the connection broke while it was made")]
+    Broke,
+    #[error("no connection could be made")]
+    Other,
+}
+
+impl Cause {
+    /// Of an error of a connection that could not be made.
+    pub fn of(error: &reqwest::Error) -> Self {
+        if error.is_dns() {
+            return Self::Name;
+        }
+        let mut found = if error.is_timeout() { Self::TimedOut } else { Self::Other };
+        let mut next = error.source();
+        while let Some(cause) = next {
+            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+                return Self::of_tls(tls);
+            }
+            // The proxy client's error has no type that can be named.
+            if cause.to_string().starts_with("tunnel error") {
+                return Self::Proxy;
+            }
+            let io = cause.downcast_ref::<io::Error>();
+            if let Some(kind) = io.map(io::Error::kind) {
+                found = Self::of_io(kind).unwrap_or(found);
+            }
+            // An `io::Error` passes over what it wraps.
+            next = match io.and_then(io::Error::get_ref) {
+                Some(wrapped) => Some(wrapped),
+                None => cause.source(),
+            };
+        }
+        found
+    }
+
+    fn of_io(kind: ErrorKind) -> Option<Self> {
+        Some(match kind {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => Self::NoRoute,
+            ErrorKind::TimedOut => Self::TimedOut,
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => Self::Broke,
+            _ => return None,
+        })
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        use rustls::Error as Tls;
+        match error {
+            Tls::InvalidMessage(_) => Self::NoTls,
+            Tls::InvalidCertificate(problem) => match problem {
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::CertificateExpired,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    Self::CertificateName
+                }
+                CertificateError::UnknownIssuer => Self::CertificateAuthority,
+                _ => Self::Certificate,
+            },
+            _ => Self::Handshake,
+        }
+    }
+}

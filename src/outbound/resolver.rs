@@ -1,0 +1,124 @@
+//! Names by the system's resolver, `getaddrinfo`: it goes by the machine's own files, which it reads anew where they
+//! change, and asks nobody that they do not name.
+//!
+//! It blocks, for many seconds where the nameserver is silent. So one thread at most looks a name up, and all who want it
+//! wait for that one.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// What a look-up brought. `io::Error` cannot be shared; its text names no host.
+type Found = Result<Arc<[SocketAddr]>, Arc<str>>;
+
+/// One look-up that is under way or has ended.
+type LookUp = Shared<BoxFuture<'static, Found>>;
+
+/// Looks names up, each once at a time. The names are those of the settings: few.
+pub struct SystemResolver {
+    running: Mutex<HashMap<String, LookUp>>,
+    look_up: fn(&str) -> io::Result<Vec<SocketAddr>>,
+}
+
+impl Default for SystemResolver {
+    fn default() -> Self {
+        Self { running: Mutex::default(), look_up: |name| Ok((name, 0).to_socket_addrs()?.collect()) }
+    }
+}
+
+impl SystemResolver {
+    /// The look-up of a name that is under way, or a new one.
+    fn of(&self, name: &str) -> LookUp {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(look_up) = running.get(name).filter(|look_up| look_up.peek().is_none()) {
+            return look_up.clone();
+        }
+        let (look_up, blocking) = (self.look_up, name.to_owned());
+        let thread = tokio::task::spawn_blocking(move || look_up(&blocking));
+        let found = async move {
+            match thread.await {
+                Ok(Ok(addresses)) => Ok(addresses.into()),
+                Ok(Err(error)) => Err(error.to_string().into()),
+                Err(_panic) => Err("the look-up broke".into()),
+            }
+        };
+        let look_up = found.boxed().shared();
+        running.insert(name.to_owned(), look_up.clone());
+        look_up
+    }
+}
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let look_up = self.of(name.as_str());
+        Box::pin(async move {
+            let addresses = look_up.await.map_err(|problem| io::Error::other(problem.to_string()))?;
+            let addresses: Vec<SocketAddr> = addresses.iter().copied().collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Condvar, OnceLock};
+
+    use super::*;
+
+    /// Look-ups that have begun, and whether they may end.
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    static GATE: OnceLock<(Mutex<bool>, Condvar)> = OnceLock::new();
+
+    fn slow(name: &str) -> io::Result<Vec<SocketAddr>> {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        let (open, opened) = GATE.get_or_init(Default::default);
+        let _open = opened.wait_while(open.lock().expect("no panic"), |open| !*open).expect("no panic");
+        if name == "nowhere.test" {
+            Err(io::Error::other("no such name"))
+        } else {
+            Ok(vec![([192, 0, 2, 1], 0).into()])
+        }
+    }
+
+    async fn resolve(resolver: &SystemResolver, name: &str) -> Result<Vec<SocketAddr>, String> {
+        let found = resolver.resolve(name.parse().expect("a name")).await;
+        found.map(Iterator::collect).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn one_thread_looks_a_name_up_however_many_ask_and_leave() {
+        let resolver = SystemResolver { look_up: slow, ..SystemResolver::default() };
+        for _ in 0..100 {
+            // Begun, and given up, as by a time-out.
+            assert!(resolve(&resolver, "api.test").now_or_never().is_none());
+        }
+        let (api, nowhere) = (resolve(&resolver, "api.test"), resolve(&resolver, "nowhere.test"));
+        let opens = async {
+            while BEGUN.load(Ordering::SeqCst) < 2 {
+                tokio::task::yield_now().await;
+            }
+            let (open, opened) = GATE.get_or_init(Default::default);
+            *open.lock().expect("no panic") = true;
+            opened.notify_all();
+        };
+        let (api, nowhere, ()) = futures_util::join!(api, nowhere, opens);
+        assert_eq!(api, Ok(vec![([192, 0, 2, 1], 0).into()]));
+        assert_eq!(nowhere, Err("no such name".to_owned()));
+        assert_eq!(BEGUN.load(Ordering::SeqCst), 2, "one for each name");
+        // What has ended is not kept: the next one asks again.
+        assert!(resolve(&resolver, "api.test").await.is_ok());
+        assert_eq!(BEGUN.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn the_system_knows_this_machine() {
+        let found = resolve(&SystemResolver::default(), "localhost").await.expect("localhost");
+        assert!(found.iter().all(|address| address.ip().is_loopback()) && !found.is_empty(), "{found:?}");
+    }
+}

@@ -1,0 +1,284 @@
+//! Log lines leave by a thread of their own, behind a bounded queue.
+//!
+//! Whoever logs never waits for whoever reads the log: a pipe that nobody empties fills the queue, and what does not fit
+//! is dropped, counted, and told once. The exit gives a reader that still takes lines a short time and no other.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::names;
+
+/// How many bytes the lines that wait have together, at most.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Lines that wait are written together, up to about so many bytes: what a pipe takes at once.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
+
+/// At the exit: a reader that has taken nothing for so long is not waited for.
+const STANDS_STILL: Duration = Duration::from_millis(200);
+
+/// The way of lines to the log. Clones share it.
+#[derive(Clone, Debug)]
+pub struct LogQueue {
+    lines: SyncSender<Vec<u8>>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes of lines that were taken and are not written yet.
+    bytes: AtomicUsize,
+    /// Lines that were taken, and lines that were written or could not be.
+    taken: AtomicU64,
+    done: AtomicU64,
+    /// A line was dropped since the queue was last empty.
+    dropping: AtomicBool,
+}
+
+thread_local! {
+    /// On the thread that writes: what it logs itself, which goes past the queue.
+    static OWN_LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+impl LogQueue {
+    /// Starts the thread that writes to `out`; so many lines may wait for it. It ends with the last clone of this.
+    ///
+    /// # Errors
+    /// Where there can be no thread.
+    pub fn start(out: impl Write + Send + 'static, most_lines: usize) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel(most_lines.max(1));
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(out, &waiting, &shared))?;
+        Ok(Self { lines, state })
+    }
+
+    /// Takes a line, or drops it where it does not fit.
+    fn take(&self, line: &[u8]) {
+        let before = self.state.bytes.fetch_add(line.len(), Ordering::Relaxed);
+        self.state.taken.fetch_add(1, Ordering::Relaxed);
+        // An empty queue takes any line, however long.
+        let fits = before == 0 || before.saturating_add(line.len()) <= MOST_BYTES;
+        if !fits || self.lines.try_send(line.to_vec()).is_err() {
+            self.state.bytes.fetch_sub(line.len(), Ordering::Relaxed);
+            self.state.taken.fetch_sub(1, Ordering::Relaxed);
+            self.state.dropping.store(true, Ordering::Relaxed);
+            count_dropped(1);
+        }
+    }
+
+    /// Waits until what was logged before is written: as long as lines leave, and `most` at most.
+    pub fn flush(&self, most: Duration) {
+        let started = Instant::now();
+        let (mut done, mut moved) = (self.state.done.load(Ordering::Relaxed), started);
+        while done < self.state.taken.load(Ordering::Relaxed) {
+            if started.elapsed() > most || moved.elapsed() > STANDS_STILL {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+            let now = self.state.done.load(Ordering::Relaxed);
+            if now != done {
+                (done, moved) = (now, Instant::now());
+            }
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter(self)
+    }
+}
+
+/// Takes one line at a time: the layer writes each as a whole.
+#[derive(Debug)]
+pub struct LineWriter<'a>(&'a LogQueue);
+
+impl Write for LineWriter<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let note = |own: &RefCell<Option<Vec<u8>>>| own.borrow_mut().as_mut().map(|own| own.extend_from_slice(line));
+        // A thread that has come to its end has no such value any more.
+        if OWN_LINES.try_with(note).ok().flatten().is_none() {
+            self.0.take(line);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes lines for as long as there may be more.
+fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &State) {
+    OWN_LINES.set(Some(Vec::new()));
+    let mut told = false;
+    while let Ok(mut text) = waiting.recv() {
+        let mut lines = 1;
+        while text.len() < WRITTEN_AT_ONCE
+            && let Ok(more) = waiting.try_recv()
+        {
+            text.extend_from_slice(&more);
+            lines += 1;
+        }
+        write(&mut out, &text, lines);
+        let bytes = state.bytes.fetch_sub(text.len(), Ordering::Relaxed);
+        state.done.fetch_add(lines, Ordering::Relaxed);
+        if !state.dropping.load(Ordering::Relaxed) {
+            continue;
+        }
+        if !told {
+            told = true;
+            tracing::warn!("log lines are dropped: the log's reader is slow or stands still; the metric counts them");
+            let own = OWN_LINES.with_borrow_mut(|own| own.as_mut().map(std::mem::take).unwrap_or_default());
+            write(&mut out, &own, 0);
+        }
+        // The reader has caught up: should lines be dropped again, that is told again.
+        if bytes == text.len() {
+            state.dropping.store(false, Ordering::Relaxed);
+            told = false;
+        }
+    }
+}
+
+/// What cannot be written, since standard error is closed, is counted as dropped. There is nobody to tell.
+fn write(out: &mut impl Write, text: &[u8], lines: u64) {
+    if out.write_all(text).and_then(|()| out.flush()).is_err() {
+        count_dropped(lines);
+    }
+}
+
+fn count_dropped(lines: u64) {
+    metrics::counter!(names::LOG_LINES_DROPPED).increment(lines);
+}
+
+/// Writes to standard output or standard error without waiting for a reader that stands still.
+///
+/// The thread that writes is left behind where it has not come to its end after `most`.
+pub fn write_within(most: Duration, mut out: impl Write + Send + 'static, text: String) {
+    let (tell, told) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("write".to_owned());
+    let started = thread.spawn(move || {
+        // A closed output is no reason to stop.
+        let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let _nobody_waits = tell.send(());
+    });
+    if started.is_ok() {
+        let _in_time_or_not = told.recv_timeout(most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+
+    const MOST_LINES: usize = 16_384;
+
+    /// A reader that takes nothing until it is told to.
+    #[derive(Clone, Default)]
+    struct Reader(Arc<(Mutex<Taken>, Condvar)>);
+
+    /// Whether it reads, and what it has read.
+    type Taken = (bool, Vec<u8>);
+
+    impl Reader {
+        fn wake(&self) {
+            self.0.0.lock().expect("no panic").0 = true;
+            self.0.1.notify_all();
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.0.lock().expect("no panic").1.clone()).expect("text")
+        }
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut state = self.0.0.lock().expect("no panic");
+            while !state.0 {
+                state = self.0.1.wait(state).expect("no panic");
+            }
+            state.1.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log(queue: &LogQueue, line: &str) {
+        queue.make_writer().write_all(line.as_bytes()).expect("it never fails");
+    }
+
+    #[test]
+    fn whoever_logs_does_not_wait_for_a_reader_that_stands_still() {
+        let reader = Reader::default();
+        let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
+        let long = format!("{}\n", "x".repeat(1023));
+        for _ in 0..3 * MOST_BYTES / long.len() {
+            log(&queue, &long);
+        }
+        assert!(queue.state.bytes.load(Ordering::Relaxed) <= MOST_BYTES);
+        assert!(queue.state.dropping.load(Ordering::Relaxed));
+        queue.flush(Duration::from_secs(3600));
+        assert_eq!(reader.text(), "", "the exit came first");
+        reader.wake();
+        // The reader takes all that was kept, and the queue takes lines again.
+        while queue.state.bytes.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
+        log(&queue, "last\n");
+        while !reader.text().ends_with("last\n") {
+            std::thread::yield_now();
+        }
+        assert!(reader.text().len() <= MOST_BYTES + "last\n".len());
+    }
+
+    #[test]
+    fn so_many_lines_wait_and_no_more() {
+        let reader = Reader::default();
+        let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
+        for _ in 0..3 * MOST_LINES {
+            log(&queue, "a\n");
+        }
+        reader.wake();
+        while queue.state.done.load(Ordering::Relaxed) < queue.state.taken.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let kept = reader.text().len() / 2;
+        // What the thread had taken out when the reader stood still comes on top.
+        assert!((MOST_LINES..=MOST_LINES + WRITTEN_AT_ONCE / 2).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn what_was_logged_is_written_before_the_exit_and_in_its_order() {
+        let reader = Reader::default();
+        reader.wake();
+        let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
+        let lines: Vec<String> = (0..1000).map(|line| format!("{line}\n")).collect();
+        lines.iter().for_each(|line| log(&queue, line));
+        queue.flush(Duration::from_secs(3600));
+        assert_eq!(reader.text(), lines.concat());
+    }
+
+    #[test]
+    fn a_line_longer_than_the_bound_is_taken_alone() {
+        let reader = Reader::default();
+        reader.wake();
+        let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
+        log(&queue, &"x".repeat(MOST_BYTES + 1));
+        queue.flush(Duration::from_secs(3600));
+        assert_eq!(reader.text().len(), MOST_BYTES + 1);
+    }
+}
