@@ -424,12 +424,12 @@ async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
     }
 }
 
-/// A gateway that serves TLS with this certificate.
-fn serving(certified: &Certified) -> Serving {
+/// A gateway that serves TLS with this certificate, and waits so long for a handshake.
+fn serving(certified: &Certified, header_timeout: &str) -> Serving {
     Serving::start(&[
         ("GATEWAY__SERVER__TLS_CERTIFICATE", text(&certified.certificate())),
         ("GATEWAY__SERVER__TLS_KEY", text(&certified.key())),
-        ("GATEWAY__SERVER__HEADER_TIMEOUT", "400ms"),
+        ("GATEWAY__SERVER__HEADER_TIMEOUT", header_timeout),
     ])
 }
 
@@ -451,7 +451,7 @@ fn address(serving: &Serving) -> &str {
 #[tokio::test]
 async fn tls_is_served_in_its_two_versions_that_are_safe() {
     let certified = Certified::new();
-    let serving = serving(&certified);
+    let serving = serving(&certified, "60s");
     assert!(serving.graphql.starts_with("https://"), "{}", serving.greeting);
     for version in [Version::TLS_1_2, Version::TLS_1_3] {
         let request = client(&certified, version).post(&serving.graphql).json(&json!({"query": "{ __typename }"}));
@@ -475,7 +475,7 @@ async fn tls_is_served_in_its_two_versions_that_are_safe() {
 #[tokio::test]
 async fn a_handshake_that_does_not_come_is_cut_off_and_what_is_no_tls_is_not_served() {
     let certified = Certified::new();
-    let serving = serving(&certified);
+    let serving = serving(&certified, "400ms");
     for said in ["", "POST /graphql HTTP/1.1\r\n\r\n"] {
         let mut stream = TcpStream::connect(address(&serving)).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
