@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_still_being_made_is_not_given_up() {
         let (maker, made) = oneshot::channel::<Bytes>();
-        let stream = futures_util::stream::once(async { made.await });
+        let stream = futures_util::stream::once(made);
         let (mut body, _released) = timed(Body::from_stream(stream));
         let asking = tokio::spawn(async move { body.frame().await.expect("a frame").expect("a part").into_data() });
         tokio::time::sleep(10 * TIMEOUT).await;

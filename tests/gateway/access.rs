@@ -78,8 +78,8 @@ async fn gateway(jwt: &str) -> Gateway {
     let keeping = Keeping {
         max_connections: Connections { public: 1024, admin: 1024 },
         max_header_bytes: 32 * 1024,
-        headers: Duration::from_secs(5),
-        keep_alive: Duration::from_secs(5),
+        headers: Duration::from_secs(60),
+        keep_alive: Duration::from_secs(75),
         write_timeout: Duration::from_secs(30),
         drain_delay: Duration::ZERO,
         drain: Duration::from_secs(1),
