@@ -15,8 +15,8 @@ use url::Url;
 
 use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
 use crate::cache::{self, Cache, Digests, short};
-use crate::config::{Settings, UnmaskReason};
-use crate::customers::{Reading, Services, Session, Turns};
+use crate::config::Settings;
+use crate::customers::{Reading, RequiredReasons, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::graphql::Schemas;
 use crate::operation::Prepared;
@@ -175,7 +175,11 @@ impl App {
                 cut: CancellationToken::new(),
                 audit: Audit::open(&settings.audit()?)?,
                 settling: settings.server.deadline,
-                unmask_needs_reason: settings.privacy.unmask_reason == UnmaskReason::Required,
+                required_reasons: RequiredReasons {
+                    unmask: settings.privacy.unmask_reason.is_required(),
+                    decide: settings.privacy.decide_reason.is_required(),
+                    delete: settings.privacy.delete_reason.is_required(),
+                },
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),

@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::{Host, Url};
 
-pub use privacy::{Privacy, UnmaskReason};
+pub use privacy::{Privacy, Reason};
 pub use sources::InForce;
 pub use telemetry::{Log, Traces};
 

@@ -4,6 +4,7 @@
 //! touch, until when an answer is wanted, and what this request has asked already.
 
 pub mod act;
+pub mod changes;
 pub mod checks;
 pub mod error;
 pub mod listing;
@@ -12,6 +13,7 @@ pub mod merge;
 pub mod reader;
 pub mod refusal;
 pub mod turns;
+pub mod update;
 pub mod validation;
 pub mod window;
 pub mod writer;
@@ -55,8 +57,17 @@ pub struct Services {
     pub audit: Audit,
     /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
     pub settling: Duration,
-    /// Whether somebody who wants to see a customer in clear has to say why.
-    pub unmask_needs_reason: bool,
+    /// Which mutations need a reason.
+    pub required_reasons: RequiredReasons,
+}
+
+/// Which mutations are refused without a reason; see `[privacy]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct RequiredReasons {
+    pub unmask: bool,
+    /// A decision, also one by `updateCustomer`.
+    pub decide: bool,
+    pub delete: bool,
 }
 
 /// One request of one caller. What it still reads is given up when it goes away; what it writes is not.

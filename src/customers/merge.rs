@@ -53,8 +53,7 @@ pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
 }
 
 /// The whole customer after the update, or what is missing for it.
-pub fn replacement(known: Known, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
-    let base = Base::from(known);
+pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
     let mut missing = Vec::new();
     if let MaybeUndefined::Value(given) = &input.compliance_profile {
         missing.extend(profile_of_another_type(given, base.kind));
@@ -109,19 +108,20 @@ fn required<T>(given: MaybeUndefined<T>, known: T) -> T {
 }
 
 /// What is known, in the form in which it can be sent.
-struct Base {
-    name: Text,
-    kind: CustomerType,
-    email: Text,
-    phone: Text,
-    status: CustomerStatus,
+#[derive(Clone, Debug)]
+pub struct Base {
+    pub name: Text,
+    pub kind: CustomerType,
+    pub email: Text,
+    pub phone: Text,
+    pub status: CustomerStatus,
     /// `None` where it is not known in clear.
-    device: Option<DeviceInput>,
-    address: Option<AddressInput>,
+    pub device: Option<DeviceInput>,
+    pub address: Option<AddressInput>,
     /// `None` where it is not known in clear; `Some(None)` where there is none.
-    profile: Option<Option<ProfileBody>>,
-    external_id: Option<Text>,
-    metadata: Option<Metadata>,
+    pub profile: Option<Option<ProfileBody>>,
+    pub external_id: Option<Text>,
+    pub metadata: Option<Metadata>,
 }
 
 impl From<Known> for Base {

@@ -15,15 +15,15 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::merge::{self, Known};
+use super::merge::Known;
 use super::refusal::{Write, mend};
 use super::validation;
 use super::{Act, Error, Session, SessionContext};
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
-    UnmaskCustomerInput, UpdateCustomerInput,
+    UnmaskCustomerInput,
 };
-use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError, UserErrorCode};
+use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
 use crate::upstream::{self, Caller, Kind, NewCustomer, Patience};
 
@@ -53,46 +53,15 @@ impl Session {
         .await
     }
 
-    /// Changes what is given and keeps what is not: the upstream knows only how to replace a customer as a whole.
-    ///
-    /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn update(&self, input: UpdateCustomerInput) -> Result<Written<Arc<Customer>>, Error> {
-        let act = Act::from(&input);
-        let complaints = validation::of_update(&input, today());
-        let id = match act.customer {
-            Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.refused(&act, complaints).await,
-            None => {
-                let complaints = std::iter::once(Write::Update.not_found()).chain(complaints).collect();
-                return self.refused(&act, complaints).await;
-            }
-        };
-        let key = Key::of(input.idempotency_key.as_ref());
-        self.write(act, key.clone(), move |context, caller| async move {
-            let known = context.known(id).await?;
-            if let Some(expected) = input.expected_updated_at
-                && merge::has_changed_since(known.updated_at(), expected)
-            {
-                let message = "The customer has changed since: read it again and decide anew.";
-                let conflict = UserError::at(UserErrorCode::Conflict, ["expectedUpdatedAt"], message);
-                return Err(Unwritten::Unfit(vec![conflict]));
-            }
-            let body = merge::replacement(known, input).map_err(Unwritten::Unfit)?;
-            context.still_in_time()?;
-            let sent = context.services.upstream.replace(&caller, id, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
-        })
-        .await
-    }
-
     /// Erases a customer.
     ///
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<Written<CustomerId>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
+        let required = self.context.services.required_reasons.delete;
+        let complaints = validation::of_reason(input.reason.as_ref(), required);
+        let (id, key) = match target(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -109,7 +78,9 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
+        let required = self.context.services.required_reasons.decide;
+        let complaints = validation::of_reason(input.reason.as_ref(), required);
+        let (id, key) = match target(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -126,7 +97,7 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
+        let (id, key) = match target(&act, input.idempotency_key.as_ref(), Vec::new()) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -148,8 +119,8 @@ impl Session {
         fields: Vec<String>,
     ) -> Result<Written<UnmaskedCustomer>, Error> {
         let act = Act::from(&input).asking(fields);
-        let needs_reason = self.context.services.unmask_needs_reason;
-        let complaints = validation::of_reason(input.reason.as_ref(), needs_reason);
+        let required = self.context.services.required_reasons.unmask;
+        let complaints = validation::of_reason(input.reason.as_ref(), required);
         let id = match act.customer {
             Some(id) if complaints.is_empty() => id,
             Some(_) => return self.refused(&act, complaints).await,
@@ -173,13 +144,13 @@ impl Session {
     }
 
     /// Refuses what the caller has to mend first; nothing was sent.
-    async fn refused<T>(&self, act: &Act, complaints: Vec<UserError>) -> Result<Written<T>, Error> {
+    pub(super) async fn refused<T>(&self, act: &Act, complaints: Vec<UserError>) -> Result<Written<T>, Error> {
         self.context.record_refused(act, &complaints).await;
         Ok(Err(complaints))
     }
 
     /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
-    async fn write<W>(
+    pub(super) async fn write<W>(
         &self,
         act: Act,
         key: Key,
@@ -255,7 +226,7 @@ where
         // It may have been carried out, or may be any moment.
         Err(Unwritten::Refused(error, _)) if error.outcome_is_unknown() => context.unsettle(id),
         Err(Unwritten::Refused(error, _)) if error.kind.is_unsent() => {}
-        Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate) => {}
+        Err(Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::Unread(_) | Unwritten::TooLate) => {}
         Ok(_) | Err(Unwritten::Refused(..)) => context.forget(id),
     }
     outcome
@@ -265,14 +236,16 @@ where
 fn upstream_id(unwritten: Option<&Unwritten>) -> Option<Uuid> {
     match unwritten? {
         Unwritten::Unread(error) | Unwritten::Refused(error, _) => error.api_request_id,
-        Unwritten::Unfit(_) | Unwritten::TooLate => None,
+        Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::TooLate => None,
     }
 }
 
 /// Why a write was not carried out, or has no answer.
-enum Unwritten {
+pub(super) enum Unwritten {
     /// It does not fit the customer as it is; nothing was sent.
     Unfit(Vec<UserError>),
+    /// It is a decision, which the caller may not make; nothing was sent.
+    Forbidden,
     /// The customer could not be read; nothing was sent.
     Unread(upstream::Error),
     /// The deadline passed while it waited; nothing was sent.
@@ -289,7 +262,7 @@ impl From<upstream::Error> for Unwritten {
 
 impl Unwritten {
     /// Of a write with these values.
-    fn of(error: upstream::Error, values: Vec<String>) -> Self {
+    pub(super) fn of(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
             Kind::TooLate => Self::TooLate,
             _ => Self::Refused(error, values),
@@ -299,7 +272,7 @@ impl Unwritten {
 
 impl SessionContext {
     /// The customer before an update, in clear where the upstream allows it.
-    async fn known(&self, id: CustomerId) -> Result<Known, Unwritten> {
+    pub(super) async fn known(&self, id: CustomerId) -> Result<Known, Unwritten> {
         let upstream = &self.services.upstream;
         match upstream.unmasked(&self.caller, id).await {
             Ok(customer) => Ok(Known::Clear(Box::new(customer))),
@@ -318,6 +291,7 @@ impl SessionContext {
         match outcome {
             Ok(result) => Ok(Ok(result)),
             Err(Unwritten::Unfit(complaints)) => Ok(Err(complaints)),
+            Err(Unwritten::Forbidden) => Err(Error::DecisionForbidden),
             Err(Unwritten::Unread(error)) if matches!(error.kind, Kind::NotFound) => Ok(Err(vec![write.not_found()])),
             Err(Unwritten::Unread(error)) => Err(error.into()),
             Err(Unwritten::TooLate) => Err(Error::Deadline),
@@ -351,14 +325,18 @@ impl SessionContext {
     }
 
     /// Nothing is sent for a caller that has been told that time is up.
-    fn still_in_time(&self) -> Result<(), Unwritten> {
+    pub(super) fn still_in_time(&self) -> Result<(), Unwritten> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(Unwritten::TooLate) }
     }
 }
 
-/// Whom a write is about and with which key; or all that is wrong with it.
-fn target(act: &Act, given_key: Option<&Personal<String>>) -> Result<(CustomerId, Key), Vec<UserError>> {
-    let complaints = validation::of_key(given_key);
+/// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
+fn target(
+    act: &Act,
+    given_key: Option<&Personal<String>>,
+    complaints: Vec<UserError>,
+) -> Result<(CustomerId, Key), Vec<UserError>> {
+    let complaints = [complaints, validation::of_key(given_key)].concat();
     match act.customer {
         Some(id) if complaints.is_empty() => Ok((id, Key::of(given_key))),
         Some(_) => Err(complaints),
@@ -368,14 +346,14 @@ fn target(act: &Act, given_key: Option<&Personal<String>>) -> Result<(CustomerId
 
 /// An idempotency key.
 #[derive(Clone)]
-struct Key {
-    text: String,
+pub(super) struct Key {
+    pub(super) text: String,
     is_callers: bool,
 }
 
 impl Key {
     /// The caller's or a new one.
-    fn of(given: Option<&Personal<String>>) -> Self {
+    pub(super) fn of(given: Option<&Personal<String>>) -> Self {
         match given {
             Some(key) => Self { text: key.reveal().clone(), is_callers: true },
             None => Self { text: Uuid::new_v4().to_string(), is_callers: false },
@@ -383,7 +361,7 @@ impl Key {
     }
 }
 
-fn today() -> Date {
+pub(super) fn today() -> Date {
     Date(chrono::Utc::now().date_naive())
 }
 
@@ -392,7 +370,7 @@ fn today() -> Date {
 pub const NOT_PERSONAL: [&str; 3] = ["type", "status", "config"];
 
 /// Every text of a body that could be a person's: what must not come back in a message.
-fn values_of(body: &impl Serialize) -> Vec<String> {
+pub(super) fn values_of(body: &impl Serialize) -> Vec<String> {
     fn collect(value: serde_json::Value, values: &mut Vec<String>) {
         match value {
             serde_json::Value::String(text) => values.push(text),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_graphql::{Context, ErrorExtensionValues, Value};
 
-use crate::auth::{Credential, Principal};
+use crate::auth::{Credential, Permission, Principal};
 use crate::customers;
 use crate::error::Failure;
 use crate::upstream::Kind;
@@ -57,6 +57,10 @@ fn failure(error: &customers::Error, callers_key: bool) -> Failure {
         Error::Upstream(error) | Error::OutcomeUnknown(error) => told(&error.kind, callers_key),
         Error::Deadline | Error::DeadlineInWrite => ("The Customers API did not answer in time.", "Try again."),
         Error::BadInput(message) => (message.as_str(), ""),
+        Error::DecisionForbidden => (
+            "This change of the status decides about the customer:",
+            "it needs the permission REVIEWS_DECIDE, which you do not have.",
+        ),
         Error::Lost | Error::LostInWrite => ("Something went wrong in the gateway.", ""),
         Error::NotRecorded => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
     };
@@ -74,6 +78,7 @@ fn failure(error: &customers::Error, callers_key: bool) -> Failure {
             upstream_request_id: error.api_request_id.map(|id| id.to_string()),
             ..failure
         },
+        Error::DecisionForbidden => Failure { permission: Some(Permission::ReviewsDecide.name()), ..failure },
         _ => failure,
     }
 }

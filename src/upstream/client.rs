@@ -327,9 +327,17 @@ impl Client {
         if call.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let (route, method, body) = (call.route, call.method, call.body);
-        let (patience, calls) = (caller.patience.clone(), Arc::clone(&caller.calls));
-        Ok(Request { route, method, url, headers, body, payer: caller.payer, patience, repeats: None, calls })
+        Ok(Request {
+            route: call.route,
+            method: call.method,
+            url,
+            headers,
+            body: call.body,
+            payer: caller.payer,
+            patience: caller.patience.clone(),
+            repeats: None,
+            calls: Arc::clone(&caller.calls),
+        })
     }
 }
 

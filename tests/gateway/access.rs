@@ -1,6 +1,7 @@
 //! Who may ask: tokens of an identity provider, as a caller with good, bad and forged ones meets the gateway.
 
 mod accounts;
+mod decisions;
 mod keys;
 mod provider;
 mod subgraph;

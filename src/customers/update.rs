@@ -1,0 +1,68 @@
+//! Updating: the upstream replaces a customer as a whole, so the gateway reads it, merges, and sends the whole.
+
+use std::sync::Arc;
+
+use super::act::Found;
+use super::changes::{StatusChange, changed_fields, status_change};
+use super::merge::{self, Base};
+use super::refusal::Write;
+use super::writer::{Key, Unwritten, Written, today, values_of};
+use super::{Act, Error, Session, SessionContext, validation};
+use crate::model::input::UpdateCustomerInput;
+use crate::model::{Customer, UserError, UserErrorCode};
+
+impl Session {
+    /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
+    /// some changes of the status need.
+    ///
+    /// # Errors
+    /// Where there is no usable answer; what the caller can mend is in [`Written`].
+    pub async fn update(&self, input: UpdateCustomerInput, may_decide: bool) -> Result<Written<Arc<Customer>>, Error> {
+        let act = Act::from(&input);
+        let complaints = validation::of_update(&input, today());
+        let id = match act.customer {
+            Some(id) if complaints.is_empty() => id,
+            Some(_) => return self.refused(&act, complaints).await,
+            None => {
+                let complaints = std::iter::once(Write::Update.not_found()).chain(complaints).collect();
+                return self.refused(&act, complaints).await;
+            }
+        };
+        let key = Key::of(input.idempotency_key.as_ref());
+        let found = act.found();
+        self.write(act, key.clone(), move |context, caller| async move {
+            let known = context.known(id).await?;
+            let updated_at = known.updated_at();
+            let base = Base::from(known);
+            let (fields, status) = (changed_fields(&input, &base), status_change(&input, &base));
+            // It is set here alone.
+            let _first = found.set(Found { fields, status });
+            if let Some(expected) = input.expected_updated_at
+                && merge::has_changed_since(updated_at, expected)
+            {
+                let message = "The customer has changed since: read it again and decide anew.";
+                let conflict = UserError::at(UserErrorCode::Conflict, ["expectedUpdatedAt"], message);
+                return Err(Unwritten::Unfit(vec![conflict]));
+            }
+            if status.is_some_and(StatusChange::is_decision) {
+                context.check_decision(&input, may_decide)?;
+            }
+            let body = merge::replacement(base, input).map_err(Unwritten::Unfit)?;
+            context.still_in_time()?;
+            let sent = context.services.upstream.replace(&caller, id, &body, &key.text).await;
+            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
+        })
+        .await
+    }
+}
+
+impl SessionContext {
+    /// Lets an update decide about a customer, as `decideCustomerReview` does.
+    fn check_decision(&self, input: &UpdateCustomerInput, may_decide: bool) -> Result<(), Unwritten> {
+        if !may_decide {
+            return Err(Unwritten::Forbidden);
+        }
+        let missing = validation::of_reason(input.reason.as_ref(), self.services.required_reasons.decide);
+        if missing.is_empty() { Ok(()) } else { Err(Unwritten::Unfit(missing)) }
+    }
+}
