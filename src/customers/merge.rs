@@ -5,6 +5,8 @@
 //! works if the caller gives the device; the profile is then left out of what is sent, or has to be given in full. A
 //! masked value is never sent back.
 
+use std::sync::Arc;
+
 use chrono::Timelike;
 
 use super::validation::profile_of_another_type;
@@ -32,6 +34,14 @@ pub enum Known {
 }
 
 impl Known {
+    /// The record as a caller may see it: none where it was read in clear.
+    pub fn masked(&self) -> Option<Arc<Customer>> {
+        match self {
+            Self::Clear(_) => None,
+            Self::Masked(customer) => Some(Arc::new(customer.as_ref().clone())),
+        }
+    }
+
     /// When the customer last changed.
     pub fn updated_at(&self) -> DateTime {
         match self {

@@ -9,7 +9,8 @@ use super::refusal::Write;
 use super::writer::{Key, Unwritten, Written, today, values_of};
 use super::{Act, Error, Session, SessionContext, validation};
 use crate::model::input::UpdateCustomerInput;
-use crate::model::{Customer, UserError, UserErrorCode};
+use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
+use crate::upstream::Caller;
 
 impl Session {
     /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
@@ -33,10 +34,15 @@ impl Session {
         self.write(act, key.clone(), move |context, caller| async move {
             let known = context.known(id).await?;
             let updated_at = known.updated_at();
+            let masked = known.masked();
             let base = Base::from(known);
             let (fields, status) = (changed_fields(&input, &base), status_change(&input, &base));
+            let changes_nothing = fields.is_empty();
             // It is set here alone.
             let _first = found.set(Found { fields, status });
+            if changes_nothing {
+                return context.as_it_is(&caller, id, masked).await;
+            }
             if let Some(expected) = input.expected_updated_at
                 && merge::has_changed_since(updated_at, expected)
             {
@@ -57,6 +63,23 @@ impl Session {
 }
 
 impl SessionContext {
+    /// The answer to an update that changes nothing: the customer already has all that is asked for, as after an update
+    /// whose answer was lost. It is the record that was read, where that was masked.
+    async fn as_it_is(
+        &self,
+        caller: &Caller,
+        id: CustomerId,
+        masked: Option<Arc<Customer>>,
+    ) -> Result<Arc<Customer>, Unwritten> {
+        match masked {
+            Some(customer) => Ok(customer),
+            None => {
+                let read = self.services.upstream.customer(caller, id).await;
+                read.map(|answer| Arc::new(answer.value)).map_err(Unwritten::Unread)
+            }
+        }
+    }
+
     /// Lets an update decide about a customer, as `decideCustomerReview` does.
     fn check_decision(&self, input: &UpdateCustomerInput, may_decide: bool) -> Result<(), Unwritten> {
         if !may_decide {

@@ -37,7 +37,8 @@ impl Mutation {
     }
 
     /// Changes a customer: only what is given changes, null clears, what is left out stays. It costs two calls, a look
-    /// at the record and its replacement; changes of one customer wait for each other. Needs CUSTOMERS_WRITE; a change of
+    /// at the record and its replacement; changes of one customer wait for each other. Where the customer has all that is
+    /// asked for already, nothing is sent and the update is done. Needs CUSTOMERS_WRITE; a change of
     /// `status` other than between `VERIFIED` and `INACTIVE` needs REVIEWS_DECIDE as well.
     async fn update_customer(
         &self,

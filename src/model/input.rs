@@ -173,9 +173,10 @@ pub struct UpdateCustomerInput {
     /// Why; for the audit record. The gateway's operator can make it mandatory for changes of the status that decide.
     #[graphql(directive = pii::apply(Contact))]
     pub reason: Option<Personal<String>>,
-    /// The customer's `updatedAt` as you know it: where it has changed since, the update is refused with `CONFLICT`.
+    /// The customer's `updatedAt` as you know it: where it has changed since, the update is refused with `CONFLICT`, unless
+    /// the customer has all that is asked for already.
     pub expected_updated_at: Option<DateTime>,
-    /// 10 to 40 characters. Left out, the gateway makes one.
+    /// 10 to 40 characters. With the same key the same update can be sent again. Left out, the gateway makes one.
     pub idempotency_key: Option<Personal<String>>,
 }
 

@@ -3,6 +3,7 @@
 mod checks;
 mod outcome;
 mod refusals;
+mod repeats;
 mod update;
 
 use serde_json::{Value, json};
