@@ -16,7 +16,7 @@ use url::Url;
 use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
 use crate::cache::{self, Cache, Digests, short};
 use crate::config::Settings;
-use crate::customers::{Reading, RequiredReasons, Services, Session, Turns};
+use crate::customers::{KeySpace, Reading, RequiredReasons, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::graphql::Schemas;
 use crate::operation::Prepared;
@@ -257,8 +257,13 @@ impl App {
             Credential::Callers(key) => Some(key.expose_secret()),
             Credential::Gateways(_) => None,
         };
+        let key_space = match (&principal.credential, &principal.subject) {
+            (Credential::Gateways(_), Some(subject)) => Some(KeySpace::new(principal.account, subject)),
+            // A caller's own key has a name space of its own upstream, and in the sandbox all callers are one.
+            (Credential::Callers(_), _) | (Credential::Gateways(_), None) => None,
+        };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
-        Session::new(Arc::clone(&self.services), caller, actor, deadline, reading, place)
+        Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)
     }
 
     /// A place among the operations that run, until it is dropped.

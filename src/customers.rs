@@ -7,6 +7,7 @@ pub mod act;
 pub mod changes;
 pub mod checks;
 pub mod error;
+pub mod idempotency;
 pub mod listing;
 pub mod loaders;
 pub mod merge;
@@ -36,6 +37,7 @@ use crate::upstream::{self, Caller, Client};
 pub use crate::cache::Reading;
 pub use act::Act;
 pub use error::Error;
+pub use idempotency::KeySpace;
 pub use listing::Listing;
 pub use loaders::Loaders;
 pub use turns::Turns;
@@ -87,6 +89,8 @@ pub struct SessionContext {
     pub caller: Caller,
     /// The caller as it stands in the records.
     pub actor: Actor,
+    /// Where its idempotency keys are kept apart from those of others; none where its credential does that.
+    key_space: Option<KeySpace>,
     pub scope: Scope,
     /// When the caller gets an answer at the latest.
     pub deadline: Instant,
@@ -131,6 +135,7 @@ impl Session {
         services: Arc<Services>,
         caller: Caller,
         actor: Actor,
+        key_space: Option<KeySpace>,
         deadline: Instant,
         reading: Reading,
         place: Share,
@@ -141,6 +146,7 @@ impl Session {
             services,
             caller,
             actor,
+            key_space,
             scope,
             deadline,
             reading,

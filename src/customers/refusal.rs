@@ -46,15 +46,17 @@ pub fn mend(
 ) -> Result<Vec<UserError>, Error> {
     match &error.kind {
         Kind::NotFound if write != Write::Create => Ok(vec![write.not_found()]),
-        Kind::Conflict(_) if callers_key => Ok(vec![UserError::at(
-            UserErrorCode::IdempotencyKeyReused,
-            ["idempotencyKey"],
-            "This key was used for another request: take a new key for a new one.",
-        )]),
+        Kind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
         Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(complaints(refusal, write, known)),
         _ if error.outcome_is_unknown() && write != Write::Unmask => Err(Error::OutcomeUnknown(error.into())),
         _ => Err(error.into()),
     }
+}
+
+/// The caller's idempotency key belongs to another request.
+pub fn key_reused() -> UserError {
+    let message = "This key was used for another request: take a new key for a new one.";
+    UserError::at(UserErrorCode::IdempotencyKeyReused, ["idempotencyKey"], message)
 }
 
 fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::act::Found;
 use super::changes::{StatusChange, changed_fields, status_change};
+use super::idempotency::Sent;
 use super::merge::{self, Base};
 use super::refusal::Write;
-use super::writer::{Key, Unwritten, Written, today, values_of};
+use super::writer::{Unwritten, Written, answer_to, today, values_of};
 use super::{Act, Error, Session, SessionContext, validation};
 use crate::model::input::UpdateCustomerInput;
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
@@ -29,12 +30,11 @@ impl Session {
                 return self.refused(&act, complaints).await;
             }
         };
-        let key = Key::of(input.idempotency_key.as_ref());
+        let key = self.key(input.idempotency_key.as_ref());
         let found = act.found();
         self.write(act, key.clone(), move |context, caller| async move {
-            let known = context.known(id).await?;
-            let updated_at = known.updated_at();
-            let masked = known.masked();
+            let known = context.known(&caller, id).await?;
+            let (updated_at, masked) = (known.updated_at(), known.masked());
             let base = Base::from(known);
             let (fields, status) = (changed_fields(&input, &base), status_change(&input, &base));
             let changes_nothing = fields.is_empty();
@@ -55,8 +55,9 @@ impl Session {
             }
             let body = merge::replacement(base, input).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
-            let sent = context.services.upstream.replace(&caller, id, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
+            let replaced = context.services.upstream.replace(&caller, id, &body, &key.text).await;
+            let replaced = replaced.map_err(|error| Unwritten::of(error, values_of(&body)))?;
+            answer_to(&key, &Sent::from(&body), replaced)
         })
         .await
     }

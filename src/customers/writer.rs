@@ -15,8 +15,9 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::idempotency::{Key, Sent};
 use super::merge::Known;
-use super::refusal::{Write, mend};
+use super::refusal::{Write, key_reused, mend};
 use super::validation;
 use super::{Act, Error, Session, SessionContext};
 use crate::model::input::{
@@ -44,11 +45,13 @@ impl Session {
         if !complaints.is_empty() {
             return self.refused(&act, complaints).await;
         }
-        let key = Key::of(input.idempotency_key.as_ref());
+        let key = self.key(input.idempotency_key.as_ref());
+        let sent = Sent::from(&input);
         let body = NewCustomer::from(input);
         self.write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.create(&caller, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
+            let created = context.services.upstream.create(&caller, &body, &key.text).await;
+            let created = created.map_err(|error| Unwritten::of(error, values_of(&body)))?;
+            answer_to(&key, &sent, created)
         })
         .await
     }
@@ -61,7 +64,7 @@ impl Session {
         let act = Act::from(&input);
         let required = self.context.services.required_reasons.delete;
         let complaints = validation::of_reason(input.reason.as_ref(), required);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref(), complaints) {
+        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -80,7 +83,7 @@ impl Session {
         let act = Act::from(&input);
         let required = self.context.services.required_reasons.decide;
         let complaints = validation::of_reason(input.reason.as_ref(), required);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref(), complaints) {
+        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -97,7 +100,7 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref(), Vec::new()) {
+        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), Vec::new()) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -141,6 +144,26 @@ impl Session {
         };
         self.context.record_unmask(&act, &outcome, upstream_id).await?;
         outcome
+    }
+
+    /// The idempotency key of a write: the caller's, kept apart from those of others, or a new one.
+    pub(super) fn key(&self, given: Option<&Personal<String>>) -> Key {
+        Key::of(given, self.context.key_space.as_ref())
+    }
+
+    /// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
+    fn target(
+        &self,
+        act: &Act,
+        given_key: Option<&Personal<String>>,
+        complaints: Vec<UserError>,
+    ) -> Result<(CustomerId, Key), Vec<UserError>> {
+        let complaints = [complaints, validation::of_key(given_key)].concat();
+        match act.customer {
+            Some(id) if complaints.is_empty() => Ok((id, self.key(given_key))),
+            Some(_) => Err(complaints),
+            None => Err(std::iter::once(act.write.not_found()).chain(complaints).collect()),
+        }
     }
 
     /// Refuses what the caller has to mend first; nothing was sent.
@@ -227,7 +250,7 @@ where
         Err(Unwritten::Refused(error, _)) if error.outcome_is_unknown() => context.unsettle(id),
         Err(Unwritten::Refused(error, _)) if error.kind.is_unsent() => {}
         Err(Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::Unread(_) | Unwritten::TooLate) => {}
-        Ok(_) | Err(Unwritten::Refused(..)) => context.forget(id),
+        Ok(_) | Err(Unwritten::Refused(..) | Unwritten::AnotherAnswer) => context.forget(id),
     }
     outcome
 }
@@ -236,7 +259,7 @@ where
 fn upstream_id(unwritten: Option<&Unwritten>) -> Option<Uuid> {
     match unwritten? {
         Unwritten::Unread(error) | Unwritten::Refused(error, _) => error.api_request_id,
-        Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::TooLate => None,
+        Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::TooLate | Unwritten::AnotherAnswer => None,
     }
 }
 
@@ -252,6 +275,8 @@ pub(super) enum Unwritten {
     TooLate,
     /// It was on its way, with these values.
     Refused(upstream::Error, Vec<String>),
+    /// What came back is the answer to another request with this idempotency key, about somebody else.
+    AnotherAnswer,
 }
 
 impl From<upstream::Error> for Unwritten {
@@ -270,16 +295,22 @@ impl Unwritten {
     }
 }
 
+/// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
+/// key that was made for this request has no other.
+pub(super) fn answer_to(key: &Key, sent: &Sent, customer: Customer) -> Result<Arc<Customer>, Unwritten> {
+    if key.is_callers() && !sent.is(&customer) { Err(Unwritten::AnotherAnswer) } else { Ok(Arc::new(customer)) }
+}
+
 impl SessionContext {
     /// The customer before an update, in clear where the upstream allows it.
-    pub(super) async fn known(&self, id: CustomerId) -> Result<Known, Unwritten> {
+    pub(super) async fn known(&self, caller: &Caller, id: CustomerId) -> Result<Known, Unwritten> {
         let upstream = &self.services.upstream;
-        match upstream.unmasked(&self.caller, id).await {
+        match upstream.unmasked(caller, id).await {
             Ok(customer) => Ok(Known::Clear(Box::new(customer))),
             // How an account without the permission is answered is not documented (wire document, section 9), so every
             // refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
-                let masked = upstream.customer(&self.caller, id).await.map_err(Unwritten::Unread)?;
+                let masked = upstream.customer(caller, id).await.map_err(Unwritten::Unread)?;
                 Ok(Known::Masked(Box::new(masked.value)))
             }
             Err(error) => Err(Unwritten::Unread(error)),
@@ -295,10 +326,11 @@ impl SessionContext {
             Err(Unwritten::Unread(error)) if matches!(error.kind, Kind::NotFound) => Ok(Err(vec![write.not_found()])),
             Err(Unwritten::Unread(error)) => Err(error.into()),
             Err(Unwritten::TooLate) => Err(Error::Deadline),
+            Err(Unwritten::AnotherAnswer) => Ok(Err(vec![key_reused()])),
             Err(Unwritten::Refused(error, sent)) => {
                 // An upstream that repeats what it was sent can repeat the headers as well.
-                let known: Vec<String> = self.secrets().chain([key.text.clone()]).chain(sent).collect();
-                mend(error, write, &known, key.is_callers).map(Err)
+                let known: Vec<String> = self.secrets().chain(key.values()).chain(sent).collect();
+                mend(error, write, &known, key.is_callers()).map(Err)
             }
         }
     }
@@ -327,37 +359,6 @@ impl SessionContext {
     /// Nothing is sent for a caller that has been told that time is up.
     pub(super) fn still_in_time(&self) -> Result<(), Unwritten> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(Unwritten::TooLate) }
-    }
-}
-
-/// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
-fn target(
-    act: &Act,
-    given_key: Option<&Personal<String>>,
-    complaints: Vec<UserError>,
-) -> Result<(CustomerId, Key), Vec<UserError>> {
-    let complaints = [complaints, validation::of_key(given_key)].concat();
-    match act.customer {
-        Some(id) if complaints.is_empty() => Ok((id, Key::of(given_key))),
-        Some(_) => Err(complaints),
-        None => Err(std::iter::once(act.write.not_found()).chain(complaints).collect()),
-    }
-}
-
-/// An idempotency key.
-#[derive(Clone)]
-pub(super) struct Key {
-    pub(super) text: String,
-    is_callers: bool,
-}
-
-impl Key {
-    /// The caller's or a new one.
-    pub(super) fn of(given: Option<&Personal<String>>) -> Self {
-        match given {
-            Some(key) => Self { text: key.reveal().clone(), is_callers: true },
-            None => Self { text: Uuid::new_v4().to_string(), is_callers: false },
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod decisions;
+mod idempotency;
 mod keys;
 mod provider;
 mod subgraph;

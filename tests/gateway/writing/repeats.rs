@@ -1,13 +1,13 @@
-//! An update that is repeated, as after a lost answer, is done where it was carried out.
+//! An update that is repeated, as after a lost answer, is done where it was carried out; and a key shows nobody else.
 
 use customers_gateway::sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{UPDATE, complaints, for_customer, run};
+use super::{CREATE, UPDATE, complaints, for_customer, run, smallest};
 use crate::support::gateway::without_errors;
-use crate::support::stub::with;
-use crate::support::{Gateway, Sandbox, count, only_error};
+use crate::support::stub::{clear_person, id_in, person, with};
+use crate::support::{Gateway, Reply, Sandbox, Stub, count, only_error};
 
 const REPLACED: &str = "PUT /v1/customers/{id}";
 
@@ -73,4 +73,43 @@ async fn what_a_masked_record_has_already_is_done_without_the_device() {
         "{payload}"
     );
     assert_eq!(count(&sandbox.calls().await, REPLACED), 0);
+}
+
+/// An upstream that answers each write with somebody, as for an earlier request with the same key.
+async fn replaying(told: Value) -> (Gateway, Stub) {
+    let stub = Stub::start(move |seen| match seen.method.as_str() {
+        "GET" => Reply::object(&clear_person(id_in(&seen.path))),
+        "POST" => {
+            Reply::json(201, &json!({"data": with(person(ADA), told.clone()), "meta": {}, "response_type": "object"}))
+        }
+        _ => Reply::object(&with(person(id_in(&seen.path)), told.clone())),
+    })
+    .await;
+    (Gateway::over(&stub.base, |_| {}).await, stub)
+}
+
+#[rstest]
+#[case::another_name(json!({"name": "Other Planted"}))]
+#[case::another_e_mail(json!({"email": "other@planted.test"}))]
+#[case::another_external_id(json!({"external_id": "planted-9"}))]
+#[tokio::test]
+async fn the_answer_to_another_request_with_the_same_key_is_shown_to_nobody(#[case] other: Value) {
+    let own = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
+    let (gateway, stub) = replaying(with(own, other)).await;
+    let fields = json!({"name": "Tess Tester", "email": "tess@example.test", "externalId": "tess-1", "idempotencyKey": "my-own-key-1"});
+    for (mutation, input) in [(CREATE, smallest("tess@example.test")), (UPDATE, json!({"id": ADA}))] {
+        let payload = run(&gateway, mutation, with(input, fields.clone())).await;
+        assert_eq!(complaints(&payload), [("IDEMPOTENCY_KEY_REUSED".to_owned(), "input.idempotencyKey".to_owned())]);
+        assert!(!payload.to_string().to_lowercase().contains("planted"), "{payload}");
+    }
+    assert_eq!(stub.routes().iter().filter(|route| !route.starts_with("GET")).count(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_the_upstream_tidied_up_is_the_same_person() {
+    let told = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
+    let (gateway, _stub) = replaying(told).await;
+    let fields = json!({"name": " tess  tester", "email": "Tess@Example.test", "externalId": "tess-1", "idempotencyKey": "my-own-key-1"});
+    let payload = run(&gateway, CREATE, with(smallest("x@example.test"), fields)).await;
+    assert_eq!(payload["customer"]["name"], "Tess Tester", "{payload}");
 }
