@@ -175,6 +175,7 @@ impl App {
                 cut: CancellationToken::new(),
                 audit: Audit::open(&settings.audit()?)?,
                 settling: settings.server.deadline,
+                unknown_members: settings.upstream.unknown_members,
                 required_reasons: RequiredReasons {
                     unmask: settings.privacy.unmask_reason.is_required(),
                     decide: settings.privacy.decide_reason.is_required(),

@@ -32,7 +32,7 @@ use tracing::Span;
 use crate::cache::{Cache, Key, Scope};
 use crate::privacy::audit::{Actor, Audit};
 use crate::shares::Share;
-use crate::upstream::{self, Caller, Client};
+use crate::upstream::{self, Caller, Client, unknown};
 
 pub use crate::cache::Reading;
 pub use act::Act;
@@ -59,6 +59,8 @@ pub struct Services {
     pub audit: Audit,
     /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
     pub settling: Duration,
+    /// What an update does with members of the record that this version does not know.
+    pub unknown_members: unknown::Policy,
     /// Which mutations need a reason.
     pub required_reasons: RequiredReasons,
 }

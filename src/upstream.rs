@@ -19,10 +19,12 @@ pub mod places;
 pub mod query;
 pub mod retry;
 pub mod stack;
+pub mod unknown;
 pub mod wire;
 
 pub use body::{NewCustomer, ProfileBody, Replacement};
-pub use client::{Answer, Caller, Client};
+pub use client::{Answer, Caller, Client, Record};
 pub use error::{Error, Kind, Refusal, RefusalItem};
 pub use patience::Patience;
 pub use query::{ArrayEncoding, PageQuery};
+pub use unknown::{UnknownMembers, WholeReplacement};

@@ -8,7 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Error, is_loopback, unusable};
-use crate::upstream::{ArrayEncoding, breaker, places, retry, stack};
+use crate::upstream::{ArrayEncoding, breaker, places, retry, stack, unknown};
 
 /// `[upstream]`
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +35,7 @@ pub struct Upstream {
     pub breaker_open: Duration,
     pub max_response_bytes: usize,
     pub arrays: ArrayEncoding,
+    pub unknown_members: unknown::Policy,
 }
 
 impl Upstream {

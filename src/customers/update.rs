@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::act::Found;
 use super::changes::{StatusChange, changed_fields, status_change};
 use super::idempotency::Sent;
@@ -9,9 +11,10 @@ use super::merge::{self, Base};
 use super::refusal::Write;
 use super::writer::{Unwritten, Written, answer_to, today, values_of};
 use super::{Act, Error, Session, SessionContext, validation};
-use crate::model::input::UpdateCustomerInput;
+use crate::model::input::{ComplianceProfileInput, UpdateCustomerInput};
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
 use crate::upstream::Caller;
+use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
 
 impl Session {
     /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
@@ -33,7 +36,7 @@ impl Session {
         let key = self.key(input.idempotency_key.as_ref());
         let found = act.found();
         self.write(act, key.clone(), move |context, caller| async move {
-            let known = context.known(&caller, id).await?;
+            let (known, unknown) = context.known(&caller, id).await?;
             let (updated_at, masked) = (known.updated_at(), known.masked());
             let base = Base::from(known);
             let (fields, status) = (changed_fields(&input, &base), status_change(&input, &base));
@@ -53,17 +56,51 @@ impl Session {
             if status.is_some_and(StatusChange::is_decision) {
                 context.check_decision(&input, may_decide)?;
             }
-            let body = merge::replacement(base, input).map_err(Unwritten::Unfit)?;
+            let unknown = context.carried(unknown, &input, masked.is_some())?;
+            let known = merge::replacement(base, input).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
+            let body = WholeReplacement { known, unknown };
             let replaced = context.services.upstream.replace(&caller, id, &body, &key.text).await;
             let replaced = replaced.map_err(|error| Unwritten::of(error, values_of(&body)))?;
-            answer_to(&key, &Sent::from(&body), replaced)
+            answer_to(&key, &Sent::from(&body.known), replaced)
         })
         .await
     }
 }
 
 impl SessionContext {
+    /// The members of the record that this version does not know, as the update sends them back; a refusal where it would
+    /// drop them. They are never taken of a masked record.
+    fn carried(
+        &self,
+        unknown: UnknownMembers,
+        input: &UpdateCustomerInput,
+        is_masked: bool,
+    ) -> Result<UnknownMembers, Unwritten> {
+        if unknown.is_empty() {
+            return Ok(unknown);
+        }
+        let names = unknown.names();
+        let policy = self.services.unknown_members;
+        if policy == Policy::Carry && !is_masked && !unknown.has_mask() {
+            let replaces = |given: &ComplianceProfileInput| match given {
+                ComplianceProfileInput::Business(company) => !company.representatives.is_undefined(),
+                ComplianceProfileInput::Individual(_) => false,
+            };
+            let is_replaced = input.compliance_profile.value().is_some_and(replaces);
+            return Ok(if is_replaced { unknown.without_representatives() } else { unknown });
+        }
+        warn!(members = names, "an update was refused, since it would drop members that this version does not know");
+        let what_to_do = match policy {
+            Policy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
+            Policy::Carry => "The upstream does not show their values in clear.",
+        };
+        let message = format!(
+            "The customer's record has members that the gateway does not know ({names}), and this update would drop them. Nothing was sent. {what_to_do}"
+        );
+        Err(Unwritten::Unfit(vec![UserError::about_the_whole(UserErrorCode::Refused, message)]))
+    }
+
     /// The answer to an update that changes nothing: the customer already has all that is asked for, as after an update
     /// whose answer was lost. It is the record that was read, where that was masked.
     async fn as_it_is(

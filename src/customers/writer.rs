@@ -26,7 +26,7 @@ use crate::model::input::{
 };
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
-use crate::upstream::{self, Caller, Kind, NewCustomer, Patience};
+use crate::upstream::{self, Caller, Kind, NewCustomer, Patience, Record, UnknownMembers};
 
 /// The shortest text that can be a real credential.
 const SHORTEST_SECRET: usize = 16;
@@ -302,16 +302,17 @@ pub(super) fn answer_to(key: &Key, sent: &Sent, customer: Customer) -> Result<Ar
 }
 
 impl SessionContext {
-    /// The customer before an update, in clear where the upstream allows it.
-    pub(super) async fn known(&self, caller: &Caller, id: CustomerId) -> Result<Known, Unwritten> {
+    /// The customer before an update, in clear where the upstream allows it, and the members of its record that this version
+    /// does not know.
+    pub(super) async fn known(&self, caller: &Caller, id: CustomerId) -> Result<(Known, UnknownMembers), Unwritten> {
         let upstream = &self.services.upstream;
-        match upstream.unmasked(caller, id).await {
-            Ok(customer) => Ok(Known::Clear(Box::new(customer))),
+        match upstream.clear_record(caller, id).await {
+            Ok(Record { customer, unknown }) => Ok((Known::Clear(Box::new(customer)), unknown)),
             // How an account without the permission is answered is not documented (wire document, section 9), so every
             // refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
-                let masked = upstream.customer(caller, id).await.map_err(Unwritten::Unread)?;
-                Ok(Known::Masked(Box::new(masked.value)))
+                let masked = upstream.masked_record(caller, id).await.map_err(Unwritten::Unread)?;
+                Ok((Known::Masked(Box::new(masked.customer)), masked.unknown))
             }
             Err(error) => Err(Unwritten::Unread(error)),
         }

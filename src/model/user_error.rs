@@ -31,7 +31,8 @@ pub enum UserErrorCode {
     Conflict,
     /// This idempotency key belongs to a different request: take a new one.
     IdempotencyKeyReused,
-    /// The upstream refused it by a rule of its own; the message says which.
+    /// Refused by a rule of the upstream's, or since an update would drop members of the record that the gateway does not
+    /// know; the message says which.
     Refused,
 }
 

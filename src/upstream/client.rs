@@ -14,12 +14,13 @@ use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 use url::Url;
 use uuid::Uuid;
 
-use super::body::{NewCustomer, Replacement};
+use super::body::NewCustomer;
 use super::breaker;
 use super::envelope::{self, Envelope, PagedEnvelope};
 use super::error::{Error, Kind};
@@ -28,6 +29,7 @@ use super::observe::{self, Health};
 use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
 use super::stack::{self, Stack};
+use super::unknown::{UnknownMembers, WholeReplacement};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::telemetry::traces;
@@ -86,6 +88,13 @@ impl<T> Answer<T> {
     fn try_map<U>(self, convert: impl FnOnce(T) -> Result<U, Error>) -> Result<Answer<U>, Error> {
         Ok(Answer { value: convert(self.value)?, bytes: self.bytes })
     }
+}
+
+/// A customer that was read to be replaced, with the members of its record that this version does not know.
+#[derive(Debug)]
+pub struct Record<T> {
+    pub customer: T,
+    pub unknown: UnknownMembers,
 }
 
 /// The Customers API over HTTP. Cheap to share, not to make: it holds the connections.
@@ -185,11 +194,25 @@ impl Client {
         let path = ["v1", "customers", &path, "unmasked"];
         let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
         let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
-        let clear = UnmaskedCustomer::try_from(answer.value.data).map_err(|problem| match problem {
-            NotClear::Masked => Kind::Forbidden,
-            NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
-        })?;
-        if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
+        in_clear(answer.value.data, id)
+    }
+
+    /// One customer in clear, to be replaced. `Forbidden` also where the upstream answers with masked values.
+    pub async fn clear_record(&self, caller: &Caller, id: CustomerId) -> Result<Record<UnmaskedCustomer>, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path, "unmasked"];
+        let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
+        let (customer, unknown) = self.record(caller, call).await?;
+        Ok(Record { customer: in_clear(customer, id)?, unknown })
+    }
+
+    /// One customer, masked, to be replaced.
+    pub async fn masked_record(&self, caller: &Caller, id: CustomerId) -> Result<Record<Customer>, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path];
+        let (customer, unknown) = self.record(caller, Call::new("GET /v1/customers/{id}", Method::GET, &path)).await?;
+        let customer = Customer::from(customer);
+        if customer.summary.id == id { Ok(Record { customer, unknown }) } else { Err(another_customer()) }
     }
 
     /// A customer's screening, with the whole masked customer.
@@ -219,7 +242,7 @@ impl Client {
         &self,
         caller: &Caller,
         id: CustomerId,
-        body: &Replacement,
+        body: &WholeReplacement,
         key: &str,
     ) -> Result<Customer, Error> {
         let path = id.to_string();
@@ -261,6 +284,17 @@ impl Client {
         let path = ["v1", "customers", &path, "refresh_review"];
         let call = Call::new("PUT /v1/customers/{id}/refresh_review", Method::PUT, &path).key(key);
         self.one(caller, id, call).await.map(|answer| answer.value)
+    }
+
+    /// A call that answers with a record to be replaced.
+    async fn record(&self, caller: &Caller, call: Call<'_>) -> Result<(WireCustomer, UnknownMembers), Error> {
+        let answer: Answer<Envelope<Box<RawValue>>> = self.send(caller, call).await?;
+        let record = answer.value.data;
+        // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
+        let customer: WireCustomer =
+            serde_json::from_str(record.get()).map_err(|_| Kind::NoAnswer("not the documented JSON"))?;
+        let unknown = UnknownMembers::of_customer(&record, customer.is_company());
+        Ok((customer, unknown))
     }
 
     /// A call that answers with the customer it is about.
@@ -339,6 +373,15 @@ impl Client {
             calls: Arc::clone(&caller.calls),
         })
     }
+}
+
+/// A clear record as one, where it is.
+fn in_clear(record: WireCustomer, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
+    let clear = UnmaskedCustomer::try_from(record).map_err(|problem| match problem {
+        NotClear::Masked => Kind::Forbidden,
+        NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
+    })?;
+    if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
 }
 
 fn another_customer() -> Error {

@@ -45,6 +45,14 @@ pub struct WireCustomer {
     config: Option<CustomerConfig>,
 }
 
+impl WireCustomer {
+    /// Whether its profile, or where it has none its type, is a company's.
+    pub fn is_company(&self) -> bool {
+        let by_type = self.kind == CustomerType::Business;
+        self.compliance_profile.as_ref().map_or(by_type, |profile| !profile.is_of_a_person(self.kind))
+    }
+}
+
 /// A review's data.
 #[derive(Deserialize)]
 pub struct WireReview {
