@@ -14,6 +14,7 @@ pub mod merge;
 pub mod reader;
 pub mod refusal;
 pub mod turns;
+pub mod untouched;
 pub mod update;
 pub mod validation;
 pub mod window;

@@ -150,12 +150,14 @@ impl SessionContext {
         let _missing_is_logged = self.services.audit.write(record, Some(self.deadline)).await;
     }
 
-    /// Records how a write ended. Where that fails the write is done all the same: the log says what is missing.
+    /// Records how a write ended; `is_unknown` says that an attempt of it may have been carried out. Where recording fails
+    /// the write is done all the same: the log says what is missing.
     pub async fn record_write(
         &self,
         act: &Act,
         outcome: &Result<Written<impl Told>, Error>,
         upstream_id: Option<Uuid>,
+        is_unknown: bool,
     ) {
         let told = match outcome {
             Ok(Ok(told)) => Some(told),
@@ -163,7 +165,12 @@ impl SessionContext {
         };
         let known = told.map(Told::values).unwrap_or_default();
         let customer = told.and_then(Told::id).or(act.customer);
-        let record = self.record(act, self.ending(outcome), customer, &known).answered_under(upstream_id);
+        let ending = match self.ending(outcome) {
+            // The caller is told to look again; what was sent may have been carried out all the same.
+            Ending::Refused(codes) if is_unknown => Ending::Unknown(codes.join(" ")),
+            ending => ending,
+        };
+        let record = self.record(act, ending, customer, &known).answered_under(upstream_id);
         let _missing_is_logged = self.services.audit.write(record, None).await;
     }
 

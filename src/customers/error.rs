@@ -61,7 +61,7 @@ fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
         Kind::Unauthenticated if callers_key => Code::Unauthenticated,
         Kind::Unauthenticated | Kind::Unreachable | Kind::Interrupted | Kind::Open { .. } => Code::UpstreamUnavailable,
         Kind::Forbidden => Code::Forbidden,
-        Kind::NotFound | Kind::Failed { .. } => Code::UpstreamError,
+        Kind::NotFound | Kind::Failed { .. } | Kind::Superseded { .. } => Code::UpstreamError,
         Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
         Kind::RateLimited { .. } | Kind::HeldBack { .. } => Code::UpstreamRateLimited,
         Kind::TimedOut | Kind::TooLate | Kind::Running => Code::UpstreamTimeout,

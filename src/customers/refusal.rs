@@ -59,6 +59,17 @@ pub fn key_reused() -> UserError {
     UserError::at(UserErrorCode::IdempotencyKeyReused, ["idempotencyKey"], message)
 }
 
+/// Somebody else changed the customer before an update could be sent again.
+pub fn superseded(was_sent: bool) -> UserError {
+    let message = match was_sent {
+        true => {
+            "Somebody else changed the customer while this update was being sent, so it was not sent again. It may have been made all the same: read the customer again and decide anew."
+        }
+        false => "The customer has changed since: read it again and decide anew.",
+    };
+    UserError::about_the_whole(UserErrorCode::Conflict, message)
+}
+
 fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {
     let sentence = |text: &str| {
         let cut = redact::cut(text, known.iter().map(String::as_str));

@@ -6,15 +6,16 @@ use tracing::warn;
 
 use super::act::Found;
 use super::changes::{StatusChange, changed_fields, status_change};
-use super::idempotency::Sent;
+use super::idempotency::{Key, Sent};
 use super::merge::{self, Base};
 use super::refusal::Write;
+use super::untouched::Untouched;
 use super::writer::{Unwritten, Written, answer_to, today, values_of};
 use super::{Act, Error, Session, SessionContext, validation};
 use crate::model::input::{ComplianceProfileInput, UpdateCustomerInput};
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
-use crate::upstream::Caller;
 use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
+use crate::upstream::{Caller, Kind, Recheck};
 
 impl Session {
     /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
@@ -57,18 +58,57 @@ impl Session {
                 context.check_decision(&input, may_decide)?;
             }
             let unknown = context.carried(unknown, &input, masked.is_some())?;
-            let known = merge::replacement(base, input).map_err(Unwritten::Unfit)?;
+            let untouched = Untouched::of(&input, &base);
+            let known = merge::replacement(base, input.clone()).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
-            let body = WholeReplacement { known, unknown };
-            let replaced = context.services.upstream.replace(&caller, id, &body, &key.text).await;
-            let replaced = replaced.map_err(|error| Unwritten::of(error, values_of(&body)))?;
-            answer_to(&key, &Sent::from(&body.known), replaced)
+            context.replace(&caller, id, &input, &key, &WholeReplacement { known, unknown }, untouched).await
         })
         .await
     }
 }
 
 impl SessionContext {
+    /// Sends the whole customer. It is sent again only while what the update leaves as it is has not been changed.
+    async fn replace(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: CustomerId,
+        input: &UpdateCustomerInput,
+        key: &Key,
+        body: &WholeReplacement,
+        untouched: Untouched,
+    ) -> Result<Arc<Customer>, Unwritten> {
+        let untouched = Arc::new(untouched);
+        let recheck: Recheck = Arc::new({
+            let (context, caller) = (Arc::clone(self), caller.clone());
+            move || {
+                let (context, caller, untouched) = (Arc::clone(&context), caller.clone(), Arc::clone(&untouched));
+                Box::pin(async move {
+                    match context.services.upstream.customer(&caller, id).await {
+                        Ok(now) => Ok(untouched.holds_in(&now.value)),
+                        // There is nothing that could be undone, and the upstream says what became of the write.
+                        Err(error) if matches!(error.kind, Kind::NotFound) => Ok(true),
+                        Err(error) => Err(error),
+                    }
+                })
+            }
+        });
+        let error = match self.services.upstream.replace(caller, id, body, &key.text, recheck).await {
+            Ok(customer) => return answer_to(key, &Sent::from(&body.known), customer),
+            Err(error) => error,
+        };
+        if matches!(error.kind, Kind::Superseded { was_sent: true })
+            && let Ok((known, _)) = self.known(caller, id).await
+        {
+            // It was carried out, and somebody changed the customer after it.
+            let masked = known.masked();
+            if changed_fields(input, &Base::from(known)).is_empty() {
+                return self.as_it_is(caller, id, masked).await;
+            }
+        }
+        Err(Unwritten::of(error, values_of(body)))
+    }
+
     /// The members of the record that this version does not know, as the update sends them back; a refusal where it would
     /// drop them. They are never taken of a masked record.
     fn carried(

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::idempotency::{Key, Sent};
 use super::merge::Known;
-use super::refusal::{Write, key_reused, mend};
+use super::refusal::{Write, key_reused, mend, superseded};
 use super::validation;
 use super::{Act, Error, Session, SessionContext};
 use crate::model::input::{
@@ -193,10 +193,11 @@ impl Session {
             let patience = caller.patience.clone();
             let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind();
             let carried_out = context.services.cut.run_until_cancelled(carried_out).await;
-            let mut upstream_id = None;
+            let (mut upstream_id, mut is_unknown) = (None, false);
             let outcome = match carried_out {
                 Some(Ok(outcome)) => {
                     upstream_id = self::upstream_id(outcome.as_ref().err());
+                    is_unknown = matches!(&outcome, Err(unwritten) if unwritten.may_have_been_written());
                     context.told(outcome, act.write, &key)
                 }
                 None if patience.give_up() => Err(Error::Deadline),
@@ -206,7 +207,7 @@ impl Session {
                     Err(Error::LostInWrite)
                 }
             };
-            context.record_write(&act, &outcome, upstream_id).await;
+            context.record_write(&act, &outcome, upstream_id, is_unknown).await;
             outcome
         };
         let task = self.context.services.writes.spawn(task.instrument(self.context.span.clone()));
@@ -293,6 +294,11 @@ impl Unwritten {
             _ => Self::Refused(error, values),
         }
     }
+
+    /// Whether an attempt was sent of which nobody knows what became of it.
+    fn may_have_been_written(&self) -> bool {
+        matches!(self, Self::Refused(error, _) if error.outcome_is_unknown())
+    }
 }
 
 /// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
@@ -329,6 +335,9 @@ impl SessionContext {
             Err(Unwritten::TooLate) => Err(Error::Deadline),
             Err(Unwritten::AnotherAnswer) => Ok(Err(vec![key_reused()])),
             Err(Unwritten::Refused(error, sent)) => {
+                if let Kind::Superseded { was_sent } = error.kind {
+                    return Ok(Err(vec![superseded(was_sent)]));
+                }
                 // An upstream that repeats what it was sent can repeat the headers as well.
                 let known: Vec<String> = self.secrets().chain(key.values()).chain(sent).collect();
                 mend(error, write, &known, key.is_callers()).map(Err)

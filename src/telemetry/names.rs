@@ -128,6 +128,7 @@ const CALL_OUTCOMES: &[&str] = &[
     "busy",
     "too_late",
     "open",
+    "superseded",
     "invalid",
     "given_up",
 ];

@@ -28,6 +28,7 @@ use super::exchange::{Exchange, Reply, Request};
 use super::observe::{self, Health};
 use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
+use super::recheck::Recheck;
 use super::stack::{self, Stack};
 use super::unknown::{UnknownMembers, WholeReplacement};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview};
@@ -129,11 +130,13 @@ struct Call<'a> {
     query: Vec<(&'static str, String)>,
     body: Option<Bytes>,
     idempotency_key: Option<&'a str>,
+    /// Looks whether a write may be sent again.
+    recheck: Option<Recheck>,
 }
 
 impl<'a> Call<'a> {
     fn new(route: &'static str, method: Method, path: &'a [&'a str]) -> Self {
-        Self { route, method, path, query: Vec::new(), body: None, idempotency_key: None }
+        Self { route, method, path, query: Vec::new(), body: None, idempotency_key: None, recheck: None }
     }
 
     fn query(self, query: Vec<(&'static str, String)>) -> Self {
@@ -237,17 +240,19 @@ impl Client {
         Ok(answer.value.data.into())
     }
 
-    /// Replaces a customer as a whole.
+    /// Replaces a customer as a whole. It is sent again only where `recheck` allows it.
     pub async fn replace(
         &self,
         caller: &Caller,
         id: CustomerId,
         body: &WholeReplacement,
         key: &str,
+        recheck: Recheck,
     ) -> Result<Customer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
         let call = Call::new("PUT /v1/customers/{id}", Method::PUT, &path).body(body)?.key(key);
+        let call = Call { recheck: Some(recheck), ..call };
         self.one(caller, id, call).await.map(|answer| answer.value)
     }
 
@@ -370,6 +375,8 @@ impl Client {
             payer: caller.payer,
             patience: caller.patience.clone(),
             repeats: None,
+            is_repeated: false,
+            recheck: call.recheck,
             calls: Arc::clone(&caller.calls),
         })
     }

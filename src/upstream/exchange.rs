@@ -18,6 +18,7 @@ use url::Url;
 use super::envelope::{self, Envelope};
 use super::error::{Error, Kind};
 use super::patience::Patience;
+use super::recheck::Recheck;
 
 /// A call as it goes through the stack; each attempt sends the same bytes.
 #[derive(Clone)]
@@ -33,6 +34,10 @@ pub struct Request {
     pub patience: Patience,
     /// Where it is sent again: the outcome that was not good enough.
     pub repeats: Option<&'static str>,
+    /// Whether it has been through the stack before, sent or kept back.
+    pub is_repeated: bool,
+    /// Of a write: looks whether it may be sent again.
+    pub recheck: Option<Recheck>,
     /// Counts what is sent.
     pub calls: Arc<AtomicU64>,
 }
