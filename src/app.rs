@@ -15,8 +15,8 @@ use url::Url;
 
 use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
 use crate::cache::{self, Cache, Digests, short};
-use crate::config::{Settings, UnmaskReason};
-use crate::customers::{Reading, Services, Session, Turns};
+use crate::config::Settings;
+use crate::customers::{KeySpace, Reading, RequiredReasons, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
@@ -190,7 +190,12 @@ impl App {
                 cut: CancellationToken::new(),
                 audit: Audit::open(&settings.audit()?)?,
                 settling: settings.server.deadline,
-                unmask_needs_reason: settings.privacy.unmask_reason == UnmaskReason::Required,
+                unknown_members: settings.upstream.unknown_members,
+                required_reasons: RequiredReasons {
+                    unmask: settings.privacy.unmask_reason.is_required(),
+                    decide: settings.privacy.decide_reason.is_required(),
+                    delete: settings.privacy.delete_reason.is_required(),
+                },
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
@@ -294,8 +299,13 @@ impl App {
             Credential::Callers(key) => Some(key.expose_secret()),
             Credential::Gateways(_) => None,
         };
+        let key_space = match (&principal.credential, &principal.subject) {
+            (Credential::Gateways(_), Some(subject)) => Some(KeySpace::new(principal.account, subject)),
+            // A caller's own key has a name space of its own upstream, and in the sandbox all callers are one.
+            (Credential::Callers(_), _) | (Credential::Gateways(_), None) => None,
+        };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
-        Session::new(Arc::clone(&self.services), caller, actor, deadline, reading, place)
+        Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)
     }
 
     /// A place among the operations that run, until it is dropped.

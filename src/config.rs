@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use error::Error;
-pub use privacy::{Privacy, UnmaskReason};
+pub use privacy::{Privacy, Reason};
 pub use sources::InForce;
 pub use telemetry::{Log, Traces};
 

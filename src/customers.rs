@@ -4,14 +4,18 @@
 //! touch, until when an answer is wanted, and what this request has asked already.
 
 pub mod act;
+pub mod changes;
 pub mod checks;
 pub mod error;
+pub mod idempotency;
 pub mod listing;
 pub mod loaders;
 pub mod merge;
 pub mod reader;
 pub mod refusal;
 pub mod turns;
+pub mod untouched;
+pub mod update;
 pub mod validation;
 pub mod window;
 pub mod writer;
@@ -29,11 +33,12 @@ use tracing::Span;
 use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
 use crate::privacy::audit::{Actor, Audit};
-use crate::upstream::{self, Caller, Client};
+use crate::upstream::{self, Caller, Client, unknown};
 
 pub use crate::cache::Reading;
 pub use act::Act;
 pub use error::Error;
+pub use idempotency::KeySpace;
 pub use listing::Listing;
 pub use loaders::Loaders;
 pub use turns::Turns;
@@ -55,8 +60,19 @@ pub struct Services {
     pub audit: Audit,
     /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
     pub settling: Duration,
-    /// Whether somebody who wants to see a customer in clear has to say why.
-    pub unmask_needs_reason: bool,
+    /// What an update does with members of the record that this version does not know.
+    pub unknown_members: unknown::Policy,
+    /// Which mutations need a reason.
+    pub required_reasons: RequiredReasons,
+}
+
+/// Which mutations are refused without a reason; see `[privacy]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct RequiredReasons {
+    pub unmask: bool,
+    /// A decision, also one by `updateCustomer`.
+    pub decide: bool,
+    pub delete: bool,
 }
 
 /// One request of one caller. What it still reads is given up when it goes away; what it writes is not.
@@ -76,6 +92,8 @@ pub struct SessionContext {
     pub caller: Caller,
     /// The caller as it stands in the records.
     pub actor: Actor,
+    /// Where its idempotency keys are kept apart from those of others; none where its credential does that.
+    key_space: Option<KeySpace>,
     pub scope: Scope,
     /// When the caller gets an answer at the latest.
     pub deadline: Instant,
@@ -120,6 +138,7 @@ impl Session {
         services: Arc<Services>,
         caller: Caller,
         actor: Actor,
+        key_space: Option<KeySpace>,
         deadline: Instant,
         reading: Reading,
         place: Permit,
@@ -130,6 +149,7 @@ impl Session {
             services,
             caller,
             actor,
+            key_space,
             scope,
             deadline,
             reading,

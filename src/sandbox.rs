@@ -22,6 +22,7 @@ mod shape;
 mod view;
 
 mod customer;
+mod members;
 mod random;
 mod screening;
 pub mod seed;

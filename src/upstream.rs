@@ -18,13 +18,17 @@ pub mod patience;
 pub mod pauses;
 pub mod places;
 pub mod query;
+pub mod recheck;
 pub mod retry;
 pub mod stack;
+pub mod unknown;
 pub mod wire;
 
 pub use crate::outbound::Cause;
 pub use body::{NewCustomer, ProfileBody, Replacement};
-pub use client::{Answer, Caller, Client};
+pub use client::{Answer, Caller, Client, Record};
 pub use error::{Error, Kind, Refusal, RefusalItem};
 pub use patience::Patience;
 pub use query::{ArrayEncoding, PageQuery};
+pub use recheck::Recheck;
+pub use unknown::{UnknownMembers, WholeReplacement};

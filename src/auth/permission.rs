@@ -7,7 +7,7 @@ use async_graphql::Enum;
 pub enum Permission {
     /// Read customers, masked.
     CustomersRead,
-    /// Create and change customers.
+    /// Create and change customers; of their status only between VERIFIED and INACTIVE.
     CustomersWrite,
     /// Erase customers.
     CustomersDelete,
@@ -15,7 +15,7 @@ pub enum Permission {
     CustomersUnmask,
     /// Read the results of identity screenings.
     ReviewsRead,
-    /// Decide about customers in review, and screen them again.
+    /// Decide about customers in review, and screen them again; with CUSTOMERS_WRITE, set any status.
     ReviewsDecide,
 }
 

@@ -1,4 +1,4 @@
-//! `[privacy]`: what it takes to see a customer in clear.
+//! `[privacy]`: what it takes to see a customer in clear, and where a reason is mandatory.
 
 use std::num::NonZeroU32;
 
@@ -11,15 +11,26 @@ use super::word;
 #[serde(deny_unknown_fields)]
 pub struct Privacy {
     #[serde(deserialize_with = "word::one_of")]
-    pub unmask_reason: UnmaskReason,
+    pub unmask_reason: Reason,
+    #[serde(deserialize_with = "word::one_of")]
+    pub decide_reason: Reason,
+    #[serde(deserialize_with = "word::one_of")]
+    pub delete_reason: Reason,
     pub max_unmask_per_operation: usize,
     pub max_unmask_per_minute: NonZeroU32,
 }
 
-/// Whether `unmaskCustomer` asks why.
+/// Whether a mutation needs a reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum UnmaskReason {
+pub enum Reason {
     Optional,
     Required,
+}
+
+impl Reason {
+    /// Whether a mutation without one is refused.
+    pub fn is_required(self) -> bool {
+        self == Self::Required
+    }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::Problems;
 use super::{Error, secret, unusable, word};
 use crate::outbound::{Proxy, is_loopback};
-use crate::upstream::{ArrayEncoding, breaker, places, retry, stack};
+use crate::upstream::{ArrayEncoding, breaker, places, retry, stack, unknown};
 
 /// `[upstream]`
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +43,8 @@ pub struct Upstream {
     pub max_response_bytes: usize,
     #[serde(deserialize_with = "word::one_of")]
     pub arrays: ArrayEncoding,
+    #[serde(deserialize_with = "word::one_of")]
+    pub unknown_members: unknown::Policy,
 }
 
 impl Upstream {

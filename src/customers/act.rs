@@ -1,12 +1,13 @@
 //! What is recorded of a write or an unmasking, and when: before its answer is released, also where the caller has hung
 //! up, also where it was refused.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::changes::{StatusChange, given_fields};
 use super::refusal::Write;
 use super::writer::Written;
 use super::{Error, Session, SessionContext};
@@ -15,7 +16,9 @@ use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput, UpdateCustomerInput,
 };
-use crate::model::{Customer, CustomerId, UnmaskedComplianceProfile, UnmaskedCustomer, UserError};
+use crate::model::{
+    Customer, CustomerId, CustomerStatus, ReviewDecision, UnmaskedComplianceProfile, UnmaskedCustomer, UserError,
+};
 use crate::privacy::Personal;
 use crate::privacy::audit::{Action, Ending, Record};
 
@@ -30,12 +33,45 @@ pub struct Act {
     pub customer: Option<CustomerId>,
     reason: Option<Personal<String>>,
     fields: Vec<String>,
+    decision: Option<ReviewDecision>,
+    found: Arc<OnceLock<Found>>,
+}
+
+/// What a write turned out to change, once the customer was read for it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub fields: Vec<&'static str>,
+    pub status: Option<StatusChange>,
 }
 
 impl Act {
     fn new(write: Write, id: Option<&str>, reason: Option<&Personal<String>>) -> Self {
         let customer = id.and_then(|id| id.parse().ok());
-        Self { write, customer, reason: reason.cloned(), fields: Vec::new() }
+        let (fields, decision, found) = (Vec::new(), None, Arc::default());
+        Self { write, customer, reason: reason.cloned(), fields, decision, found }
+    }
+
+    /// Where it is noted what the write changes. Its record tells that in place of what was asked for.
+    pub fn found(&self) -> Arc<OnceLock<Found>> {
+        Arc::clone(&self.found)
+    }
+
+    /// What is recorded as done: a change of status that decides about a customer is a decision, however it is made.
+    fn action(&self) -> Action {
+        let status = self.found.get().and_then(|found| found.status);
+        if status.is_some_and(StatusChange::is_decision) { Action::Decide } else { self.write.into() }
+    }
+
+    /// The status before and after. A decision is made about customers in review alone.
+    fn statuses(&self, is_done: bool) -> (Option<CustomerStatus>, Option<CustomerStatus>) {
+        let decided = self.decision.map(|decision| match decision {
+            ReviewDecision::Verified => CustomerStatus::Verified,
+            ReviewDecision::Rejected => CustomerStatus::Rejected,
+        });
+        match self.found.get().and_then(|found| found.status) {
+            Some(StatusChange { old, new }) => (Some(old), Some(new)),
+            None => (decided.filter(|_| is_done).map(|_| CustomerStatus::Review), decided),
+        }
     }
 
     /// Which fields are asked for, by their names in the schema.
@@ -53,7 +89,8 @@ impl From<&CreateCustomerInput> for Act {
 
 impl From<&UpdateCustomerInput> for Act {
     fn from(input: &UpdateCustomerInput) -> Self {
-        Self::new(Write::Update, Some(&input.id), None)
+        let fields = given_fields(input).into_iter().map(str::to_owned).collect();
+        Self::new(Write::Update, Some(&input.id), input.reason.as_ref()).asking(fields)
     }
 }
 
@@ -71,7 +108,8 @@ impl From<&UnmaskCustomerInput> for Act {
 
 impl From<&DecideCustomerReviewInput> for Act {
     fn from(input: &DecideCustomerReviewInput) -> Self {
-        Self::new(Write::Decide, Some(&input.customer_id), input.reason.as_ref())
+        let decision = Some(input.decision);
+        Self { decision, ..Self::new(Write::Decide, Some(&input.customer_id), input.reason.as_ref()) }
     }
 }
 
@@ -112,12 +150,14 @@ impl SessionContext {
         let _missing_is_logged = self.services.audit.write(record, Some(self.deadline)).await;
     }
 
-    /// Records how a write ended. Where that fails the write is done all the same: the log says what is missing.
+    /// Records how a write ended; `is_unknown` says that an attempt of it may have been carried out. Where recording fails
+    /// the write is done all the same: the log says what is missing.
     pub async fn record_write(
         &self,
         act: &Act,
         outcome: &Result<Written<impl Told>, Error>,
         upstream_id: Option<Uuid>,
+        is_unknown: bool,
     ) {
         let told = match outcome {
             Ok(Ok(told)) => Some(told),
@@ -125,7 +165,12 @@ impl SessionContext {
         };
         let known = told.map(Told::values).unwrap_or_default();
         let customer = told.and_then(Told::id).or(act.customer);
-        let record = self.record(act, self.ending(outcome), customer, &known).answered_under(upstream_id);
+        let ending = match self.ending(outcome) {
+            // The caller is told to look again; what was sent may have been carried out all the same.
+            Ending::Refused(codes) if is_unknown => Ending::Unknown(codes.join(" ")),
+            ending => ending,
+        };
+        let record = self.record(act, ending, customer, &known).answered_under(upstream_id);
         let _missing_is_logged = self.services.audit.write(record, None).await;
     }
 
@@ -156,9 +201,15 @@ impl SessionContext {
 
     fn record(&self, act: &Act, ending: Ending, customer: Option<CustomerId>, known: &[&str]) -> Record {
         let reason = act.reason.as_ref().map(|reason| reason.reveal().as_str());
-        Record::new(act.write.into(), self.actor.clone(), self.caller.correlation_id.clone(), ending)
+        let (old_status, new_status) = act.statuses(matches!(ending, Ending::Done));
+        let fields = match act.found.get() {
+            Some(found) => found.fields.iter().map(|field| (*field).to_owned()).collect(),
+            None => act.fields.clone(),
+        };
+        Record::new(act.action(), self.actor.clone(), self.caller.correlation_id.clone(), ending)
             .about(customer.map(|id| id.0))
-            .asking(act.fields.iter().cloned())
+            .asking(fields)
+            .setting(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
             .because(reason, known.iter().copied())
     }
 

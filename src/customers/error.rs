@@ -23,6 +23,9 @@ pub enum Error {
     /// An argument is wrong; the text says how, without its value.
     #[error("{0}")]
     BadInput(String),
+    /// The update changes the status in a way that is a decision, and its caller may not decide. Nothing was sent.
+    #[error("the change of status is a decision, which the caller may not make")]
+    DecisionForbidden,
     /// A task was lost: it panicked, or the process is going down.
     #[error("a task was lost")]
     Lost,
@@ -42,6 +45,7 @@ impl Error {
             Self::Upstream(error) | Self::OutcomeUnknown(error) => upstream_code(&error.kind, callers_key),
             Self::Deadline | Self::DeadlineInWrite => Code::UpstreamTimeout,
             Self::BadInput(_) => Code::BadUserInput,
+            Self::DecisionForbidden => Code::Forbidden,
             Self::Lost | Self::LostInWrite | Self::NotRecorded => Code::InternalServerError,
         }
     }
@@ -59,7 +63,7 @@ fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
             Code::UpstreamUnavailable
         }
         Kind::Forbidden => Code::Forbidden,
-        Kind::NotFound | Kind::Failed { .. } => Code::UpstreamError,
+        Kind::NotFound | Kind::Failed { .. } | Kind::Superseded { .. } => Code::UpstreamError,
         Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
         Kind::RateLimited { .. } | Kind::HeldBack { .. } => Code::UpstreamRateLimited,
         Kind::TimedOut | Kind::TooLate | Kind::Running => Code::UpstreamTimeout,

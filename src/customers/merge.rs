@@ -5,6 +5,8 @@
 //! works if the caller gives the device; the profile is then left out of what is sent, or has to be given in full. A
 //! masked value is never sent back.
 
+use std::sync::Arc;
+
 use chrono::Timelike;
 
 use super::validation::profile_of_another_type;
@@ -35,6 +37,8 @@ pub enum Known {
 /// What of a masked record can be sent again.
 #[derive(Debug)]
 pub struct MaskedCustomer {
+    /// The record itself, as a caller may see it.
+    record: Arc<Customer>,
     name: Text,
     kind: CustomerType,
     email: Text,
@@ -52,8 +56,10 @@ impl TryFrom<Customer> for MaskedCustomer {
 
     /// `Err` where a field cannot be read: it would be lost in what is sent.
     fn try_from(customer: Customer) -> Result<Self, Unreadable> {
+        let record = Arc::new(customer.clone());
         let Customer { summary, detail } = customer;
         Ok(Self {
+            record,
             name: summary.name?,
             kind: summary.kind?,
             email: summary.email?,
@@ -70,6 +76,14 @@ impl TryFrom<Customer> for MaskedCustomer {
 }
 
 impl Known {
+    /// The record as a caller may see it: none where it was read in clear.
+    pub fn masked(&self) -> Option<Arc<Customer>> {
+        match self {
+            Self::Clear(_) => None,
+            Self::Masked(customer) => Some(Arc::clone(&customer.record)),
+        }
+    }
+
     /// When the customer last changed.
     pub fn updated_at(&self) -> DateTime {
         match self {
@@ -91,8 +105,7 @@ pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
 }
 
 /// The whole customer after the update, or what is missing for it.
-pub fn replacement(known: Known, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
-    let base = Base::from(known);
+pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
     let mut missing = Vec::new();
     if let MaybeUndefined::Value(given) = &input.compliance_profile {
         missing.extend(profile_of_another_type(given, base.kind));
@@ -147,19 +160,20 @@ fn required<T>(given: MaybeUndefined<T>, known: T) -> T {
 }
 
 /// What is known, in the form in which it can be sent.
-struct Base {
-    name: Text,
-    kind: CustomerType,
-    email: Text,
-    phone: Text,
-    status: CustomerStatus,
+#[derive(Clone, Debug)]
+pub struct Base {
+    pub name: Text,
+    pub kind: CustomerType,
+    pub email: Text,
+    pub phone: Text,
+    pub status: CustomerStatus,
     /// `None` where it is not known in clear.
-    device: Option<DeviceInput>,
-    address: Option<AddressInput>,
+    pub device: Option<DeviceInput>,
+    pub address: Option<AddressInput>,
     /// `None` where it is not known in clear; `Some(None)` where there is none.
-    profile: Option<Option<ProfileBody>>,
-    external_id: Option<Text>,
-    metadata: Option<Metadata>,
+    pub profile: Option<Option<ProfileBody>>,
+    pub external_id: Option<Text>,
+    pub metadata: Option<Metadata>,
 }
 
 impl From<Known> for Base {

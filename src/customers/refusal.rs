@@ -48,11 +48,7 @@ pub fn mend(
 ) -> Result<Vec<UserError>, Error> {
     match &error.kind {
         Kind::NotFound if write != Write::Create => Ok(vec![write.not_found()]),
-        Kind::Conflict(_) if callers_key => Ok(vec![UserError::at(
-            UserErrorCode::IdempotencyKeyReused,
-            ["idempotencyKey"],
-            "This key was used for another request: take a new key for a new one.",
-        )]),
+        Kind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
         Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(complaints(refusal, write, known)),
         _ if error.outcome_is_unknown() && write != Write::Unmask => Err(Error::OutcomeUnknown(error.into())),
         _ => Err(error.into()),
@@ -65,6 +61,23 @@ const NO_REASON: &str = "The upstream refused this without a reason.";
 const BY_A_RULE: &str =
     "The Customers API refused this by a rule of its own. Its sentence is not shown: it may name somebody.";
 const THIS_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";
+
+/// The caller's idempotency key belongs to another request.
+pub fn key_reused() -> UserError {
+    let message = "This key was used for another request: take a new key for a new one.";
+    UserError::at(UserErrorCode::IdempotencyKeyReused, ["idempotencyKey"], message)
+}
+
+/// Somebody else changed the customer before an update could be sent again.
+pub fn superseded(was_sent: bool) -> UserError {
+    let message = match was_sent {
+        true => {
+            "Somebody else changed the customer while this update was being sent, so it was not sent again. It may have been made all the same: read the customer again and decide anew."
+        }
+        false => "The customer has changed since: read it again and decide anew.",
+    };
+    UserError::about_the_whole(UserErrorCode::Conflict, message)
+}
 
 fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {
     let known = KnownValues::new(known.iter().map(String::as_str));

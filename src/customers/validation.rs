@@ -153,7 +153,7 @@ pub fn of_reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
     if !needed || reason.is_some_and(|reason| !reason.reveal().trim().is_empty()) {
         return Vec::new();
     }
-    vec![UserError::at(UserErrorCode::Required, ["reason"], "Say why: it is recorded who sees a customer, and why.")]
+    vec![UserError::at(UserErrorCode::Required, ["reason"], "Give a reason: it is recorded with who did this.")]
 }
 
 /// Says so where a profile is for another type of customer.

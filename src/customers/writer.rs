@@ -16,18 +16,19 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::act::Told;
-use super::merge::{self, Known};
-use super::refusal::{Write, mend};
+use super::idempotency::{Key, Sent};
+use super::merge::Known;
+use super::refusal::{Write, key_reused, mend, superseded};
 use super::validation;
 use super::{Act, Error, Session, SessionContext};
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
-    UnmaskCustomerInput, UpdateCustomerInput,
+    UnmaskCustomerInput,
 };
 use crate::model::lenient::Unreadable;
-use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError, UserErrorCode};
+use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
-use crate::upstream::{self, Caller, Kind, NewCustomer, Patience};
+use crate::upstream::{self, Caller, Kind, NewCustomer, Patience, Record, UnknownMembers};
 
 /// The shortest text that can be a real credential.
 const SHORTEST_SECRET: usize = 16;
@@ -46,44 +47,13 @@ impl Session {
         if !complaints.is_empty() {
             return self.refused(&act, complaints).await;
         }
-        let key = Key::of(input.idempotency_key.as_ref());
+        let key = self.key(input.idempotency_key.as_ref());
+        let sent = Sent::from(&input);
         let body = NewCustomer::from(input);
         self.write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.create(&caller, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
-        })
-        .await
-    }
-
-    /// Changes what is given and keeps what is not: the upstream knows only how to replace a customer as a whole.
-    ///
-    /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn update(&self, input: UpdateCustomerInput) -> Result<Written<Arc<Customer>>, Error> {
-        let act = Act::from(&input);
-        let complaints = validation::of_update(&input, today());
-        let id = match act.customer {
-            Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.refused(&act, complaints).await,
-            None => {
-                let complaints = std::iter::once(Write::Update.not_found()).chain(complaints).collect();
-                return self.refused(&act, complaints).await;
-            }
-        };
-        let key = Key::of(input.idempotency_key.as_ref());
-        self.write(act, key.clone(), move |context, caller| async move {
-            let known = context.known(id).await?;
-            if let Some(expected) = input.expected_updated_at
-                && merge::has_changed_since(known.updated_at(), expected)
-            {
-                let message = "The customer has changed since: read it again and decide anew.";
-                let conflict = UserError::at(UserErrorCode::Conflict, ["expectedUpdatedAt"], message);
-                return Err(Unwritten::Unfit(vec![conflict]));
-            }
-            let body = merge::replacement(known, input).map_err(Unwritten::Unfit)?;
-            context.still_in_time()?;
-            let sent = context.services.upstream.replace(&caller, id, &body, &key.text).await;
-            sent.map(Arc::new).map_err(|error| Unwritten::of(error, values_of(&body)))
+            let created = context.services.upstream.create(&caller, &body, &key.text).await;
+            let created = created.map_err(|error| Unwritten::of(error, values_of(&body)))?;
+            answer_to(&key, &sent, created)
         })
         .await
     }
@@ -94,7 +64,9 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<Written<CustomerId>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
+        let required = self.context.services.required_reasons.delete;
+        let complaints = validation::of_reason(input.reason.as_ref(), required);
+        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -111,7 +83,9 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
+        let required = self.context.services.required_reasons.decide;
+        let complaints = validation::of_reason(input.reason.as_ref(), required);
+        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -128,7 +102,7 @@ impl Session {
     /// Where there is no usable answer; what the caller can mend is in [`Written`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
         let act = Act::from(&input);
-        let (id, key) = match target(&act, input.idempotency_key.as_ref()) {
+        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), Vec::new()) {
             Ok(target) => target,
             Err(complaints) => return self.refused(&act, complaints).await,
         };
@@ -150,8 +124,8 @@ impl Session {
         fields: Vec<String>,
     ) -> Result<Written<UnmaskedCustomer>, Error> {
         let act = Act::from(&input).asking(fields);
-        let needs_reason = self.context.services.unmask_needs_reason;
-        let complaints = validation::of_reason(input.reason.as_ref(), needs_reason);
+        let required = self.context.services.required_reasons.unmask;
+        let complaints = validation::of_reason(input.reason.as_ref(), required);
         let id = match act.customer {
             Some(id) if complaints.is_empty() => id,
             Some(_) => return self.refused(&act, complaints).await,
@@ -174,14 +148,34 @@ impl Session {
         outcome
     }
 
+    /// The idempotency key of a write: the caller's, kept apart from those of others, or a new one.
+    pub(super) fn key(&self, given: Option<&Personal<String>>) -> Key {
+        Key::of(given, self.context.key_space.as_ref())
+    }
+
+    /// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
+    fn target(
+        &self,
+        act: &Act,
+        given_key: Option<&Personal<String>>,
+        complaints: Vec<UserError>,
+    ) -> Result<(CustomerId, Key), Vec<UserError>> {
+        let complaints = [complaints, validation::of_key(given_key)].concat();
+        match act.customer {
+            Some(id) if complaints.is_empty() => Ok((id, self.key(given_key))),
+            Some(_) => Err(complaints),
+            None => Err(std::iter::once(act.write.not_found()).chain(complaints).collect()),
+        }
+    }
+
     /// Refuses what the caller has to mend first; nothing was sent.
-    async fn refused<T>(&self, act: &Act, complaints: Vec<UserError>) -> Result<Written<T>, Error> {
+    pub(super) async fn refused<T>(&self, act: &Act, complaints: Vec<UserError>) -> Result<Written<T>, Error> {
         self.context.record_refused(act, &complaints).await;
         Ok(Err(complaints))
     }
 
     /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
-    async fn write<T, W>(
+    pub(super) async fn write<T, W>(
         &self,
         act: Act,
         key: Key,
@@ -202,10 +196,11 @@ impl Session {
             let patience = caller.patience.clone();
             let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind();
             let carried_out = context.services.cut.run_until_cancelled(carried_out).await;
-            let mut upstream_id = None;
+            let (mut upstream_id, mut is_unknown) = (None, false);
             let outcome = match carried_out {
                 Some(Ok(outcome)) => {
                     upstream_id = self::upstream_id(outcome.as_ref().err());
+                    is_unknown = matches!(&outcome, Err(unwritten) if unwritten.may_have_been_written());
                     context.told(outcome, act.write, &key)
                 }
                 None if patience.give_up() => Err(Error::Deadline),
@@ -215,7 +210,7 @@ impl Session {
                     Err(Error::LostInWrite)
                 }
             };
-            context.record_write(&act, &outcome, upstream_id).await;
+            context.record_write(&act, &outcome, upstream_id, is_unknown).await;
             outcome
         };
         let task = self.context.services.writes.spawn(task.instrument(self.context.span.clone()));
@@ -258,8 +253,8 @@ where
         // It may have been carried out, or may be any moment.
         Err(Unwritten::Refused(error, _)) if error.outcome_is_unknown() => context.unsettle(id),
         Err(Unwritten::Refused(error, _)) if error.kind.is_unsent() => {}
-        Err(Unwritten::Unfit(_) | Unwritten::Unread(_) | Unwritten::TooLate) => {}
-        Ok(_) | Err(Unwritten::Refused(..)) => context.forget(id),
+        Err(Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::Unread(_) | Unwritten::TooLate) => {}
+        Ok(_) | Err(Unwritten::Refused(..) | Unwritten::AnotherAnswer) => context.forget(id),
     }
     outcome
 }
@@ -268,20 +263,24 @@ where
 fn upstream_id(unwritten: Option<&Unwritten>) -> Option<Uuid> {
     match unwritten? {
         Unwritten::Unread(error) | Unwritten::Refused(error, _) => error.api_request_id,
-        Unwritten::Unfit(_) | Unwritten::TooLate => None,
+        Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::TooLate | Unwritten::AnotherAnswer => None,
     }
 }
 
 /// Why a write was not carried out, or has no answer.
-enum Unwritten {
+pub(super) enum Unwritten {
     /// It does not fit the customer as it is; nothing was sent.
     Unfit(Vec<UserError>),
+    /// It is a decision, which the caller may not make; nothing was sent.
+    Forbidden,
     /// The customer could not be read; nothing was sent.
     Unread(upstream::Error),
     /// The deadline passed while it waited; nothing was sent.
     TooLate,
     /// It was on its way, with these values.
     Refused(upstream::Error, Vec<String>),
+    /// What came back is the answer to another request with this idempotency key, about somebody else.
+    AnotherAnswer,
 }
 
 impl From<upstream::Error> for Unwritten {
@@ -292,28 +291,41 @@ impl From<upstream::Error> for Unwritten {
 
 impl Unwritten {
     /// Of a write with these values.
-    fn of(error: upstream::Error, values: Vec<String>) -> Self {
+    pub(super) fn of(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
             Kind::TooLate => Self::TooLate,
             _ => Self::Refused(error, values),
         }
     }
+
+    /// Whether an attempt was sent of which nobody knows what became of it.
+    fn may_have_been_written(&self) -> bool {
+        matches!(self, Self::Refused(error, _) if error.outcome_is_unknown())
+    }
+}
+
+/// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
+/// key that was made for this request has no other.
+pub(super) fn answer_to(key: &Key, sent: &Sent, customer: Customer) -> Result<Arc<Customer>, Unwritten> {
+    if key.is_callers() && !sent.is(&customer) { Err(Unwritten::AnotherAnswer) } else { Ok(Arc::new(customer)) }
 }
 
 impl SessionContext {
-    /// The customer before an update, in clear where the upstream allows it.
-    async fn known(&self, id: CustomerId) -> Result<Known, Unwritten> {
+    /// The customer before an update, in clear where the upstream allows it, and the members of its record that this version
+    /// does not know.
+    pub(super) async fn known(&self, caller: &Caller, id: CustomerId) -> Result<(Known, UnknownMembers), Unwritten> {
         let upstream = &self.services.upstream;
-        match upstream.unmasked(&self.caller, id).await {
-            Ok(customer) => Ok(Known::Clear(Box::new(customer))),
+        match upstream.clear_record(caller, id).await {
+            Ok(Record { customer, unknown }) => Ok((Known::Clear(Box::new(customer)), unknown)),
             // How an account without the permission is answered is not documented (wire document, section 9), so every
             // refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
-                let masked = upstream.customer(&self.caller, id).await.map_err(Unwritten::Unread)?;
-                let masked = masked.value.try_into();
-                let masked =
-                    masked.map_err(|Unreadable(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
-                Ok(Known::Masked(Box::new(masked.map_err(|kind| Unwritten::Unread(kind.into()))?)))
+                let masked = upstream.masked_record(caller, id).await.map_err(Unwritten::Unread)?;
+                let customer = masked.customer.try_into();
+                let customer =
+                    customer.map_err(|Unreadable(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
+                let customer = customer.map_err(|kind| Unwritten::Unread(kind.into()))?;
+                Ok((Known::Masked(Box::new(customer)), masked.unknown))
             }
             Err(error) => Err(Unwritten::Unread(error)),
         }
@@ -324,13 +336,18 @@ impl SessionContext {
         match outcome {
             Ok(result) => Ok(Ok(result)),
             Err(Unwritten::Unfit(complaints)) => Ok(Err(complaints)),
+            Err(Unwritten::Forbidden) => Err(Error::DecisionForbidden),
             Err(Unwritten::Unread(error)) if matches!(error.kind, Kind::NotFound) => Ok(Err(vec![write.not_found()])),
             Err(Unwritten::Unread(error)) => Err(error.into()),
             Err(Unwritten::TooLate) => Err(Error::Deadline),
+            Err(Unwritten::AnotherAnswer) => Ok(Err(vec![key_reused()])),
             Err(Unwritten::Refused(error, sent)) => {
+                if let Kind::Superseded { was_sent } = error.kind {
+                    return Ok(Err(vec![superseded(was_sent)]));
+                }
                 // An upstream that repeats what it was sent can repeat the headers as well.
-                let known: Vec<String> = self.secrets().chain([key.text.clone()]).chain(sent).collect();
-                mend(error, write, &known, key.is_callers).map(Err)
+                let known: Vec<String> = self.secrets().chain(key.values()).chain(sent).collect();
+                mend(error, write, &known, key.is_callers()).map(Err)
             }
         }
     }
@@ -357,39 +374,12 @@ impl SessionContext {
     }
 
     /// Nothing is sent for a caller that has been told that time is up.
-    fn still_in_time(&self) -> Result<(), Unwritten> {
+    pub(super) fn still_in_time(&self) -> Result<(), Unwritten> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(Unwritten::TooLate) }
     }
 }
 
-/// Whom a write is about and with which key; or all that is wrong with it.
-fn target(act: &Act, given_key: Option<&Personal<String>>) -> Result<(CustomerId, Key), Vec<UserError>> {
-    let complaints = validation::of_key(given_key);
-    match act.customer {
-        Some(id) if complaints.is_empty() => Ok((id, Key::of(given_key))),
-        Some(_) => Err(complaints),
-        None => Err(std::iter::once(act.write.not_found()).chain(complaints).collect()),
-    }
-}
-
-/// An idempotency key.
-#[derive(Clone)]
-struct Key {
-    text: String,
-    is_callers: bool,
-}
-
-impl Key {
-    /// The caller's or a new one.
-    fn of(given: Option<&Personal<String>>) -> Self {
-        match given {
-            Some(key) => Self { text: key.reveal().clone(), is_callers: true },
-            None => Self { text: Uuid::new_v4().to_string(), is_callers: false },
-        }
-    }
-}
-
-fn today() -> Date {
+pub(super) fn today() -> Date {
     Date(chrono::Utc::now().date_naive())
 }
 
@@ -398,7 +388,7 @@ fn today() -> Date {
 pub const NOT_PERSONAL: [&str; 3] = ["type", "status", "config"];
 
 /// Every text of a body that could be a person's: what must not come back in a message.
-fn values_of(body: &impl Serialize) -> Vec<String> {
+pub(super) fn values_of(body: &impl Serialize) -> Vec<String> {
     fn collect(value: serde_json::Value, values: &mut Vec<String>) {
         match value {
             serde_json::Value::String(text) => values.push(text),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_graphql::{Context, ErrorExtensionValues, Value};
 
-use crate::auth::{Credential, Principal};
+use crate::auth::{Credential, Permission, Principal};
 use crate::customers;
 use crate::error::{Code, Failure};
 use crate::model::lenient::Unreadable;
@@ -63,6 +63,10 @@ fn failure(error: &customers::Error, callers_key: bool) -> Failure {
         Error::Upstream(error) | Error::OutcomeUnknown(error) => told(&error.kind, callers_key),
         Error::Deadline | Error::DeadlineInWrite => ("The Customers API did not answer in time.", "Try again."),
         Error::BadInput(message) => (message.as_str(), ""),
+        Error::DecisionForbidden => (
+            "This change of the status decides about the customer:",
+            "it needs the permission REVIEWS_DECIDE, which you do not have.",
+        ),
         Error::Lost | Error::LostInWrite => ("Something went wrong in the gateway.", ""),
         Error::NotRecorded => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
     };
@@ -80,6 +84,7 @@ fn failure(error: &customers::Error, callers_key: bool) -> Failure {
             upstream_request_id: error.api_request_id.map(|id| id.to_string()),
             ..failure
         },
+        Error::DecisionForbidden => Failure { permission: Some(Permission::ReviewsDecide.name()), ..failure },
         _ => failure,
     }
 }
@@ -104,6 +109,7 @@ fn told(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
             ("The Customers API limits the rate of calls.", "Wait, then try again.")
         }
         Kind::Failed { .. } => ("The Customers API failed.", "Try again later."),
+        Kind::Superseded { .. } => ("Somebody else changed the customer meanwhile.", "Read it again and decide anew."),
         Kind::TimedOut | Kind::TooLate => ("The Customers API did not answer in time.", "Try again."),
         Kind::Busy => ("Too many calls to the Customers API are under way.", "Try again shortly."),
         Kind::NoAnswer(_) | Kind::Invalid(_) => ("The answer of the Customers API was not understood.", ""),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_graphql::{Context, Lookahead, Object, SelectionField};
 
-use super::access::require;
+use super::access::{may, require};
 use super::customer::session;
 use super::error::{Answer, explain};
 use super::payload::{
@@ -12,6 +12,7 @@ use super::payload::{
     UnmaskCustomerPayload, UpdateCustomerPayload,
 };
 use super::root_field::RootField;
+use crate::auth::Permission;
 use crate::customers::Act;
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
@@ -37,15 +38,17 @@ impl Mutation {
     }
 
     /// Changes a customer: only what is given changes, null clears, what is left out stays. It costs two calls, a look
-    /// at the record and its replacement; changes of one customer wait for each other. Needs
-    /// CUSTOMERS_WRITE.
+    /// at the record and its replacement; changes of one customer wait for each other. Where the customer has all that is
+    /// asked for already, nothing is sent and the update is done. Needs CUSTOMERS_WRITE; a change of
+    /// `status` other than between `VERIFIED` and `INACTIVE` needs REVIEWS_DECIDE as well.
     async fn update_customer(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to change, and of whom.")] input: UpdateCustomerInput,
     ) -> Answer<UpdateCustomerPayload> {
         require_recorded(ctx, RootField::UpdateCustomer, Act::from(&input)).await?;
-        session(ctx).update(input).await.map(Into::into).map_err(|error| explain(ctx, error))
+        let may_decide = may(ctx, Permission::ReviewsDecide);
+        session(ctx).update(input, may_decide).await.map(Into::into).map_err(|error| explain(ctx, error))
     }
 
     /// Erases a customer for good, as for a legal or privacy request. It cannot be undone. It costs one call. Needs

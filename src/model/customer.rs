@@ -153,6 +153,20 @@ pub enum CustomerStatus {
     Unrecognized,
 }
 
+impl CustomerStatus {
+    /// Its name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Review => "REVIEW",
+            Self::Verified => "VERIFIED",
+            Self::Inactive => "INACTIVE",
+            Self::Rejected => "REJECTED",
+            Self::Unrecognized => "UNRECOGNIZED",
+        }
+    }
+}
+
 /// A postal address in the United States. Not masked.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct Address {

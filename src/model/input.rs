@@ -31,7 +31,7 @@ pub struct AddressInput {
 }
 
 /// The device that the customer signed up with.
-#[derive(InputObject, Clone, Debug, Serialize)]
+#[derive(InputObject, Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct DeviceInput {
     /// IPv4 address at sign-up; `0.0.0.0` for a sign-up offline.
     #[graphql(directive = pii::apply(Network))]
@@ -86,7 +86,7 @@ pub struct BusinessComplianceProfileInput {
 }
 
 /// A person who acts for a company.
-#[derive(InputObject, Clone, Debug, Serialize)]
+#[derive(InputObject, Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct RepresentativeInput {
     /// Full name.
     #[graphql(directive = pii::apply(Contact))]
@@ -155,7 +155,9 @@ pub struct UpdateCustomerInput {
     /// Phone number in E.164, such as `+12025550123`. Cannot be cleared.
     #[graphql(directive = pii::apply(Contact))]
     pub phone: MaybeUndefined<Personal<String>>,
-    /// New status. Which changes are allowed is the upstream's rule. Cannot be cleared.
+    /// New status. A change between `VERIFIED` and `INACTIVE` needs CUSTOMERS_WRITE alone. Any other change decides about
+    /// the customer: it needs REVIEWS_DECIDE as well, and is recorded as a decision. Which changes are allowed is the
+    /// upstream's rule. Cannot be cleared.
     pub status: MaybeUndefined<CustomerStatus>,
     /// The device that the customer signed up with. Cannot be cleared.
     pub device: MaybeUndefined<DeviceInput>,
@@ -168,9 +170,13 @@ pub struct UpdateCustomerInput {
     pub external_id: MaybeUndefined<Personal<String>>,
     /// Your own data: replaces all of it. At most 20 entries, keys and values of at most 40 characters.
     pub metadata: MaybeUndefined<Vec<MetadataEntryInput>>,
-    /// The customer's `updatedAt` as you know it: where it has changed since, the update is refused with `CONFLICT`.
+    /// Why; for the audit record. The gateway's operator can make it mandatory for changes of the status that decide.
+    #[graphql(directive = pii::apply(Contact))]
+    pub reason: Option<Personal<String>>,
+    /// The customer's `updatedAt` as you know it: where it has changed since, the update is refused with `CONFLICT`, unless
+    /// the customer has all that is asked for already.
     pub expected_updated_at: Option<DateTime>,
-    /// 10 to 40 characters. Left out, the gateway makes one.
+    /// 10 to 40 characters. With the same key the same update can be sent again. Left out, the gateway makes one.
     pub idempotency_key: Option<Personal<String>>,
 }
 

@@ -2,7 +2,8 @@
 
 use async_graphql::{Enum, SimpleObject};
 
-/// Something about the input, or the state of the customer, that the caller can mend. Nothing was changed.
+/// Something about the input, or the state of the customer, that the caller can mend. Nothing was changed, but for what
+/// `CONFLICT` says.
 #[derive(SimpleObject, Clone, PartialEq, Eq, Debug)]
 pub struct UserError {
     /// What kind of trouble it is; for programs.
@@ -27,11 +28,13 @@ pub enum UserErrorCode {
     NotFound,
     /// The customer is not waiting for a decision.
     NotInReview,
-    /// The customer changed since `expectedUpdatedAt`: read it again and decide anew.
+    /// The customer changed since `expectedUpdatedAt`; or, without a path, while the update was being sent, so that it was not
+    /// sent again and may have been made all the same. Read the customer again and decide anew.
     Conflict,
     /// This idempotency key belongs to a different request: take a new one.
     IdempotencyKeyReused,
-    /// The upstream refused it by a rule of its own; the message says which.
+    /// Refused by a rule of the upstream's, or since an update would drop members of the record that the gateway does not
+    /// know; the message says which.
     Refused,
 }
 

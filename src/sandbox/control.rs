@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::fault::members;
 use super::scope::{self, Scope, Token};
 use super::state::{Sandbox, held};
 use super::webhook::Endpoint;
+use super::words::Status;
 use super::world::MOST_CUSTOMERS;
 
 const LONGEST_LATENCY_MS: u64 = 60_000;
@@ -48,7 +50,7 @@ impl From<&str> for Refused {
 
 /// A route that the door does not have.
 pub fn unknown() -> Response {
-    let error = "known are /_sandbox/calls, writes, latency, faults, customers, webhook, reset";
+    let error = "known are /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
     (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }
 
@@ -108,6 +110,34 @@ pub async fn plant(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body
     }
     world.plant(count);
     Ok(Json(json!({"created": world.len() - before, "total": world.len()})))
+}
+
+/// `PUT /_sandbox/customers/{id}`: changes a customer as somebody else would, without an event.
+pub async fn change(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Outcome {
+    const EXPECTED: &str = r#"{"status": "rejected", "members": {"nickname": "Ada"}} is expected, one of them or both"#;
+    let object = object(&body, &["status", "members"])?;
+    let status =
+        object.get("status").map(|status| status.as_str().and_then(Status::parse).ok_or(EXPECTED)).transpose()?;
+    let members = object.get("members").map(|members| members.as_object().ok_or(EXPECTED)).transpose()?;
+    if object.is_empty() {
+        return Err(EXPECTED.into());
+    }
+    let account = scope::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
+    let world = sandbox.world(Scope { token: token(&sandbox, &headers), account });
+    let id = Uuid::parse_str(&id).map_err(|_| "the id must be a UUID")?;
+    let changed = held(&world).change(id, |customer| {
+        customer.status = status.unwrap_or(customer.status);
+        if let Some(members) = members {
+            customer.more.clone_from(members);
+        }
+    });
+    let customer = changed.ok_or("there is no such customer")?;
+    Ok(Json(json!({"id": id, "status": customer.status, "members": customer.more})))
 }
 
 /// `PUT /_sandbox/webhook`: for the token's worlds, whatever the account.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::members::Members;
 use super::screening::Screening;
 use super::timestamp::Moment;
 use super::words::{Kind, Outcome, ProcessingMethod, Status};
@@ -49,6 +50,8 @@ pub struct Customer {
     pub updated_at: Moment,
     /// The last screening, where one ran.
     pub screening: Option<Arc<Screening>>,
+    /// What the contract does not have.
+    pub more: Members,
 }
 
 impl Customer {

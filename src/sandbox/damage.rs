@@ -49,6 +49,10 @@ pub async fn inflict(
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);
             response
         }
+        Kind::Nothing => match answer {
+            Some(answer) => answer.into_response(),
+            None => reset(connection).await,
+        },
         Kind::ResetBeforeHeaders => reset(connection).await,
         Kind::ResetMidBody => match answer {
             Some(answer) => cut(connection, answer),

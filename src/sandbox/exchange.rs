@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, Problem, Refusal};
 use super::damage;
+use super::fault::Hit;
 use super::idempotency::{self, Claim};
 use super::operation::{Call, Change, Effect, News, Operation, settle};
 use super::scope::{self, Caller};
@@ -54,6 +55,7 @@ pub async fn exchange(sandbox: Arc<Sandbox>, operation: Operation, request: Requ
     let hit = sandbox.faults.take(operation, id.unwrap_or_default());
     if let Some(hit) = hit.filter(|hit| hit.instead) {
         sleep(sandbox.latency()).await;
+        set_status(&sandbox, caller, id, hit);
         return damage::inflict(&sandbox, connection, hit.kind, None).await;
     }
     let order = match read(operation, caller, id, request).await {
@@ -73,8 +75,19 @@ pub async fn exchange(sandbox: Arc<Sandbox>, operation: Operation, request: Requ
         answer
     };
     match hit {
-        Some(hit) => damage::inflict(&sandbox, connection, hit.kind, Some(answer)).await,
+        Some(hit) => {
+            set_status(&sandbox, caller, id, hit);
+            damage::inflict(&sandbox, connection, hit.kind, Some(answer)).await
+        }
         None => answer.into_response(),
+    }
+}
+
+/// Sets the status of the customer that a call named, where its fault says so: as somebody else would.
+fn set_status(sandbox: &Sandbox, caller: Caller, id: Option<Uuid>, hit: Hit) {
+    if let (Some(id), Some(status)) = (id, hit.set_status) {
+        // Who is not there has no status.
+        let _changed = held(&sandbox.world(caller.scope)).change(id, |customer| customer.status = status);
     }
 }
 

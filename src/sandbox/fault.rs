@@ -3,7 +3,8 @@
 //! A fault waits until a call fits it (route, customer), is used up after `times` calls, and hits before or
 //! after the work: the status, the hang, the early reset and the garbage come instead of the work, so a
 //! write is not done; with `after_write` the write is done and only its answer is lost. A cut or a slow body
-//! needs a body, so it always comes after. The whole sandbox shares one list of at most 64.
+//! needs a body, so it always comes after. With `set_status` the customer that the call names then has another status, as if
+//! somebody else had set it. The whole sandbox shares one list of at most 64.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,10 +15,11 @@ use uuid::Uuid;
 
 use super::operation::Operation;
 use super::state::held;
+use super::words::Status;
 
 const MOST_FAULTS: usize = 64;
 const LONGEST_MS: u64 = 600_000;
-const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}"#;
+const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub enum Kind {
     SlowBody(Duration),
     /// 200, JSON by its header, and no JSON.
     Garbage,
+    /// Nothing is wrong with the answer.
+    Nothing,
 }
 
 /// One fault on the list.
@@ -45,6 +49,7 @@ pub struct Fault {
     /// How often still; `None` is until cleared.
     times: Option<u64>,
     after_write: bool,
+    set_status: Option<Status>,
 }
 
 /// A fault that has hit.
@@ -54,6 +59,8 @@ pub struct Hit {
     pub kind: Kind,
     /// Whether it takes the place of the work.
     pub instead: bool,
+    /// The status that the customer has afterwards.
+    pub set_status: Option<Status>,
 }
 
 /// The faults that wait.
@@ -87,9 +94,9 @@ impl Faults {
         let mut faults = held(&self.0);
         let at = faults.iter().position(|fault| fault.fits(operation, id))?;
         let fault = faults.get_mut(at)?;
-        let late = matches!(fault.kind, Kind::ResetMidBody | Kind::SlowBody(_));
+        let late = matches!(fault.kind, Kind::ResetMidBody | Kind::SlowBody(_) | Kind::Nothing);
         let lost = operation.is_write() && fault.after_write;
-        let hit = Hit { kind: fault.kind, instead: !late && !lost };
+        let hit = Hit { kind: fault.kind, instead: !late && !lost, set_status: fault.set_status };
         if let Some(times) = &mut fault.times {
             *times -= 1;
             if *times == 0 {
@@ -107,16 +114,28 @@ impl Fault {
     }
 
     fn parse(body: &Value) -> Result<Self, String> {
-        let object = members(body, &["fault", "route", "times", "customer_id", "after_write"])?;
+        let object = members(body, &["fault", "route", "times", "customer_id", "after_write", "set_status"])?;
         let fault = object.get("fault").ok_or_else(|| format!("`fault` is required: {ACCEPTED}"))?;
         // The two that say whom and when to hit are taken in either place.
-        let known = ["status", "retry_after", "hang", "reset", "slow_body_ms", "garbage", "customer_id", "after_write"];
+        let known = [
+            "status",
+            "retry_after",
+            "hang",
+            "reset",
+            "slow_body_ms",
+            "garbage",
+            "customer_id",
+            "after_write",
+            "set_status",
+        ];
         let inner = members(fault, &known).map_err(|error| format!("in `fault`: {error}; {ACCEPTED}"))?;
         let either = |name: &str| object.get(name).or_else(|| inner.get(name)).filter(|value| !value.is_null());
         let route = object.get("route").filter(|value| !value.is_null());
         let times = object.get("times").filter(|value| !value.is_null());
+        let set_status = either("set_status").map(parse_status).transpose()?;
         Ok(Self {
-            kind: Kind::parse(inner)?,
+            kind: Kind::parse(inner, set_status.is_some())?,
+            set_status,
             route: route.map(parse_route).transpose()?,
             customer_id: either("customer_id").map(parse_id).transpose()?,
             times: times.map(parse_times).transpose()?,
@@ -133,6 +152,7 @@ impl Fault {
             ("route", self.route.map(|route| json!(route.route()))),
             ("customer_id", self.customer_id.map(|id| json!(id))),
             ("times", self.times.map(|times| json!(times))),
+            ("set_status", self.set_status.map(|status| json!(status))),
         ];
         if let Some(object) = shown.as_object_mut() {
             object.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
@@ -142,9 +162,12 @@ impl Fault {
 }
 
 impl Kind {
-    fn parse(fault: &Map<String, Value>) -> Result<Self, String> {
+    fn parse(fault: &Map<String, Value>, may_be_nothing: bool) -> Result<Self, String> {
         let kinds = ["status", "hang", "reset", "slow_body_ms", "garbage"];
         let given: Vec<_> = kinds.into_iter().filter_map(|name| Some((name, fault.get(name)?))).collect();
+        if given.is_empty() && may_be_nothing {
+            return Ok(Self::Nothing);
+        }
         let [(name, value)] = given.as_slice() else {
             return Err(ACCEPTED.into());
         };
@@ -190,6 +213,7 @@ impl Kind {
                 json!({"slow_body_ms": u64::try_from(time.as_millis()).unwrap_or(u64::MAX)})
             }
             Self::Garbage => json!({"garbage": true}),
+            Self::Nothing => json!({}),
         }
     }
 }
@@ -211,6 +235,11 @@ fn parse_route(value: &Value) -> Result<Operation, String> {
 fn parse_id(value: &Value) -> Result<Uuid, String> {
     let id = value.as_str().and_then(|text| Uuid::parse_str(text).ok());
     id.ok_or_else(|| "`customer_id` must be a UUID".into())
+}
+
+fn parse_status(value: &Value) -> Result<Status, String> {
+    let status = value.as_str().and_then(Status::parse);
+    status.ok_or_else(|| format!("`set_status` must be one of {}", Status::WORDS.join(", ")))
 }
 
 fn parse_times(value: &Value) -> Result<u64, String> {
@@ -255,6 +284,7 @@ mod tests {
             json!({"fault": {"garbage": true}, "times": 0}),
             json!({"fault": {"garbage": true}, "route": "GET /v2/customers"}),
             json!({"fault": {"garbage": true}, "often": 2}),
+            json!({"fault": {"set_status": "gone"}}),
         ] {
             assert!(Faults::default().add(&bad).is_err(), "{bad}");
         }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, Refusal};
 use super::customer::Customer;
+use super::members;
 use super::timestamp::Spelling;
 use super::view::{self, Sight};
 use super::world::World;
@@ -167,8 +168,19 @@ fn told(answer: Answer) -> Effect {
 /// What a write comes to: the customer, masked. Seven digits and `Z` were seen on POST only; for the other
 /// writes they are assumed.
 fn written(status: StatusCode, customer: Arc<Customer>, news: News) -> Effect {
-    let answer = Answer::object(status, &view::whole(&customer, Sight::Masked, Spelling::Write));
+    let answer = shown(status, &customer, Sight::Masked, Spelling::Write);
     Effect { answer, change: Some(Change { customer, news }) }
+}
+
+/// One customer, with the members that the contract does not have.
+fn shown(status: StatusCode, customer: &Customer, sight: Sight, spelling: Spelling) -> Answer {
+    let whole = view::whole(customer, sight, spelling);
+    if customer.more.is_empty() {
+        return Answer::object(status, &whole);
+    }
+    let mut record = serde_json::to_value(&whole).unwrap_or_default();
+    members::add(&mut record, &customer.more);
+    Answer::object(status, &record)
 }
 
 fn find(world: &World, id: Uuid) -> Result<&Arc<Customer>, Refusal> {

@@ -26,6 +26,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/latency", put(control::set_latency))
         .route("/_sandbox/faults", get(control::faults).post(control::add_fault).delete(control::clear_faults))
         .route("/_sandbox/customers", post(control::plant))
+        .route("/_sandbox/customers/{id}", put(control::change))
         .route("/_sandbox/webhook", put(control::set_webhook).delete(control::unset_webhook))
         .route("/_sandbox/reset", post(control::reset))
         .layer(DefaultBodyLimit::max(64 * 1024));

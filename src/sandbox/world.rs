@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::customer::Customer;
 use super::idempotency::Keys;
 use super::seed;
-use super::timestamp::Moment;
+use super::timestamp::{self, Moment};
 use super::words::{SortBy, SortOrder};
 
 /// The most customers that a world holds.
@@ -55,6 +55,14 @@ impl World {
         self.by_creation.insert((customer.created_at, customer.id));
         self.customers.insert(customer.id, Arc::clone(&customer));
         customer
+    }
+
+    /// Changes a customer, which is later for it; `None` where there is no such one.
+    pub fn change(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
+        let mut customer = self.get(id)?.as_ref().clone();
+        customer.updated_at = timestamp::after(customer.updated_at);
+        change(&mut customer);
+        Some(self.put(customer))
     }
 
     /// Takes a customer out; its e-mail address is free again.

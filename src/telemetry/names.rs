@@ -132,6 +132,7 @@ const CALL_OUTCOMES: &[&str] = &[
     "busy",
     "too_late",
     "open",
+    "superseded",
     "invalid",
     "given_up",
 ];

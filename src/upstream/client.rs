@@ -14,12 +14,13 @@ use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 use url::Url;
 use uuid::Uuid;
 
-use super::body::{NewCustomer, Replacement};
+use super::body::NewCustomer;
 use super::breaker;
 use super::envelope::{self, Envelope, PagedEnvelope};
 use super::error::{Error, Kind};
@@ -27,7 +28,9 @@ use super::exchange::{Exchange, Reply, Request};
 use super::observe::{self, Health};
 use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
+use super::recheck::Recheck;
 use super::stack::{self, Stack};
+use super::unknown::{UnknownMembers, WholeReplacement};
 use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
 use crate::model::lenient::{Loose, Object, Unreadable};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
@@ -95,6 +98,13 @@ impl<T> Answer<T> {
     }
 }
 
+/// A customer that was read to be replaced, with the members of its record that this version does not know.
+#[derive(Debug)]
+pub struct Record<T> {
+    pub customer: T,
+    pub unknown: UnknownMembers,
+}
+
 /// The Customers API over HTTP. Cheap to share, not to make: it holds the connections.
 pub struct Client {
     stack: Stack,
@@ -127,11 +137,13 @@ struct Call<'a> {
     query: Vec<(&'static str, String)>,
     body: Option<Bytes>,
     idempotency_key: Option<&'a str>,
+    /// Looks whether a write may be sent again.
+    recheck: Option<Recheck>,
 }
 
 impl<'a> Call<'a> {
     fn new(route: &'static str, method: Method, path: &'a [&'a str]) -> Self {
-        Self { route, method, path, query: Vec::new(), body: None, idempotency_key: None }
+        Self { route, method, path, query: Vec::new(), body: None, idempotency_key: None, recheck: None }
     }
 
     fn query(self, query: Vec<(&'static str, String)>) -> Self {
@@ -209,15 +221,27 @@ impl Client {
         let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
         let route = call.route;
         let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
-        let clear = UnmaskedCustomer::try_from(answer.value.data).map_err(|problem| match problem {
-            NotClear::Masked => Kind::Forbidden,
-            NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
-            NotClear::Unreadable(Unreadable(field)) => {
-                warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
-                Kind::NoAnswer("a customer with a field that cannot be read")
-            }
-        })?;
-        if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
+        in_clear(route, answer.value.data, id)
+    }
+
+    /// One customer in clear, to be replaced. `Forbidden` also where the upstream answers with masked values.
+    pub async fn clear_record(&self, caller: &Caller, id: CustomerId) -> Result<Record<UnmaskedCustomer>, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path, "unmasked"];
+        let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
+        let route = call.route;
+        let (customer, unknown) = self.record(caller, call).await?;
+        Ok(Record { customer: in_clear(route, customer, id)?, unknown })
+    }
+
+    /// One customer, masked, to be replaced.
+    pub async fn masked_record(&self, caller: &Caller, id: CustomerId) -> Result<Record<Customer>, Error> {
+        let path = id.to_string();
+        let path = ["v1", "customers", &path];
+        let call = Call::new("GET /v1/customers/{id}", Method::GET, &path);
+        let route = call.route;
+        let (customer, unknown) = self.record(caller, call).await?;
+        Ok(Record { customer: read(route, id, customer)?, unknown })
     }
 
     /// A customer's screening, with the whole masked customer.
@@ -255,17 +279,19 @@ impl Client {
         }
     }
 
-    /// Replaces a customer as a whole.
+    /// Replaces a customer as a whole. It is sent again only where `recheck` allows it.
     pub async fn replace(
         &self,
         caller: &Caller,
         id: CustomerId,
-        body: &Replacement,
+        body: &WholeReplacement,
         key: &str,
+        recheck: Recheck,
     ) -> Result<Customer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
         let call = Call::new("PUT /v1/customers/{id}", Method::PUT, &path).body(body)?.key(key);
+        let call = Call { recheck: Some(recheck), ..call };
         self.one(caller, id, call).await.map(|answer| answer.value)
     }
 
@@ -310,6 +336,17 @@ impl Client {
         let path = ["v1", "customers", &path, "refresh_review"];
         let call = Call::new("PUT /v1/customers/{id}/refresh_review", Method::PUT, &path).key(key);
         self.one(caller, id, call).await.map(|answer| answer.value)
+    }
+
+    /// A call that answers with a record to be replaced.
+    async fn record(&self, caller: &Caller, call: Call<'_>) -> Result<(WireCustomer, UnknownMembers), Error> {
+        let answer: Answer<Envelope<Box<RawValue>>> = self.send(caller, call).await?;
+        let record = answer.value.data;
+        // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
+        let customer: WireCustomer =
+            serde_json::from_str(record.get()).map_err(|_| Kind::NoAnswer("not the documented JSON"))?;
+        let unknown = UnknownMembers::of_customer(&record, customer.is_company());
+        Ok((customer, unknown))
     }
 
     /// A call that answers with the customer it is about.
@@ -383,9 +420,19 @@ impl Client {
         if call.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let (route, method, body) = (call.route, call.method, call.body);
-        let (patience, calls) = (caller.patience.clone(), Arc::clone(&caller.calls));
-        Ok(Request { route, method, url, headers, body, payer: caller.payer, patience, repeats: None, calls })
+        Ok(Request {
+            route: call.route,
+            method: call.method,
+            url,
+            headers,
+            body: call.body,
+            payer: caller.payer,
+            patience: caller.patience.clone(),
+            repeats: None,
+            is_repeated: false,
+            recheck: call.recheck,
+            calls: Arc::clone(&caller.calls),
+        })
     }
 }
 
@@ -402,6 +449,19 @@ fn logged(route: &'static str, customer: Customer) -> Customer {
         warn!(route, ?fields, "the upstream sent fields that cannot be read");
     }
     customer
+}
+
+/// A clear record as one, where it is.
+fn in_clear(route: &'static str, record: WireCustomer, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
+    let clear = UnmaskedCustomer::try_from(record).map_err(|problem| match problem {
+        NotClear::Masked => Kind::Forbidden,
+        NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
+        NotClear::Unreadable(Unreadable(field)) => {
+            warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
+            Kind::NoAnswer("a customer with a field that cannot be read")
+        }
+    })?;
+    if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
 }
 
 fn another_customer() -> Error {

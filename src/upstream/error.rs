@@ -70,6 +70,10 @@ pub enum Kind {
     /// The breaker is open, since the upstream has been failing: nothing was sent.
     #[error("the upstream has been failing and is left alone for a moment")]
     Open { retry_after: Duration },
+    /// Somebody else changed the customer while this write waited to be sent again, so it was not. `was_sent` says whether an
+    /// attempt before was.
+    #[error("the customer was changed before the write was sent again")]
+    Superseded { was_sent: bool },
     /// A success that is none: under 2xx not JSON, or not the documented shape.
     #[error("the upstream's answer was not understood: {0}")]
     NoAnswer(&'static str),
@@ -110,6 +114,7 @@ impl Error {
                 | Kind::Interrupted
                 | Kind::TimedOut
                 | Kind::Failed { .. }
+                | Kind::Superseded { was_sent: true }
                 | Kind::NoAnswer(_)
                 | Kind::Invalid(_)
         )
@@ -135,6 +140,7 @@ impl Kind {
             Self::Busy => "busy",
             Self::TooLate => "too_late",
             Self::Open { .. } => "open",
+            Self::Superseded { .. } => "superseded",
             Self::NoAnswer(_) | Self::Invalid(_) => "invalid",
         }
     }
@@ -152,7 +158,7 @@ impl Kind {
 
     /// Whether nothing was sent.
     pub fn is_unsent(&self) -> bool {
-        self.is_kept_back() || matches!(self, Self::Unreachable(_))
+        self.is_kept_back() || matches!(self, Self::Unreachable(_) | Self::Superseded { was_sent: false })
     }
 
     /// Whether there was no attempt at all.

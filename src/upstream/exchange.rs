@@ -19,6 +19,7 @@ use super::coding::{self, Decoder};
 use super::envelope::{self, Envelope};
 use super::error::{Error, Kind};
 use super::patience::Patience;
+use super::recheck::Recheck;
 use crate::outbound::{self, Cause, Proxy};
 
 /// A call as it goes through the stack; each attempt sends the same bytes.
@@ -35,6 +36,10 @@ pub struct Request {
     pub patience: Patience,
     /// Where it is sent again: the outcome that was not good enough.
     pub repeats: Option<&'static str>,
+    /// Whether it has been through the stack before, sent or kept back.
+    pub is_repeated: bool,
+    /// Of a write: looks whether it may be sent again.
+    pub recheck: Option<Recheck>,
     /// Counts calls that went out.
     pub calls: Arc<AtomicU64>,
 }

@@ -34,7 +34,7 @@ impl Health {
                 let _full = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
             }
             // Nothing was asked.
-            Some(Kind::Busy | Kind::TooLate | Kind::Open { .. } | Kind::HeldBack { .. }) => {}
+            Some(Kind::Busy | Kind::TooLate | Kind::Open { .. } | Kind::HeldBack { .. } | Kind::Superseded { .. }) => {}
             _ => self.failures.store(0, Ordering::Relaxed),
         }
     }

@@ -129,6 +129,8 @@ mod tests {
             payer,
             patience: Patience::until(Instant::now() + Duration::from_secs(600)),
             repeats: None,
+            is_repeated: false,
+            recheck: None,
             calls: Arc::new(AtomicU64::new(0)),
         }
     }

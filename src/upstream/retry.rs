@@ -79,6 +79,8 @@ impl Policy {
                 _ if error.is_own => false,
                 // These come before the write is looked at, and say nothing about an earlier attempt.
                 Kind::Unauthenticated | Kind::Forbidden | Kind::TooLate => false,
+                // Somebody else's change would be undone.
+                Kind::Superseded { .. } => false,
                 _ => self.before.is_some(),
             }
         } else {
@@ -141,6 +143,7 @@ impl retry::Policy<Request, Reply, Error> for Policy {
                     if !error.kind.is_kept_back() {
                         request.repeats = Some(error.kind.name());
                     }
+                    request.is_repeated = true;
                     return Some(sleep(pause));
                 }
                 Err(why) => metrics::forgone(request.route, why),
@@ -150,7 +153,7 @@ impl retry::Policy<Request, Reply, Error> for Policy {
         // an attempt before, and that is what has to be told. Of a read: what the upstream did, and not that it was spared
         // another attempt.
         let says_more = match request.is_write() {
-            true => error.is_own,
+            true => error.is_own || matches!(error.kind, Kind::Superseded { .. }),
             // And for how long it is held back: the pause before may have been a shorter one.
             false => !error.kind.is_unsent() || matches!(error.kind, Kind::HeldBack { .. }),
         };

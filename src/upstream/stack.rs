@@ -20,6 +20,7 @@ use super::exchange::{Reply, Request};
 use super::observe::Watched;
 use super::pauses::Pauses;
 use super::places::ConcurrencyLimit;
+use super::recheck::Rechecked;
 use super::retry::Policy;
 use super::{breaker, metrics, places, retry};
 
@@ -60,6 +61,9 @@ where
         // Outermost, so that a call which pauses holds no place and is seen by the breaker each time. It keeps to a budget
         // that all calls share: an upstream in trouble is not given more to do.
         .layer(RetryLayer::new(Policy::new(settings.retry)))
+        // Inside the repetitions, since it allows or refuses each; outside the places, so that its look, which is a call of its
+        // own, never waits for a place while the write holds one.
+        .layer(layer_fn(|inner| Rechecked { inner }))
         // Outside the breaker: a call that found no place says nothing about the upstream, and the breaker would take it
         // for a success. While it is open the places are free at once, so nobody waits only to be refused.
         .layer(ConcurrencyLimit::new(settings.places))

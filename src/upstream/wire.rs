@@ -60,6 +60,20 @@ pub struct WireCustomer {
     config: Loose<Object<WireConfig>>,
 }
 
+impl WireCustomer {
+    /// Whether its profile, or where it has none its type, is a company's.
+    pub fn is_company(&self) -> bool {
+        let kind = match &self.kind {
+            Loose::Value(Word(kind)) => *kind,
+            _ => CustomerType::Unrecognized,
+        };
+        match &self.compliance_profile {
+            Loose::Value(Object(profile)) => !profile.is_of_a_person(kind),
+            _ => kind == CustomerType::Business,
+        }
+    }
+}
+
 /// A review's data.
 #[derive(Deserialize)]
 pub struct WireReview {

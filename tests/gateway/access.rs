@@ -1,6 +1,8 @@
 //! Who may ask: tokens of an identity provider, as a caller with good, bad and forged ones meets the gateway.
 
 mod accounts;
+mod decisions;
+mod idempotency;
 mod keys;
 mod provider;
 mod renewal;

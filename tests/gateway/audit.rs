@@ -3,6 +3,8 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use customers_gateway::sandbox::seed::RHEA;
+
 use crate::binary::complaint;
 use crate::process::{Directory, Process, command, verify};
 
@@ -98,6 +100,8 @@ async fn every_write_is_recorded_as_it_ended() {
     let records = gateway.records();
     assert_eq!(records[0]["customer_id"], id);
     assert_eq!(records[2]["reason"], "[…] showed her passport");
+    assert_eq!((&records[2]["old_status"], &records[2]["new_status"]), (&json!("REVIEW"), &json!("VERIFIED")));
+    assert_eq!(records[3]["fields"], json!(["phone"]));
     let (whole, said) = verify(&gateway.audit_file());
     assert!(whole && said.contains("7 records"), "{said}");
     assert!(said.contains(records[6]["hash"].as_str().unwrap()), "{said}");
@@ -133,6 +137,63 @@ async fn a_reason_is_asked_for_where_the_setting_says_so() {
     assert_eq!(got["data"]["unmaskCustomer"]["userErrors"], json!([]));
     let outcomes: Vec<Value> = gateway.records().iter().map(|record| record["outcome"].clone()).collect();
     assert_eq!(outcomes, ["refused", "refused", "done"]);
+}
+
+#[rstest]
+#[case::a_decision(
+    "decide_reason",
+    "mutation($input: DecideCustomerReviewInput!) { result: decideCustomerReview(input: $input) { userErrors { code path } } }",
+    json!({"customerId": RHEA, "decision": "REJECTED"})
+)]
+#[case::an_erasure(
+    "delete_reason",
+    "mutation($input: DeleteCustomerInput!) { result: deleteCustomer(input: $input) { userErrors { code path } } }",
+    json!({"id": RHEA})
+)]
+#[tokio::test]
+async fn a_decision_and_an_erasure_need_a_reason_where_the_setting_says_so(
+    #[case] setting: &str,
+    #[case] mutation: &str,
+    #[case] mut input: Value,
+) {
+    let name = format!("GATEWAY__PRIVACY__{}", setting.to_uppercase());
+    let gateway = Process::start(&[(&name, "required")]).await;
+    let got = gateway.ask(mutation, json!({ "input": input })).await.json();
+    let missing = json!([{"code": "REQUIRED", "path": ["input", "reason"]}]);
+    assert_eq!(got["data"]["result"]["userErrors"], missing, "{got}");
+    input["reason"] = json!("asked to");
+    let got = gateway.ask(mutation, json!({ "input": input })).await.json();
+    assert_eq!(got["data"]["result"]["userErrors"], json!([]), "{got}");
+    let outcomes: Vec<Value> = gateway.records().iter().map(|record| record["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["refused", "done"]);
+}
+
+#[tokio::test]
+async fn the_record_of_an_update_names_what_changed_and_no_value() {
+    let gateway = Process::start(&[]).await;
+    let update = "mutation($input: UpdateCustomerInput!) { updateCustomer(input: $input) { userErrors { code } } }";
+    let change = json!({"id": RHEA, "name": "Planted Name", "email": "planted@example.com", "externalId": "rhea-6",
+        "device": {"ipAddress": "198.51.100.77"}, "metadata": [{"key": "planted", "value": "planted"}],
+        "address": {"address1": "77 Planted Rd", "city": "Planted", "state": "NV", "zip": "89577"},
+        "complianceProfile": {"individual": {"ssn": "900-77-7777"}}, "reason": "moved"});
+    let got = gateway.ask(update, json!({ "input": change })).await;
+    assert_eq!(got.json()["data"]["updateCustomer"]["userErrors"], json!([]), "{}", got.text);
+    let wrong = json!({"id": RHEA, "phone": "77", "name": "Planted"});
+    gateway.ask(update, json!({ "input": wrong })).await;
+    let records = gateway.records();
+    let fields: Vec<&str> =
+        records[0]["fields"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    for changed in ["name", "email", "device.ipAddress", "metadata", "address.city", "complianceProfile.ssn"] {
+        assert!(fields.contains(&changed), "{fields:?}");
+    }
+    // It was rhea-6 before.
+    assert!(!fields.contains(&"externalId") && !fields.contains(&"phone"), "{fields:?}");
+    assert_eq!(records[0]["reason"], "moved");
+    assert_eq!((&records[1]["outcome"], &records[1]["fields"]), (&json!("refused"), &json!(["name", "phone"])));
+    let text = gateway.audit().to_lowercase();
+    for value in ["planted", "198.51.100.77", "900-77-7777", "89577"] {
+        assert!(!text.contains(value), "{value}: {text}");
+    }
 }
 
 #[tokio::test]

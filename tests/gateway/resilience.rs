@@ -9,6 +9,7 @@ mod gone;
 mod http2;
 mod old;
 mod reads;
+mod superseded;
 mod unreachable;
 mod writes;
 

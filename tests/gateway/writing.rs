@@ -3,6 +3,8 @@
 mod checks;
 mod outcome;
 mod refusals;
+mod repeats;
+mod unknown_members;
 mod update;
 
 use serde_json::{Value, json};

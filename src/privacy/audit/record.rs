@@ -90,9 +90,15 @@ pub struct Record {
     actor: Actor,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<Uuid>,
-    /// Which fields were asked for, of an unmasking.
+    /// Which fields were asked for, of an unmasking; which were changed, of an update.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<String>,
+    /// The status before a change of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_status: Option<&'static str>,
+    /// The status that was to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     pub request_id: String,
@@ -110,8 +116,21 @@ impl Record {
             Ending::Unknown(code) => ("unknown", vec![code]),
         };
         let codes = codes.into_iter().take(MOST_CODES).collect();
-        let (customer_id, fields, reason, upstream_request_id) = (None, Vec::new(), None, None);
-        Self { action, outcome, codes, actor, customer_id, fields, reason, request_id, upstream_request_id }
+        let (customer_id, fields, old_status, new_status) = (None, Vec::new(), None, None);
+        let (reason, upstream_request_id) = (None, None);
+        Self {
+            action,
+            outcome,
+            codes,
+            actor,
+            customer_id,
+            fields,
+            old_status,
+            new_status,
+            reason,
+            request_id,
+            upstream_request_id,
+        }
     }
 
     /// About whom.
@@ -124,6 +143,12 @@ impl Record {
     #[must_use]
     pub fn asking(self, fields: impl IntoIterator<Item = String>) -> Self {
         Self { fields: fields.into_iter().take(MOST_FIELDS).collect(), ..self }
+    }
+
+    /// From which status to which, by their names in the schema.
+    #[must_use]
+    pub fn setting(self, old_status: Option<&'static str>, new_status: Option<&'static str>) -> Self {
+        Self { old_status, new_status, ..self }
     }
 
     /// Why, in the caller's words, with what looks personal and the `known` values cut out.
@@ -164,6 +189,12 @@ mod tests {
             serde_json::to_string(&record).expect("JSON"),
             r#"{"action":"unmask","outcome":"refused","codes":["NOT_FOUND"],"subject":"u-1","fields":["name"],"request_id":"r-1"}"#
         );
+    }
+
+    #[test]
+    fn a_change_of_status_is_told_with_both() {
+        let line = serde_json::to_string(&record(Ending::Done).setting(Some("REVIEW"), Some("VERIFIED")));
+        assert!(line.expect("JSON").contains(r#""old_status":"REVIEW","new_status":"VERIFIED""#));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Call, Effect, find, told};
+use super::{Call, Effect, find, shown, told};
 use crate::sandbox::answer::{Answer, PagedMeta, Refusal};
 use crate::sandbox::listing::{MAX_PAGE_SIZE, Query};
 use crate::sandbox::screening::Screening;
@@ -28,7 +28,7 @@ pub(super) fn list(world: &World, query: &str) -> Result<Effect, Refusal> {
 
 pub(super) fn get(world: &World, id: Uuid) -> Result<Effect, Refusal> {
     let customer = find(world, id)?;
-    Ok(told(Answer::object(StatusCode::OK, &view::whole(customer, Sight::Masked, Spelling::Read))))
+    Ok(told(shown(StatusCode::OK, customer, Sight::Masked, Spelling::Read)))
 }
 
 /// Open point 4: the status without the permission is not documented; 403 is assumed. It comes before the
@@ -38,7 +38,7 @@ pub(super) fn unmask(world: &World, call: &Call<'_>) -> Result<Effect, Refusal> 
         return Err(Refusal::Forbidden);
     }
     let customer = find(world, call.id)?;
-    Ok(told(Answer::object(StatusCode::OK, &view::whole(customer, Sight::Clear, Spelling::Read))))
+    Ok(told(shown(StatusCode::OK, customer, Sight::Clear, Spelling::Read)))
 }
 
 /// Seen: it works for every status.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Change, Effect, News, find, written};
 use crate::sandbox::answer::{Problem, Refusal};
 use crate::sandbox::customer::Customer;
+use crate::sandbox::members::{self, Members};
 use crate::sandbox::rules;
 use crate::sandbox::screening::{Screening, screen};
 use crate::sandbox::shape::{self, Draft};
@@ -40,6 +41,7 @@ pub(super) fn create(world: &mut World, body: &[u8]) -> Result<Effect, Refusal> 
         created_at: now,
         updated_at: now,
         screening: None,
+        more: Members::new(),
     };
     if configuration.processing_method == ProcessingMethod::Inline {
         screened(&mut customer, now);
@@ -59,7 +61,9 @@ pub fn settle(world: &mut World, id: Uuid) -> Option<Change> {
 /// A whole PUT. Open point 1, stricter reading: what is left out is cleared, as an explicit `null` is; and of
 /// the statuses only the words of the contract's unused enum (verified, inactive, rejected) can be set anew.
 pub(super) fn update(world: &mut World, id: Uuid, body: &[u8]) -> Result<Effect, Refusal> {
-    let shape::Replacement { draft, status } = shape::replacement(body).map_err(Refusal::Malformed)?;
+    let more = world.get(id).map(|customer| customer.more.clone()).unwrap_or_default();
+    let (body, more) = members::split(body, &more);
+    let shape::Replacement { draft, status } = shape::replacement(&body).map_err(Refusal::Malformed)?;
     let before = Arc::clone(find(world, id)?);
     let mut problems = rules::problems(&draft, before.kind);
     if status != before.status && matches!(status, Status::Pending | Status::Review) {
@@ -78,6 +82,7 @@ pub(super) fn update(world: &mut World, id: Uuid, body: &[u8]) -> Result<Effect,
         profile: draft.profile,
         ip_address: draft.ip_address,
         metadata: draft.metadata,
+        more,
         updated_at: timestamp::after(before.updated_at),
         ..before.as_ref().clone()
     };

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{ADA, BLUE_KETTLE, IVY, PENNY, REX, RHEA};
 use crate::sandbox::customer::{Address, Configuration, Customer, Metadata, Profile, Representative};
+use crate::sandbox::members::Members;
 use crate::sandbox::screening::{every_module, screen};
 use crate::sandbox::timestamp::Moment;
 use crate::sandbox::words::{Kind, Outcome, ProcessingMethod, Status};
@@ -92,6 +93,7 @@ fn plain(id: Uuid, number: u128, name: &str, status: Status) -> Customer {
         created_at: created(number),
         updated_at: created(number),
         screening: None,
+        more: Members::new(),
     }
 }
 

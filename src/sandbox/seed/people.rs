@@ -6,6 +6,7 @@ use chrono::{Duration, TimeZone as _, Utc};
 use uuid::{Builder, Uuid};
 
 use crate::sandbox::customer::{Address, Configuration, Customer, Profile, Representative};
+use crate::sandbox::members::Members;
 use crate::sandbox::random::Random;
 use crate::sandbox::screening::screen;
 use crate::sandbox::timestamp::Moment;
@@ -94,6 +95,7 @@ pub fn person(number: u32) -> Customer {
         created_at,
         updated_at: created_at + changed,
         screening,
+        more: Members::new(),
     }
 }
 

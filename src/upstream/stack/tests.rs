@@ -14,6 +14,7 @@ use super::*;
 use crate::outbound::Cause;
 use crate::upstream::error::Refusal;
 use crate::upstream::patience::Patience;
+use crate::upstream::recheck::Recheck;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -70,6 +71,10 @@ impl Upstream {
     }
 
     async fn send(&self, method: Method, patience: Patience) -> Result<(), Kind> {
+        self.send_with(method, patience, None).await
+    }
+
+    async fn send_with(&self, method: Method, patience: Patience, recheck: Option<Recheck>) -> Result<(), Kind> {
         let request = Request {
             route: "a route",
             method,
@@ -79,6 +84,8 @@ impl Upstream {
             payer: 0,
             patience,
             repeats: None,
+            is_repeated: false,
+            recheck,
             calls: Arc::clone(&self.calls),
         };
         self.stack.clone().oneshot(request).await.map(|_| ()).map_err(|error| error.kind)
@@ -325,4 +332,51 @@ async fn few_are_sent_again_where_many_fail() {
         assert!(upstream.read().await.is_err());
     }
     assert!(upstream.calls() <= 60, "{}", upstream.calls());
+}
+
+/// A look before each repetition, with these outcomes one after the other; and how many there were.
+fn looks(outcomes: impl IntoIterator<Item = Result<bool, Kind>>) -> (Recheck, Arc<AtomicU64>) {
+    let outcomes = Mutex::new(outcomes.into_iter().collect::<VecDeque<_>>());
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let recheck: Recheck = Arc::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let outcome = outcomes.lock().expect("no look panics").pop_front().expect("a look of this test");
+        Box::pin(async move { outcome.map_err(Error::from) })
+    });
+    (recheck, count)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_sent_again_only_where_a_look_allows_it() {
+    let patience = || Patience::until(Instant::now() + DEADLINE);
+    let write = async |steps: Vec<Step>, outcomes: Vec<Result<bool, Kind>>| {
+        let upstream = Upstream::new(steps);
+        let (recheck, count) = looks(outcomes);
+        let told = upstream.send_with(Method::PUT, patience(), Some(recheck)).await;
+        (told, upstream.calls(), count.load(Ordering::SeqCst))
+    };
+    let done = (1, Ok(()));
+    assert!(matches!(write(vec![done.clone()], vec![]).await, (Ok(()), 1, 0)), "the first is sent without a look");
+    let lost = || (1, Err(failed(None)));
+    assert!(matches!(write(vec![lost(), done.clone()], vec![Ok(true)]).await, (Ok(()), 2, 1)));
+    let told = write(vec![lost()], vec![Ok(false)]).await;
+    assert!(matches!(told, (Err(Kind::Superseded { was_sent: true }), 1, 1)), "{told:?}");
+    // A look that fails allows nothing, and is no word about the write.
+    let told = write(vec![lost()], vec![Err(Kind::TimedOut), Err(Kind::Unauthenticated)]).await;
+    assert!(matches!(told, (Err(Kind::TimedOut), 1, 2)), "{told:?}");
+    let told = write(vec![lost()], vec![Err(Kind::NotFound), Err(Kind::NotFound)]).await;
+    assert!(matches!(told, (Err(Kind::Failed { .. }), 1, 2)), "what is refused is the look: {told:?}");
+    let told = write(vec![lost(), done], vec![Err(Kind::Unreachable(Cause::Refused)), Ok(true)]).await;
+    assert!(matches!(told, (Ok(()), 2, 2)), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_held_back_is_looked_at_before_it_is_sent() {
+    let upstream = Upstream::new([(1, Err(limited(Some(2)))), (1, Ok(()))]);
+    assert!(upstream.write().await.is_err(), "it says how long all others are held back");
+    let (recheck, count) = looks([Ok(false)]);
+    let told = upstream.send_with(Method::PUT, Patience::until(Instant::now() + DEADLINE), Some(recheck)).await;
+    assert!(matches!(told, Err(Kind::Superseded { was_sent: false })), "{told:?}");
+    assert_eq!((upstream.calls(), count.load(Ordering::SeqCst)), (1, 1));
 }

@@ -35,7 +35,7 @@ struct WireRepresentative {
 impl WireProfile {
     /// Person or company: by the keys that are there; where both kinds or neither are, by the customer's type; and
     /// where that is unknown, by the values. Never by the form of a value, which the mask breaks.
-    fn is_of_a_person(&self, kind: CustomerType) -> bool {
+    pub fn is_of_a_person(&self, kind: CustomerType) -> bool {
         let person = self.dob.is_there() || self.ssn.is_there();
         let company = self.ein.is_there()
             || self.legal_business_name.is_there()

@@ -100,6 +100,7 @@ async fn the_door_says_what_it_accepts() {
             "GET /v1/customers/{id}/review",
         ),
         (Method::POST, "/_sandbox/customers", json!({}), "count"),
+        (Method::PUT, "/_sandbox/customers/1", json!({"status": "gone"}), "members"),
         (
             Method::PUT,
             "/_sandbox/webhook",
@@ -114,4 +115,47 @@ async fn the_door_says_what_it_accepts() {
         assert!(text.contains(hint), "{text}");
     }
     assert_eq!(sandbox.get("/_sandbox/nothing").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_customer_can_be_changed_behind_everybodys_back() {
+    let sandbox = start().await;
+    let before = sandbox.get(&at(seed::RHEA)).await.data();
+    let members = json!({"nickname": "Rhe", "device": {"model": "x"}, "address": {"country": "US"}});
+    let path = format!("/_sandbox/customers/{}", seed::RHEA);
+    let got = sandbox.put(&path, json!({"status": "rejected", "members": members})).await;
+    assert_eq!(got.json(), json!({"id": seed::RHEA, "status": "rejected", "members": members}));
+    for path in [at(seed::RHEA), format!("{}/unmasked", at(seed::RHEA))] {
+        let shown = sandbox.get(&path).await.data();
+        assert_eq!(
+            (&shown["status"], &shown["nickname"], &shown["device"]["model"]),
+            (&json!("rejected"), &json!("Rhe"), &json!("x"))
+        );
+        assert_eq!(shown["address"]["country"], "US");
+        assert_ne!(shown["updated_at"], before["updated_at"]);
+    }
+    assert_eq!(sandbox.get("/_sandbox/writes").await.json(), json!([]));
+
+    // What the PUT names stays, what it leaves out goes, and what the customer has not is unknown.
+    let mut body = json!({"name": "R", "email": "r@example.test", "phone": "+12025550123", "status": "rejected",
+        "device": {"ip_address": "203.0.113.9", "model": "y"}});
+    let put = sandbox.put(&at(seed::RHEA), body.clone()).await.data();
+    assert_eq!((put.get("nickname"), &put["device"]["model"]), (None, &json!("y")));
+    body["nickname"] = json!("Rhe");
+    assert_eq!(sandbox.put(&at(seed::RHEA), body).await.references(), ["Nickname"]);
+}
+
+#[tokio::test]
+async fn a_status_can_move_with_a_call() {
+    let sandbox = start().await;
+    let status = async || sandbox.get(&at(seed::BLUE_KETTLE)).await.data()["status"].clone();
+    let unmasked = format!("{}/unmasked", at(seed::BLUE_KETTLE));
+    sandbox
+        .fault(json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "fault": {"set_status": "rejected"}}))
+        .await;
+    assert_eq!(sandbox.get(&unmasked).await.data()["status"], "verified", "it moves after the look");
+    assert_eq!(status().await, "rejected");
+    sandbox.fault(json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "set_status": "inactive", "fault": {"status": 502}})).await;
+    assert_eq!(sandbox.get(&unmasked).await.status, 502);
+    assert_eq!(status().await, "inactive");
 }

@@ -233,6 +233,11 @@ impl Sandbox {
         self.control(Method::POST, "customers", Some(json!({"count": count}))).await;
     }
 
+    /// Changes a customer behind everybody's back.
+    pub async fn change(&self, id: uuid::Uuid, change: Value) {
+        self.control(Method::PUT, &format!("customers/{id}"), Some(change)).await;
+    }
+
     /// A call of the API itself, behind the gateway's back.
     pub async fn api(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Got {
         let request = self.client.request(method, format!("{}/v1{path}", self.base)).bearer_auth(key);

@@ -180,9 +180,9 @@ async fn a_status_that_is_not_known_has_to_be_given() {
 #[tokio::test]
 async fn a_clear_record_is_kept_nowhere() {
     let (gateway, sandbox) = Gateway::start().await;
-    for _ in 0..2 {
+    for name in ["Ada Renamed", "Ada Again"] {
         clear(&gateway, ADA).await;
-        run(&gateway, UPDATE, for_customer(ADA, json!({"name": "Ada Renamed"}))).await;
+        run(&gateway, UPDATE, for_customer(ADA, json!({"name": name}))).await;
     }
     assert_eq!(count(&sandbox.calls().await, UNMASKED), 4);
     let read = gateway.data(&format!("{{ customer(id: \"{ADA}\") {{ device {{ ipAddress }} }} }}")).await;
@@ -208,7 +208,8 @@ async fn updates_of_different_fields_at_once_all_survive() {
         *expected.pointer_mut(place).unwrap() = value.clone();
     }
     assert_eq!(clear(&gateway, BLUE_KETTLE).await, expected);
-    assert_eq!(sandbox.writes().await.len(), 20);
+    // The second of each finds that the first has been made.
+    assert_eq!(sandbox.writes().await.len(), changes.len());
 }
 
 #[tokio::test]

@@ -1,0 +1,168 @@
+//! Idempotency keys: whose they are, and whether what came back is an answer to what was sent.
+//!
+//! The upstream keeps keys apart by its own credential alone. Callers that share the gateway's credential would share one
+//! name space: a key that one of them has used would be refused to another, or give it the other's customer. So the key
+//! that is sent is made of the account, the subject and the caller's key. It is the same on every instance and after every
+//! start, else a repetition after a restart would create a customer twice.
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::model::Customer;
+use crate::model::input::CreateCustomerInput;
+use crate::privacy::Personal;
+use crate::upstream::Replacement;
+
+/// The longest key that the upstream takes, in characters.
+const LONGEST: usize = 40;
+
+/// Whose keys are kept apart from those of others under the same credential.
+#[derive(Clone, Debug)]
+pub struct KeySpace {
+    account: Option<Uuid>,
+    subject: Personal<String>,
+}
+
+impl KeySpace {
+    /// The keys of a subject that acts for an account.
+    pub fn new(account: Option<Uuid>, subject: &str) -> Self {
+        Self { account, subject: Personal::new(subject.to_owned()) }
+    }
+
+    /// The key that is sent for a caller's.
+    fn sent(&self, key: &str) -> String {
+        let account = self.account.map(|account| account.hyphenated().to_string()).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for part in [account.as_str(), self.subject.reveal(), key] {
+            // Lengths keep the parts apart.
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.chars().take(LONGEST).collect()
+    }
+}
+
+/// An idempotency key.
+#[derive(Clone)]
+pub struct Key {
+    /// As it is sent.
+    pub text: String,
+    /// The caller's own, where it gave one.
+    given: Option<Personal<String>>,
+}
+
+impl Key {
+    /// The caller's, in its space where it has one; or a new one.
+    pub fn of(given: Option<&Personal<String>>, space: Option<&KeySpace>) -> Self {
+        let text = match (given, space) {
+            (Some(key), Some(space)) => space.sent(key.reveal()),
+            (Some(key), None) => key.reveal().clone(),
+            (None, _) => Uuid::new_v4().to_string(),
+        };
+        Self { text, given: given.cloned() }
+    }
+
+    /// Whether the caller gave it. One that was made for a request belongs to no other.
+    pub fn is_callers(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// What must not come back in a message: the key as it was sent and as it was given.
+    pub fn values(&self) -> impl Iterator<Item = String> {
+        let given = self.given.as_ref().map(|key| key.reveal().clone());
+        std::iter::once(self.text.clone()).chain(given)
+    }
+}
+
+/// Who was sent: what tells whether an answer is about the same person.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    name: Personal<String>,
+    email: Personal<String>,
+    external_id: Option<Personal<String>>,
+}
+
+impl From<&CreateCustomerInput> for Sent {
+    fn from(input: &CreateCustomerInput) -> Self {
+        Self { name: input.name.clone(), email: input.email.clone(), external_id: input.external_id.clone() }
+    }
+}
+
+impl From<&Replacement> for Sent {
+    fn from(body: &Replacement) -> Self {
+        Self { name: body.name.clone(), email: body.email.clone(), external_id: body.external_id.clone() }
+    }
+}
+
+impl Sent {
+    /// Whether a customer is the one that was sent. Spaces and letter case may differ: the upstream may tidy them up. One
+    /// with a field that cannot be read is not known to be.
+    pub fn is(&self, customer: &Customer) -> bool {
+        let told = &customer.summary;
+        let (Ok(name), Ok(email), Ok(external_id)) = (&told.name, &told.email, &told.external_id) else { return false };
+        is_same(Some(&self.name), Some(name))
+            && is_same(Some(&self.email), Some(email))
+            && is_same(self.external_id.as_ref(), external_id.as_ref())
+    }
+}
+
+fn is_same(sent: Option<&Personal<String>>, told: Option<&Personal<String>>) -> bool {
+    let tidy = |text: Option<&Personal<String>>| {
+        let words = text.map(|text| text.reveal().as_str()).unwrap_or_default().split_whitespace();
+        words.map(str::to_lowercase).collect::<Vec<_>>()
+    };
+    tidy(sent) == tidy(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(account: u128, subject: &str, key: &str) -> String {
+        let account = (account > 0).then(|| Uuid::from_u128(account));
+        Key::of(Some(&Personal::new(key.to_owned())), Some(&KeySpace::new(account, subject))).text
+    }
+
+    #[test]
+    fn keys_are_kept_apart_by_account_and_subject_and_have_the_upstreams_length() {
+        let keys = [
+            key(0, "user-7", "signup-0001"),
+            key(1, "user-7", "signup-0001"),
+            key(2, "user-7", "signup-0001"),
+            key(1, "user-8", "signup-0001"),
+            key(1, "user-7", "signup-0002"),
+            key(1, "user-7s", "ignup-0001"),
+        ];
+        assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), keys.len());
+        assert!(keys.iter().all(|key| key.len() == LONGEST && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    }
+
+    /// It is a format: with another one, a repetition that goes to another version of the gateway creates twice.
+    #[test]
+    fn a_key_is_the_same_on_every_instance() {
+        assert_eq!(key(10, "user-7", "signup-0001"), "5b783ba0ed83cc00502578b56961f9b380cfed0f");
+    }
+
+    #[test]
+    fn a_key_without_a_space_is_sent_as_it_is_and_a_made_one_is_nobodys() {
+        let given = Personal::new("signup-0001".to_owned());
+        let callers = Key::of(Some(&given), None);
+        assert_eq!((callers.text.as_str(), callers.is_callers()), ("signup-0001", true));
+        let made = Key::of(None, Some(&KeySpace::new(None, "user-7")));
+        assert!(!made.is_callers() && (10..=LONGEST).contains(&made.text.len()));
+    }
+
+    #[test]
+    fn case_and_spaces_make_no_other_person() {
+        let text = |text: &str| Personal::new(text.to_owned());
+        for (sent, told, same) in [
+            ("Ada Example", "ada  example ", true),
+            ("Ada Example", "Ada Exampel", false),
+            ("ADA@example.test", "ada@example.test", true),
+        ] {
+            assert_eq!(is_same(Some(&text(sent)), Some(&text(told))), same, "{sent} {told}");
+        }
+        assert!(is_same(None, Some(&text(""))) && !is_same(None, Some(&text("x"))));
+    }
+}

@@ -1,0 +1,169 @@
+//! Updating: the upstream replaces a customer as a whole, so the gateway reads it, merges, and sends the whole.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::act::Found;
+use super::changes::{StatusChange, changed_fields, status_change};
+use super::idempotency::{Key, Sent};
+use super::merge::{self, Base};
+use super::refusal::Write;
+use super::untouched::Untouched;
+use super::writer::{Unwritten, Written, answer_to, today, values_of};
+use super::{Act, Error, Session, SessionContext, validation};
+use crate::model::input::{ComplianceProfileInput, UpdateCustomerInput};
+use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
+use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
+use crate::upstream::{Caller, Kind, Recheck};
+
+impl Session {
+    /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
+    /// some changes of the status need.
+    ///
+    /// # Errors
+    /// Where there is no usable answer; what the caller can mend is in [`Written`].
+    pub async fn update(&self, input: UpdateCustomerInput, may_decide: bool) -> Result<Written<Arc<Customer>>, Error> {
+        let act = Act::from(&input);
+        let complaints = validation::of_update(&input, today());
+        let id = match act.customer {
+            Some(id) if complaints.is_empty() => id,
+            Some(_) => return self.refused(&act, complaints).await,
+            None => {
+                let complaints = std::iter::once(Write::Update.not_found()).chain(complaints).collect();
+                return self.refused(&act, complaints).await;
+            }
+        };
+        let key = self.key(input.idempotency_key.as_ref());
+        let found = act.found();
+        self.write(act, key.clone(), move |context, caller| async move {
+            let (known, unknown) = context.known(&caller, id).await?;
+            let (updated_at, masked) = (known.updated_at(), known.masked());
+            let base = Base::from(known);
+            let (fields, status) = (changed_fields(&input, &base), status_change(&input, &base));
+            let changes_nothing = fields.is_empty();
+            // It is set here alone.
+            let _first = found.set(Found { fields, status });
+            if changes_nothing {
+                return context.as_it_is(&caller, id, masked).await;
+            }
+            if let Some(expected) = input.expected_updated_at
+                && merge::has_changed_since(updated_at, expected)
+            {
+                let message = "The customer has changed since: read it again and decide anew.";
+                let conflict = UserError::at(UserErrorCode::Conflict, ["expectedUpdatedAt"], message);
+                return Err(Unwritten::Unfit(vec![conflict]));
+            }
+            if status.is_some_and(StatusChange::is_decision) {
+                context.check_decision(&input, may_decide)?;
+            }
+            let unknown = context.carried(unknown, &input, masked.is_some())?;
+            let untouched = Untouched::of(&input, &base);
+            let known = merge::replacement(base, input.clone()).map_err(Unwritten::Unfit)?;
+            context.still_in_time()?;
+            context.replace(&caller, id, &input, &key, &WholeReplacement { known, unknown }, untouched).await
+        })
+        .await
+    }
+}
+
+impl SessionContext {
+    /// Sends the whole customer. It is sent again only while what the update leaves as it is has not been changed.
+    async fn replace(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: CustomerId,
+        input: &UpdateCustomerInput,
+        key: &Key,
+        body: &WholeReplacement,
+        untouched: Untouched,
+    ) -> Result<Arc<Customer>, Unwritten> {
+        let untouched = Arc::new(untouched);
+        let recheck: Recheck = Arc::new({
+            let (context, caller) = (Arc::clone(self), caller.clone());
+            move || {
+                let (context, caller, untouched) = (Arc::clone(&context), caller.clone(), Arc::clone(&untouched));
+                Box::pin(async move {
+                    match context.services.upstream.customer(&caller, id).await {
+                        Ok(now) => Ok(untouched.holds_in(&now.value)),
+                        // There is nothing that could be undone, and the upstream says what became of the write.
+                        Err(error) if matches!(error.kind, Kind::NotFound) => Ok(true),
+                        Err(error) => Err(error),
+                    }
+                })
+            }
+        });
+        let error = match self.services.upstream.replace(caller, id, body, &key.text, recheck).await {
+            Ok(customer) => return answer_to(key, &Sent::from(&body.known), customer),
+            Err(error) => error,
+        };
+        if matches!(error.kind, Kind::Superseded { was_sent: true })
+            && let Ok((known, _)) = self.known(caller, id).await
+        {
+            // It was carried out, and somebody changed the customer after it.
+            let masked = known.masked();
+            if changed_fields(input, &Base::from(known)).is_empty() {
+                return self.as_it_is(caller, id, masked).await;
+            }
+        }
+        Err(Unwritten::of(error, values_of(body)))
+    }
+
+    /// The members of the record that this version does not know, as the update sends them back; a refusal where it would
+    /// drop them. They are never taken of a masked record.
+    fn carried(
+        &self,
+        unknown: UnknownMembers,
+        input: &UpdateCustomerInput,
+        is_masked: bool,
+    ) -> Result<UnknownMembers, Unwritten> {
+        if unknown.is_empty() {
+            return Ok(unknown);
+        }
+        let names = unknown.names();
+        let policy = self.services.unknown_members;
+        if policy == Policy::Carry && !is_masked && !unknown.has_mask() {
+            let replaces = |given: &ComplianceProfileInput| match given {
+                ComplianceProfileInput::Business(company) => !company.representatives.is_undefined(),
+                ComplianceProfileInput::Individual(_) => false,
+            };
+            let is_replaced = input.compliance_profile.value().is_some_and(replaces);
+            return Ok(if is_replaced { unknown.without_representatives() } else { unknown });
+        }
+        warn!(members = names, "an update was refused, since it would drop members that this version does not know");
+        let what_to_do = match policy {
+            Policy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
+            Policy::Carry => "The upstream does not show their values in clear.",
+        };
+        let message = format!(
+            "The customer's record has members that the gateway does not know ({names}), and this update would drop them. Nothing was sent. {what_to_do}"
+        );
+        Err(Unwritten::Unfit(vec![UserError::about_the_whole(UserErrorCode::Refused, message)]))
+    }
+
+    /// The answer to an update that changes nothing: the customer already has all that is asked for, as after an update
+    /// whose answer was lost. It is the record that was read, where that was masked.
+    async fn as_it_is(
+        &self,
+        caller: &Caller,
+        id: CustomerId,
+        masked: Option<Arc<Customer>>,
+    ) -> Result<Arc<Customer>, Unwritten> {
+        match masked {
+            Some(customer) => Ok(customer),
+            None => {
+                let read = self.services.upstream.customer(caller, id).await;
+                read.map(|answer| Arc::new(answer.value)).map_err(Unwritten::Unread)
+            }
+        }
+    }
+
+    /// Lets an update decide about a customer, as `decideCustomerReview` does.
+    fn check_decision(&self, input: &UpdateCustomerInput, may_decide: bool) -> Result<(), Unwritten> {
+        if !may_decide {
+            return Err(Unwritten::Forbidden);
+        }
+        let missing = validation::of_reason(input.reason.as_ref(), self.services.required_reasons.decide);
+        if missing.is_empty() { Ok(()) } else { Err(Unwritten::Unfit(missing)) }
+    }
+}
