@@ -51,9 +51,11 @@ pub fn explain(ctx: &Context<'_>, error: customers::Error) -> Failure {
     failure(&error, callers_key)
 }
 
-/// A field whose value the upstream sent in a form that is not understood. Its place is the error's path.
-pub fn unreadable(field: Unreadable) -> Failure {
-    Failure::new(Code::UpstreamInvalidResponse, format!("What the Customers API sent is not understood: {field}."))
+/// A field whose value the upstream sent in a form that is not understood. The message names it: where the error passes
+/// the items of a list, the engine cuts its path to the item.
+pub fn unreadable(Unreadable(field): Unreadable) -> Failure {
+    let message = format!("The Customers API sent `{field}` in a form that is not understood.");
+    Failure::new(Code::UpstreamInvalidResponse, message)
 }
 
 fn failure(error: &customers::Error, callers_key: bool) -> Failure {

@@ -21,7 +21,7 @@ const BUFFER: usize = 16 * 1024;
 /// Takes a body piece by piece and gives it back as it was before its coding, up to a bound.
 pub enum Decoder {
     Plain(Collected),
-    Gzip(MultiGzDecoder<Collected>),
+    Gzip(Box<MultiGzDecoder<Collected>>),
     Brotli(Box<DecompressorWriter<Collected>>),
 }
 
@@ -45,7 +45,7 @@ impl Decoder {
         let codings: Vec<String> = names.filter(|name| !matches!(name.as_str(), "" | "identity")).collect();
         match codings.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => Ok(Self::Plain(into)),
-            ["gzip" | "x-gzip"] => Ok(Self::Gzip(MultiGzDecoder::new(into))),
+            ["gzip" | "x-gzip"] => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(into)))),
             ["br"] => Ok(Self::Brotli(Box::new(DecompressorWriter::new(into, BUFFER)))),
             _ => Err(Kind::Invalid("a content coding that was not asked for")),
         }

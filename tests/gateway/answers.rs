@@ -149,6 +149,15 @@ async fn listing(change: Value) -> (Gateway, Stub) {
     (Gateway::over(&stub.base, |_| {}).await, stub)
 }
 
+/// That an error is at a row and names its field. In front of a list's items that may not be null the engine cuts the path
+/// to the item.
+fn assert_names(error: &Value, row: &Value, field: &str) {
+    let (path, row) = (error["path"].as_array().unwrap(), row.as_array().unwrap());
+    assert!(path.starts_with(row), "{error}");
+    assert!(path.len() == row.len() || path.last() == Some(&json!(field)), "{error}");
+    assert!(error["message"].as_str().unwrap().contains(&format!("`{field}`")), "{error}");
+}
+
 #[rstest]
 #[case::null(json!({"email": null}), "email")]
 #[case::number(json!({"name": {}}), "name")]
@@ -171,11 +180,11 @@ async fn a_row_that_cannot_be_read_in_full_costs_that_field_alone(#[case] change
     assert_eq!(data["customers"]["nodes"].as_array().unwrap().len(), 3);
     let answer = gateway.ask(&format!("{{ customers(first: 3) {{ nodes {{ {field} }} }} }}")).await;
     let error = only_error(&answer);
-    assert_eq!(error["path"], json!(["customers", "nodes", 1, field]));
+    assert_names(error, &json!(["customers", "nodes", 1]), field);
     assert_eq!(error["extensions"]["code"], "UPSTREAM_INVALID_RESPONSE");
     let one = Uuid::from_u128(2);
     let answer = gateway.ask(&format!("{{ customer(id: \"{one}\") {{ {field} }} viewer {{ permissions }} }}")).await;
-    assert_eq!(only_error(&answer)["path"], json!(["customer", field]));
+    assert_names(only_error(&answer), &json!(["customer"]), field);
     assert!(answer["data"]["viewer"].is_object(), "{answer}");
 }
 
@@ -189,7 +198,7 @@ async fn a_row_without_an_id_costs_what_needs_the_id_alone() {
     assert_eq!(answer["data"]["customerPage"]["nodes"][2]["device"]["ipAddress"], "**.**.**.**");
     let (gateway, _stub) = listing(json!({"id": null})).await;
     let answer = gateway.ask("{ customerPage { nodes { id } } }").await;
-    assert_eq!(only_error(&answer)["path"], json!(["customerPage", "nodes", 1, "id"]));
+    assert_names(only_error(&answer), &json!(["customerPage", "nodes", 1]), "id");
 }
 
 #[rstest]
