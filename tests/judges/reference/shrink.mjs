@@ -1,0 +1,95 @@
+// Makes a document smaller while it fails in the same way.
+
+import { Kind, parse, print, visit } from 'graphql';
+
+const LISTS = ['definitions', 'selections', 'arguments', 'directives', 'variableDefinitions', 'values', 'fields'];
+
+/** `fails` says of a request whether it still fails. */
+export async function shrink(request, fails) {
+  let smallest = request;
+  for (let progress = true; progress;) {
+    progress = false;
+    let document;
+    try {
+      document = parse(smallest.text);
+    } catch {
+      return smallest;
+    }
+    for (const text of smaller(document)) {
+      if (text.length >= smallest.text.length || !(await fails({ ...smallest, text }))) continue;
+      smallest = { ...smallest, text };
+      progress = true;
+      break;
+    }
+  }
+  for (const key of Object.keys(smallest.variables)) {
+    const { [key]: _, ...variables } = smallest.variables;
+    if (await fails({ ...smallest, variables })) smallest = { ...smallest, variables };
+  }
+  return smallest;
+}
+
+/** The document as it prints, then without one part after the other, large parts first. */
+function* smaller(document) {
+  yield print(document);
+  yield withoutUnused(document);
+  for (const { node, key, value } of reductions(document)) {
+    const whole = node[key];
+    node[key] = value;
+    const texts = [withoutUnused(document), print(document)];
+    node[key] = whole;
+    yield* texts;
+  }
+}
+
+/** What can be put in the place of a part of the document, as `{ node, key, value }`. */
+function reductions(document) {
+  const found = [];
+  const fragments = new Map(
+    document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION).map((node) => [node.name.value, node]),
+  );
+  visit(document, {
+    enter(node) {
+      for (const key of LISTS) {
+        for (const item of node[key] ?? []) {
+          const replaced = (items) => node[key].flatMap((other) => (other === item ? items : [other]));
+          found.push({ size: item.loc.end - item.loc.start, node, key, value: replaced([]) });
+          const fragment = item.kind === Kind.FRAGMENT_SPREAD ? fragments.get(item.name.value) : undefined;
+          const { selectionSet, typeCondition } = fragment ?? item;
+          if (fragment) {
+            found.push({
+              size: 5,
+              node,
+              key,
+              value: replaced([{ kind: Kind.INLINE_FRAGMENT, typeCondition, selectionSet }]),
+            });
+          }
+          if (fragment || item.kind === Kind.INLINE_FRAGMENT) {
+            found.push({ size: 5, node, key, value: replaced(selectionSet.selections) });
+          }
+        }
+      }
+      for (const key of ['alias', 'defaultValue']) if (node[key]) found.push({ size: 0, node, key });
+      if (node.kind === Kind.OPERATION_DEFINITION && node.name) found.push({ size: 0, node, key: 'name' });
+    },
+  });
+  return found
+    .filter(({ key, value }) => key !== 'selections' || value.length > 0)
+    .sort((one, other) => other.size - one.size);
+}
+
+/** Without fragments and variables that nothing uses. */
+function withoutUnused(document) {
+  const used = new Set();
+  visit(document, {
+    FragmentSpread: (node) => void used.add(node.name.value),
+    VariableDefinition: () => false,
+    Variable: (node) => void used.add(`$${node.name.value}`),
+  });
+  return print(
+    visit(document, {
+      FragmentDefinition: (node) => (used.has(node.name.value) ? undefined : null),
+      VariableDefinition: (node) => (used.has(`$${node.variable.name.value}`) ? undefined : null),
+    }),
+  );
+}
