@@ -11,9 +11,12 @@
 // JSON with the order of its keys, and the set of places that an error made null. Known differences are left out:
 //   - Custom scalars. graphql-js takes any value for them. The generator makes values of the right form; where a change
 //     left another one, the verdict is not compared.
+//   - null for a nullable variable with a default in `@include` or `@skip`. The gateway refuses the request, graphql-js
+//     fails the parent field.
 //   - Operations without a root type in the schema. The specification refuses the document; graphql-js 16 fails later.
 //   - `includeDeprecated` of introspection: `Boolean! = false` in the specification, nullable in graphql-js 16.
-//   - graphql-js's own bound on nested introspection, and the descriptions of types that every schema has.
+//   - Strings of one value in two spellings, under one key. graphql-js takes `"a"` and `"""a"""` for different values.
+//   - graphql-js's own bound on nested introspection, and the descriptions of the scalars that every schema has.
 //   - Which of several errors is told where they make the same place null. The specification leaves it open.
 //   - Documents over a bound of the gateway (OPERATION_TOO_LARGE). More than one in fifty is a failure.
 
@@ -90,6 +93,12 @@ async function connect(url, schema) {
   const customers = new Customers(gateway, schema);
   await customers.load(edges.map(({ node }) => node.id));
   prepare(schema);
+  for (const type of Object.values(schema.getTypeMap()).filter(isSpecifiedScalarType)) {
+    const read = await gateway.read('query($name: String!) { __type(name: $name) { description } }', {
+      name: type.name,
+    });
+    type.description = read.__type?.description;
+  }
   // Mutations have another key, and so data of their own: they change nothing that is read here.
   const writes = new Gateway(url, 'reference-writes');
   return { gateway, writes, schema, samples: samples(schema, edges), root: resolvers(gateway, customers, schema) };
@@ -174,7 +183,7 @@ const REASONS = {
 function verdict(schema, { text, variables, operationName }) {
   let document;
   try {
-    document = parse(text);
+    document = visit(parse(text), { StringValue: (node) => ({ ...node, block: false }) });
   } catch (error) {
     return { refused: 'syntax', why: error.message };
   }
@@ -250,15 +259,16 @@ function nullPlaces({ data, errors = [] }) {
   return [...new Set(places)].sort().join(' ');
 }
 
-/** Whether a value of a custom scalar stands in a document that is not of the form that the gateway asks for. */
+/** Whether a document has a value that only the gateway judges: of a custom scalar, or null for a condition. */
 function hasLooseValue({ schema, samples: known }, { document }, { variables }) {
   const info = new TypeInfo(schema);
   let found = false;
   const look = (node) => {
     const type = getNamedType(info.getInputType());
+    const variable = node.kind === Kind.VARIABLE ? variables[node.name.value] : undefined;
+    if (variable === null && info.getDirective()) found = true;
     if (!isScalarType(type) || isSpecifiedScalarType(type) || type.name === '_Any') return;
-    const literal = node.kind === Kind.STRING ? node.value : undefined;
-    const value = node.kind === Kind.VARIABLE ? variables[node.name.value] : literal;
+    const value = node.kind === Kind.STRING ? node.value : variable;
     if (![value].flat().every((one) => known[type.name].includes(one))) found = true;
   };
   const kinds = ['IntValue', 'FloatValue', 'StringValue', 'BooleanValue', 'EnumValue', 'ObjectValue', 'Variable'];

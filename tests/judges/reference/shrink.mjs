@@ -15,7 +15,7 @@ export async function shrink(request, fails) {
     } catch {
       return smallest;
     }
-    for (const text of smaller(document)) {
+    for (const text of [...smaller(document), ...shorter(smallest.text, document)]) {
       if (text.length >= smallest.text.length || !(await fails({ ...smallest, text }))) continue;
       smallest = { ...smallest, text };
       progress = true;
@@ -40,6 +40,52 @@ function* smaller(document) {
     node[key] = whole;
     yield* texts;
   }
+}
+
+/** The text without one part after the other, the rest spelled as it was; then with fewer odd separators. */
+function* shorter(text, document) {
+  const cut = (from, { start, end }) => `${from.slice(0, start)} ${from.slice(end)}`;
+  const parts = [];
+  visit(document, {
+    enter(node) {
+      for (const key of ['definitions', 'selections', 'directives']) parts.push(...(node[key] ?? []));
+    },
+  });
+  parts.sort((one, other) => other.loc.end - other.loc.start - (one.loc.end - one.loc.start));
+  for (const part of parts) yield unusedCut(cut(text, part.loc));
+  const gaps = [];
+  for (let token = document.loc.startToken; token.next; token = token.next) {
+    if (token.next.start - token.end > 1) gaps.push({ start: token.end, end: token.next.start });
+  }
+  for (let size = gaps.length; size >= 1; size = Math.floor(size / 2)) {
+    for (let at = 0; at < gaps.length; at += size) yield gaps.slice(at, at + size).reduceRight(cut, text);
+  }
+
+  function unusedCut(shortened) {
+    try {
+      const { used, definitions } = uses(parse(shortened));
+      return definitions
+        .filter(({ name }) => !used.has(name))
+        .reduceRight((from, { loc }) => cut(from, loc), shortened);
+    } catch {
+      return shortened;
+    }
+  }
+}
+
+/** Which fragments and variables are used, and where all of them are defined, in the order of the text. */
+function uses(document) {
+  const used = new Set();
+  const definitions = [];
+  visit(document, {
+    FragmentSpread: (node) => void used.add(node.name.value),
+    FragmentDefinition: (node) => void definitions.push({ name: node.name.value, loc: node.loc }),
+    Variable: (node, _key, parent) => {
+      if (parent.kind === Kind.VARIABLE_DEFINITION) definitions.push({ name: `$${node.name.value}`, loc: parent.loc });
+      else used.add(`$${node.name.value}`);
+    },
+  });
+  return { used, definitions };
 }
 
 /** What can be put in the place of a part of the document, as `{ node, key, value }`. */
@@ -80,12 +126,7 @@ function reductions(document) {
 
 /** Without fragments and variables that nothing uses. */
 function withoutUnused(document) {
-  const used = new Set();
-  visit(document, {
-    FragmentSpread: (node) => void used.add(node.name.value),
-    VariableDefinition: () => false,
-    Variable: (node) => void used.add(`$${node.name.value}`),
-  });
+  const { used } = uses(document);
   return print(
     visit(document, {
       FragmentDefinition: (node) => (used.has(node.name.value) ? undefined : null),
