@@ -524,7 +524,7 @@ export function corruptText(random, text) {
   const at = random.between(0, found.length - 1);
   const token = found[at];
   const [head, said, tail] = [text.slice(0, token.start), text.slice(token.start, token.end), text.slice(token.end)];
-  switch (random.between(0, 7)) {
+  switch (random.between(0, 8)) {
     case 0:
       return `${head} ${tail}`;
     case 1:
@@ -539,7 +539,13 @@ export function corruptText(random, text) {
     }
     case 5:
       return `${head}${random.pick(LEXEMES)}${tail}`;
-    case 6:
+    case 6: {
+      // A name alone where a name with a value belongs.
+      const ends = found.filter(({ kind }) => [TokenKind.PAREN_R, TokenKind.BRACE_R].includes(kind));
+      const end = ends.length > 0 ? random.pick(ends).start : token.start;
+      return `${text.slice(0, end)} ${random.pick(['id', 'reason', 'if', 'name', 'first'])} ${text.slice(end)}`;
+    }
+    case 7:
       return `${text} ${random.pick(ENDS)}`;
     default:
       return `${random.pick(['"x" ', '"""x""" ', 'query ', '\ufeff', '#\n', ', ', 'type X { a: Int } '])}${text}`;

@@ -62,7 +62,7 @@ const ALL = process.argv.includes('--all');
 const CONCURRENCY = 8;
 /** How many failures are reduced, and how many requests each of them may take. */
 const MAX_REDUCED = 40;
-const MAX_REDUCE_REQUESTS = 200;
+const MAX_REDUCE_REQUESTS = 600;
 const NAMED = [1, 2, 3, 4, 5, 6].map((at) => `0190b2de-7c11-7c3a-8f10-${String(at).padStart(12, '0')}`);
 
 // ---- the two sides -------------------------------------------------------------------------------------------------
@@ -185,7 +185,8 @@ function verdict(schema, { text, variables, operationName }) {
   try {
     document = visit(parse(text), { StringValue: (node) => ({ ...node, block: false }) });
   } catch (error) {
-    return { refused: 'syntax', why: error.message };
+    const [{ line, column }] = error.locations;
+    return { refused: 'syntax', why: `${error.message} at line ${line}, column ${column}` };
   }
   const [invalid] = validate(schema, document, RULES);
   if (invalid) {

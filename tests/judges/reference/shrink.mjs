@@ -1,6 +1,6 @@
 // Makes a document smaller while it fails in the same way.
 
-import { Kind, parse, print, visit } from 'graphql';
+import { Kind, Lexer, Source, TokenKind, parse, print, visit } from 'graphql';
 
 const LISTS = ['definitions', 'selections', 'arguments', 'directives', 'variableDefinitions', 'values', 'fields'];
 
@@ -9,13 +9,7 @@ export async function shrink(request, fails) {
   let smallest = request;
   for (let progress = true; progress;) {
     progress = false;
-    let document;
-    try {
-      document = parse(smallest.text);
-    } catch {
-      return smallest;
-    }
-    for (const text of [...smaller(document), ...shorter(smallest.text, document)]) {
+    for (const text of candidates(smallest.text)) {
       if (text.length >= smallest.text.length || !(await fails({ ...smallest, text }))) continue;
       smallest = { ...smallest, text };
       progress = true;
@@ -27,6 +21,33 @@ export async function shrink(request, fails) {
     if (await fails({ ...smallest, variables })) smallest = { ...smallest, variables };
   }
   return smallest;
+}
+
+function* candidates(text) {
+  let document;
+  try {
+    document = parse(text);
+  } catch {
+    yield* fewerTokens(text);
+    return;
+  }
+  yield* smaller(document);
+  yield* shorter(text, document);
+}
+
+/** A text that is not GraphQL without some of its tokens, many at first. */
+function* fewerTokens(text) {
+  const tokens = [];
+  try {
+    const lexer = new Lexer(new Source(text));
+    while (lexer.advance().kind !== TokenKind.EOF) tokens.push(text.slice(lexer.token.start, lexer.token.end));
+  } catch {
+    return;
+  }
+  for (let size = Math.floor(tokens.length / 2); size >= 1; size = Math.floor(size / 2)) {
+    for (let at = 0; at < tokens.length; at += Math.max(1, size >> 1))
+      yield [...tokens.slice(0, at), ...tokens.slice(at + size)].join(' ');
+  }
 }
 
 /** The document as it prints, then without one part after the other, large parts first. */
