@@ -46,7 +46,9 @@ install_python() {
 unless_done "$JUDGES_DIR/node.done" "$here/package-lock.json" install_node
 unless_done "$JUDGES_DIR/python.done" "$here/requirements.txt" install_python
 # Node looks for packages beside a module, so the judges run beside theirs.
+mkdir -p "$JUDGES_DIR/node/reference"
 cp "$here"/*.mjs "$JUDGES_DIR/node/"
+cp "$here"/reference/*.mjs "$JUDGES_DIR/node/reference/"
 
 # The servers choose free ports themselves and say which in their greeting.
 export GATEWAY__SERVER__LISTEN=127.0.0.1:0 GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:0 GATEWAY__SANDBOX__LISTEN=127.0.0.1:0
@@ -76,6 +78,13 @@ address_of() {
 start gateway serve
 start sandbox sandbox
 GATEWAY__GRAPHQL__FEDERATION=true GATEWAY__AUTH__MODE=passthrough start subgraph serve
+# The reference reads the data once: no cache entry may expire while it runs.
+for federation in false true; do
+  GATEWAY__GRAPHQL__FEDERATION=$federation GATEWAY__AUTH__MODE=passthrough \
+    GATEWAY__CACHE__CUSTOMER_TTL=1h GATEWAY__CACHE__REVIEW_TTL=1h \
+    GATEWAY__CACHE__PAGE_TTL=1h GATEWAY__CACHE__NOT_FOUND_TTL=1h \
+    start "reference-$federation" serve
+done
 gateway="$(address_of gateway GraphQL /readyz)"
 embedded="$(address_of gateway upstream /_sandbox/calls)"
 alone="$(address_of sandbox API /_sandbox/calls)"
@@ -92,6 +101,8 @@ judge() {
 judge "schema.graphql is what the binary prints" diff <("$binary" schema) schema.graphql
 judge "schema (graphql-js)" node "$JUDGES_DIR/node/schema.mjs"
 judge "contract (GraphQL Inspector)" node "$JUDGES_DIR/node/contract.mjs"
+judge "documents and responses (graphql-js)" env GATEWAY_URL="$(address_of reference-false GraphQL /readyz)/graphql" \
+  FEDERATION_URL="$(address_of reference-true GraphQL /readyz)/graphql" node "$JUDGES_DIR/node/reference/reference.mjs"
 judge "GraphQL over HTTP (graphql-http)" node "$JUDGES_DIR/node/http-audit.mjs"
 judge "clients (urql, graphql-request)" env SANDBOX_URL="$embedded" node "$JUDGES_DIR/node/client.mjs"
 judge "client (gql for Python)" env SANDBOX_URL="$embedded" "$JUDGES_DIR/python/bin/python" "$here/python_client.py"
