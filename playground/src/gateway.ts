@@ -37,7 +37,8 @@ async function ask(params: FetcherParams, token: string, headers: Record<string,
   const response = await fetch('/graphql', {
     method: 'POST',
     headers: sent,
-    body: JSON.stringify(params),
+    // A field that fails is null where it stands, and the rest of the answer is there.
+    body: JSON.stringify({ ...params, onError: 'NULL' }),
     // Nothing of the browser's own goes along. Its cache is left alone: `no-store` here would send `no-cache`, and the
     // gateway would read past what it keeps. Its answers say `no-store` themselves.
     credentials: 'omit',

@@ -20,6 +20,7 @@ const VIEWER = graphql(`
 
 export function App() {
   const [{ data, error }, again] = useQuery({ query: VIEWER });
+  const viewer = data?.viewer;
   // A search can hold a name: it stays in memory, out of the address and so out of the browser's history.
   const [search, setSearch] = useState('');
   return (
@@ -29,12 +30,12 @@ export function App() {
           <img src="/icon.svg" alt="" width="24" height="24" />
           Review desk
         </Link>
-        <span className="quiet">{data && (data.viewer.subject ?? 'Anonymous in the sandbox')}</span>
+        <span className="quiet">{viewer && (viewer.subject ?? 'Anonymous in the sandbox')}</span>
       </header>
       <main>
-        {error && !data && <Problem what="Who you are is not known." error={error} retry={again} />}
-        {data && (
-          <Permissions value={data.viewer.permissions}>
+        {error && !viewer && <Problem what="Who you are is not known." error={error} retry={again} />}
+        {viewer && (
+          <Permissions value={viewer.permissions}>
             <Switch>
               <Route path="/">
                 <QueuePage search={search} onSearch={setSearch} />

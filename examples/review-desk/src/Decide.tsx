@@ -125,7 +125,7 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
 /** Said once the gateway has said so, with the way on to whoever has waited longest. */
 function Decided({ as: status }: { as: keyof typeof STATUS }) {
   const [{ data, error, fetching }, again] = useQuery({ query: NEXT, requestPolicy: 'network-only' });
-  const [next] = data?.customerPage.nodes ?? [];
+  const [next] = data?.customerPage?.nodes ?? [];
   return (
     <section className="card decide" aria-label="Decision">
       <h2>Decision</h2>
@@ -133,7 +133,7 @@ function Decided({ as: status }: { as: keyof typeof STATUS }) {
         <Status of={status} /> Recorded with your reason.
       </p>
       {error && <Problem what="Who is next could not be read." error={error} retry={again} />}
-      {next && <NextUp customer={next} waiting={data?.customerPage.meta.totalItems ?? 0} />}
+      {next && <NextUp customer={next} waiting={data?.customerPage?.meta.totalItems ?? 0} />}
       {!next && !fetching && !error && <p>Nobody else waits.</p>}
     </section>
   );

@@ -154,7 +154,7 @@ function StatusTabs({ current, onChange }: { current: CustomerStatus; onChange: 
           onClick={onChange}
           aria-current={status === current ? 'page' : undefined}
         >
-          {STATUS[status]} <span className="count">{data?.[status].totalCount ?? (error ? '?' : '·')}</span>
+          {STATUS[status]} <span className="count">{data?.[status]?.totalCount ?? (error ? '?' : '·')}</span>
         </Link>
       ))}
     </nav>
@@ -171,12 +171,12 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
   });
   const withReviews = useMay('REVIEWS_READ') && status === 'REVIEW';
   const [reasons] = useQuery({ query: REASONS, variables, pause: !data || !withReviews });
-  const against = new Map(reasons.data?.customers.edges.map(({ node }) => [node.id, node.review]));
+  const against = new Map(reasons.data?.customers?.edges.map(({ node }) => [node.id, node.review]));
   // A review that is null could not be read; or the cache, which knows the schema, leaves room for it until it is.
   const missing = reasons.fetching || reasons.stale ? undefined : null;
   useRowKeys();
 
-  if (!data) {
+  if (!data?.customers) {
     return error ? (
       <Problem what="The list could not be read." error={error} retry={() => again(AFRESH)} />
     ) : (

@@ -148,8 +148,8 @@ function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void })
     const { data, error } = await forgetful.mutation(UNMASK, { input: { id, reason } }).toPromise();
     setBusy(false);
     setError(error);
-    setRefusals(data?.unmaskCustomer.userErrors ?? []);
-    if (data?.unmaskCustomer.unmaskedCustomer) onAnswer(data.unmaskCustomer.unmaskedCustomer);
+    setRefusals(data?.unmaskCustomer?.userErrors ?? []);
+    if (data?.unmaskCustomer?.unmaskedCustomer) onAnswer(data.unmaskCustomer.unmaskedCustomer);
   };
 
   if (!asking) {

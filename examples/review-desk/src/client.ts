@@ -60,8 +60,17 @@ function documentId(document: object): string | null {
 
 const network: Exchange[] = import.meta.env.PROD ? [byId, fetchExchange] : [fetchExchange];
 
+/**
+ * A field that fails is null where it stands and takes nothing else with it. Types cannot tell: where an answer has an
+ * error, a field of the root can be null that its type says never is. urql has no option for `onError`.
+ */
+const withOnError: typeof fetch = (url, init) => {
+  const request: object = JSON.parse(String(init?.body));
+  return fetch(url, { ...init, body: JSON.stringify({ ...request, onError: 'NULL' }) });
+};
+
 // POST for reads as well: a search can hold a name, and addresses of requests end up in logs.
-const gateway = { url: '/graphql', preferGetMethod: false };
+const gateway = { url: '/graphql', preferGetMethod: false, fetch: withOnError };
 
 /** For everything but clear data. */
 export const client = new Client({ ...gateway, exchanges: [cache, ...network] });

@@ -82,6 +82,10 @@ fn valid(
     let mut fields = 0;
     for operation in document.operations.iter() {
         match collect::collect(schema, &document, operation, Conditions::All, settings.max_values) {
+            // What is selected of a union counts for each of its members here, and counted once before.
+            Ok(Collected { size, .. }) if size > settings.limits.max_fields => {
+                return Err(over("max_fields", settings.limits.max_fields, size).into());
+            }
             Ok(Collected { size, .. }) => fields = fields.max(size),
             Err(collect::Error::TooManyValues) => {
                 return Err(over("max_values", settings.max_values, settings.max_values + 1).into());
@@ -95,3 +99,39 @@ fn valid(
 /// Two calls under one response key.
 pub const CONFLICT: &str =
     "Two fields with the same response key differ in their arguments: give one of them an alias.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn fields_of_a_union_count_for_each_of_its_members() {
+        let sdl = "type Query { u: U } union U = A | B type A { a: Int } type B { b: Int }";
+        let schema = schema(sdl).expect("the schema of this test");
+        let read = |max_fields, text| {
+            let limits = Limits {
+                max_depth: 24,
+                max_fields,
+                max_aliases: 100,
+                max_root_fields: 100,
+                max_directives: 100,
+                max_introspection_depth: 4,
+                max_operations: 50,
+            };
+            let settings = Settings {
+                max_tokens: 1_000,
+                max_nesting: 64,
+                max_name_bytes: 128,
+                limits,
+                max_values: 100,
+                max_mistakes: 20,
+            };
+            super::read(&schema, text, &settings, true)
+        };
+        let text = "{ u { s: __typename t: __typename ... on A { a } } }";
+        assert_eq!(read(6, text).map(|read| read.fields).map_err(|refused| refused.code()), Ok(6));
+        let refused = read(5, text).expect_err("it is over the limit");
+        assert_eq!(refused.code(), Code::OperationTooLarge);
+    }
+}

@@ -7,7 +7,7 @@ import axe from 'axe-core';
 
 import { Desk, launch } from './browser.mjs';
 
-const { SANDBOX_URL, PASSTHROUGH_URL, REAL_URL } = process.env;
+const { SANDBOX_URL, CONTROL_URL, PASSTHROUGH_URL, REAL_URL } = process.env;
 
 let browser;
 before(async () => {
@@ -46,8 +46,28 @@ test('a run shows its answer and what it cost', async () => {
   await desk.costs(1, 0);
   await desk.write('{ nothing }');
   await desk.run('GRAPHQL_VALIDATION_FAILED');
-  await desk.costs(0, 0);
+  // Nothing was run.
+  await desk.costs('–', '–');
   await desk.close({ complaints: [/status of 400/] });
+});
+
+test('a list that fails leaves the viewer beside it', async () => {
+  const desk = await open();
+  const control = async (method, path, body) => {
+    const answer = await fetch(`${CONTROL_URL}/_sandbox/${path}`, { method, body: JSON.stringify(body) });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+  };
+  await control('POST', 'faults', { route: 'GET /v1/customers', fault: { status: 503 } });
+  try {
+    await desk.write('{ customers(first: 1) { totalCount } viewer { permissions } }');
+    await desk.run('UPSTREAM_ERROR');
+    assert.match(await desk.result(), /"customers": null/);
+    assert.match(await desk.result(), /"permissions": \[/);
+    await desk.picture('one-part-failed');
+  } finally {
+    await control('DELETE', 'faults');
+  }
+  await desk.close();
 });
 
 test('every tab runs, by its button or at the cursor', async () => {

@@ -69,12 +69,13 @@ address_of() {
 
 start sandbox "$binary" serve
 SANDBOX_URL="$(address_of sandbox GraphQL)"
+CONTROL_URL="$(address_of sandbox upstream)"
 start passthrough GATEWAY__AUTH__MODE=passthrough "$binary" serve
 # Nobody is asked there: it is only a gateway whose people would be real.
 start real GATEWAY__AUTH__MODE=passthrough GATEWAY__UPSTREAM__BASE_URL=https://customers.example \
   GATEWAY__PLAYGROUND__ENABLED=on GATEWAY__AUDIT__DESTINATION="$work/real.jsonl" "$binary" serve
 PASSTHROUGH_URL="$(address_of passthrough GraphQL)"
 REAL_URL="$(address_of real GraphQL)"
-export SANDBOX_URL PASSTHROUGH_URL REAL_URL PICTURES="$work/pictures"
+export SANDBOX_URL CONTROL_URL PASSTHROUGH_URL REAL_URL PICTURES="$work/pictures"
 
 node --test --test-reporter=spec "$work/page.test.mjs"
