@@ -51,8 +51,7 @@ pub fn explain(ctx: &Context<'_>, error: customers::Error) -> Failure {
     failure(&error, callers_key)
 }
 
-/// A field whose value the upstream sent in a form that is not understood. The message names it: where the error passes
-/// the items of a list, the engine cuts its path to the item.
+/// A field whose value the upstream sent in a form that is not understood.
 pub fn unreadable(Unreadable(field): Unreadable) -> Failure {
     let message = format!("The Customers API sent `{field}` in a form that is not understood.");
     Failure::new(Code::UpstreamInvalidResponse, message)

@@ -8,7 +8,7 @@ use apollo_compiler::executable::OperationType;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
-use super::collect::Collected;
+use super::collect::{Collected, Field};
 use super::document::mistakes::Refused;
 use super::document::place;
 use crate::error::{Code, Failure};
@@ -122,6 +122,7 @@ impl Outcome {
             with_request_id(error, request_id)
         });
         let mut errors: Vec<ServerError> = errors.collect();
+        errors.iter_mut().for_each(|error| complete_path(error, collected));
         place::locate(text, errors.iter_mut().flat_map(|error| &mut error.locations));
         Self { errors, data: Some(data), extensions: Extensions::of(left_out) }
     }
@@ -254,6 +255,35 @@ fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
         errors.push(error);
     }
     (Value::Object(payloads), errors)
+}
+
+/// Gives an error the rest of its path. Where the error of a field passes the items of a list, the engine cuts the path to the
+/// item; the place in the text still is the field's. Below a further list the index is not known, and the path stays cut.
+fn complete_path(error: &mut ServerError, collected: &Collected) {
+    let Some(at) = error.locations.first().filter(|pos| pos.line == 0).map(|pos| pos.column) else { return };
+    let mut selected: Vec<&Field> = collected.fields.iter().collect();
+    let mut last = None;
+    for segment in &error.path {
+        let PathSegment::Field(key) = segment else { continue };
+        let Some(field) = selected.into_iter().find(|field| field.key() == key.as_str()) else { return };
+        last = Some(field);
+        selected = field.selection.fields().collect();
+    }
+    let ends_in_an_item = matches!(error.path.last(), Some(PathSegment::Index(_)));
+    let rest = last.filter(|field| ends_in_an_item && field.at != at).and_then(|field| keys_down_to(field, at));
+    error.path.extend(rest.into_iter().flatten());
+}
+
+/// The keys from below a field down to the one that starts at an offset.
+fn keys_down_to(field: &Field, at: usize) -> Option<Vec<PathSegment>> {
+    field.selection.fields().find_map(|inside| {
+        let key = PathSegment::Field(inside.key().to_string());
+        if inside.at == at {
+            return Some(vec![key]);
+        }
+        let rest = if inside.is_list { None } else { keys_down_to(inside, at) };
+        rest.map(|rest| [vec![key], rest].concat())
+    })
 }
 
 fn count_reached(bound: &'static str) {
