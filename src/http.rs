@@ -13,6 +13,7 @@ pub mod head_limits;
 pub mod media;
 pub mod metrics;
 pub mod middleware;
+pub mod parameters;
 pub mod patience;
 pub mod payer;
 pub mod playground;

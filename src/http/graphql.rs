@@ -19,7 +19,6 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -29,6 +28,7 @@ use super::compression;
 use super::content_coding::{self, ContentCoding, Undecodable};
 use super::media::{Media, is_json};
 use super::middleware::{Notes, RequestId, broken};
+use super::parameters::{from_body, from_query};
 use super::seen::{self, Seen};
 use super::timing::Timing;
 use super::{body, browser, patience, payer};
@@ -37,8 +37,7 @@ use crate::auth::Principal;
 use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::rate_limit::Payer;
-use crate::operation::trusted::Named;
-use crate::operation::{OnError, Operation, Outcome, Refused};
+use crate::operation::{Outcome, Refused};
 use crate::telemetry::metrics::Present;
 use crate::telemetry::{names, traces};
 
@@ -322,7 +321,7 @@ fn broken_in(kind: OperationType) -> Failure {
     Failure { outcome_is_unknown: kind == OperationType::Mutation, ..broken() }
 }
 
-fn bad(message: &'static str) -> Failure {
+pub(super) fn bad(message: &'static str) -> Failure {
     Failure::new(Code::BadRequest, message)
 }
 
@@ -368,71 +367,6 @@ fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
         }
     }
     response
-}
-
-/// The operation in a GET's query.
-fn from_query(query: &str) -> Result<Operation, Failure> {
-    let mut parameters: Map<String, Json> = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match name.as_ref() {
-            "query" if value.is_empty() => Json::Null,
-            "query" | "documentId" | "operationName" | "onError" => Json::String(value.into_owned()),
-            "variables" | "extensions" if value.is_empty() => Json::Null,
-            "variables" | "extensions" => serde_json::from_str(&value)
-                .map_err(|_| bad("The parameters `variables` and `extensions` must be JSON objects."))?,
-            _ => continue,
-        };
-        if parameters.insert(name.into_owned(), value).is_some() {
-            return Err(bad("A parameter was given twice."));
-        }
-    }
-    from_parameters(parameters)
-}
-
-/// The operation in a POST's or a QUERY's body.
-fn from_body(body: &[u8]) -> Result<Operation, Failure> {
-    // RFC 8259, section 8.1, lets a reader pass over a byte order mark, which some programs put in front.
-    match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
-        Ok(body::Body::Object(parameters)) => from_parameters(parameters),
-        Ok(body::Body::Twice) => Err(bad("A parameter was given twice.")),
-        Ok(body::Body::Batch) => Err(bad("Batches are not taken: send one operation in each request.")),
-        Ok(body::Body::Other) => Err(bad("The body must be a JSON object with `query`.")),
-        Err(_) => Err(bad("The body is not JSON.")),
-    }
-}
-
-fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failure> {
-    let mut text = |name: &str, wrong: &'static str| match parameters.remove(name) {
-        Some(Json::String(text)) => Ok(Some(text)),
-        Some(Json::Null) | None => Ok(None),
-        Some(_) => Err(bad(wrong)),
-    };
-    let document = text("query", "The parameter `query` must be a string.")?;
-    // By every method an empty name counts as one that is not given.
-    let is_given = |name: &String| !name.is_empty();
-    let id = text("documentId", "The parameter `documentId` must be a string.")?.filter(is_given);
-    let name = text("operationName", "The parameter `operationName` must be a string.")?.filter(is_given);
-    const ON_ERROR: &str = "The parameter `onError` must be \"NULL\", \"PROPAGATE\" or \"HALT\".";
-    let on_error = match text("onError", ON_ERROR)?.filter(is_given) {
-        Some(name) => Some(OnError::named(&name).ok_or_else(|| bad(ON_ERROR))?),
-        None => None,
-    };
-    let variables = match parameters.remove("variables") {
-        Some(Json::Object(variables)) => variables,
-        Some(Json::Null) | None => Map::new(),
-        Some(_) => return Err(bad("The parameter `variables` must be an object.")),
-    };
-    let sha256 = match parameters.remove("extensions") {
-        Some(Json::Object(mut extensions)) => extensions.remove("persistedQuery").and_then(|query| sha256_of(&query)),
-        Some(Json::Null) | None => None,
-        Some(_) => return Err(bad("The parameter `extensions` must be an object.")),
-    };
-    Ok(Operation { document: Named { text: document, id, sha256 }, name, variables, on_error })
-}
-
-/// The hash by which Apollo's clients name a document.
-fn sha256_of(persisted: &Json) -> Option<String> {
-    persisted.get("sha256Hash").and_then(Json::as_str).map(str::to_owned)
 }
 
 /// Whether the caller wants nothing out of a cache (RFC 9111, sections 5.2.1.4 and 5.4).

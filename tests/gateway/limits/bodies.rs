@@ -44,7 +44,7 @@ async fn variables_in_variables_are_refused(#[case] open: &str, #[case] close: &
 #[case::half_a_pair_of_surrogates(br#"{"query": "{ planted \ud83d }"}"#)]
 #[case::a_pair_the_wrong_way_round(br#"{"query": "{ planted \ude00\ud83d }"}"#)]
 #[case::utf_16(b"{\0\"\0q\0u\0e\0r\0y\0\"\0:\0\"\0{\0a\0}\0\"\0}\0")]
-#[case::a_byte_order_mark(b"\xef\xbb\xbf{\"query\": \"{ __typename }\"}")]
+#[case::two_byte_order_marks(b"\xef\xbb\xbf\xef\xbb\xbf{\"query\": \"{ __typename }\"}")]
 #[case::a_nul_between(b"{\"query\":\0 \"{ planted }\"}")]
 #[case::a_nul_in_a_string(b"{\"query\": \"{ planted\0 }\"}")]
 #[case::a_new_line_in_a_string(b"{\"query\": \"{ planted\n }\"}")]

@@ -120,7 +120,8 @@ async fn what_became_of_an_update_of_somebody_who_is_gone_is_the_upstreams_to_sa
 #[tokio::test]
 async fn an_update_that_is_not_repeated_is_recorded_as_unknown() {
     let stub = moving(false, json!({"status": "rejected"})).await;
-    let gateway = Process::start(&[("GATEWAY__UPSTREAM__BASE_URL", &stub.base)]).await;
+    let settings = [("GATEWAY__UPSTREAM__BASE_URL", stub.base.as_str()), ("GATEWAY__AUTH__MODE", "passthrough")];
+    let gateway = Process::start(&settings).await;
     let got = gateway.ask(UPDATE, json!({"input": {"id": ADA, "name": "Ada Renamed"}})).await.json();
     assert_eq!(got["data"]["result"]["userErrors"][0]["code"], "CONFLICT", "{got}");
     let records = gateway.records();
