@@ -28,10 +28,11 @@ use super::exchange::{Exchange, Reply, Request};
 use super::observe::{self, Health};
 use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
+use super::received::{in_clear, logged, read};
 use super::recheck::Recheck;
 use super::stack::{self, Stack};
 use super::unknown::{UnknownMembers, WholeReplacement};
-use super::wire::{NotClear, WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
+use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
 use crate::model::lenient::{Loose, Object, Unreadable};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
@@ -434,38 +435,6 @@ impl Client {
             calls: Arc::clone(&caller.calls),
         })
     }
-}
-
-/// The customer that was asked for.
-fn read(route: &'static str, id: CustomerId, wire: WireCustomer) -> Result<Customer, Error> {
-    let customer = Customer::from(wire);
-    if customer.summary.id == Ok(id) { Ok(logged(route, customer)) } else { Err(another_customer()) }
-}
-
-/// Says in the log which fields of a customer cannot be read.
-fn logged(route: &'static str, customer: Customer) -> Customer {
-    let fields = [customer.summary.unreadable(), customer.detail.unreadable()].concat();
-    if !fields.is_empty() {
-        warn!(route, ?fields, "the upstream sent fields that cannot be read");
-    }
-    customer
-}
-
-/// A clear record as one, where it is.
-fn in_clear(route: &'static str, record: WireCustomer, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
-    let clear = UnmaskedCustomer::try_from(record).map_err(|problem| match problem {
-        NotClear::Masked => Kind::Forbidden,
-        NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
-        NotClear::Unreadable(Unreadable(field)) => {
-            warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
-            Kind::NoAnswer("a customer with a field that cannot be read")
-        }
-    })?;
-    if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(another_customer()) }
-}
-
-fn another_customer() -> Error {
-    Kind::Invalid("another customer than was asked for").into()
 }
 
 fn bearer(credential: &SecretString) -> Result<HeaderValue, Error> {
