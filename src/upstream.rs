@@ -18,6 +18,7 @@ pub mod patience;
 pub mod pauses;
 pub mod places;
 pub mod query;
+pub mod received;
 pub mod recheck;
 pub mod retry;
 pub mod stack;

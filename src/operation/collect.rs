@@ -8,9 +8,7 @@
 //! the Boolean variables in its conditions, and is kept by these ([`super::document`]); [`super::lower`] puts a request's
 //! variables in.
 
-use std::collections::{HashMap, HashSet};
-
-use apollo_compiler::collections::IndexMap;
+use apollo_compiler::collections::{HashMap, HashSet, IndexMap};
 use apollo_compiler::executable::{self, ExecutableDocument, OperationType, Selection as Written, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{Node, Schema, ast};
@@ -125,8 +123,8 @@ pub fn collect(
         max_values,
         size: 0,
         values: 0,
-        uses: HashMap::new(),
-        names: HashMap::new(),
+        uses: HashMap::default(),
+        names: HashMap::default(),
     };
     let root = &operation.selection_set;
     let fields = collector.object(&root.ty, &[root])?;
@@ -184,7 +182,7 @@ impl<'a> Collector<'a> {
 
     /// The fields of an object of this type.
     fn object(&mut self, on: &str, sets: &[&'a SelectionSet]) -> Result<Vec<Field>, Error> {
-        let (mut grouped, mut visited) = (Grouped::default(), HashSet::new());
+        let (mut grouped, mut visited) = (Grouped::default(), HashSet::default());
         for set in sets {
             self.group(on, set, &mut grouped, &mut visited);
         }

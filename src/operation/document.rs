@@ -56,6 +56,12 @@ struct Form {
     conditions: Box<[Option<bool>]>,
 }
 
+impl Form {
+    fn of(operation: &Operation, conditions: Box<[Option<bool>]>) -> Self {
+        Self { operation: operation.name.as_ref().map(|name| name.as_str().into()), conditions }
+    }
+}
+
 /// What a document takes in memory for each of its tokens, in bytes. Measured with 5,000 fields of one letter.
 const BYTES_PER_TOKEN: usize = 250;
 /// What a collected form takes in memory for each of its fields, in bytes: the field itself, and its names and arguments.
@@ -128,17 +134,23 @@ impl Documents {
 
 impl Document {
     fn new(text: Arc<str>, read: Read) -> Self {
-        let Read { document, tokens, fields } = read;
-        let mut conditions = Vec::new();
+        let Read { document, tokens, collected } = read;
+        let fields = collected.iter().map(|operation| operation.size).max().unwrap_or(0);
+        let mut conditions = Conditional::default();
         let operations = document.operations.iter().map(|operation| &operation.selection_set);
         let fragments = document.fragments.values().map(|fragment| &fragment.selection_set);
-        operations.chain(fragments).for_each(|set| find_conditions(set, &mut conditions));
+        operations.chain(fragments).for_each(|set| conditions.find(set));
+        let Conditional { is_there, variables: conditions } = conditions;
         let combinations = 1_usize.checked_shl(conditions.len().try_into().unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
         let most_forms = document.operations.len().saturating_mul(combinations).min(MOST_FORMS);
         let forms_bytes = most_forms.saturating_mul(fields).saturating_mul(BYTES_PER_FIELD);
         let bytes = text.len().saturating_mul(2).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
         let bytes = u32::try_from(bytes.saturating_add(forms_bytes)).unwrap_or(u32::MAX);
-        Self { text, valid: document, conditions, forms: Mutex::default(), most_forms, bytes }
+        // Without a condition the operations were collected for good when the document was read.
+        let forms = document.operations.iter().zip(collected).filter(|_| !is_there).take(most_forms);
+        let forms = forms.map(|(operation, collected)| (Form::of(operation, Box::default()), Arc::new(collected)));
+        let forms = Mutex::new(forms.collect());
+        Self { text, valid: document, conditions, forms, most_forms, bytes }
     }
 
     /// The operation to run.
@@ -170,7 +182,7 @@ impl Document {
             }
         };
         let conditions = self.conditions.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
-        Ok(Form { operation: operation.name.as_ref().map(|name| name.as_str().into()), conditions })
+        Ok(Form::of(operation, conditions))
     }
 
     fn forms(&self) -> std::sync::MutexGuard<'_, Vec<(Form, Arc<Collected>)>> {
@@ -178,22 +190,34 @@ impl Document {
     }
 }
 
-/// Adds the variables in the conditions of a selection. How deep it is was bounded before.
-fn find_conditions(set: &SelectionSet, found: &mut Vec<Box<str>>) {
-    for selection in &set.selections {
-        for directive in selection.directives().iter() {
-            for argument in &directive.arguments {
-                if let ast::Value::Variable(name) = &*argument.value
-                    && !found.iter().any(|known| **known == *name.as_str())
-                {
-                    found.push(name.as_str().into());
+/// The conditions of a document.
+#[derive(Default)]
+struct Conditional {
+    /// Whether there is one, with a variable or a literal.
+    is_there: bool,
+    /// The variables in them, each once.
+    variables: Vec<Box<str>>,
+}
+
+impl Conditional {
+    /// Adds those of a selection. How deep it is was bounded before.
+    fn find(&mut self, set: &SelectionSet) {
+        for selection in &set.selections {
+            for directive in selection.directives().iter() {
+                self.is_there = true;
+                for argument in &directive.arguments {
+                    if let ast::Value::Variable(name) = &*argument.value
+                        && !self.variables.iter().any(|known| **known == *name.as_str())
+                    {
+                        self.variables.push(name.as_str().into());
+                    }
                 }
             }
-        }
-        match selection {
-            Selection::Field(field) => find_conditions(&field.selection_set, found),
-            Selection::InlineFragment(fragment) => find_conditions(&fragment.selection_set, found),
-            Selection::FragmentSpread(_) => {}
+            match selection {
+                Selection::Field(field) => self.find(&field.selection_set),
+                Selection::InlineFragment(fragment) => self.find(&fragment.selection_set),
+                Selection::FragmentSpread(_) => {}
+            }
         }
     }
 }
@@ -259,6 +283,21 @@ mod tests {
         assert_eq!((first.fields.len(), other.fields.len()), (2, 1));
         assert_eq!(collected("R", json!({})).fields.len(), 1);
         assert!(Arc::ptr_eq(&first, &collected("Q", json!({"v": true}))));
+    }
+
+    #[tokio::test]
+    async fn an_operation_without_a_condition_is_collected_when_it_is_read() {
+        let documents = documents();
+        let fields = async |text: &str, digest| {
+            let document = documents.document(&text.into(), digest, true).await.expect("a document");
+            let kept = document.forms().len();
+            let operation = document.operation(None).expect("one operation");
+            let collected = documents.collected(&document, operation, &Variables::default()).expect("it merges");
+            (kept, collected.fields.len())
+        };
+        assert_eq!(fields("{ a b }", 1).await, (1, 2));
+        // A literal condition is one too: with every condition met both fields would be there.
+        assert_eq!(fields("{ a @skip(if: true) b @include(if: true) }", 2).await, (0, 1));
     }
 
     #[tokio::test]

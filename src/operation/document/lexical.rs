@@ -1,8 +1,14 @@
-//! One pass over a text's tokens, before the parser: counts what the lexical limits bound, and blanks descriptions.
+//! One pass over a text's tokens, before the parser: counts what the lexical limits bound, and mends what the parser gets
+//! wrong (apollo-parser 0.8.7).
 //!
-//! The September 2025 specification allows a description before an operation, before a fragment and before a variable.
-//! The parser does not know them yet, so this pass replaces each by spaces. Every byte keeps its place and every line
-//! its number, so that places in messages are those of the text as it was sent.
+//! - The September 2025 specification allows a description before an operation, before a fragment and before a variable.
+//!   The parser does not know them, so each is blanked.
+//! - A comma means nothing in GraphQL. The parser does not take one after an alias or after `...`, so commas are blanked.
+//! - An argument or a field of an input object without a colon and a value is dropped by the parser without a word:
+//!   `filter: {email}` would be an empty filter. Such a place is a syntax error here.
+//!
+//! What is blanked becomes spaces. Every byte keeps its place and every line its number, so that places in messages are
+//! those of the text as it was sent.
 
 use apollo_parser::{Lexer, TokenKind as Kind};
 
@@ -17,60 +23,155 @@ pub struct Extent {
     pub longest_name: usize,
 }
 
-/// Measures a text. The second value is the text without descriptions; `None` where it has none.
-pub fn scan(text: &str) -> (Extent, Option<String>) {
-    let mut extent = Extent::default();
-    let mut blanked: Option<Vec<u8>> = None;
-    let (mut depth, mut in_variables) = (0_usize, false);
-    let mut last: Option<Kind> = None;
-    // The byte range of a string that is a description if the next token confirms it. Both neighbours have to: by the
-    // one before it alone, the string in `{ a } "text"` would be one.
-    let mut candidate: Option<(usize, usize)> = None;
+/// What a pass over a text gives.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    pub extent: Extent,
+    /// The text that the parser is to read, where it is not the text itself.
+    pub text: Option<String>,
+    /// The first argument or input field that the parser would drop.
+    pub incomplete: Option<Incomplete>,
+}
+
+/// Where an argument or an input field lacks a part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Incomplete {
+    /// The byte offset of the token that stands in place of the part.
+    pub at: usize,
+    /// The part, for a message.
+    pub expected: &'static str,
+}
+
+/// Goes over the tokens of a text.
+pub fn scan(text: &str) -> Scanned {
+    let mut scan = Scan { text, ..Scan::default() };
     for token in Lexer::new(text) {
-        // What is no token counts as one; the parser tells where it is.
-        let Ok(token) = token else {
-            extent.tokens += 1;
-            continue;
-        };
-        let kind = token.kind();
-        if matches!(kind, Kind::Whitespace | Kind::Comment | Kind::Comma | Kind::Eof) {
-            continue;
+        match token {
+            Ok(token) => scan.token(token.kind(), token.index(), token.data()),
+            // What is no token counts as one; the parser tells where it is.
+            Err(_) => scan.extent.tokens += 1,
         }
-        extent.tokens += 1;
+    }
+    let text = scan.blanked.and_then(|bytes| String::from_utf8(bytes).ok());
+    Scanned { extent: scan.extent, text, incomplete: scan.incomplete }
+}
+
+/// What stands inside a pair of brackets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Inside {
+    /// Selections; and values of a list, of which each token is one or begins one.
+    Any,
+    List,
+    Variables,
+    /// Names with values: arguments, or the fields of an input object. What comes next of them:
+    Pairs(Next),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Next {
+    Name,
+    Colon,
+    Value,
+    /// The name of a variable, after `$`.
+    Variable,
+}
+
+#[derive(Default)]
+struct Scan<'a> {
+    text: &'a str,
+    extent: Extent,
+    blanked: Option<Vec<u8>>,
+    incomplete: Option<Incomplete>,
+    /// The brackets that are open, outermost first.
+    open: Vec<Inside>,
+    /// The last two tokens, the latest first.
+    last: [Option<Kind>; 2],
+    /// The byte range of a string that is a description if the next token confirms it. Both neighbours have to: by the one
+    /// before it alone, the string in `{ a } "text"` would be one.
+    candidate: Option<(usize, usize)>,
+}
+
+impl Scan<'_> {
+    fn token(&mut self, kind: Kind, at: usize, data: &str) {
+        match kind {
+            Kind::Whitespace | Kind::Comment | Kind::Eof => return,
+            Kind::Comma => return self.blank(at, at + data.len()),
+            _ => self.extent.tokens += 1,
+        }
         let is_described = match kind {
-            Kind::Dollar => depth == 1 && in_variables,
-            Kind::Name => depth == 0 && matches!(token.data(), "query" | "mutation" | "subscription" | "fragment"),
+            Kind::Dollar => self.open == [Inside::Variables],
+            Kind::Name => self.open.is_empty() && matches!(data, "query" | "mutation" | "subscription" | "fragment"),
             _ => false,
         };
-        if let Some((start, end)) = candidate.take().filter(|_| is_described) {
-            let bytes = blanked.get_or_insert_with(|| text.as_bytes().to_vec());
-            let description = bytes.get_mut(start..end).unwrap_or_default();
-            description.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        if let Some((start, end)) = self.candidate.take().filter(|_| is_described) {
+            self.blank(start, end);
         }
+        if kind == Kind::StringValue {
+            let may_describe = match self.open.as_slice() {
+                [] => matches!(self.last[0], None | Some(Kind::RCurly)),
+                [Inside::Variables] => !matches!(self.last[0], Some(Kind::Eq | Kind::Colon)),
+                _ => false,
+            };
+            self.candidate = may_describe.then(|| (at, at + data.len()));
+        }
+        if kind == Kind::Name {
+            self.extent.longest_name = self.extent.longest_name.max(data.len());
+        }
+        self.check_pair(kind, at);
         match kind {
             Kind::LCurly | Kind::LBracket | Kind::LParen => {
-                in_variables = in_variables || (depth == 0 && kind == Kind::LParen);
-                depth += 1;
-                extent.nesting = extent.nesting.max(depth);
+                let inside = self.inside(kind);
+                self.open.push(inside);
+                self.extent.nesting = self.extent.nesting.max(self.open.len());
             }
             Kind::RCurly | Kind::RBracket | Kind::RParen => {
-                depth = depth.saturating_sub(1);
-                in_variables = in_variables && depth > 0;
-            }
-            Kind::Name => extent.longest_name = extent.longest_name.max(token.data().len()),
-            Kind::StringValue => {
-                let may_describe = if depth == 0 {
-                    matches!(last, None | Some(Kind::RCurly))
-                } else {
-                    depth == 1 && in_variables && !matches!(last, Some(Kind::Eq | Kind::Colon))
-                };
-                candidate = may_describe.then(|| (token.index(), token.index() + token.data().len()));
+                self.open.pop();
             }
             _ => {}
         }
-        last = Some(kind);
+        self.last = [Some(kind), self.last[0]];
     }
-    (extent, blanked.and_then(|bytes| String::from_utf8(bytes).ok()))
+
+    /// What stands inside a bracket that opens.
+    fn inside(&self, kind: Kind) -> Inside {
+        let is_of_a_directive = self.last == [Some(Kind::Name), Some(Kind::At)];
+        match (kind, self.open.last()) {
+            (Kind::LBracket, _) => Inside::List,
+            (Kind::LParen, None) if !is_of_a_directive => Inside::Variables,
+            (Kind::LParen, _) => Inside::Pairs(Next::Name),
+            (_, None | Some(Inside::Any)) => Inside::Any,
+            (_, Some(Inside::List | Inside::Variables | Inside::Pairs(_))) => Inside::Pairs(Next::Name),
+        }
+    }
+
+    /// Goes on with the pairs of the innermost bracket. A value that is a list or an object counts when it opens.
+    fn check_pair(&mut self, kind: Kind, at: usize) {
+        let Some(Inside::Pairs(next)) = self.open.last_mut() else { return };
+        let (after, expected) = match (*next, kind) {
+            (Next::Name, Kind::Name) => (Some(Next::Colon), ""),
+            (Next::Name, Kind::RCurly | Kind::RParen) => (Some(Next::Name), ""),
+            (Next::Name, _) => (None, "a name"),
+            (Next::Colon, Kind::Colon) => (Some(Next::Value), ""),
+            (Next::Colon, _) => (None, "`:`"),
+            (Next::Value, Kind::Dollar) => (Some(Next::Variable), ""),
+            (Next::Value, Kind::Name | Kind::Int | Kind::Float | Kind::StringValue | Kind::LCurly | Kind::LBracket)
+            | (Next::Variable, Kind::Name) => (Some(Next::Name), ""),
+            (Next::Value, _) => (None, "a value"),
+            (Next::Variable, _) => (None, "the name of a variable"),
+        };
+        match after {
+            Some(after) => *next = after,
+            // The first one is told; from there on the rest means nothing.
+            None if self.incomplete.is_none() => self.incomplete = Some(Incomplete { at, expected }),
+            None => {}
+        }
+    }
+
+    fn blank(&mut self, start: usize, end: usize) {
+        let bytes = self.blanked.get_or_insert_with(|| self.text.as_bytes().to_vec());
+        let blanked = bytes.get_mut(start..end).unwrap_or_default();
+        blanked.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +192,7 @@ mod tests {
         #[case] nesting: usize,
         #[case] longest_name: usize,
     ) {
-        assert_eq!(scan(text).0, Extent { tokens, nesting, longest_name });
+        assert_eq!(scan(text).extent, Extent { tokens, nesting, longest_name });
     }
 
     #[rstest]
@@ -104,8 +205,7 @@ mod tests {
         "query Q(      $a: S = \"x\"       $b: [S] = [\"y\"]         $c: I) { a }"
     )]
     fn a_description_is_blanked(#[case] text: &str, #[case] expected: &str) {
-        let (_, blanked) = scan(text);
-        assert_eq!(blanked.as_deref(), Some(expected));
+        assert_eq!(scan(text).text.as_deref(), Some(expected));
         assert_eq!(expected.len(), text.len());
     }
 
@@ -120,6 +220,46 @@ mod tests {
     #[case::a_directive_of_a_variable("query Q($a: S @d(e: \"x\") $b: S) { a }")]
     #[case::arguments_of_a_field("{ a(\"what\" $b: 1) }")]
     fn any_other_string_stays(#[case] text: &str) {
-        assert_eq!(scan(text).1, None);
+        assert_eq!(scan(text).text.as_deref().unwrap_or(text), text.replace(',', " "));
+    }
+
+    #[rstest]
+    #[case("{ a, : b }", "{ a  : b }")]
+    #[case("{ ..., on Query { a }, ...,F }", "{ ...  on Query { a }  ... F }")]
+    #[case("{ a(b: \"x, y\", c: [1,2]) # d, e\n }", "{ a(b: \"x, y\"  c: [1 2]) # d, e\n }")]
+    fn a_comma_is_blanked_where_it_means_nothing(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(scan(text).text.as_deref(), Some(expected));
+    }
+
+    #[rstest]
+    #[case("{ a(filter: {email}) { b } }", "}", "`:`")]
+    #[case("{ a(filter: {name: \"a\" email}) }", "})", "`:`")]
+    #[case("mutation { a(input: {id: \"x\"} reason) { b } }", ") {", "`:`")]
+    #[case("{ a(x) { b } }", ") {", "`:`")]
+    #[case("{ a @skip(if: true if) }", ") }", "`:`")]
+    #[case("query Q @d(x) { a }", ") {", "`:`")]
+    #[case("query Q($v: I = {x}) { a }", "})", "`:`")]
+    #[case("query Q($v: I @d(x)) { a }", ")) {", "`:`")]
+    #[case("{ a(b: [{c}]) }", "}]", "`:`")]
+    #[case("{ a(b:) }", ") }", "a value")]
+    #[case("{ a(b: $) }", ") }", "the name of a variable")]
+    #[case("{ a($b) }", "$b", "a name")]
+    #[case("{ a(1) }", "1)", "a name")]
+    fn an_argument_or_an_input_field_has_a_value(
+        #[case] text: &str,
+        #[case] from: &str,
+        #[case] expected: &'static str,
+    ) {
+        let at = text.find(from).expect("it stands in the text");
+        assert_eq!(scan(text).incomplete, Some(Incomplete { at, expected }));
+    }
+
+    #[rstest]
+    #[case(
+        "query Q($v: [I!]! = [{a: {b: [1, $x, {c: E}]}}] @d(e: $f), $w: S) @g(h: null) { i(j: {}, k: [], l: $m) @n(o: true) { p } }"
+    )]
+    #[case("{ a(b: {}) { c { d(e: \"\"\"{f}\"\"\") } } } fragment F on Q @g(h: -1.5e3) { a }")]
+    fn a_text_with_whole_pairs_is_complete(#[case] text: &str) {
+        assert_eq!(scan(text).incomplete, None);
     }
 }

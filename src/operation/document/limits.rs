@@ -79,7 +79,7 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
     }
     if operations.is_empty() {
         let mistake = Mistake::new("The document has no operation.", None);
-        return Err(Refused::mistake(Code::GraphqlParseFailed, mistake));
+        return Err(Refused::mistake(Code::GraphqlValidationFailed, mistake));
     }
     // One of them runs, and validation goes through all of them with their fragments put in.
     let mut fields = 0_usize;

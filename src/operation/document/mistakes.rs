@@ -88,24 +88,28 @@ impl Mistakes {
     }
 }
 
-/// The refusal of a document that the parser does not understand: where, what it expected there and what it found.
+/// The refusal of a document that the parser does not understand.
 pub fn syntax(errors: &DiagnosticList, text: &str) -> Refused {
     let first = errors.iter().next();
     let at = first.as_ref().and_then(|first| first.error.location()).map(|span| span.offset());
     let expected = first.as_ref().and_then(|first| expectation(&first.error.to_string()));
-    let found = at.map(|at| found(text, at));
-    let message = match (expected, found) {
-        (Some(expected), Some(found)) if expected != found => {
+    // An error without a place is one of the whole text.
+    syntax_at(text, at.unwrap_or(0), expected)
+}
+
+/// The refusal of a text that is not GraphQL: where, what was expected there and what was found.
+pub fn syntax_at(text: &str, at: usize, expected: Option<&'static str>) -> Refused {
+    let message = match (expected, found(text, at)) {
+        (Some(expected), found) if expected != found => {
             format!("The document is not GraphQL: expected {expected}, found {found}")
         }
-        (_, Some(found)) => format!("The document is not GraphQL: {found} cannot stand"),
-        _ => "The document is not GraphQL".to_owned(),
+        (_, found) => format!("The document is not GraphQL: {found} cannot stand"),
     };
     // The place stands in the message as well: clients show the message, and not all show `locations`.
-    let mut pos = at.map(place::as_pos);
-    place::locate(text, pos.iter_mut());
-    let place = pos.map(|pos| format!(" at line {}, column {}", pos.line, pos.column)).unwrap_or_default();
-    Refused::mistake(Code::GraphqlParseFailed, Mistake { message: format!("{message}{place}."), place: pos })
+    let mut pos = place::as_pos(at);
+    place::locate(text, std::iter::once(&mut pos));
+    let message = format!("{message} at line {}, column {}.", pos.line, pos.column);
+    Refused::mistake(Code::GraphqlParseFailed, Mistake { message, place: Some(pos) })
 }
 
 /// What the parser expected, in words of ours. Its own messages are fixed but for a quoted token, which is the caller's.

@@ -5,6 +5,7 @@ use apollo_compiler::executable::ExecutableDocument;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 
+use super::lexical::{Incomplete, Scanned};
 use super::limits::{self, Limits, over};
 use super::mistakes::{self, Mistake, Refused};
 use super::{arguments, lexical};
@@ -38,8 +39,8 @@ pub fn schema(sdl: &str) -> Result<Valid<Schema>, String> {
 pub struct Read {
     pub document: Valid<ExecutableDocument>,
     pub tokens: usize,
-    /// The most fields that an operation has, with every condition met.
-    pub fields: usize,
+    /// The operations in their order, with every condition met.
+    pub collected: Vec<Collected>,
 }
 
 /// Reads a text. `suggest` says whether messages may name fields, arguments and enum values that the caller did not name.
@@ -48,7 +49,7 @@ pub struct Read {
 /// `OPERATION_TOO_LARGE` with the limit that the text is over, `GRAPHQL_PARSE_FAILED` and `GRAPHQL_VALIDATION_FAILED` with
 /// the places of the mistakes.
 pub fn read(schema: &Valid<Schema>, text: &str, settings: &Settings, suggest: bool) -> Result<Read, Refused> {
-    let (extent, without_descriptions) = lexical::scan(text);
+    let Scanned { extent, text: mended, incomplete } = lexical::scan(text);
     for (name, limit, value) in [
         ("max_tokens", settings.max_tokens, extent.tokens),
         ("max_nesting", settings.max_nesting, extent.nesting),
@@ -58,20 +59,25 @@ pub fn read(schema: &Valid<Schema>, text: &str, settings: &Settings, suggest: bo
             return Err(over(name, limit, value).into());
         }
     }
-    let parsed = without_descriptions.as_deref().unwrap_or(text);
-    let (document, fields) = valid(schema, parsed, settings, suggest).map_err(|refused| refused.located(text))?;
-    Ok(Read { document, tokens: extent.tokens, fields })
+    let mended = mended.as_deref().unwrap_or(text);
+    let valid = valid(schema, mended, incomplete, settings, suggest);
+    let (document, collected) = valid.map_err(|refused| refused.located(text))?;
+    Ok(Read { document, tokens: extent.tokens, collected })
 }
 
 fn valid(
     schema: &Valid<Schema>,
     text: &str,
+    incomplete: Option<Incomplete>,
     settings: &Settings,
     suggest: bool,
-) -> Result<(Valid<ExecutableDocument>, usize), Refused> {
+) -> Result<(Valid<ExecutableDocument>, Vec<Collected>), Refused> {
     // The nesting was counted; the parser counts a few levels more.
     let parsed = Parser::new().recursion_limit(settings.max_nesting + 8).parse_ast(text, "");
     let ast = parsed.map_err(|error| mistakes::syntax(&error.errors, text))?;
+    if let Some(Incomplete { at, expected }) = incomplete {
+        return Err(mistakes::syntax_at(text, at, Some(expected)));
+    }
     limits::check(&ast, &settings.limits)?;
     let suggest = suggest.then_some(&**schema);
     let invalid = |errors: &DiagnosticList| mistakes::validation(errors, suggest, settings.max_mistakes);
@@ -79,21 +85,21 @@ fn valid(
     let document = ast.to_executable(schema).map_err(|error| invalid(&error.errors))?;
     let document = document.validate(schema).map_err(|error| invalid(&error.errors))?;
     let mut found = arguments::check(schema, &document);
-    let mut fields = 0;
+    let mut collected = Vec::with_capacity(document.operations.len());
     for operation in document.operations.iter() {
         match collect::collect(schema, &document, operation, Conditions::All, settings.max_values) {
             // What is selected of a union counts for each of its members here, and counted once before.
             Ok(Collected { size, .. }) if size > settings.limits.max_fields => {
                 return Err(over("max_fields", settings.limits.max_fields, size).into());
             }
-            Ok(Collected { size, .. }) => fields = fields.max(size),
+            Ok(operation) => collected.push(operation),
             Err(collect::Error::TooManyValues) => {
                 return Err(over("max_values", settings.max_values, settings.max_values + 1).into());
             }
             Err(collect::Error::Conflict(at)) => found.push(Mistake::new(CONFLICT, Some(at))),
         }
     }
-    if found.is_empty() { Ok((document, fields)) } else { Err(Refused::invalid(found, settings.max_mistakes)) }
+    if found.is_empty() { Ok((document, collected)) } else { Err(Refused::invalid(found, settings.max_mistakes)) }
 }
 
 /// Two calls under one response key.
@@ -130,7 +136,7 @@ mod tests {
             super::read(&schema, text, &settings, true)
         };
         let text = "{ u { s: __typename t: __typename ... on A { a } } }";
-        assert_eq!(read(6, text).map(|read| read.fields).map_err(|refused| refused.code()), Ok(6));
+        assert_eq!(read(6, text).map(|read| read.collected[0].size).map_err(|refused| refused.code()), Ok(6));
         let refused = read(5, text).expect_err("it is over the limit");
         assert_eq!(refused.code(), Code::OperationTooLarge);
     }
