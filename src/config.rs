@@ -113,6 +113,7 @@ pub struct Graphql {
     pub max_representations: usize,
     pub max_answer_fields: usize,
     pub max_response_bytes: usize,
+    #[serde(deserialize_with = "word::one_of")]
     pub on_error: OnError,
     pub report_upstream: bool,
     pub upstream_report: Switch,

@@ -96,14 +96,15 @@ impl From<&Replacement> for Sent {
 }
 
 impl Sent {
-    /// Whether a customer is the one that was sent. Spaces and letter case may differ: the upstream may tidy them up. One
-    /// with a field that cannot be read is not known to be.
-    pub fn is(&self, customer: &Customer) -> bool {
+    /// Whether a customer is the one that was sent. Spaces and letter case may differ: the upstream may tidy them up. `None`
+    /// where a field cannot be read and the others are the same.
+    pub fn is(&self, customer: &Customer) -> Option<bool> {
         let told = &customer.summary;
-        let (Ok(name), Ok(email), Ok(external_id)) = (&told.name, &told.email, &told.external_id) else { return false };
-        is_same(Some(&self.name), Some(name))
-            && is_same(Some(&self.email), Some(email))
-            && is_same(self.external_id.as_ref(), external_id.as_ref())
+        let name = told.name.as_ref().map(|name| is_same(Some(&self.name), Some(name)));
+        let email = told.email.as_ref().map(|email| is_same(Some(&self.email), Some(email)));
+        let external_id = told.external_id.as_ref().map(|id| is_same(self.external_id.as_ref(), id.as_ref()));
+        let fields = [name, email, external_id];
+        if fields.contains(&Ok(false)) { Some(false) } else { fields.iter().all(Result::is_ok).then_some(true) }
     }
 }
 

@@ -300,14 +300,22 @@ impl Unwritten {
 
     /// Whether an attempt was sent of which nobody knows what became of it.
     fn may_have_been_written(&self) -> bool {
-        matches!(self, Self::Refused(error, _) if error.outcome_is_unknown())
+        // Of an answer about somebody else, nobody knows to which request it is one.
+        matches!(self, Self::AnotherAnswer) || matches!(self, Self::Refused(error, _) if error.outcome_is_unknown())
     }
 }
 
 /// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
 /// key that was made for this request has no other.
 pub(super) fn answer_to(key: &Key, sent: &Sent, customer: Customer) -> Result<Arc<Customer>, Unwritten> {
-    if key.is_callers() && !sent.is(&customer) { Err(Unwritten::AnotherAnswer) } else { Ok(Arc::new(customer)) }
+    match sent.is(&customer) {
+        _ if !key.is_callers() => Ok(Arc::new(customer)),
+        Some(true) => Ok(Arc::new(customer)),
+        Some(false) => Err(Unwritten::AnotherAnswer),
+        // Whose it is cannot be said, so it is shown to nobody. The write may have been carried out: a new key would do it
+        // twice.
+        None => Err(upstream::Error::from(Kind::NoAnswer("a customer with a field that cannot be read")).into()),
+    }
 }
 
 impl SessionContext {

@@ -9,7 +9,7 @@ use async_graphql::{Context, ID, Lookahead, Object};
 
 use super::access::{reads_review, require_permission};
 use super::error::{Answer, explain, unreadable};
-use super::nullability::semantic_non_null;
+use super::nullability::{Fallible, semantic_non_null};
 use super::review::CustomerReview;
 use crate::auth::Permission;
 use crate::customers::Session;
@@ -108,37 +108,37 @@ pub fn session<'a>(ctx: &'a Context<'_>) -> &'a Session {
 #[Object]
 impl Customer {
     /// The customer's id: a UUID, the same as in the Customers API.
-    pub async fn id(&self) -> Result<ID, Failure> {
-        self.customer_id().map(|id| ID(id.to_string()))
+    pub async fn id(&self) -> Fallible<ID> {
+        Fallible(self.customer_id().map(|id| ID(id.to_string())))
     }
 
     /// Full name of the person, or name of the company. Not masked.
     #[graphql(directive = pii::apply(Contact))]
-    async fn name(&self) -> Result<&Personal<String>, Failure> {
-        self.summary().name.as_ref().map_err(|field| unreadable(*field))
+    async fn name(&self) -> Fallible<&Personal<String>> {
+        Fallible(self.summary().name.as_ref().map_err(|field| unreadable(*field)))
     }
 
     /// Person or company.
     #[graphql(name = "type")]
-    async fn kind(&self) -> Result<CustomerType, Failure> {
-        self.summary().kind.map_err(unreadable)
+    async fn kind(&self) -> Fallible<CustomerType> {
+        Fallible(self.summary().kind.map_err(unreadable))
     }
 
     /// Where the customer stands: this says whether it may transact.
-    async fn status(&self) -> Result<CustomerStatus, Failure> {
-        self.summary().status.map_err(unreadable)
+    async fn status(&self) -> Fallible<CustomerStatus> {
+        Fallible(self.summary().status.map_err(unreadable))
     }
 
     /// E-mail address; no two customers of an account share one. Not masked.
     #[graphql(directive = pii::apply(Contact))]
-    async fn email(&self) -> Result<&Personal<String>, Failure> {
-        self.summary().email.as_ref().map_err(|field| unreadable(*field))
+    async fn email(&self) -> Fallible<&Personal<String>> {
+        Fallible(self.summary().email.as_ref().map_err(|field| unreadable(*field)))
     }
 
     /// Phone number in E.164, such as `+12025550123`. Not masked.
     #[graphql(directive = pii::apply(Contact))]
-    async fn phone(&self) -> Result<&Personal<String>, Failure> {
-        self.summary().phone.as_ref().map_err(|field| unreadable(*field))
+    async fn phone(&self) -> Fallible<&Personal<String>> {
+        Fallible(self.summary().phone.as_ref().map_err(|field| unreadable(*field)))
     }
 
     /// The customer's id in your own system.
@@ -151,13 +151,13 @@ impl Customer {
     }
 
     /// When the customer was created.
-    async fn created_at(&self) -> Result<DateTime, Failure> {
-        self.summary().created_at.map_err(unreadable)
+    async fn created_at(&self) -> Fallible<DateTime> {
+        Fallible(self.summary().created_at.map_err(unreadable))
     }
 
     /// When the customer last changed; give it as `expectedUpdatedAt` to an update.
-    async fn updated_at(&self) -> Result<DateTime, Failure> {
-        self.summary().updated_at.map_err(unreadable)
+    async fn updated_at(&self) -> Fallible<DateTime> {
+        Fallible(self.summary().updated_at.map_err(unreadable))
     }
 
     /// Postal address. Of a listed customer it costs one look-up, shared with the four fields below.

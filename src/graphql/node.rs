@@ -3,10 +3,11 @@
 use async_graphql::{ID, Interface};
 
 use super::customer::Customer;
+use super::nullability::Fallible;
 
 /// Something with an id that is its own in the whole schema; look it up again with `node(id:)`.
 #[derive(Interface, Clone, Debug)]
-#[graphql(field(name = "id", ty = "ID", desc = "The id."))]
+#[graphql(field(name = "id", ty = "Fallible<ID>", desc = "The id."))]
 pub enum Node {
     Customer(Customer),
 }

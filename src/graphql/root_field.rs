@@ -1,7 +1,7 @@
 //! The root fields, each with the permission that it needs; `operation/cost.rs` has the price of each.
 //!
-//! A resolver asks for its permission by its root field, and both tables are exhaustive: a root field without a permission
-//! or without a price does not compile. A name that is not here is not run at all.
+//! A resolver asks for its permission by its root field, and both tables are exhaustive: one of these without a permission or
+//! without a price does not compile. A name of the schema that is not here is found by a test, and is not run.
 
 use crate::auth::Permission;
 

@@ -10,6 +10,7 @@ pub mod mistakes;
 pub mod parse;
 pub mod place;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, SelectionSet};
@@ -40,8 +41,8 @@ pub struct Document {
     /// As it was sent: places in errors are told by it.
     pub text: Arc<str>,
     valid: Valid<ExecutableDocument>,
-    /// The variables in its conditions, by name.
-    conditions: Vec<Box<str>>,
+    /// The variables in the conditions of each operation and of its fragments.
+    conditions: HashMap<Option<Box<str>>, Vec<Box<str>>>,
     /// The collected forms, oldest first.
     forms: Mutex<Vec<(Form, Arc<Collected>)>>,
     most_forms: usize,
@@ -52,20 +53,24 @@ pub struct Document {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Form {
     operation: Option<Box<str>>,
-    /// In the order of [`Document::conditions`]; `None` where the operation does not have the variable.
-    conditions: Box<[Option<bool>]>,
+    /// In the order of [`Document::conditions`].
+    conditions: Box<[bool]>,
 }
 
 impl Form {
-    fn of(operation: &Operation, conditions: Box<[Option<bool>]>) -> Self {
-        Self { operation: operation.name.as_ref().map(|name| name.as_str().into()), conditions }
+    fn of(operation: &Operation, conditions: Box<[bool]>) -> Self {
+        Self { operation: key(operation), conditions }
     }
 }
 
 /// What a document takes in memory for each of its tokens, in bytes. Measured with 5,000 fields of one letter.
 const BYTES_PER_TOKEN: usize = 250;
+/// How often a text is there: as it was sent, as it was parsed, and its literals in the parsed document.
+const TEXTS: usize = 3;
 /// What a collected form takes in memory for each of its fields, in bytes: the field itself, and its names and arguments.
 const BYTES_PER_FIELD: usize = 350;
+/// What a value in the arguments takes in a collected form, in bytes; a long text is one value for each of its 100 bytes.
+const BYTES_PER_VALUE: usize = 100;
 /// How many collected forms a document keeps at most. A frontend uses few of the combinations of its conditions.
 const MOST_FORMS: usize = 8;
 
@@ -136,20 +141,24 @@ impl Document {
     fn new(text: Arc<str>, read: Read) -> Self {
         let Read { document, tokens, collected } = read;
         let fields = collected.iter().map(|operation| operation.size).max().unwrap_or(0);
-        let mut conditions = Conditional::default();
-        let operations = document.operations.iter().map(|operation| &operation.selection_set);
-        let fragments = document.fragments.values().map(|fragment| &fragment.selection_set);
-        operations.chain(fragments).for_each(|set| conditions.find(set));
-        let Conditional { is_there, variables: conditions } = conditions;
-        let combinations = 1_usize.checked_shl(conditions.len().try_into().unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let most_forms = document.operations.len().saturating_mul(combinations).min(MOST_FORMS);
-        let forms_bytes = most_forms.saturating_mul(fields).saturating_mul(BYTES_PER_FIELD);
-        let bytes = text.len().saturating_mul(2).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
+        let values = collected.iter().map(|operation| operation.values).max().unwrap_or(0);
+        let found: Vec<Conditional> =
+            document.operations.iter().map(|operation| Conditional::of(&document, operation)).collect();
+        let combinations = |conditional: &Conditional| match u32::try_from(conditional.variables.len()) {
+            Ok(variables) => 1_usize.checked_shl(variables).unwrap_or(usize::MAX),
+            Err(_) => usize::MAX,
+        };
+        let most_forms = found.iter().map(combinations).fold(0, usize::saturating_add).min(MOST_FORMS);
+        let form_bytes = fields.saturating_mul(BYTES_PER_FIELD).saturating_add(values.saturating_mul(BYTES_PER_VALUE));
+        let forms_bytes = most_forms.saturating_mul(form_bytes);
+        let bytes = text.len().saturating_mul(TEXTS).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
         let bytes = u32::try_from(bytes.saturating_add(forms_bytes)).unwrap_or(u32::MAX);
-        // Without a condition the operations were collected for good when the document was read.
-        let forms = document.operations.iter().zip(collected).filter(|_| !is_there).take(most_forms);
-        let forms = forms.map(|(operation, collected)| (Form::of(operation, Box::default()), Arc::new(collected)));
-        let forms = Mutex::new(forms.collect());
+        // Without a condition an operation was collected for good when the document was read.
+        let forms = document.operations.iter().zip(collected).zip(&found).filter(|(_, found)| !found.is_there);
+        let forms = forms.map(|((operation, collected), _)| (Form::of(operation, Box::default()), Arc::new(collected)));
+        let forms = Mutex::new(forms.take(most_forms).collect());
+        let names = document.operations.iter().map(|operation| key(operation));
+        let conditions = names.zip(found.into_iter().map(|found| found.variables)).collect();
         Self { text, valid: document, conditions, forms, most_forms, bytes }
     }
 
@@ -170,18 +179,14 @@ impl Document {
 
     fn form(&self, operation: &Operation, variables: &Variables) -> Result<Form, Failure> {
         let value = |name: &str| {
-            let is_declared = operation.variables.iter().any(|variable| variable.name == name);
-            match (is_declared, boolean(variables, name)) {
-                (false, _) => Ok(None),
-                (true, Some(value)) => Ok(Some(value)),
+            boolean(variables, name).ok_or_else(|| {
                 // Its type can be null and its default is not, so the document is valid; its value is null.
-                (true, None) => {
-                    let message = format!("Variable `${name}` must not be null: a condition takes `true` or `false`.");
-                    Err(Failure::new(Code::BadUserInput, message))
-                }
-            }
+                let message = format!("Variable `${name}` must not be null: a condition takes `true` or `false`.");
+                Failure::new(Code::BadUserInput, message)
+            })
         };
-        let conditions = self.conditions.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
+        let names = self.conditions.get(&key(operation)).map(Vec::as_slice).unwrap_or_default();
+        let conditions = names.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
         Ok(Form::of(operation, conditions))
     }
 
@@ -190,7 +195,12 @@ impl Document {
     }
 }
 
-/// The conditions of a document.
+/// An operation's name in a document.
+fn key(operation: &Operation) -> Option<Box<str>> {
+    operation.name.as_ref().map(|name| name.as_str().into())
+}
+
+/// The conditions of an operation and of its fragments.
 #[derive(Default)]
 struct Conditional {
     /// Whether there is one, with a variable or a literal.
@@ -200,8 +210,14 @@ struct Conditional {
 }
 
 impl Conditional {
+    fn of(document: &ExecutableDocument, operation: &Operation) -> Self {
+        let mut conditional = Self::default();
+        conditional.find(document, &operation.selection_set, &mut HashSet::new());
+        conditional
+    }
+
     /// Adds those of a selection. How deep it is was bounded before.
-    fn find(&mut self, set: &SelectionSet) {
+    fn find<'a>(&mut self, document: &'a ExecutableDocument, set: &'a SelectionSet, visited: &mut HashSet<&'a str>) {
         for selection in &set.selections {
             for directive in selection.directives().iter() {
                 self.is_there = true;
@@ -214,9 +230,15 @@ impl Conditional {
                 }
             }
             match selection {
-                Selection::Field(field) => self.find(&field.selection_set),
-                Selection::InlineFragment(fragment) => self.find(&fragment.selection_set),
-                Selection::FragmentSpread(_) => {}
+                Selection::Field(field) => self.find(document, &field.selection_set, visited),
+                Selection::InlineFragment(fragment) => self.find(document, &fragment.selection_set, visited),
+                Selection::FragmentSpread(spread) => {
+                    if visited.insert(&spread.fragment_name)
+                        && let Some(fragment) = document.fragments.get(&spread.fragment_name)
+                    {
+                        self.find(document, &fragment.selection_set, visited);
+                    }
+                }
             }
         }
     }
@@ -298,6 +320,21 @@ mod tests {
         assert_eq!(fields("{ a b }", 1).await, (1, 2));
         // A literal condition is one too: with every condition met both fields would be there.
         assert_eq!(fields("{ a @skip(if: true) b @include(if: true) }", 2).await, (0, 1));
+    }
+
+    #[tokio::test]
+    async fn the_condition_of_one_operation_says_nothing_of_a_variable_of_another() {
+        let documents = documents();
+        let text: Arc<str> =
+            "query A($v: String) { c(d: $v) } query B($v: Boolean!) { ...F } fragment F on Query { a @include(if: $v) b }".into();
+        let document = documents.document(&text, 1, true).await.expect("a document");
+        for (name, variables, fields) in
+            [("A", json!({}), 1), ("A", json!({"v": "x"}), 1), ("B", json!({"v": false}), 1)]
+        {
+            let operation = document.operation(Some(name)).expect("it is there");
+            let collected = documents.collected(&document, operation, &Variables::from_json(variables));
+            assert_eq!(collected.expect("it merges").fields.len(), fields);
+        }
     }
 
     #[tokio::test]

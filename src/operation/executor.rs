@@ -24,6 +24,7 @@ use crate::cache::{Digests, short};
 use crate::customers::Session;
 use crate::error::{Code, Failure};
 use crate::graphql::Schema;
+use crate::graphql::nullability::NullOnError;
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
 #[derive(Clone)]
@@ -187,7 +188,8 @@ impl Executor {
             OperationType::Query | OperationType::Subscription => AnswerSize::limited(limits.max_response_bytes),
         });
         let principal = Principal { may_introspect, ..principal };
-        let run = Run { schema: &self.schema, principal, session, size: Arc::clone(&size) };
+        let null_on_error = NullOnError(on_error == OnError::Null);
+        let run = Run { schema: &self.schema, principal, session, size: Arc::clone(&size), null_on_error };
         let response = tokio::select! {
             biased;
             () = size.exceeded() => None,
@@ -207,6 +209,7 @@ struct Run<'a> {
     principal: Principal,
     session: Arc<Session>,
     size: Arc<AnswerSize>,
+    null_on_error: NullOnError,
 }
 
 impl Run<'_> {
@@ -216,7 +219,7 @@ impl Run<'_> {
             (OnError::Halt, OperationType::Query | OperationType::Subscription) => {
                 without_data_where_it_failed(self.document(operation.whole()).await)
             }
-            // Their futures would make every other one larger.
+            // Boxed, so that the futures of these rarer ways do not make that of the usual one larger.
             (OnError::Halt, OperationType::Mutation) => Box::pin(self.one_by_one(operation, true)).await,
             (OnError::Null, OperationType::Mutation) => Box::pin(self.one_by_one(operation, false)).await,
             (OnError::Null, OperationType::Query | OperationType::Subscription) => {
@@ -227,7 +230,7 @@ impl Run<'_> {
 
     async fn document(&self, document: ExecutableDocument) -> Response {
         let request = Request::new("").data(self.principal.clone()).data(Arc::clone(&self.session));
-        let mut request = request.data(Arc::clone(&self.size));
+        let mut request = request.data(Arc::clone(&self.size)).data(self.null_on_error);
         if !self.principal.may_introspect {
             request = request.disable_introspection();
         }

@@ -19,7 +19,7 @@ use crate::telemetry::names;
 #[derive(Debug)]
 pub struct Outcome {
     errors: Vec<ServerError>,
-    /// As JSON. `None` where nothing was run: then `data` is not there at all, as the specification asks.
+    /// As JSON. `None` where the request has no result: then `data` is not there at all, as the specification asks.
     data: Option<Vec<u8>>,
     extensions: Extensions,
 }
@@ -172,7 +172,7 @@ impl Outcome {
         self
     }
 
-    /// Whether nothing was run.
+    /// Whether the request has no result: it was not run, or its answer was over the bound.
     pub fn is_refused(&self) -> bool {
         self.data.is_none()
     }
@@ -230,25 +230,32 @@ fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
     let mut errors = Vec::new();
     for root in &collected.fields {
         let Some(Value::Object(payload)) = payloads.get_mut(root.key()) else { continue };
-        let mut told = HashSet::new();
+        let (mut told, mut is_shortened) = (HashSet::new(), false);
         for field in root.selection.fields() {
             let Some(value) = payload.get_mut(field.key()) else { continue };
             let is_told = match (field.name.as_str(), &mut *value) {
+                (_, Value::Null) => true,
                 ("userErrors" | "deletedCustomerId" | "__typename", _) => told.insert(field.name.as_str()),
                 (_, Value::Object(customer)) => {
-                    let mut ids = field.selection.named("id").map(|id| id.key());
-                    let id = ids.next();
-                    customer.iter_mut().filter(|(key, _)| Some(*key) != id).for_each(|(_, value)| *value = Value::Null);
+                    let id = field.selection.named("id").next().map(|id| id.key());
+                    for (_, value) in customer.iter_mut().filter(|(key, _)| Some(*key) != id) {
+                        is_shortened |= *value != Value::Null;
+                        *value = Value::Null;
+                    }
                     id.is_some() && told.insert("id")
                 }
                 _ => false,
             };
             if !is_told {
+                is_shortened = true;
                 *value = Value::Null;
             }
         }
-        let message = "The mutation was carried out. Its payload is over the bound `max_response_bytes`: of it only ids and \
-            `userErrors` are here. Read the rest by a query.";
+        if !is_shortened {
+            continue;
+        }
+        let message = "The payload is over the bound `max_response_bytes`: of it only ids and `userErrors` are here. Where \
+            `userErrors` is empty the mutation was carried out; read the rest by a query.";
         let mut error = ServerError::new(message, Some(place::as_pos(root.at)));
         error.extensions = Some(extensions(&Failure::new(Code::OperationTooLarge, message)));
         error.path = vec![PathSegment::Field(root.key().to_string())];
@@ -389,7 +396,7 @@ mod tests {
         let name = "x".repeat(2_000);
         let payload =
             json!({"customer": {"id": "1", "c": "1", "name": name}, "d": "2", "u": [{"code": 7}], "v": [{"code": 7}]});
-        let data = json!({"a": payload, "b": {"customer": {"name": "y"}}});
+        let data = json!({"a": payload, "b": {"customer": null}});
         let read = answer(OperationType::Query, data.clone(), Vec::new());
         assert_eq!((read.get("data"), &read["errors"][0]["extensions"]["code"]), (None, &json!("OPERATION_TOO_LARGE")));
         let written = answer(OperationType::Mutation, data, Vec::new());
@@ -397,7 +404,11 @@ mod tests {
         assert_eq!(written["data"], json!({"a": told, "b": {"customer": null}}));
         let errors = written["errors"].as_array().expect("errors");
         let paths: Vec<_> = errors.iter().map(|error| error["path"][0].as_str().expect("a path")).collect();
-        assert_eq!((paths, &errors[0]["extensions"]["code"]), (vec!["a", "b"], &json!("OPERATION_TOO_LARGE")));
+        assert_eq!(
+            (paths, &errors[0]["extensions"]["code"]),
+            (vec!["a"], &json!("OPERATION_TOO_LARGE")),
+            "`b` lost nothing"
+        );
     }
 
     #[test]

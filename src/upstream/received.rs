@@ -11,9 +11,6 @@ use crate::model::{Customer, CustomerId, UnmaskedCustomer};
 ///
 /// # Errors
 /// Where it is another one.
-///
-/// # Errors
-/// Where it is another one.
 pub fn read(route: &'static str, id: CustomerId, wire: WireCustomer) -> Result<Customer, Error> {
     let customer = Customer::from(wire);
     if customer.summary.id == Ok(id) { Ok(logged(route, customer)) } else { Err(another_customer()) }

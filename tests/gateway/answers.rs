@@ -186,6 +186,21 @@ async fn a_row_that_cannot_be_read_in_full_costs_that_field_alone(#[case] change
     assert!(answer["data"]["viewer"].is_object(), "{answer}");
 }
 
+/// Under `onError: NULL` the field is null where it stands, also where its type says that it never is.
+#[tokio::test]
+async fn under_null_a_field_that_cannot_be_read_is_null_and_its_row_and_the_others_are_there() {
+    let (gateway, _stub) = listing(json!({"email": null, "created_at": "yesterday"})).await;
+    let query = "{ customers(first: 3) { nodes { name email createdAt } totalCount } }";
+    let answer = send(gateway.post(&json!({"query": query, "onError": "NULL"}))).await;
+    let rows = answer["data"]["customers"]["nodes"].as_array().unwrap();
+    let read: Vec<_> = rows.iter().map(|row| (row["name"].is_string(), row["email"].is_string())).collect();
+    assert_eq!(read, [(true, true), (true, false), (true, true)], "{answer}");
+    let paths: Vec<_> = answer["errors"].as_array().unwrap().iter().map(|error| error["path"].clone()).collect();
+    for field in ["email", "createdAt"] {
+        assert!(paths.contains(&json!(["customers", "nodes", 1, field])), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_row_without_an_id_costs_what_needs_the_id_alone() {
     let (gateway, _stub) = listing(json!({"id": 7})).await;

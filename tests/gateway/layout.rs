@@ -56,6 +56,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "fair_limit",
             "graphql::Schema",
             "graphql::connection",
+            "graphql::nullability",
             "graphql::error::extensions",
             "graphql::root_field",
             "model",

@@ -155,8 +155,21 @@ async fn a_mistake_says_what_would_be_right(#[case] query: &str, #[case] message
 async fn without_introspection_nothing_is_suggested() {
     let (gateway, _sandbox) =
         Gateway::with(|settings| settings.graphql.introspection = customers_gateway::config::Switch::Off).await;
-    for query in ["{ custmer(id: \"x\") { id } }", "{ customers(filter: {statuses: [PLANTED]}) { totalCount } }"] {
+    for query in [
+        "{ custmer(id: \"x\") { id } }",
+        "{ customers(filter: {statuses: [PLANTED]}) { totalCount } }",
+        "{ customers(filter: {statuses: [UNRECOGNIZED]}) { totalCount } }",
+        "mutation { createCustomer(input: {}) { userErrors { code } } }",
+        "{ customer { id } }",
+        "{ customers(filter: 1) { totalCount } }",
+        "query ($v: String) { customers(first: $v) { totalCount } }",
+        "{ customers(filter: {createdFrom: 1e999}) { totalCount } }",
+    ] {
         let answer = gateway.ask(query).await.to_string();
+        assert!(
+            ["phone", "CustomerFilter", "id:", "first", "DateTime"].iter().all(|name| !answer.contains(name)),
+            "{answer}"
+        );
         assert!(!answer.contains("customer(") && !answer.contains("mean") && !answer.contains("PENDING"), "{answer}");
     }
 }

@@ -24,7 +24,9 @@ const SDL: &str = "
         cat(id: ID, box: Box, one: One): Cat
         named(ids: [ID!]! = [\"x\"], word: Word): Named
         pets(first: Int! = 3): [Pet!]!
+        on(day: Date, days: [Date!]): Int
     }
+    scalar Date
     enum Word { RED GREEN UNRECOGNIZED }
     type Mutation { free(id: ID!): Cat }
 ";
@@ -155,6 +157,12 @@ fn what_the_engine_runs(#[case] text: &str, #[case] variables: serde_json::Value
 #[case::an_enum_in_quotes("{ named(word: \"RED\") { name } }")]
 #[case::an_enum_by_a_text("query ($w: String) { named(word: $w) { name } }")]
 #[case::no_object("{ cat(box: 1) { name } }")]
+#[case::a_number_that_json_cannot_hold("{ on(day: 1e999) }")]
+#[case::a_number_for_a_custom_scalar("{ on(days: [\"2020-01-01\", 7]) }")]
+#[case::an_object_for_a_custom_scalar("{ on(day: {a: 1}) }")]
+#[case::a_default_of_a_custom_scalar("query ($d: Date = 1e999) { on(day: $d) }")]
+#[case::a_long_number_for_an_id("{ cat(id: 12345678901234567890) { name } }")]
+#[case::an_enum_value_of_answers("{ named(word: UNRECOGNIZED) { name } }")]
 fn what_is_refused(#[case] text: &str) {
     let refused = parse::read(&schema(), text, &settings(), true).expect_err("it is not valid");
     assert_eq!(refused.code(), crate::error::Code::GraphqlValidationFailed, "{refused:?}");

@@ -5,21 +5,25 @@
 //! - A default `null` is no default: `$a: ID = null` does not fit `ID!`.
 //! - A `@oneOf` input object takes exactly one of its fields, and not null; a variable there has to be non-null.
 //! - No field of an input object is given twice.
+//! - A custom scalar takes a string. The validator takes anything there, and a number that JSON cannot hold would become null.
+//! - `UNRECOGNIZED` is a value of enums in answers, and of none in arguments.
 
 use std::collections::HashSet;
 
 use apollo_compiler::ast::{DirectiveList, Type, Value, VariableDefinition};
 use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, SelectionSet};
+use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{Name, Node, Schema};
 
-use super::mistakes::Mistake;
+use super::mistakes::{Mistake, OUTPUT_ONLY, input_words};
 use super::place;
 
-/// What is wrong with the arguments of a document and with the defaults of its variables.
-pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Mistake> {
+/// What is wrong with the arguments of a document and with the defaults of its variables. `names` says whether messages may
+/// name types and enum values that the caller did not write.
+pub fn check(schema: &Schema, document: &ExecutableDocument, names: bool) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for operation in document.operations.iter() {
-        let mut walk = Walk { schema, document, operation, fragments: HashSet::new(), mistakes: Vec::new() };
+        let mut walk = Walk { schema, document, operation, names, fragments: HashSet::new(), mistakes: Vec::new() };
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
                 walk.value(default, Some(&variable.ty), false);
@@ -37,6 +41,7 @@ struct Walk<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     operation: &'a Operation,
+    names: bool,
     /// Those that were gone through: a fragment says the same wherever this operation spreads it.
     fragments: HashSet<&'a Name>,
     mistakes: Vec<Mistake>,
@@ -87,15 +92,59 @@ impl<'a> Walk<'a> {
                 let fits = |variable: &Node<VariableDefinition>| fits(variable, ty, has_default);
                 if let Some(variable) = self.variable(name).filter(|variable| !fits(variable)) {
                     let declared = &variable.ty;
-                    let message =
-                        format!("Variable `${name}` of type `{declared}` cannot be used where `{ty}` is expected.");
+                    let expected = if self.names { format!("where `{ty}` is expected") } else { "there".to_owned() };
+                    let message = format!("Variable `${name}` of type `{declared}` cannot be used {expected}.");
                     self.mistake(message, value);
                 }
             }
             (Value::List(items), ty) => items.iter().for_each(|item| self.value(item, ty.map(Type::item_type), false)),
             (Value::Object(fields), ty) => self.object(value, fields, ty),
+            (_, None) => {}
+            (_, Some(ty)) => self.leaf(value, ty),
+        }
+        if let Some(name) = ty.filter(|_| matches!(&**value, Value::Object(_))).and_then(|ty| self.text_scalar(ty)) {
+            self.expected("a string", name, value);
+        }
+    }
+
+    /// A value that is neither a variable nor a list nor an object.
+    fn leaf(&mut self, value: &Node<Value>, ty: &Type) {
+        let name = ty.inner_named_type();
+        match (&**value, self.schema.types.get(name)) {
+            (Value::Enum(word), Some(ExtendedType::Enum(words))) if word == OUTPUT_ONLY => {
+                let known = if self.names { input_words(words) } else { "those that the type has".to_owned() };
+                let subject = if self.names { format!("Value of `{name}`") } else { "The value".to_owned() };
+                self.mistake(format!("{subject} must be one of {known}."), value);
+            }
+            (Value::Int(number), Some(ExtendedType::Scalar(_))) if name == "ID" && number.as_str().len() > 18 => {
+                self.mistake("An id that is a number has 18 digits at most: write it as a string.".to_owned(), value);
+            }
+            (Value::Int(_) | Value::Float(_) | Value::Boolean(_) | Value::Enum(_), _) => {
+                if let Some(name) = self.text_scalar(ty) {
+                    self.expected("a string", name, value);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// The name of a custom scalar, all of which take a string; `_Any` takes anything.
+    fn text_scalar<'t>(&self, ty: &'t Type) -> Option<&'t str> {
+        let name = ty.inner_named_type();
+        let scalar = self.schema.get_scalar(name)?;
+        (!scalar.is_built_in() && name != "_Any").then_some(name.as_str())
+    }
+
+    fn expected(&mut self, expected: &str, name: &str, value: &Node<Value>) {
+        let place = if self.names { format!(" for `{name}`") } else { String::new() };
+        let found = match &**value {
+            Value::Int(_) | Value::Float(_) => "a number",
+            Value::Boolean(_) => "a boolean",
+            Value::Enum(_) => "an enum value",
+            Value::Object(_) => "an object",
+            Value::Null | Value::Variable(_) | Value::String(_) | Value::List(_) => "another value",
+        };
+        self.mistake(format!("Expected {expected}{place}, found {found}."), value);
     }
 
     fn object(&mut self, value: &'a Node<Value>, fields: &'a [(Name, Node<Value>)], ty: Option<&Type>) {
@@ -112,7 +161,8 @@ impl<'a> Walk<'a> {
                 _ => false,
             };
             if fields.len() != 1 || fields.iter().any(|(_, value)| nullable(value)) {
-                let message = format!("`{}` takes exactly one of its fields, and that must not be null.", object.name);
+                let name = if self.names { format!("`{}`", object.name) } else { "This input object".to_owned() };
+                let message = format!("{name} takes exactly one of its fields, and that must not be null.");
                 self.mistake(message, value);
             }
         }

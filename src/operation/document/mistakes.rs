@@ -211,9 +211,21 @@ fn worded(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
             let ty = message.rsplit('`').nth(1).unwrap_or_default();
             match suggest.and_then(|schema| schema.get_enum(ty)) {
                 Some(values) => format!("value of `{ty}` must be one of {}", input_words(values)),
-                None => format!("value of `{ty}` must be one of those that the type has"),
+                None => "the value must be one of those that the type has".to_owned(),
             }
         }
+        // These name what the caller did not write.
+        Some("RequiredArgument") if suggest.is_none() => "a required argument is not provided".to_owned(),
+        Some("RequiredField") if suggest.is_none() => "a required field of an input object is not provided".to_owned(),
+        Some("DisallowedVariableUsage") if suggest.is_none() => {
+            let variable = message.split('`').nth(1).unwrap_or_default();
+            format!("variable `{variable}` cannot be used there by its type")
+        }
+        Some("UnsupportedValueType") if suggest.is_none() => {
+            let found = message.rsplit_once(", found ").map_or("another", |(_, found)| found);
+            format!("the value is not of the expected type, found {found}")
+        }
+        Some("UndefinedDefinition" | "UndefinedDirective") => message.replace(" in this document", " in the schema"),
         _ => match suggest.and_then(|schema| nearest(schema, &message)) {
             Some(name) => format!("{message}. Did you mean `{name}`?"),
             None => message,
@@ -228,7 +240,7 @@ pub fn input_words(values: &apollo_compiler::schema::EnumType) -> String {
 }
 
 /// The enum value for what the upstream may add later: answers have it, and no input takes it.
-const OUTPUT_ONLY: &str = "UNRECOGNIZED";
+pub const OUTPUT_ONLY: &str = "UNRECOGNIZED";
 
 /// The name that is there and most like the one that a message says is not. The message quotes both the name and where
 /// it was looked for.

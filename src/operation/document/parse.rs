@@ -84,7 +84,7 @@ fn valid(
     // What could not be built lacks fields. To validate it as well would tell of variables that are unused only by that.
     let document = ast.to_executable(schema).map_err(|error| invalid(&error.errors))?;
     let document = document.validate(schema).map_err(|error| invalid(&error.errors))?;
-    let mut found = arguments::check(schema, &document);
+    let mut found = arguments::check(schema, &document, suggest.is_some());
     let mut collected = Vec::with_capacity(document.operations.len());
     for operation in document.operations.iter() {
         match collect::collect(schema, &document, operation, Conditions::All, settings.max_values) {
@@ -103,8 +103,7 @@ fn valid(
 }
 
 /// Two calls under one response key.
-pub const CONFLICT: &str =
-    "Two fields with the same response key differ in their arguments: give one of them an alias.";
+pub const CONFLICT: &str = "Two different fields or arguments have the same response key: give one of them an alias.";
 
 #[cfg(test)]
 mod tests {

@@ -72,12 +72,19 @@ async fn what_is_no_request_is_refused(#[case] body: &'static [u8]) {
 #[case::the_other_direction("{ \u{202e}detnalp }")]
 #[case::nothing_at_all("")]
 #[case::only_a_comment("# planted")]
-#[case::a_lone_fragment("fragment A on Query { __typename }")]
-#[case::a_type("type Query { planted: Int }")]
 #[tokio::test]
 async fn what_is_no_graphql_is_refused_by_its_place(#[case] document: &str) {
     let attacked = Attacked::start().await;
     refused(&attacked.document(document, json!({})).await, 400, "GRAPHQL_PARSE_FAILED");
+}
+
+#[rstest]
+#[case::a_lone_fragment("fragment A on Query { __typename }")]
+#[case::a_type("type Query { planted: Int }")]
+#[tokio::test]
+async fn a_document_without_an_operation_is_not_valid(#[case] document: &str) {
+    let attacked = Attacked::start().await;
+    refused(&attacked.document(document, json!({})).await, 400, "GRAPHQL_VALIDATION_FAILED");
 }
 
 #[tokio::test]

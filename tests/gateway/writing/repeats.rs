@@ -105,6 +105,26 @@ async fn the_answer_to_another_request_with_the_same_key_is_shown_to_nobody(#[ca
     assert_eq!(stub.routes().iter().filter(|route| !route.starts_with("GET")).count(), 2);
 }
 
+/// It may have been carried out for this very request, so the caller must not be told to take a new key.
+#[rstest]
+#[case(json!({"email": null}))]
+#[case(json!({"name": ["Tess"]}))]
+#[tokio::test]
+async fn an_answer_whose_person_cannot_be_read_leaves_the_outcome_unknown(#[case] unreadable: Value) {
+    let own = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
+    let (gateway, _stub) = replaying(with(own, unreadable)).await;
+    let fields = json!({"name": "Tess Tester", "email": "tess@example.test", "externalId": "tess-1", "idempotencyKey": "my-own-key-1"});
+    for (mutation, input) in [(CREATE, smallest("tess@example.test")), (UPDATE, json!({"id": ADA}))] {
+        let answer = gateway.ask_with(mutation, json!({"input": with(input, fields.clone())})).await;
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!(
+            (&extensions["code"], &extensions["outcome"]),
+            (&json!("UPSTREAM_INVALID_RESPONSE"), &json!("UNKNOWN"))
+        );
+        assert!(!answer.to_string().contains("Tess"), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_the_upstream_tidied_up_is_the_same_person() {
     let told = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
