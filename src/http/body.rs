@@ -1,4 +1,4 @@
-//! A POST's body: the JSON object in it, and what is done with one that nobody wants.
+//! The body of a POST or a QUERY: the JSON object in it, and what is done with one that nobody wants.
 //!
 //! A member that comes twice is refused: what stands before us, or keeps a log, may go by
 //! the other one. What is inside `variables` is the caller's own: there the last one counts, as it does nearly everywhere.

@@ -1,7 +1,7 @@
 //! Names by the system's resolver, `getaddrinfo`: it goes by the machine's own files, which it reads anew where they
 //! change, and asks nobody that they do not name.
 //!
-//! It blocks, for many seconds where the nameserver is silent. So one thread at most looks a name up, and all who want it
+//! It blocks, for many seconds where the nameserver is silent. So one thread at most looks up each name, and all who want it
 //! wait for that one.
 
 use std::collections::HashMap;
