@@ -11,7 +11,7 @@ use async_graphql::{Name, Value, Variables};
 use serde_json::Value as Json;
 
 use super::collect::literal;
-use super::document::mistakes::{OUTPUT_ONLY, input_words};
+use super::document::mistakes::input_words;
 use crate::error::{Code, Failure};
 
 /// How many mistakes are told at most: more help nobody.
@@ -106,9 +106,7 @@ impl Coercion<'_> {
                 Ok(value) => value,
                 Err(json) => self.expected(place, ty, &json),
             },
-            (Some(ExtendedType::Enum(words)), Json::String(word))
-                if word != OUTPUT_ONLY && words.values.contains_key(word.as_str()) =>
-            {
+            (Some(ExtendedType::Enum(words)), Json::String(word)) if words.values.contains_key(word.as_str()) => {
                 Value::Enum(Name::new(word))
             }
             (Some(ExtendedType::Enum(words)), Json::String(_)) => {
@@ -236,7 +234,6 @@ mod tests {
         r#"{"a": [1, "secret"]}"#,
         "Variable `$a.1` must be `Int!`, and is a string that does not fit."
     )]
-    #[case("$a: Colour", r#"{"a": "UNRECOGNIZED"}"#, "Variable `$a` must be one of RED, GREEN.")]
     #[case("$a: Colour", r#"{"a": "secret"}"#, "Variable `$a` must be one of RED, GREEN.")]
     #[case(
         "$a: Box",

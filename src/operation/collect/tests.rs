@@ -162,7 +162,6 @@ fn what_the_engine_runs(#[case] text: &str, #[case] variables: serde_json::Value
 #[case::an_object_for_a_custom_scalar("{ on(day: {a: 1}) }")]
 #[case::a_default_of_a_custom_scalar("query ($d: Date = 1e999) { on(day: $d) }")]
 #[case::a_long_number_for_an_id("{ cat(id: 12345678901234567890) { name } }")]
-#[case::an_enum_value_of_answers("{ named(word: UNRECOGNIZED) { name } }")]
 fn what_is_refused(#[case] text: &str) {
     let refused = parse::read(&schema(), text, &settings(), true).expect_err("it is not valid");
     assert_eq!(refused.code(), crate::error::Code::GraphqlValidationFailed, "{refused:?}");

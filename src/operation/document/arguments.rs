@@ -6,7 +6,6 @@
 //! - A `@oneOf` input object takes exactly one of its fields, and not null; a variable there has to be non-null.
 //! - No field of an input object is given twice.
 //! - A custom scalar takes a string. The validator takes anything there, and a number that JSON cannot hold would become null.
-//! - `UNRECOGNIZED` is a value of enums in answers, and of none in arguments.
 
 use std::collections::HashSet;
 
@@ -15,7 +14,7 @@ use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, Sele
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{Name, Node, Schema};
 
-use super::mistakes::{Mistake, OUTPUT_ONLY, input_words};
+use super::mistakes::Mistake;
 use super::place;
 
 /// What is wrong with the arguments of a document and with the defaults of its variables. `names` says whether messages may
@@ -111,11 +110,6 @@ impl<'a> Walk<'a> {
     fn leaf(&mut self, value: &Node<Value>, ty: &Type) {
         let name = ty.inner_named_type();
         match (&**value, self.schema.types.get(name)) {
-            (Value::Enum(word), Some(ExtendedType::Enum(words))) if word == OUTPUT_ONLY => {
-                let known = if self.names { input_words(words) } else { "those that the type has".to_owned() };
-                let subject = if self.names { format!("Value of `{name}`") } else { "The value".to_owned() };
-                self.mistake(format!("{subject} must be one of {known}."), value);
-            }
             (Value::Int(number), Some(ExtendedType::Scalar(_))) if name == "ID" && number.as_str().len() > 18 => {
                 self.mistake("An id that is a number has 18 digits at most: write it as a string.".to_owned(), value);
             }

@@ -240,7 +240,7 @@ pub fn input_words(values: &apollo_compiler::schema::EnumType) -> String {
 }
 
 /// The enum value for what the upstream may add later: answers have it, and no input takes it.
-pub const OUTPUT_ONLY: &str = "UNRECOGNIZED";
+const OUTPUT_ONLY: &str = "UNRECOGNIZED";
 
 /// The name that is there and most like the one that a message says is not. The message quotes both the name and where
 /// it was looked for.
