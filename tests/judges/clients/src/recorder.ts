@@ -42,6 +42,7 @@ export async function refusedToPages(url: string, sent: Sent[]) {
   const names = new Set(sent.flatMap(({ headers }) => headers));
   const asked = { origin: ORIGIN, 'access-control-request-method': 'POST', 'access-control-request-headers': [...names].join(',') };
   const preflight = await fetch(url, { method: 'OPTIONS', headers: asked });
+  if (!preflight.ok) return [...names];
   const allowed = preflight.headers.get('access-control-allow-headers')?.toLowerCase().split(/, ?/) ?? [];
   return preflight.headers.get('access-control-allow-origin') === ORIGIN ? [...names].filter((name) => !allowed.includes(name)) : ['origin'];
 }
