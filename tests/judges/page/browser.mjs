@@ -121,6 +121,32 @@ export class Desk {
     await this.shows(expected);
   }
 
+  /** Runs one of several operations, chosen from the menu of the button. */
+  async runOperation(name, expected) {
+    await this.page.getByRole('button', { name: /^Execute query/ }).click();
+    const answered = this.page.waitForResponse((response) => response.url().endsWith('/graphql'));
+    await this.page.getByRole('menuitem', { name }).click();
+    await (await answered).finished();
+    // A menu that closes gives the focus back to its button: a key that is pressed before that goes to the button.
+    await this.page.getByRole('menu').waitFor({ state: 'detached' });
+    await this.shows(expected);
+  }
+
+  /** Runs the last operation of the document: the cursor stands in it. */
+  async runLastOperation(name, expected) {
+    const editor = this.page.locator('.graphiql-query-editor');
+    await editor.locator('.view-lines').click();
+    await editor.locator('.monaco-editor.focused').waitFor();
+    await this.page.keyboard.press('Control+End');
+    await editor.locator('.view-line', { hasText: name }).waitFor();
+    const answered = this.page.waitForResponse((response) => response.url().endsWith('/graphql'));
+    await this.page.keyboard.press('Control+Enter');
+    const response = await answered;
+    assert.equal(response.request().postDataJSON().operationName, name);
+    await response.finished();
+    await this.shows(expected);
+  }
+
   async shows(expected) {
     const window = this.page.locator('.result-window .view-lines');
     await window.filter({ hasText: expected }).waitFor({ timeout: 15_000 });
@@ -130,7 +156,7 @@ export class Desk {
   async costs(...numbers) {
     const shown = (expected) =>
       [...document.querySelectorAll('.playground-cost dd')].map((number) => number.textContent).join() === expected;
-    await this.page.waitForFunction(shown, numbers.join(), { timeout: 5_000 });
+    await this.page.waitForFunction(shown, numbers.join(), { timeout: 15_000 });
   }
 
   /** Everything that the browser would still have after the page is closed. */
