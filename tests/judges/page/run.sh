@@ -38,6 +38,8 @@ stop_all() {
       echo "--- the end of $log"
       tail -n 5 "$log"
     done
+    # Last, so that the end of a log that was cut still says what failed.
+    sed -n '/^not ok/,/^  \.\.\./p' "$work/report.tap" | grep -v '^ *\(duration_ms\|type\|---\|\.\.\.\)' | head -n 40 || true
   fi
 }
 trap stop_all EXIT
@@ -78,4 +80,6 @@ PASSTHROUGH_URL="$(address_of passthrough GraphQL)"
 REAL_URL="$(address_of real GraphQL)"
 export SANDBOX_URL CONTROL_URL PASSTHROUGH_URL REAL_URL PICTURES="$work/pictures"
 
-node --test --test-reporter=spec "$work/page.test.mjs"
+rm -f "$work/report.tap"
+node --test --test-reporter=spec --test-reporter-destination=stdout \
+  --test-reporter=tap --test-reporter-destination="$work/report.tap" "$work/page.test.mjs"
