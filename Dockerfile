@@ -6,9 +6,11 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # The dependencies over an empty program: this layer is built again only when a manifest changes.
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src tests/gateway \
+COPY sandbox/Cargo.toml sandbox/Cargo.toml
+RUN mkdir -p src tests/gateway sandbox/src sandbox/tests/api \
     && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs tests/gateway/main.rs \
+    && echo 'fn main() {}' > sandbox/src/main.rs \
+    && touch src/lib.rs tests/gateway/main.rs sandbox/src/lib.rs sandbox/tests/api/main.rs \
     && cargo build --release --locked
 # Which commit this is, for `gateway_build_info`:  docker build --build-arg GATEWAY_COMMIT=$(git rev-parse --short HEAD) .
 ARG GATEWAY_COMMIT=unknown
@@ -18,8 +20,9 @@ COPY config config
 # So is the playground, as it was built.
 COPY playground/dist playground/dist
 COPY src src
+COPY sandbox/src sandbox/src
 # Copied files keep their times, which may lie before those of the empty program; cargo goes by the time.
-RUN touch src/main.rs src/lib.rs \
+RUN touch src/main.rs src/lib.rs sandbox/src/main.rs sandbox/src/lib.rs \
     && cargo build --release --locked
 
 FROM debian:bookworm-slim

@@ -30,7 +30,7 @@ use crate::server::{self, Keeping, Listeners, listen, open_files};
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_queue::write_within;
 use crate::telemetry::metrics::Metrics;
-use crate::{graphql, sandbox, telemetry};
+use crate::{graphql, telemetry};
 
 /// A GraphQL gateway over the Customers API, made for personal data.
 #[derive(Parser, Debug)]
@@ -320,7 +320,7 @@ async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
     let greeting = format!(
         "Sandbox of the Customers API\n  \
            API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
-           control  http://{address}/_sandbox/calls, writes, faults, latency, customers, webhook, reset (docs/sandbox.md)\n  \
+           control  http://{address}/_sandbox/calls, writes, faults, latency, customers, webhook, reset (sandbox/README.md)\n  \
            All people in it are made up, and changes are gone at the end.\n",
         address = listener.local_addr()?,
     );
@@ -333,7 +333,9 @@ async fn run_sandbox(listener: TcpListener, settings: Settings, stop: Cancellati
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let default_key = settings.upstream.api_key.expose_secret().to_owned();
-    sandbox::serve(listener, sandbox::Settings { default_key }, stop).await.context("the sandbox broke")
+    customers_sandbox::serve(listener, customers_sandbox::Settings { default_key }, stop)
+        .await
+        .context("the sandbox broke")
 }
 
 /// Cancelled by SIGTERM or SIGINT: the first of them, and the second one, from somebody who cannot wait.

@@ -15,7 +15,8 @@
 //! - [`answer_size`]: what bounds an answer while it is made
 //! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`fair_limit`]: limits that are
 //!   fair per caller; [`outbound`]: HTTP clients: names, proxy, causes; [`telemetry`]: what is seen: log, metrics, traces
-//! - [`sandbox`]: the Customers API in memory, over real HTTP; it shares nothing with the rest
+//!
+//! The sandbox, the Customers API in memory, is a crate of its own (`sandbox/`) and shares nothing with this one.
 //!
 //! `docs/architecture.md` tells the reasons.
 
@@ -39,5 +40,3 @@ pub mod model;
 pub mod outbound;
 pub mod privacy;
 pub mod telemetry;
-
-pub mod sandbox;

@@ -82,10 +82,10 @@ dependencies() {
 cargo_deny=0.20.2
 
 step "tools" tools
-step "cargo fmt --check" cargo fmt --check
+step "cargo fmt --check" cargo fmt --all --check
 step "cargo deny" dependencies
-step "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
-step "cargo test" cargo test --locked
+step "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+step "cargo test" cargo test --locked --workspace
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
 step "alerts and dashboard in Prometheus" tests/judges/prometheus/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"

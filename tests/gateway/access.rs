@@ -17,7 +17,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use customers_gateway::app::App;
 use customers_gateway::config::Settings;
-use customers_gateway::sandbox;
 use customers_gateway::server::open_files::Connections;
 use customers_gateway::server::{Keeping, Listeners, serve};
 use serde_json::{Value, json};
@@ -63,7 +62,11 @@ async fn gateway(jwt: &str) -> Gateway {
     let stop = CancellationToken::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(sandbox::serve(listener, sandbox::Settings { default_key: "sandbox".into() }, stop.clone()));
+    tokio::spawn(customers_sandbox::serve(
+        listener,
+        customers_sandbox::Settings { default_key: "sandbox".into() },
+        stop.clone(),
+    ));
     let settings = format!(
         "[auth]\nmode = 'jwt'\n[auth.jwt]\nissuer = '{ISSUER}'\naudience = '{AUDIENCE}'\n{jwt}\n\
          [upstream]\naccount_id = '{OWN}'\n\

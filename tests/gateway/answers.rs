@@ -1,7 +1,7 @@
 //! Answers of the upstream that are not as they should be: coded in another way, without a body, with rows that cannot be
 //! read, with clear values where masked ones belong. What can be read is shown, and nothing else is lost with the rest.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;

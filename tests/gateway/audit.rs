@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use customers_gateway::sandbox::seed::RHEA;
+use customers_sandbox::seed::RHEA;
 
 use crate::binary::complaint;
 use crate::process::{Directory, Process, command, verify};

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
 

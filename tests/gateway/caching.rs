@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use customers_gateway::auth::Mode;
-use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use futures_util::future::join_all;
 use reqwest::Method;
 use rstest::rstest;

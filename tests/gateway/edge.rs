@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use customers_gateway::auth::Mode;
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use customers_gateway::auth::Mode;
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

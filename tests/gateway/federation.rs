@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use customers_gateway::config::{Settings, Switch};
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

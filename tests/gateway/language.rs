@@ -1,6 +1,6 @@
 //! The language itself, at the places where the engine alone would get it wrong.
 
-use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use rstest::rstest;
 use serde_json::{Value, json};
 

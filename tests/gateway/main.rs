@@ -9,7 +9,6 @@
 
 mod layout;
 mod process;
-mod sandbox;
 mod support;
 
 mod access;

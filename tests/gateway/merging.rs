@@ -1,6 +1,6 @@
 //! No response key stands for two calls: an answer never mixes two customers.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

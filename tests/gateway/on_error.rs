@@ -1,7 +1,7 @@
 //! What an error does to the rest of an answer: the request parameter `onError` and its default.
 
 use customers_gateway::operation::OnError;
-use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Windows of lists: whatever is asked for equals slicing the whole list, for one call or two.
 
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use customers_gateway::sandbox::seed::{ADA, BLUE_KETTLE, REX};
+use customers_sandbox::seed::{ADA, BLUE_KETTLE, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -207,7 +207,7 @@ impl Process {
 
     /// Another one than [`Self::somebody`], without a read of the list.
     pub fn somebody_else(&self) -> String {
-        customers_gateway::sandbox::seed::ADA.to_string()
+        customers_sandbox::seed::ADA.to_string()
     }
 
     /// Something of the admin server.

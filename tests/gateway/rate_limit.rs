@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use customers_gateway::auth::Mode;
 use customers_gateway::config::{Settings, Switch};
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

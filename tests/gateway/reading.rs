@@ -1,7 +1,7 @@
 //! What reading costs: every row of the table of calls, to the call.
 
-use customers_gateway::sandbox::seed::{ADA, BLUE_KETTLE, IVY, PENNY, REX, RHEA};
 use customers_gateway::upstream::ArrayEncoding;
+use customers_sandbox::seed::{ADA, BLUE_KETTLE, IVY, PENNY, REX, RHEA};
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;

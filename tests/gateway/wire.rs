@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use customers_gateway::auth::Mode;
 use customers_gateway::config::Settings;
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! The permission to write customers does not decide about them: not by an update of the status either.
 
-use customers_gateway::sandbox::seed::{BLUE_KETTLE, IVY, PENNY, REX, RHEA};
+use customers_sandbox::seed::{BLUE_KETTLE, IVY, PENNY, REX, RHEA};
 use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! What a token permits holds for what a supergraph's router asks with it.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use serde_json::{Value, json};
 
 use super::provider::{Provider, Signer};

@@ -1,6 +1,6 @@
 //! Who may see what was asked of the upstream: it tells whether somebody else has read a customer lately.
 
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Answers that would grow: by rows times fields before anything runs, by their bytes while they are made.
 
 use axum::http::StatusCode;
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Bodies and variables: too deep, too many, cut off, not what they say.
 
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};

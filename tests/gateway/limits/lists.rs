@@ -73,7 +73,7 @@ async fn a_list_that_is_too_long_is_one_complaint(#[case] list: &Value, #[case] 
     let (gateway, sandbox) = Gateway::start().await;
     let update = |list: &Value| {
         let mut input = list.clone();
-        input["id"] = json!(customers_gateway::sandbox::seed::BLUE_KETTLE);
+        input["id"] = json!(customers_sandbox::seed::BLUE_KETTLE);
         input
     };
     for (mutation, input) in [(CREATE, company(list)), (UPDATE, update(list))] {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use customers_gateway::config::Settings;
-use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use reqwest::Method;

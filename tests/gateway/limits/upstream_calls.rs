@@ -1,6 +1,6 @@
 //! What an operation costs upstream: known before the first call, bounded, and told to who asks.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};

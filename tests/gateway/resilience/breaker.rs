@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use customers_gateway::config::Settings;
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use serde_json::json;
 
 use super::{code, name_of};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use customers_gateway::auth::Mode;
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use serde_json::{Value, json};
 
 use super::{code, name_of};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use customers_gateway::sandbox::seed::ADA;
+use customers_sandbox::seed::ADA;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 

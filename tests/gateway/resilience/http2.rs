@@ -67,7 +67,7 @@ async fn a_connection_that_died_without_a_word_is_left_for_a_new_one() {
     ])
     .await;
     let name = async || {
-        let got = process.ask(&name_of(customers_gateway::sandbox::seed::ADA), json!({})).await;
+        let got = process.ask(&name_of(customers_sandbox::seed::ADA), json!({})).await;
         got.json()["data"]["customer"]["name"].as_str().map(str::to_owned)
     };
     assert_eq!(name().await.as_deref(), Some("Ada Example"), "{}", process.said());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use customers_gateway::config::Settings;
-use customers_gateway::sandbox::seed::{ADA, RHEA};
+use customers_sandbox::seed::{ADA, RHEA};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use customers_gateway::sandbox::seed::{ADA, BLUE_KETTLE};
+use customers_sandbox::seed::{ADA, BLUE_KETTLE};
 use rstest::rstest;
 use serde_json::{Value, json};
 

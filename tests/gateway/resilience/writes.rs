@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use customers_gateway::sandbox::seed::{ADA, REX, RHEA};
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use rstest::rstest;
 use serde_json::{Value, json};
 use uuid::Uuid;

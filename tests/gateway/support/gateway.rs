@@ -7,7 +7,6 @@ use std::time::Duration;
 use customers_gateway::app::App;
 use customers_gateway::auth::Mode;
 use customers_gateway::config::Settings;
-use customers_gateway::sandbox;
 use customers_gateway::server::open_files::Connections;
 use customers_gateway::server::{self, Keeping, Listeners};
 use reqwest::header::HeaderMap;
@@ -184,8 +183,8 @@ impl Sandbox {
         };
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let settings = sandbox::Settings { default_key: "sandbox".into() };
-        tokio::spawn(sandbox::serve(listener, settings, shutdown.clone()));
+        let settings = customers_sandbox::Settings { default_key: "sandbox".into() };
+        tokio::spawn(customers_sandbox::serve(listener, settings, shutdown.clone()));
         Self { base, client: client(), _stop: shutdown.drop_guard() }
     }
 

@@ -1,6 +1,6 @@
 //! All that is wrong with an input comes back at once, and nothing is sent.
 
-use customers_gateway::sandbox::seed::{ADA, BLUE_KETTLE};
+use customers_sandbox::seed::{ADA, BLUE_KETTLE};
 use rstest::rstest;
 use serde_json::{Value, json};
 

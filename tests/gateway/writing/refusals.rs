@@ -1,6 +1,6 @@
 //! What the upstream refuses, in the input's own names, without a person's data.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! An update that is repeated, as after a lost answer, is done where it was carried out; and a key shows nobody else.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

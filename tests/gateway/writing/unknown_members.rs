@@ -1,7 +1,7 @@
 //! What of a customer's record the gateway does not know is not lost by an update.
 
-use customers_gateway::sandbox::seed::{ADA, REX};
 use customers_gateway::upstream::unknown::Policy;
+use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 

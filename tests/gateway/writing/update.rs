@@ -1,7 +1,7 @@
 //! An update is partial here and a full replacement there: what is left out is not lost.
 
 use customers_gateway::auth::Mode;
-use customers_gateway::sandbox::seed::{ADA, BLUE_KETTLE, RHEA};
+use customers_sandbox::seed::{ADA, BLUE_KETTLE, RHEA};
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ async fn a_change_keeps_everything_that_it_leaves_out(#[case] id: Uuid, #[case] 
 #[tokio::test]
 async fn a_customer_without_a_profile_gets_one() {
     let (gateway, _sandbox) = Gateway::start().await;
-    let id = customers_gateway::sandbox::seed::PENNY;
+    let id = customers_sandbox::seed::PENNY;
     let change = json!({"complianceProfile": {"individual": {"ssn": "900-11-2233"}}});
     run(&gateway, UPDATE, for_customer(id, change)).await;
     assert_eq!(clear(&gateway, id).await["complianceProfile"], json!({"dob": null, "ssn": "900-11-2233"}));

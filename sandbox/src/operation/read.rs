@@ -5,12 +5,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Call, Effect, find, shown, told};
-use crate::sandbox::answer::{Answer, PagedMeta, Refusal};
-use crate::sandbox::listing::{MAX_PAGE_SIZE, Query};
-use crate::sandbox::screening::Screening;
-use crate::sandbox::timestamp::Spelling;
-use crate::sandbox::view::{self, Sight, Whole};
-use crate::sandbox::world::World;
+use crate::answer::{Answer, PagedMeta, Refusal};
+use crate::listing::{MAX_PAGE_SIZE, Query};
+use crate::screening::Screening;
+use crate::timestamp::Spelling;
+use crate::view::{self, Sight, Whole};
+use crate::world::World;
 
 #[derive(Serialize)]
 struct ReviewData<'a> {

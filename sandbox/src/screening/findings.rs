@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::insights::{Insight, figures};
 use super::{Kyc, Match, Module, NetworkAlerts, Reputation, Screening, WatchList, codes};
-use crate::sandbox::random::Random;
-use crate::sandbox::timestamp::Moment;
-use crate::sandbox::words::{Correlation, Decision, Kind, Outcome};
+use crate::random::Random;
+use crate::timestamp::Moment;
+use crate::words::{Correlation, Decision, Kind, Outcome};
 
 const PERSON_MODULES: [&str; 5] = ["address", "email", "fraud", "phone", "synthetic"];
 const COMPANY_MODULES: [&str; 3] = ["business_evaluation", "business_identification", "business_validation"];
@@ -197,7 +197,7 @@ pub(super) fn finish(mut screening: Screening) -> Screening {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::timestamp;
+    use crate::timestamp;
 
     #[test]
     fn an_invented_person_is_kept_back_by_reputation_alone() {

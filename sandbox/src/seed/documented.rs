@@ -6,11 +6,11 @@ use chrono::{Duration, TimeZone as _, Utc};
 use uuid::Uuid;
 
 use super::{ADA, BLUE_KETTLE, IVY, PENNY, REX, RHEA};
-use crate::sandbox::customer::{Address, Configuration, Customer, Metadata, Profile, Representative};
-use crate::sandbox::members::Members;
-use crate::sandbox::screening::{every_module, screen};
-use crate::sandbox::timestamp::Moment;
-use crate::sandbox::words::{Kind, Outcome, ProcessingMethod, Status};
+use crate::customer::{Address, Configuration, Customer, Metadata, Profile, Representative};
+use crate::members::Members;
+use crate::screening::{every_module, screen};
+use crate::timestamp::Moment;
+use crate::words::{Kind, Outcome, ProcessingMethod, Status};
 
 /// The six, in the order of their ids.
 pub fn all() -> [Customer; 6] {

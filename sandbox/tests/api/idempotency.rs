@@ -1,6 +1,6 @@
 //! Keys of writes.
 
-use customers_gateway::sandbox::seed;
+use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::sandbox::random::Random;
+use crate::random::Random;
 
 /// The counts.
 pub const COUNTS: [&str; 20] = [

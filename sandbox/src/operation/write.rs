@@ -6,15 +6,15 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::{Change, Effect, News, find, written};
-use crate::sandbox::answer::{Problem, Refusal};
-use crate::sandbox::customer::Customer;
-use crate::sandbox::members::{self, Members};
-use crate::sandbox::rules;
-use crate::sandbox::screening::{Screening, screen};
-use crate::sandbox::shape::{self, Draft};
-use crate::sandbox::timestamp::{self, Moment};
-use crate::sandbox::words::{Kind, Outcome, ProcessingMethod, Status};
-use crate::sandbox::world::{MOST_CUSTOMERS, World};
+use crate::answer::{Problem, Refusal};
+use crate::customer::Customer;
+use crate::members::{self, Members};
+use crate::rules;
+use crate::screening::{Screening, screen};
+use crate::shape::{self, Draft};
+use crate::timestamp::{self, Moment};
+use crate::words::{Kind, Outcome, ProcessingMethod, Status};
+use crate::world::{MOST_CUSTOMERS, World};
 
 /// With `inline` the answer has the settled status (seen). What `background` and `skip` do is reported by nobody:
 /// assumed is `pending` first and the rest later, and `pending` for good without any screening.

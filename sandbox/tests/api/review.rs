@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use customers_gateway::sandbox::seed;
+use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The list: pages, order, filters.
 
-use customers_gateway::sandbox::seed;
+use customers_sandbox::seed;
 use serde_json::Value;
 
 use super::{Running, smallest, start, with};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono::{Duration, TimeZone as _, Utc};
 use uuid::{Builder, Uuid};
 
-use crate::sandbox::customer::{Address, Configuration, Customer, Profile, Representative};
-use crate::sandbox::members::Members;
-use crate::sandbox::random::Random;
-use crate::sandbox::screening::screen;
-use crate::sandbox::timestamp::Moment;
-use crate::sandbox::words::{Kind, Outcome, ProcessingMethod, Status};
+use crate::customer::{Address, Configuration, Customer, Profile, Representative};
+use crate::members::Members;
+use crate::random::Random;
+use crate::screening::screen;
+use crate::timestamp::Moment;
+use crate::words::{Kind, Outcome, ProcessingMethod, Status};
 
 const FIRST: [&str; 24] = [
     "Alba", "Bruno", "Cleo", "Dario", "Edda", "Fritz", "Greta", "Hugo", "Ines", "Jonas", "Kaia", "Luca", "Mira",

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::findings::{finish, kyc, network_alerts};
 use super::insights::figures;
 use super::{Kyc, Match, Module, Reputation, Screening, WatchList};
-use crate::sandbox::random::Random;
-use crate::sandbox::timestamp::Moment;
-use crate::sandbox::words::{Correlation, Decision};
+use crate::random::Random;
+use crate::timestamp::Moment;
+use crate::words::{Correlation, Decision};
 
 /// Findings that use every module, every decision, every correlation, every code and all 33 insights:
 /// what a reviewer's screen has to be able to show.
@@ -73,9 +73,9 @@ pub fn every_module(review_id: Uuid, now: Moment) -> Screening {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::screening::codes::CODES;
-    use crate::sandbox::screening::insights::{AMOUNTS, COUNTS, DATE_LISTS, Insight};
-    use crate::sandbox::timestamp;
+    use crate::screening::codes::CODES;
+    use crate::screening::insights::{AMOUNTS, COUNTS, DATE_LISTS, Insight};
+    use crate::timestamp;
 
     #[test]
     fn every_module_uses_all_codes_and_all_insights() {

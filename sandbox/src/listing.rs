@@ -168,7 +168,7 @@ fn unknown(name: &str, accepted: &[&str]) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::seed;
+    use crate::seed;
 
     fn ids(text: &str) -> Vec<uuid::Uuid> {
         let page = Query::parse(text).expect("a good query").page(&seed::world());

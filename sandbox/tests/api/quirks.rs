@@ -1,6 +1,6 @@
 //! What was seen of the real service and would not be guessed; and the edges of the protocol.
 
-use customers_gateway::sandbox::seed;
+use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The control door: a public contract.
 
-use customers_gateway::sandbox::seed;
+use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::json;
 

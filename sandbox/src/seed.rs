@@ -53,9 +53,9 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sandbox::words::{Kind, SortBy, SortOrder, Status};
+    use crate::words::{Kind, SortBy, SortOrder, Status};
 
-    fn counted<T: Eq + std::hash::Hash>(of: fn(&crate::sandbox::customer::Customer) -> T) -> usize {
+    fn counted<T: Eq + std::hash::Hash>(of: fn(&crate::customer::Customer) -> T) -> usize {
         world().in_order(SortBy::Name, SortOrder::Ascending).map(|customer| of(customer)).collect::<HashSet<_>>().len()
     }
 
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn seeded_people_keep_the_rules_for_created_ones() {
-        use crate::sandbox::{rules, shape::Draft};
+        use crate::{rules, shape::Draft};
         for customer in world().in_order(SortBy::CreatedAt, SortOrder::Ascending) {
             let customer = customer.as_ref().clone();
             let draft = Draft {

@@ -1,6 +1,6 @@
 //! Create, get, unmask, update, delete.
 
-use customers_gateway::sandbox::seed;
+use customers_sandbox::seed;
 use serde_json::json;
 
 use super::{at, smallest, start, update, with};

@@ -77,7 +77,7 @@ async fn a_create_sends_two_signed_events_without_config() {
 async fn every_later_change_is_an_event_and_a_delete_is_none() {
     let sandbox = start().await;
     let mut letters = receiver(&sandbox, 0).await;
-    let id = customers_gateway::sandbox::seed::ADA;
+    let id = customers_sandbox::seed::ADA;
     sandbox.patch(&format!("{}/review", at(id)), json!({"status": "verified"})).await;
     sandbox.put(&at(id), update("ada@example.test", "inactive")).await;
     sandbox.send(Method::PUT, &format!("{}/refresh_review", at(id)), None).await;
@@ -113,7 +113,7 @@ async fn a_background_screening_ends_in_an_event() {
 async fn a_refused_letter_comes_again_under_its_id_and_a_removed_address_gets_none() {
     let sandbox = start().await;
     let mut letters = receiver(&sandbox, 1).await;
-    let id = customers_gateway::sandbox::seed::ADA;
+    let id = customers_sandbox::seed::ADA;
     sandbox.put(&at(id), update("ada@example.test", "verified")).await;
     let (first, again) = (next(&mut letters).await, next(&mut letters).await);
     assert_eq!(first.0["webhook-id"], again.0["webhook-id"]);

@@ -127,7 +127,7 @@ fn is_email(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::view::{DOB_MASK, EIN_MASK, IP_MASK, SSN_MASK};
+    use crate::view::{DOB_MASK, EIN_MASK, IP_MASK, SSN_MASK};
 
     fn draft() -> Draft {
         Draft {
