@@ -1,7 +1,8 @@
 //! The sandbox upstream: the Customers REST API in memory, over real HTTP.
 //!
 //! It is what a new user and every test meet first, so it is true to what was seen of the real service, its
-//! oddities included; where the wire is not known it takes the stricter reading, and a comment says so. It
+//! oddities included; where the wire is not known it takes the stricter reading, and a comment says so.
+//! `docs/upstream.md` has the wire contract and the open points, which comments name by their number. The sandbox
 //! shares nothing with the gateway and is reached over HTTP only. All people in it are made up. It refuses to
 //! be a production service: it forgets everything when it stops, and any bearer token is a key.
 

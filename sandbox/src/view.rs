@@ -2,7 +2,7 @@
 //!
 //! Starred are the date of birth, SSN, EIN and the device's address; `null` stays `null`. Name, e-mail,
 //! phone, address, legal name, website, representatives and metadata are clear (address and
-//! representatives: open point 10, by absence of any hint to the contrary).
+//! representatives: `docs/upstream.md`, open point 10, by absence of any hint to the contrary).
 //! Absent optionals: seen are absent keys in single answers and an explicit `null` for a row's `external_id`.
 
 use serde::Serialize;

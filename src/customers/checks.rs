@@ -1,7 +1,7 @@
 //! The checks of a screening in one form, and why a review is not a plain accept.
 //!
 //! The overall decision can be "review" while all eight modules accept, because reputation, network alerts, watch
-//! lists and KYC decide on their own (seen, wire document section 9). A reviewer's screen needs all of them.
+//! lists and KYC decide on their own (seen: `docs/upstream.md`, section 9). A reviewer's screen needs all of them.
 
 use std::cmp::{Ordering, Reverse};
 

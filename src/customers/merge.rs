@@ -93,8 +93,8 @@ impl Known {
     }
 }
 
-/// Whether a record is newer than its reader thinks. Reads give whole seconds and answers to writes give more (wire
-/// document, section 4.9), so where one of the two is whole seconds, seconds are compared.
+/// Whether a record is newer than its reader thinks. Reads give whole seconds and answers to writes give more
+/// (`docs/upstream.md`, section 4.9), so where one of the two is whole seconds, seconds are compared.
 pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
     let (updated_at, expected) = (updated_at.0, expected.0);
     if updated_at.nanosecond() == 0 || expected.nanosecond() == 0 {

@@ -1,8 +1,8 @@
 //! An upstream's refusal of a write, as errors in the input's own names.
 //!
-//! The upstream spells places in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422, wire document section
-//! 6) and puts personal data into its sentences. Places become the input's names, and a sentence is shown where it is made of
-//! words that are known.
+//! The upstream spells places in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422: `docs/upstream.md`,
+//! section 6) and puts personal data into its sentences. Places become the input's names, and a sentence is shown where it is
+//! made of words that are known.
 
 use super::Error;
 use crate::model::{UserError, UserErrorCode};

@@ -1,6 +1,6 @@
 //! All that is wrong with an input, at once, before anything is sent.
 //!
-//! The forms are those of the wire document, section 3. Messages name the form and never the value.
+//! The forms are those of `docs/upstream.md`, section 3. Messages name the form and never the value.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;

@@ -325,8 +325,8 @@ impl SessionContext {
         let upstream = &self.services.upstream;
         match upstream.clear_record(caller, id).await {
             Ok(Record { customer, unknown }) => Ok((Known::Clear(Box::new(customer)), unknown)),
-            // How an account without the permission is answered is not documented (wire document, section 9), so every
-            // refusal is taken for one; a customer that is not there is not there in the masked read either.
+            // How an account without the permission is answered is not documented (`docs/upstream.md`, section 9), so
+            // every refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
                 let masked = upstream.masked_record(caller, id).await.map_err(Unwritten::Unread)?;
                 let customer = masked.customer.try_into();

@@ -1,7 +1,8 @@
 //! Readers for a wire that is looser than its schema.
 //!
-//! For use in `#[serde(deserialize_with = "…")]`, seen or documented looseness (wire document, sections 4 and 5): words in
-//! another letter case, words that this version does not know, `null` where an empty list is meant, numbers beyond 32 bits.
+//! For use in `#[serde(deserialize_with = "…")]`, seen or documented looseness (`docs/upstream.md`, sections 4 and 5):
+//! words in another letter case, words that this version does not know, `null` where an empty list is meant, numbers beyond
+//! 32 bits.
 //!
 //! [`Loose`] is for the fields of customers: it reads any JSON, so that a field which is not of its type costs itself
 //! alone.

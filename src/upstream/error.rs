@@ -22,7 +22,7 @@ pub struct Error {
     pub is_own: bool,
 }
 
-/// The kinds of failure. Wire document, section 6.
+/// The kinds of failure (`docs/upstream.md`, section 6).
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Kind {
     /// 401: the credential is missing or wrong. The real API sends no body with it.

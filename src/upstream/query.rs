@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{CustomerFilter, CustomerSort, CustomerSortField, SortOrder};
 
-/// How a filter with several values is written. The official clients differ (wire document, section 2).
+/// How a filter with several values is written. The official clients differ (`docs/upstream.md`, section 2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArrayEncoding {

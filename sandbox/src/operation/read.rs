@@ -31,8 +31,8 @@ pub(super) fn get(world: &World, id: Uuid) -> Result<Effect, Refusal> {
     Ok(told(shown(StatusCode::OK, customer, Sight::Masked, Spelling::Read)))
 }
 
-/// Open point 4: the status without the permission is not documented; 403 is assumed. It comes before the
-/// look-up, so that a caller without the permission learns nothing about ids.
+/// Open point 4 of `docs/upstream.md`: the status without the permission is not documented; 403 is assumed. It comes
+/// before the look-up, so that a caller without the permission learns nothing about ids.
 pub(super) fn unmask(world: &World, call: &Call<'_>) -> Result<Effect, Refusal> {
     if !call.may_unmask {
         return Err(Refusal::Forbidden);

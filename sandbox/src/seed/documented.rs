@@ -97,7 +97,7 @@ fn plain(id: Uuid, number: u128, name: &str, status: Status) -> Customer {
     }
 }
 
-/// 7 July 2026 at 06:21:44, the moment of the wire document's samples, and a minute later for each next one.
+/// 7 July 2026 at 06:21:44, the moment of the samples in `docs/upstream.md`, and a minute later for each next one.
 fn created(number: u128) -> Moment {
     let minutes = i64::try_from(number).unwrap_or_default() - 1;
     let first = Utc.with_ymd_and_hms(2026, 7, 7, 6, 21, 44).single();
