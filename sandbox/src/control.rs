@@ -15,41 +15,41 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::fault::members;
-use super::scope::{self, Scope, Token};
-use super::state::{Sandbox, held};
-use super::webhook::Endpoint;
-use super::words::Status;
-use super::world::MOST_CUSTOMERS;
+use super::enums::CustomerStatus;
+use super::fault::known_members;
+use super::state::{Sandbox, lock};
+use super::store::MAX_CUSTOMERS;
+use super::tenant::{self, Tenant, TokenDigest};
+use super::webhook::WebhookEndpoint;
 
-const LONGEST_LATENCY_MS: u64 = 60_000;
+const MAX_LATENCY_MS: u64 = 60_000;
 
 /// What a handler answers: JSON, or a 400.
-type Outcome = Result<Json<Value>, Refused>;
+type ControlResult = Result<Json<Value>, BadRequest>;
 
 /// A 400 with its text.
-pub struct Refused(String);
+pub struct BadRequest(String);
 
-impl axum::response::IntoResponse for Refused {
+impl axum::response::IntoResponse for BadRequest {
     fn into_response(self) -> Response {
         (StatusCode::BAD_REQUEST, Json(json!({"error": self.0}))).into_response()
     }
 }
 
-impl From<String> for Refused {
+impl From<String> for BadRequest {
     fn from(text: String) -> Self {
         Self(text)
     }
 }
 
-impl From<&str> for Refused {
+impl From<&str> for BadRequest {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
 
 /// A route that the door does not have.
-pub fn unknown() -> Response {
+pub fn unknown_route() -> Response {
     let error = "known are /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
     (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }
@@ -60,8 +60,8 @@ pub async fn calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
 }
 
 /// `DELETE /_sandbox/calls`
-pub async fn forget_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
-    sandbox.forget_calls();
+pub async fn reset_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+    sandbox.reset_calls();
     Json(sandbox.calls())
 }
 
@@ -71,10 +71,10 @@ pub async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> 
 }
 
 /// `PUT /_sandbox/latency`
-pub async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Outcome {
+pub async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     let object = object(&body, &["ms"])?;
-    let ms = object.get("ms").and_then(Value::as_u64).filter(|ms| *ms <= LONGEST_LATENCY_MS);
-    let ms = ms.ok_or_else(|| format!(r#"{{"ms": 0..{LONGEST_LATENCY_MS}}} is expected"#))?;
+    let ms = object.get("ms").and_then(Value::as_u64).filter(|ms| *ms <= MAX_LATENCY_MS);
+    let ms = ms.ok_or_else(|| format!(r#"{{"ms": 0..{MAX_LATENCY_MS}}} is expected"#))?;
     sandbox.set_latency(Duration::from_millis(ms));
     Ok(Json(json!({"ms": ms})))
 }
@@ -85,7 +85,7 @@ pub async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
 }
 
 /// `POST /_sandbox/faults`
-pub async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Outcome {
+pub async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     sandbox.faults.add(&parse(&body)?)?;
     Ok(Json(json!({"faults": sandbox.faults.list()})))
 }
@@ -97,63 +97,65 @@ pub async fn clear_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
 }
 
 /// `POST /_sandbox/customers`
-pub async fn plant(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> Outcome {
+pub async fn add_customers(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
     let object = object(&body, &["count"])?;
     let count = object.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
     let count = count.ok_or(r#"{"count": 2500} is expected"#)?;
-    let account = scope::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
-    let world = sandbox.world(Scope { token: token(&sandbox, &headers), account });
-    let mut world = held(&world);
+    let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
+    let world = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
+    let mut world = lock(&world);
     let before = world.len();
-    if before.saturating_add(count as usize) > MOST_CUSTOMERS {
-        return Err(format!("a world holds at most {MOST_CUSTOMERS} customers, and this one has {before}").into());
+    if before.saturating_add(count as usize) > MAX_CUSTOMERS {
+        return Err(format!("a world holds at most {MAX_CUSTOMERS} customers, and this one has {before}").into());
     }
-    world.plant(count);
+    world.add_seeded(count);
     Ok(Json(json!({"created": world.len() - before, "total": world.len()})))
 }
 
 /// `PUT /_sandbox/customers/{id}`: changes a customer as somebody else would, without an event.
-pub async fn change(
+pub async fn change_customer(
     State(sandbox): State<Arc<Sandbox>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Outcome {
+) -> ControlResult {
     const EXPECTED: &str = r#"{"status": "rejected", "members": {"nickname": "Ada"}} is expected, one of them or both"#;
     let object = object(&body, &["status", "members"])?;
-    let status =
-        object.get("status").map(|status| status.as_str().and_then(Status::parse).ok_or(EXPECTED)).transpose()?;
+    let status = object
+        .get("status")
+        .map(|status| status.as_str().and_then(CustomerStatus::parse).ok_or(EXPECTED))
+        .transpose()?;
     let members = object.get("members").map(|members| members.as_object().ok_or(EXPECTED)).transpose()?;
     if object.is_empty() {
         return Err(EXPECTED.into());
     }
-    let account = scope::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
-    let world = sandbox.world(Scope { token: token(&sandbox, &headers), account });
+    let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
+    let world = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
     let id = Uuid::parse_str(&id).map_err(|_| "the id must be a UUID")?;
-    let changed = held(&world).change(id, |customer| {
+    let changed = lock(&world).update(id, |customer| {
         customer.status = status.unwrap_or(customer.status);
         if let Some(members) = members {
-            customer.more.clone_from(members);
+            customer.unknown_members.clone_from(members);
         }
     });
     let customer = changed.ok_or("there is no such customer")?;
-    Ok(Json(json!({"id": id, "status": customer.status, "members": customer.more})))
+    Ok(Json(json!({"id": id, "status": customer.status, "members": customer.unknown_members})))
 }
 
 /// `PUT /_sandbox/webhook`: for the token's worlds, whatever the account.
-pub async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> Outcome {
+pub async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
     let object = object(&body, &["url", "secret"])?;
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (Some(url), Some(secret)) = (text("url"), text("secret")) else {
         return Err(r#"{"url": "http://127.0.0.1:4000/webhooks/customers", "secret": "whsec_…"} is expected"#.into());
     };
-    sandbox.post.set(token(&sandbox, &headers), Endpoint::parse(url, secret)?)?;
+    sandbox.webhooks.set(token(&sandbox, &headers), WebhookEndpoint::parse(url, secret)?)?;
     Ok(Json(json!({"url": url})))
 }
 
 /// `DELETE /_sandbox/webhook`
 pub async fn unset_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
-    sandbox.post.unset(token(&sandbox, &headers));
+    sandbox.webhooks.unset(token(&sandbox, &headers));
     Json(json!({"url": null}))
 }
 
@@ -163,14 +165,14 @@ pub async fn reset(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> J
     Json(json!({"reset": true}))
 }
 
-fn token(sandbox: &Sandbox, headers: &HeaderMap) -> Token {
-    scope::bearer(headers).map_or(sandbox.default_token, scope::digest)
+fn token(sandbox: &Sandbox, headers: &HeaderMap) -> TokenDigest {
+    tenant::bearer(headers).map_or(sandbox.default_token, tenant::digest)
 }
 
-fn parse(body: &[u8]) -> Result<Value, Refused> {
-    serde_json::from_slice(body).map_err(|_| Refused::from("the body must be JSON"))
+fn parse(body: &[u8]) -> Result<Value, BadRequest> {
+    serde_json::from_slice(body).map_err(|_| BadRequest::from("the body must be JSON"))
 }
 
-fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, Refused> {
-    Ok(members(&parse(body)?, known)?.clone())
+fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, BadRequest> {
+    Ok(known_members(&parse(body)?, known)?.clone())
 }

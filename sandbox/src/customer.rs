@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::members::Members;
+use super::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
 use super::screening::Screening;
-use super::timestamp::Moment;
-use super::words::{Kind, Outcome, ProcessingMethod, Status};
+use super::timestamp::Timestamp;
+use super::unknown_members::UnknownMembers;
 
 /// Pairs of the caller's own.
 pub type Metadata = BTreeMap<String, String>;
@@ -25,13 +25,13 @@ pub struct Customer {
     /// Never blank.
     pub name: String,
     /// Fixed at creation.
-    pub kind: Kind,
+    pub kind: CustomerType,
     /// Unique in its world without regard to case.
     pub email: String,
     /// E.164.
     pub phone: String,
     /// Where the customer stands.
-    pub status: Status,
+    pub status: CustomerStatus,
     /// The caller's own id; not unique.
     pub external_id: Option<String>,
     /// All or nothing.
@@ -45,13 +45,13 @@ pub struct Customer {
     /// What was asked for at creation.
     pub configuration: Configuration,
     /// When it was created.
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// Strictly later after every change.
-    pub updated_at: Moment,
+    pub updated_at: Timestamp,
     /// The last screening, where one ran.
     pub screening: Option<Arc<Screening>>,
     /// What the contract does not have.
-    pub more: Members,
+    pub unknown_members: UnknownMembers,
 }
 
 impl Customer {
@@ -106,10 +106,10 @@ pub enum Profile {
 
 impl Profile {
     /// The kind of customer that this shape belongs to.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CustomerType {
         match self {
-            Self::Individual { .. } => Kind::Individual,
-            Self::Business { .. } => Kind::Business,
+            Self::Individual { .. } => CustomerType::Individual,
+            Self::Business { .. } => CustomerType::Business,
         }
     }
 }

@@ -13,17 +13,17 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::enums::CustomerStatus;
 use super::operation::Operation;
-use super::state::held;
-use super::words::Status;
+use super::state::lock;
 
-const MOST_FAULTS: usize = 64;
-const LONGEST_MS: u64 = 600_000;
+const MAX_FAULTS: usize = 64;
+const MAX_DELAY_MS: u64 = 600_000;
 const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     /// An error status, with an envelope.
     Status(StatusCode, Option<u32>),
     /// No answer until the caller or the sandbox goes.
@@ -37,30 +37,30 @@ pub enum Kind {
     /// 200, JSON by its header, and no JSON.
     Garbage,
     /// Nothing is wrong with the answer.
-    Nothing,
+    NoFault,
 }
 
 /// One fault on the list.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    kind: Kind,
+    kind: FaultKind,
     route: Option<Operation>,
     customer_id: Option<Uuid>,
     /// How often still; `None` is until cleared.
     times: Option<u64>,
     after_write: bool,
-    set_status: Option<Status>,
+    set_status: Option<CustomerStatus>,
 }
 
 /// A fault that has hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
+pub struct TriggeredFault {
     /// What goes wrong.
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// Whether it takes the place of the work.
-    pub instead: bool,
+    pub replaces_call: bool,
     /// The status that the customer has afterwards.
-    pub set_status: Option<Status>,
+    pub set_status: Option<CustomerStatus>,
 }
 
 /// The faults that wait.
@@ -71,9 +71,9 @@ impl Faults {
     /// Adds a fault; the text says what is accepted.
     pub fn add(&self, body: &Value) -> Result<(), String> {
         let fault = Fault::parse(body)?;
-        let mut faults = held(&self.0);
-        if faults.len() >= MOST_FAULTS {
-            return Err(format!("there are {MOST_FAULTS} faults already; DELETE /_sandbox/faults clears them"));
+        let mut faults = lock(&self.0);
+        if faults.len() >= MAX_FAULTS {
+            return Err(format!("there are {MAX_FAULTS} faults already; DELETE /_sandbox/faults clears them"));
         }
         faults.push(fault);
         Ok(())
@@ -81,22 +81,22 @@ impl Faults {
 
     /// Takes all off.
     pub fn clear(&self) {
-        held(&self.0).clear();
+        lock(&self.0).clear();
     }
 
     /// All that wait, as the control door shows them.
     pub fn list(&self) -> Value {
-        held(&self.0).iter().map(Fault::show).collect()
+        lock(&self.0).iter().map(Fault::show).collect()
     }
 
     /// The oldest fault that fits this call, counted as used.
-    pub fn take(&self, operation: Operation, id: Uuid) -> Option<Hit> {
-        let mut faults = held(&self.0);
-        let at = faults.iter().position(|fault| fault.fits(operation, id))?;
+    pub fn take(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
+        let mut faults = lock(&self.0);
+        let at = faults.iter().position(|fault| fault.matches(operation, id))?;
         let fault = faults.get_mut(at)?;
-        let late = matches!(fault.kind, Kind::ResetMidBody | Kind::SlowBody(_) | Kind::Nothing);
+        let late = matches!(fault.kind, FaultKind::ResetMidBody | FaultKind::SlowBody(_) | FaultKind::NoFault);
         let lost = operation.is_write() && fault.after_write;
-        let hit = Hit { kind: fault.kind, instead: !late && !lost, set_status: fault.set_status };
+        let hit = TriggeredFault { kind: fault.kind, replaces_call: !late && !lost, set_status: fault.set_status };
         if let Some(times) = &mut fault.times {
             *times -= 1;
             if *times == 0 {
@@ -108,13 +108,13 @@ impl Faults {
 }
 
 impl Fault {
-    fn fits(&self, operation: Operation, id: Uuid) -> bool {
+    fn matches(&self, operation: Operation, id: Uuid) -> bool {
         self.route.is_none_or(|route| route == operation)
             && self.customer_id.is_none_or(|customer| operation.names_customer() && customer == id)
     }
 
     fn parse(body: &Value) -> Result<Self, String> {
-        let object = members(body, &["fault", "route", "times", "customer_id", "after_write", "set_status"])?;
+        let object = known_members(body, &["fault", "route", "times", "customer_id", "after_write", "set_status"])?;
         let fault = object.get("fault").ok_or_else(|| format!("`fault` is required: {ACCEPTED}"))?;
         // The two that say whom and when to hit are taken in either place.
         let known = [
@@ -128,13 +128,13 @@ impl Fault {
             "after_write",
             "set_status",
         ];
-        let inner = members(fault, &known).map_err(|error| format!("in `fault`: {error}; {ACCEPTED}"))?;
+        let inner = known_members(fault, &known).map_err(|error| format!("in `fault`: {error}; {ACCEPTED}"))?;
         let either = |name: &str| object.get(name).or_else(|| inner.get(name)).filter(|value| !value.is_null());
         let route = object.get("route").filter(|value| !value.is_null());
         let times = object.get("times").filter(|value| !value.is_null());
         let set_status = either("set_status").map(parse_status).transpose()?;
         Ok(Self {
-            kind: Kind::parse(inner, set_status.is_some())?,
+            kind: FaultKind::parse(inner, set_status.is_some())?,
             set_status,
             route: route.map(parse_route).transpose()?,
             customer_id: either("customer_id").map(parse_id).transpose()?,
@@ -161,12 +161,12 @@ impl Fault {
     }
 }
 
-impl Kind {
+impl FaultKind {
     fn parse(fault: &Map<String, Value>, may_be_nothing: bool) -> Result<Self, String> {
         let kinds = ["status", "hang", "reset", "slow_body_ms", "garbage"];
         let given: Vec<_> = kinds.into_iter().filter_map(|name| Some((name, fault.get(name)?))).collect();
         if given.is_empty() && may_be_nothing {
-            return Ok(Self::Nothing);
+            return Ok(Self::NoFault);
         }
         let [(name, value)] = given.as_slice() else {
             return Err(ACCEPTED.into());
@@ -186,7 +186,7 @@ impl Kind {
                 status.and_then(|code| StatusCode::from_u16(code).ok()).map(|code| Self::Status(code, retry_after))
             }
             "slow_body_ms" => {
-                let ms = value.as_u64().filter(|ms| (1..=LONGEST_MS).contains(ms));
+                let ms = value.as_u64().filter(|ms| (1..=MAX_DELAY_MS).contains(ms));
                 ms.map(|ms| Self::SlowBody(Duration::from_millis(ms)))
             }
             "reset" => match value.as_str() {
@@ -213,13 +213,13 @@ impl Kind {
                 json!({"slow_body_ms": u64::try_from(time.as_millis()).unwrap_or(u64::MAX)})
             }
             Self::Garbage => json!({"garbage": true}),
-            Self::Nothing => json!({}),
+            Self::NoFault => json!({}),
         }
     }
 }
 
 /// The members of an object, where all of them are known.
-pub fn members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
+pub fn known_members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
     let object = value.as_object().ok_or_else(|| format!("an object with {} is expected", known.join(", ")))?;
     match object.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(format!("`{name}` is not known; known are {}", known.join(", "))),
@@ -229,7 +229,7 @@ pub fn members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, V
 
 fn parse_route(value: &Value) -> Result<Operation, String> {
     let routes = || Operation::ALL.map(Operation::route).join(", ");
-    value.as_str().and_then(Operation::of_route).ok_or_else(|| format!("`route` must be one of {}", routes()))
+    value.as_str().and_then(Operation::from_route).ok_or_else(|| format!("`route` must be one of {}", routes()))
 }
 
 fn parse_id(value: &Value) -> Result<Uuid, String> {
@@ -237,9 +237,9 @@ fn parse_id(value: &Value) -> Result<Uuid, String> {
     id.ok_or_else(|| "`customer_id` must be a UUID".into())
 }
 
-fn parse_status(value: &Value) -> Result<Status, String> {
-    let status = value.as_str().and_then(Status::parse);
-    status.ok_or_else(|| format!("`set_status` must be one of {}", Status::WORDS.join(", ")))
+fn parse_status(value: &Value) -> Result<CustomerStatus, String> {
+    let status = value.as_str().and_then(CustomerStatus::parse);
+    status.ok_or_else(|| format!("`set_status` must be one of {}", CustomerStatus::WORDS.join(", ")))
 }
 
 fn parse_times(value: &Value) -> Result<u64, String> {
@@ -258,8 +258,8 @@ mod tests {
         assert_eq!(faults.take(Operation::Review, Uuid::nil()), None);
         for _ in 0..2 {
             let hit = faults.take(Operation::Get, Uuid::nil()).expect("two times");
-            assert_eq!(hit.kind, Kind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
-            assert!(hit.instead);
+            assert_eq!(hit.kind, FaultKind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
+            assert!(hit.replaces_call);
         }
         assert_eq!(faults.take(Operation::Get, Uuid::nil()), None);
     }
@@ -268,8 +268,8 @@ mod tests {
     fn a_lost_answer_is_asked_for_with_after_write() {
         let faults = Faults::default();
         faults.add(&json!({"fault": {"status": 500}, "after_write": true})).expect("a good fault");
-        assert!(faults.take(Operation::Create, Uuid::nil()).is_some_and(|hit| !hit.instead));
-        assert!(faults.take(Operation::Get, Uuid::nil()).is_some_and(|hit| hit.instead));
+        assert!(faults.take(Operation::Create, Uuid::nil()).is_some_and(|hit| !hit.replaces_call));
+        assert!(faults.take(Operation::Get, Uuid::nil()).is_some_and(|hit| hit.replaces_call));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::collections::{HashMap, VecDeque};
 
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{Answer, Problem, Refusal};
+use super::response::{ApiError, ApiResponse, FieldProblem};
 
-const MOST_KEYS: usize = 2000;
+const MAX_KEYS: usize = 2000;
 
 /// What makes two requests the same: method, path and body.
 pub type Fingerprint = [u8; 32];
@@ -28,25 +28,25 @@ pub fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
 }
 
 /// Refuses a key of the wrong length with a 400 whose one item names no field (seen).
-pub fn check(key: &str) -> Result<(), Refusal> {
+pub fn check(key: &str) -> Result<(), ApiError> {
     if (10..=40).contains(&key.chars().count()) {
         return Ok(());
     }
     let detail = "The Idempotency-Key header must have 10 to 40 characters.";
-    Err(Refusal::Malformed(vec![Problem::whole(detail)]))
+    Err(ApiError::Malformed(vec![FieldProblem::without_path(detail)]))
 }
 
 #[derive(Clone)]
-struct Record {
+struct StoredKey {
     fingerprint: Fingerprint,
     /// `None` while the request runs.
-    answer: Option<Answer>,
+    answer: Option<ApiResponse>,
 }
 
 /// The keys of one world.
 #[derive(Clone, Default)]
-pub struct Keys {
-    records: HashMap<String, Record>,
+pub struct IdempotencyKeys {
+    records: HashMap<String, StoredKey>,
     /// Oldest first.
     order: VecDeque<String>,
 }
@@ -56,37 +56,39 @@ pub enum Claim {
     /// It is the first: do it, then `settle` the key.
     First,
     /// Give this answer again.
-    Replay(Answer),
+    Replay(ApiResponse),
     /// 409.
-    Clash(Refusal),
+    Conflict(ApiError),
 }
 
-impl Keys {
+impl IdempotencyKeys {
     /// Claims the key for a request.
     pub fn claim(&mut self, key: &str, fingerprint: Fingerprint) -> Claim {
         match self.records.get(key) {
             Some(record) if record.fingerprint != fingerprint => {
-                Claim::Clash(Refusal::Conflict("This idempotency key belongs to a different request."))
+                Claim::Conflict(ApiError::Conflict("This idempotency key belongs to a different request."))
             }
-            Some(Record { answer: None, .. }) => {
-                Claim::Clash(Refusal::Conflict("The first request with this idempotency key is still running."))
+            Some(StoredKey { answer: None, .. }) => {
+                Claim::Conflict(ApiError::Conflict("The first request with this idempotency key is still running."))
             }
-            Some(Record { answer: Some(answer), .. }) => Claim::Replay(Answer { replayed: true, ..answer.clone() }),
+            Some(StoredKey { answer: Some(answer), .. }) => {
+                Claim::Replay(ApiResponse { is_replay: true, ..answer.clone() })
+            }
             None => {
-                if self.order.len() >= MOST_KEYS
+                if self.order.len() >= MAX_KEYS
                     && let Some(oldest) = self.order.pop_front()
                 {
                     self.records.remove(&oldest);
                 }
                 self.order.push_back(key.to_owned());
-                self.records.insert(key.to_owned(), Record { fingerprint, answer: None });
+                self.records.insert(key.to_owned(), StoredKey { fingerprint, answer: None });
                 Claim::First
             }
         }
     }
 
     /// Keeps the answer of the first request. A key that a reset has swept away meanwhile stays away.
-    pub fn settle(&mut self, key: &str, answer: &Answer) {
+    pub fn settle(&mut self, key: &str, answer: &ApiResponse) {
         if let Some(record) = self.records.get_mut(key) {
             record.answer = Some(answer.clone());
         }
@@ -99,22 +101,22 @@ mod tests {
 
     #[test]
     fn a_key_runs_then_replays_and_never_serves_another_request() {
-        let mut keys = Keys::default();
+        let mut keys = IdempotencyKeys::default();
         let (mine, other) = (fingerprint("POST", "/a", b"{}"), fingerprint("POST", "/a", b"[]"));
         assert!(matches!(keys.claim("0123456789", mine), Claim::First));
-        assert!(matches!(keys.claim("0123456789", mine), Claim::Clash(_)));
-        keys.settle("0123456789", &Answer::from(Refusal::NotFound));
-        assert!(matches!(keys.claim("0123456789", mine), Claim::Replay(answer) if answer.replayed));
-        assert!(matches!(keys.claim("0123456789", other), Claim::Clash(_)));
+        assert!(matches!(keys.claim("0123456789", mine), Claim::Conflict(_)));
+        keys.settle("0123456789", &ApiResponse::from(ApiError::NotFound));
+        assert!(matches!(keys.claim("0123456789", mine), Claim::Replay(answer) if answer.is_replay));
+        assert!(matches!(keys.claim("0123456789", other), Claim::Conflict(_)));
     }
 
     #[test]
     fn the_oldest_key_goes_when_there_are_too_many() {
-        let mut keys = Keys::default();
-        for number in 0..=MOST_KEYS {
+        let mut keys = IdempotencyKeys::default();
+        for number in 0..=MAX_KEYS {
             keys.claim(&format!("key-{number:06}"), [0; 32]);
         }
-        assert_eq!((keys.records.len(), keys.order.len()), (MOST_KEYS, MOST_KEYS));
+        assert_eq!((keys.records.len(), keys.order.len()), (MAX_KEYS, MAX_KEYS));
         assert!(!keys.records.contains_key("key-000000"));
     }
 

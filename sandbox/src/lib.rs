@@ -9,28 +9,28 @@
 mod router;
 mod server;
 
-mod damage;
-mod exchange;
+mod call;
 mod fault;
+mod fault_injection;
 mod idempotency;
-mod scope;
+mod tenant;
 
-mod answer;
 mod listing;
 mod operation;
-mod rules;
-mod shape;
+mod parse_body;
+mod response;
+mod validation;
 mod view;
 
 mod customer;
-mod members;
+mod enums;
 mod random;
 mod screening;
 pub mod seed;
 mod state;
+mod store;
 mod timestamp;
-mod words;
-mod world;
+mod unknown_members;
 
 mod control;
 mod webhook;
@@ -42,7 +42,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use state::Sandbox;
-use webhook::Post;
+use webhook::WebhookSender;
 
 /// What the sandbox is started with.
 pub struct Settings {
@@ -58,7 +58,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     // A token of its own, so that a sandbox that fails does not stop what it was started by.
     let shutdown = shutdown.child_token();
     let _ended = shutdown.clone().drop_guard();
-    let post = Post::start(shutdown.clone())?;
-    let sandbox = Sandbox::new(scope::digest(&settings.default_key), post, shutdown.clone());
+    let post = WebhookSender::start(shutdown.clone())?;
+    let sandbox = Sandbox::new(tenant::digest(&settings.default_key), post, shutdown.clone());
     server::run(listener, router::router(Arc::new(sandbox)), shutdown).await
 }

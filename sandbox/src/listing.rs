@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use url::form_urlencoded;
 
-use super::answer::Problem;
 use super::customer::Customer;
-use super::timestamp::{self, Moment};
-use super::words::{Kind, SortBy, SortOrder, Status};
-use super::world::World;
+use super::enums::{CustomerStatus, CustomerType, SortBy, SortOrder};
+use super::response::FieldProblem;
+use super::store::CustomerStore;
+use super::timestamp::{self, Timestamp};
 
 /// The largest page (seen in `meta`).
 pub const MAX_PAGE_SIZE: u32 = 1000;
@@ -27,13 +27,13 @@ pub struct Query {
     pub sort_by: SortBy,
     /// `asc` unless asked otherwise.
     pub sort_order: SortOrder,
-    created_from: Option<Moment>,
-    created_to: Option<Moment>,
+    created_from: Option<Timestamp>,
+    created_to: Option<Timestamp>,
     name: Option<String>,
     email: Option<String>,
     external_id: Option<String>,
-    statuses: Vec<Status>,
-    kinds: Vec<Kind>,
+    statuses: Vec<CustomerStatus>,
+    kinds: Vec<CustomerType>,
     search_text: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub struct Page {
 
 impl Query {
     /// Reads a query string; gives back all that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+    pub fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
         let mut query = Self::default();
         let mut problems = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
@@ -77,15 +77,17 @@ impl Query {
         if problems.is_empty() { Ok(query) } else { Err(problems) }
     }
 
-    fn take(&mut self, name: &str, value: &str, problems: &mut Vec<Problem>) {
+    fn take(&mut self, name: &str, value: &str, problems: &mut Vec<FieldProblem>) {
         match name {
             "page_number" => match value.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok()) {
                 Some(number) if number > 0 => self.page_number = number,
-                _ => problems.push(Problem::at(name, "Must be a whole number from 1.")),
+                _ => problems.push(FieldProblem::at(name, "Must be a whole number from 1.")),
             },
             "page_size" => match value.parse() {
                 Ok(size) if (1..=MAX_PAGE_SIZE).contains(&size) => self.page_size = size,
-                _ => problems.push(Problem::at(name, format!("Must be a whole number from 1 to {MAX_PAGE_SIZE}."))),
+                _ => {
+                    problems.push(FieldProblem::at(name, format!("Must be a whole number from 1 to {MAX_PAGE_SIZE}.")))
+                }
             },
             "sort_by" => match SortBy::parse(value) {
                 Some(word) => self.sort_by = word,
@@ -98,7 +100,7 @@ impl Query {
             "created_from" | "created_to" => {
                 let moment = timestamp::parse(value);
                 if moment.is_none() {
-                    problems.push(Problem::at(name, "Must be a date-time."));
+                    problems.push(FieldProblem::at(name, "Must be a date-time."));
                 }
                 if name == "created_from" { self.created_from = moment } else { self.created_to = moment }
             }
@@ -107,16 +109,16 @@ impl Query {
             "external_id" => self.external_id = Some(value.to_owned()),
             "search_text" => self.search_text = Some(value.to_lowercase()),
             // Python, Node and .NET join the words with commas, Ruby repeats the key: both are taken.
-            "status" => words(value, Status::parse, &mut self.statuses)
-                .unwrap_or_else(|()| problems.push(unknown(name, Status::WORDS))),
-            "types" => words(value, Kind::parse, &mut self.kinds)
-                .unwrap_or_else(|()| problems.push(unknown(name, Kind::WORDS))),
+            "status" => parse_words(value, CustomerStatus::parse, &mut self.statuses)
+                .unwrap_or_else(|()| problems.push(unknown(name, CustomerStatus::WORDS))),
+            "types" => parse_words(value, CustomerType::parse, &mut self.kinds)
+                .unwrap_or_else(|()| problems.push(unknown(name, CustomerType::WORDS))),
             _ => {}
         }
     }
 
     /// Whether a customer passes every filter.
-    fn admits(&self, customer: &Customer) -> bool {
+    fn matches(&self, customer: &Customer) -> bool {
         let holds = |part: &Option<String>, check: &dyn Fn(&str) -> bool| part.as_deref().is_none_or(check);
         (self.statuses.is_empty() || self.statuses.contains(&customer.status))
             && (self.kinds.is_empty() || self.kinds.contains(&customer.kind))
@@ -125,15 +127,15 @@ impl Query {
             && holds(&self.external_id, &|id| customer.external_id.as_deref() == Some(id))
             && holds(&self.email, &|email| customer.email_key() == email)
             && holds(&self.name, &|part| customer.name_key().contains(part))
-            && holds(&self.search_text, &|part| searched(customer, part))
+            && holds(&self.search_text, &|part| matches_search(customer, part))
     }
 
     /// The page that is asked for; beyond the end it is empty and the total is still true.
-    pub fn page(&self, world: &World) -> Page {
+    pub fn page(&self, world: &CustomerStore) -> Page {
         let skipped = (self.page_number as usize - 1).saturating_mul(self.page_size as usize);
         let mut page = Page { customers: Vec::new(), total_items: 0 };
         let mut collect = |customer: &Arc<Customer>| {
-            if self.admits(customer) {
+            if self.matches(customer) {
                 if page.total_items >= skipped && page.customers.len() < self.page_size as usize {
                     page.customers.push(Arc::clone(customer));
                 }
@@ -146,7 +148,7 @@ impl Query {
 }
 
 /// Open point 6: which fields `search_text` looks at is not said; these four are.
-fn searched(customer: &Customer, part: &str) -> bool {
+fn matches_search(customer: &Customer, part: &str) -> bool {
     let external_id = customer.external_id.as_deref().unwrap_or_default().to_lowercase();
     customer.name_key().contains(part)
         || customer.email_key().contains(part)
@@ -154,15 +156,15 @@ fn searched(customer: &Customer, part: &str) -> bool {
         || external_id.contains(part)
 }
 
-fn words<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) -> Result<(), ()> {
+fn parse_words<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) -> Result<(), ()> {
     for word in value.split(',') {
         into.push(parse(word.trim()).ok_or(())?);
     }
     Ok(())
 }
 
-fn unknown(name: &str, accepted: &[&str]) -> Problem {
-    Problem::at(name, format!("Must be one of: {}.", accepted.join(", ")))
+fn unknown(name: &str, accepted: &[&str]) -> FieldProblem {
+    FieldProblem::at(name, format!("Must be one of: {}.", accepted.join(", ")))
 }
 
 #[cfg(test)]
@@ -171,7 +173,7 @@ mod tests {
     use crate::seed;
 
     fn ids(text: &str) -> Vec<uuid::Uuid> {
-        let page = Query::parse(text).expect("a good query").page(&seed::world());
+        let page = Query::parse(text).expect("a good query").page(&seed::seeded_store());
         page.customers.iter().map(|customer| customer.id).collect()
     }
 
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn descending_is_ascending_backwards_but_for_customers_that_are_equal() {
-        let world = seed::world();
+        let world = seed::seeded_store();
         let key = |id: &uuid::Uuid, sort_by: &str| {
             let customer = world.get(*id).expect("a seeded customer");
             if sort_by == "name" { customer.name_key() } else { customer.created_at.to_rfc3339() }
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn date_bounds_are_inclusive() {
-        let world = seed::world();
+        let world = seed::seeded_store();
         let ada = world.get(seed::ADA).expect("a seeded customer").created_at.to_rfc3339().replace('+', "%2B");
         assert_eq!(ids(&format!("created_from={ada}&created_to={ada}")), [seed::ADA]);
     }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use uuid::Uuid;
 
-use super::answer::{Answer, Refusal};
 use super::customer::Customer;
-use super::members;
-use super::timestamp::Spelling;
-use super::view::{self, Sight};
-use super::world::World;
+use super::response::{ApiError, ApiResponse};
+use super::store::CustomerStore;
+use super::timestamp::TimestampFormat;
+use super::unknown_members;
+use super::view::{self, Visibility};
 
 pub use write::settle;
 
@@ -44,7 +44,7 @@ pub enum Operation {
 }
 
 /// What a call brings along.
-pub struct Call<'a> {
+pub struct OperationInput<'a> {
     /// From the path; nil for the two without.
     pub id: Uuid,
     /// The query string, or an empty one.
@@ -56,9 +56,9 @@ pub struct Call<'a> {
 }
 
 /// What a call came to.
-pub struct Effect {
+pub struct OperationResult {
     /// What the caller is told.
-    pub answer: Answer,
+    pub response: ApiResponse,
     /// The customer that was written, and how; `None` where nothing took effect.
     pub change: Option<Change>,
 }
@@ -68,12 +68,12 @@ pub struct Change {
     /// The customer after it, or as it was before a delete.
     pub customer: Arc<Customer>,
     /// Which kind of news it is.
-    pub news: News,
+    pub event: EventKind,
 }
 
 /// What the world is told about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum EventKind {
     /// `customer.created.v1`, then `customer.event.v1`.
     Created,
     /// `customer.event.v1`.
@@ -124,7 +124,7 @@ impl Operation {
     }
 
     /// The operation of such a name.
-    pub fn of_route(route: &str) -> Option<Self> {
+    pub fn from_route(route: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.route() == route)
     }
 
@@ -144,7 +144,7 @@ impl Operation {
     }
 
     /// Does it.
-    pub fn perform(self, world: &mut World, call: &Call<'_>) -> Effect {
+    pub fn perform(self, world: &mut CustomerStore, call: &OperationInput<'_>) -> OperationResult {
         let outcome = match self {
             Self::List => read::list(world, call.query),
             Self::Get => read::get(world, call.id),
@@ -156,33 +156,38 @@ impl Operation {
             Self::Decide => write::decide(world, call.id, call.body),
             Self::Refresh => write::refresh(world, call.id),
         };
-        outcome.unwrap_or_else(|refusal| Effect { answer: refusal.into(), change: None })
+        outcome.unwrap_or_else(|refusal| OperationResult { response: refusal.into(), change: None })
     }
 }
 
 /// What a read comes to.
-fn told(answer: Answer) -> Effect {
-    Effect { answer, change: None }
+fn read_result(answer: ApiResponse) -> OperationResult {
+    OperationResult { response: answer, change: None }
 }
 
 /// What a write comes to: the customer, masked. Seven digits and `Z` were seen on POST only; for the other
 /// writes they are assumed.
-fn written(status: StatusCode, customer: Arc<Customer>, news: News) -> Effect {
-    let answer = shown(status, &customer, Sight::Masked, Spelling::Write);
-    Effect { answer, change: Some(Change { customer, news }) }
+fn write_result(status: StatusCode, customer: Arc<Customer>, news: EventKind) -> OperationResult {
+    let answer = customer_response(status, &customer, Visibility::Masked, TimestampFormat::Write);
+    OperationResult { response: answer, change: Some(Change { customer, event: news }) }
 }
 
 /// One customer, with the members that the contract does not have.
-fn shown(status: StatusCode, customer: &Customer, sight: Sight, spelling: Spelling) -> Answer {
-    let whole = view::whole(customer, sight, spelling);
-    if customer.more.is_empty() {
-        return Answer::object(status, &whole);
+fn customer_response(
+    status: StatusCode,
+    customer: &Customer,
+    sight: Visibility,
+    spelling: TimestampFormat,
+) -> ApiResponse {
+    let whole = view::full_customer(customer, sight, spelling);
+    if customer.unknown_members.is_empty() {
+        return ApiResponse::from_object(status, &whole);
     }
     let mut record = serde_json::to_value(&whole).unwrap_or_default();
-    members::add(&mut record, &customer.more);
-    Answer::object(status, &record)
+    unknown_members::add(&mut record, &customer.unknown_members);
+    ApiResponse::from_object(status, &record)
 }
 
-fn find(world: &World, id: Uuid) -> Result<&Arc<Customer>, Refusal> {
-    world.get(id).ok_or(Refusal::NotFound)
+fn find(world: &CustomerStore, id: Uuid) -> Result<&Arc<Customer>, ApiError> {
+    world.get(id).ok_or(ApiError::NotFound)
 }

@@ -12,21 +12,21 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get, on, post, put};
 use http::Method;
 
-use super::answer;
+use super::call::handle;
 use super::control;
-use super::exchange::exchange;
 use super::operation::Operation;
+use super::response;
 use super::state::Sandbox;
 
 /// The whole sandbox.
 pub fn router(sandbox: Arc<Sandbox>) -> Router {
     let door = Router::new()
-        .route("/_sandbox/calls", get(control::calls).delete(control::forget_calls))
+        .route("/_sandbox/calls", get(control::calls).delete(control::reset_calls))
         .route("/_sandbox/writes", get(control::writes))
         .route("/_sandbox/latency", put(control::set_latency))
         .route("/_sandbox/faults", get(control::faults).post(control::add_fault).delete(control::clear_faults))
-        .route("/_sandbox/customers", post(control::plant))
-        .route("/_sandbox/customers/{id}", put(control::change))
+        .route("/_sandbox/customers", post(control::add_customers))
+        .route("/_sandbox/customers/{id}", put(control::change_customer))
         .route("/_sandbox/webhook", put(control::set_webhook).delete(control::unset_webhook))
         .route("/_sandbox/reset", post(control::reset))
         .layer(DefaultBodyLimit::max(64 * 1024));
@@ -38,7 +38,7 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
 }
 
 fn answered_by(operation: Operation) -> MethodRouter<Arc<Sandbox>> {
-    let handler = move |State(sandbox): State<Arc<Sandbox>>, request: Request| exchange(sandbox, operation, request);
+    let handler = move |State(sandbox): State<Arc<Sandbox>>, request: Request| handle(sandbox, operation, request);
     let filter = match operation.method() {
         Method::POST => MethodFilter::POST,
         Method::PUT => MethodFilter::PUT,
@@ -51,7 +51,7 @@ fn answered_by(operation: Operation) -> MethodRouter<Arc<Sandbox>> {
 
 async fn unknown(uri: Uri) -> Response {
     if uri.path().starts_with("/_sandbox") {
-        return control::unknown();
+        return control::unknown_route();
     }
-    answer::unknown_route()
+    response::unknown_route()
 }

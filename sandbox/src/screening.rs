@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 pub use findings::screen;
 pub use insights::Insights;
-pub use showcase::every_module;
+pub use showcase::full_screening;
 
-use super::timestamp::{Moment, Spelling};
-use super::words::{Correlation, Decision};
+use super::enums::{Correlation, Decision};
+use super::timestamp::{Timestamp, TimestampFormat};
 
 /// `identity_details`.
 #[derive(Clone, Serialize)]
@@ -47,10 +47,10 @@ pub struct Screening {
     pub watch_list: Option<WatchList>,
     /// When it was begun. Reviews are only ever read, so the spelling is the read's.
     #[serde(serialize_with = "as_read")]
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// When it last changed.
     #[serde(serialize_with = "as_read")]
-    pub updated_at: Moment,
+    pub updated_at: Timestamp,
 }
 
 /// One module of the breakdown.
@@ -132,6 +132,6 @@ pub struct Match {
     pub urls: Vec<&'static str>,
 }
 
-fn as_read<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&Spelling::Read.of(*moment))
+fn as_read<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&TimestampFormat::Read.format(*moment))
 }

@@ -10,7 +10,7 @@ mod people;
 
 use uuid::Uuid;
 
-use super::world::World;
+use super::store::CustomerStore;
 
 pub use people::person;
 
@@ -38,14 +38,14 @@ pub const RHEA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0006
 pub const COUNT: usize = 250;
 
 /// A fresh world.
-pub fn world() -> World {
-    let mut world = World::default();
-    for customer in documented::all() {
-        world.put(customer);
+pub fn seeded_store() -> CustomerStore {
+    let mut store = CustomerStore::default();
+    for customer in documented::documented_customers() {
+        store.upsert(customer);
     }
-    let drawn = COUNT - world.len();
-    world.plant(u32::try_from(drawn).unwrap_or_default());
-    world
+    let drawn = COUNT - store.len();
+    store.add_seeded(u32::try_from(drawn).unwrap_or_default());
+    store
 }
 
 #[cfg(test)]
@@ -53,17 +53,21 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::words::{Kind, SortBy, SortOrder, Status};
+    use crate::enums::{CustomerStatus, CustomerType, SortBy, SortOrder};
 
     fn counted<T: Eq + std::hash::Hash>(of: fn(&crate::customer::Customer) -> T) -> usize {
-        world().in_order(SortBy::Name, SortOrder::Ascending).map(|customer| of(customer)).collect::<HashSet<_>>().len()
+        seeded_store()
+            .in_order(SortBy::Name, SortOrder::Ascending)
+            .map(|customer| of(customer))
+            .collect::<HashSet<_>>()
+            .len()
     }
 
     #[test]
     fn every_kind_and_every_status_occurs() {
-        assert_eq!(world().len(), COUNT);
-        assert_eq!(counted(|customer| customer.kind), Kind::WORDS.len());
-        assert_eq!(counted(|customer| customer.status), Status::WORDS.len());
+        assert_eq!(seeded_store().len(), COUNT);
+        assert_eq!(counted(|customer| customer.kind), CustomerType::WORDS.len());
+        assert_eq!(counted(|customer| customer.status), CustomerStatus::WORDS.len());
         assert_eq!(counted(|customer| customer.address.is_some()), 2);
         assert_eq!(counted(|customer| customer.profile.is_some()), 2);
         assert_eq!(counted(|customer| customer.metadata.is_some()), 2);
@@ -73,8 +77,8 @@ mod tests {
 
     #[test]
     fn seeded_people_keep_the_rules_for_created_ones() {
-        use crate::{rules, shape::Draft};
-        for customer in world().in_order(SortBy::CreatedAt, SortOrder::Ascending) {
+        use crate::{parse_body::Draft, validation};
+        for customer in seeded_store().in_order(SortBy::CreatedAt, SortOrder::Ascending) {
             let customer = customer.as_ref().clone();
             let draft = Draft {
                 name: customer.name,
@@ -86,15 +90,15 @@ mod tests {
                 external_id: customer.external_id,
                 metadata: customer.metadata,
             };
-            assert_eq!(rules::problems(&draft, customer.kind), [], "{}", customer.id);
+            assert_eq!(validation::validate(&draft, customer.kind), [], "{}", customer.id);
             assert_eq!(customer.id.get_version_num(), 7);
         }
     }
 
     #[test]
     fn a_world_holds_as_many_people_as_were_planted() {
-        let mut world = world();
-        world.plant(2500);
+        let mut world = seeded_store();
+        world.add_seeded(2500);
         assert_eq!(world.len(), COUNT + 2500);
     }
 }

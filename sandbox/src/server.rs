@@ -23,10 +23,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-const MOST_CONNECTIONS: usize = 2048;
-const GRACE: Duration = Duration::from_secs(1);
+const MAX_CONNECTIONS: usize = 2048;
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// A failed accept is mostly for want of file handles; trying again at once would only spin.
-const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// The connection that a request came by.
 #[derive(Clone, Default)]
@@ -37,7 +37,7 @@ pub struct Connection {
 
 impl Connection {
     /// Ends the connection with a TCP reset.
-    pub fn cut(&self) {
+    pub fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
         self.ended.cancel();
     }
@@ -45,7 +45,7 @@ impl Connection {
 
 /// Accepts and serves until `shutdown`, then waits a second at most.
 pub async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Some(permit) = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {
         let permit = permit.map_err(io::Error::other)?;
@@ -60,14 +60,14 @@ pub async fn run(listener: TcpListener, router: Router, shutdown: CancellationTo
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "sandbox could not accept a connection");
-                sleep(AFTER_FAILED_ACCEPT).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
     let all_done = async { while connections.join_next().await.is_some() {} };
-    let _late = timeout(GRACE, all_done).await;
+    let _late = timeout(SHUTDOWN_GRACE, all_done).await;
     connections.shutdown().await;
     Ok(())
 }
@@ -77,7 +77,7 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Cancellat
     let _without = stream.set_nodelay(true);
     let connection = Connection::default();
     let ended = connection.ended.clone();
-    let wire = Wire { stream, reset: Arc::clone(&connection.reset) };
+    let wire = ResettableStream { stream, reset: Arc::clone(&connection.reset) };
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(connection.clone());
@@ -100,12 +100,12 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Cancellat
 }
 
 /// A stream that is closed by a reset where a fault asked for one.
-struct Wire {
+struct ResettableStream {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
 }
 
-impl Drop for Wire {
+impl Drop for ResettableStream {
     fn drop(&mut self) {
         if self.reset.load(Ordering::Relaxed) {
             // Where this fails the connection is closed all the same, only more politely.
@@ -114,13 +114,13 @@ impl Drop for Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ResettableStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ResettableStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -15,44 +15,44 @@ use uuid::Uuid;
 
 use super::fault::Faults;
 use super::operation::{Change, Operation};
-use super::scope::{Scope, Token};
 use super::seed;
-use super::webhook::Post;
-use super::world::World;
+use super::store::CustomerStore;
+use super::tenant::{Tenant, TokenDigest};
+use super::webhook::WebhookSender;
 
-const MOST_WORLDS: usize = 64;
-const MOST_WRITES: usize = 10_000;
+const MAX_STORES: usize = 64;
+const MAX_LOGGED_WRITES: usize = 10_000;
 
 /// A world that calls share.
-pub type SharedWorld = Arc<Mutex<World>>;
+pub type SharedStore = Arc<Mutex<CustomerStore>>;
 
 /// The state of one sandbox.
 pub struct Sandbox {
     /// The token on whose world control calls without one act.
-    pub default_token: Token,
+    pub default_token: TokenDigest,
     /// Faults that wait for a call.
     pub faults: Faults,
     /// Events on their way out.
-    pub post: Post,
+    pub webhooks: WebhookSender,
     /// Cancelled when the sandbox stops.
     pub shutdown: CancellationToken,
-    seed: World,
-    worlds: Mutex<Worlds>,
+    seed: CustomerStore,
+    stores: Mutex<TenantStores>,
     calls: Mutex<BTreeMap<String, u64>>,
-    writes: Mutex<VecDeque<(Token, Write)>>,
+    writes: Mutex<VecDeque<(TokenDigest, LoggedWrite)>>,
     latency_ms: AtomicU64,
 }
 
 #[derive(Default)]
-struct Worlds {
-    by_scope: HashMap<Scope, (SharedWorld, u64)>,
+struct TenantStores {
+    by_tenant: HashMap<Tenant, (SharedStore, u64)>,
     /// Counts uses, for "last used".
     uses: u64,
 }
 
 /// A write that took effect, as `GET /_sandbox/writes` shows it.
 #[derive(Clone, Serialize)]
-pub struct Write {
+pub struct LoggedWrite {
     /// The HTTP method.
     pub method: String,
     /// The path, with `{id}` for the id.
@@ -67,20 +67,20 @@ pub struct Write {
 
 /// Locks for a moment. A panic elsewhere while it was held must not take the whole sandbox down, and no
 /// holder leaves anything half done.
-pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sandbox {
     /// A fresh sandbox.
-    pub fn new(default_token: Token, post: Post, shutdown: CancellationToken) -> Self {
+    pub fn new(default_token: TokenDigest, post: WebhookSender, shutdown: CancellationToken) -> Self {
         Self {
             default_token,
             faults: Faults::default(),
-            post,
+            webhooks: post,
             shutdown,
-            seed: seed::world(),
-            worlds: Mutex::default(),
+            seed: seed::seeded_store(),
+            stores: Mutex::default(),
             calls: Mutex::default(),
             writes: Mutex::default(),
             latency_ms: AtomicU64::new(0),
@@ -88,74 +88,74 @@ impl Sandbox {
     }
 
     /// The world of a scope, seeded on first use. The one that was not used for longest makes room.
-    pub fn world(&self, scope: Scope) -> SharedWorld {
-        let mut worlds = held(&self.worlds);
+    pub fn store(&self, scope: Tenant) -> SharedStore {
+        let mut worlds = lock(&self.stores);
         worlds.uses += 1;
         let uses = worlds.uses;
-        if let Some((world, used)) = worlds.by_scope.get_mut(&scope) {
+        if let Some((world, used)) = worlds.by_tenant.get_mut(&scope) {
             *used = uses;
             return Arc::clone(world);
         }
-        if worlds.by_scope.len() >= MOST_WORLDS
-            && let Some(oldest) = worlds.by_scope.iter().min_by_key(|(_, (_, used))| *used).map(|(scope, _)| *scope)
+        if worlds.by_tenant.len() >= MAX_STORES
+            && let Some(oldest) = worlds.by_tenant.iter().min_by_key(|(_, (_, used))| *used).map(|(scope, _)| *scope)
         {
-            worlds.by_scope.remove(&oldest);
+            worlds.by_tenant.remove(&oldest);
         }
         let world = Arc::new(Mutex::new(self.seed.clone()));
-        worlds.by_scope.insert(scope, (Arc::clone(&world), uses));
+        worlds.by_tenant.insert(scope, (Arc::clone(&world), uses));
         world
     }
 
     /// Back to the seed: the token's worlds and its log, and the whole sandbox's latency, faults and counts.
     /// The webhook stays: it is where news goes, not data.
-    pub fn reset(&self, token: Token) {
+    pub fn reset(&self, token: TokenDigest) {
         let worlds: Vec<_> = {
-            let worlds = held(&self.worlds);
-            let own = worlds.by_scope.iter().filter(|(scope, _)| scope.token == token);
+            let worlds = lock(&self.stores);
+            let own = worlds.by_tenant.iter().filter(|(scope, _)| scope.token == token);
             own.map(|(_, (world, _))| Arc::clone(world)).collect()
         };
         // In place, so that a call under way and a screening to come meet the fresh world, not a lost one.
         for world in worlds {
-            *held(&world) = self.seed.clone();
+            *lock(&world) = self.seed.clone();
         }
-        held(&self.writes).retain(|(owner, _)| *owner != token);
+        lock(&self.writes).retain(|(owner, _)| *owner != token);
         self.set_latency(Duration::ZERO);
         self.faults.clear();
-        self.forget_calls();
+        self.reset_calls();
     }
 
     /// Counts a call when it arrives.
-    pub fn count(&self, operation: Operation) {
-        *held(&self.calls).entry(operation.route()).or_default() += 1;
+    pub fn count_call(&self, operation: Operation) {
+        *lock(&self.calls).entry(operation.route()).or_default() += 1;
     }
 
     /// The counts, as `GET /_sandbox/calls` shows them.
     pub fn calls(&self) -> Value {
-        let calls = held(&self.calls);
+        let calls = lock(&self.calls);
         json!({"total": calls.values().sum::<u64>(), "calls": *calls})
     }
 
     /// Counts from zero.
-    pub fn forget_calls(&self) {
-        held(&self.calls).clear();
+    pub fn reset_calls(&self) {
+        lock(&self.calls).clear();
     }
 
     /// Logs a write that took effect and posts its news. Called while the world is held, so that log and
     /// news have the order of the writes.
-    pub fn took_effect(&self, scope: Scope, change: &Change, write: Option<Write>) {
+    pub fn record_write(&self, scope: Tenant, change: &Change, write: Option<LoggedWrite>) {
         if let Some(write) = write {
-            let mut writes = held(&self.writes);
-            if writes.len() >= MOST_WRITES {
+            let mut writes = lock(&self.writes);
+            if writes.len() >= MAX_LOGGED_WRITES {
                 writes.pop_front();
             }
             writes.push_back((scope.token, write));
         }
-        self.post.announce(scope, change);
+        self.webhooks.enqueue(scope, change);
     }
 
     /// The token's writes, oldest first.
-    pub fn writes(&self, token: Token) -> Vec<Write> {
-        held(&self.writes).iter().filter(|(owner, _)| *owner == token).map(|(_, write)| write.clone()).collect()
+    pub fn writes(&self, token: TokenDigest) -> Vec<LoggedWrite> {
+        lock(&self.writes).iter().filter(|(owner, _)| *owner == token).map(|(_, write)| write.clone()).collect()
     }
 
     /// What is added to every answer of the API.

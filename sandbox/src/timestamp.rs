@@ -6,20 +6,20 @@
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, SubsecRound as _, Timelike as _, Utc};
 
 /// A moment, in UTC.
-pub type Moment = DateTime<Utc>;
+pub type Timestamp = DateTime<Utc>;
 
 /// Which spelling an answer uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
+pub enum TimestampFormat {
     /// `2026-07-07T06:21:44`: answers to GET.
     Read,
     /// `2026-07-07T06:21:44.1234567Z`: answers to POST (seen), to the other writes (assumed), events and `meta`.
     Write,
 }
 
-impl Spelling {
+impl TimestampFormat {
     /// The moment in this spelling.
-    pub fn of(self, moment: Moment) -> String {
+    pub fn format(self, moment: Timestamp) -> String {
         let seconds = moment.format("%Y-%m-%dT%H:%M:%S");
         match self {
             Self::Read => seconds.to_string(),
@@ -29,18 +29,18 @@ impl Spelling {
 }
 
 /// Now, in steps of 100 ns.
-pub fn now() -> Moment {
+pub fn now() -> Timestamp {
     Utc::now().trunc_subsecs(7)
 }
 
 /// Now, or one step after `previous` where the clock has not moved (or went back), so that two quick writes
 /// to one customer never carry the same `updated_at`.
-pub fn after(previous: Moment) -> Moment {
+pub fn after(previous: Timestamp) -> Timestamp {
     now().max(previous + Duration::nanoseconds(100))
 }
 
 /// Reads a bound of a list filter: with a zone, without one (UTC), or a plain date (its midnight).
-pub fn parse(text: &str) -> Option<Moment> {
+pub fn parse(text: &str) -> Option<Timestamp> {
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Some(moment.to_utc());
     }
@@ -53,14 +53,14 @@ pub fn parse(text: &str) -> Option<Moment> {
 mod tests {
     use super::*;
 
-    fn moment() -> Moment {
+    fn moment() -> Timestamp {
         parse("2026-07-07T06:21:44.1234567Z").expect("a date-time")
     }
 
     #[test]
     fn reads_show_whole_seconds_without_a_zone_and_writes_seven_digits() {
-        assert_eq!(Spelling::Read.of(moment()), "2026-07-07T06:21:44");
-        assert_eq!(Spelling::Write.of(moment()), "2026-07-07T06:21:44.1234567Z");
+        assert_eq!(TimestampFormat::Read.format(moment()), "2026-07-07T06:21:44");
+        assert_eq!(TimestampFormat::Write.format(moment()), "2026-07-07T06:21:44.1234567Z");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::customer::{Address, Configuration, Customer, Metadata, Profile, Representative};
-use super::timestamp::Spelling;
-use super::words::{Kind, Status};
+use super::enums::{CustomerStatus, CustomerType};
+use super::timestamp::TimestampFormat;
 
 /// How a starred date of birth looks (seen).
 pub const DOB_MASK: &str = "****-**-**";
@@ -23,18 +23,18 @@ pub const IP_MASK: &str = "**.**.**.**";
 
 /// Whether personal data is starred.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub enum Visibility {
     /// Every answer but one.
     Masked,
     /// The answer of `…/unmasked`.
-    Clear,
+    Unmasked,
 }
 
-impl Sight {
-    fn of<'a>(self, value: Option<&'a str>, mask: &'a str) -> Option<&'a str> {
+impl Visibility {
+    fn apply<'a>(self, value: Option<&'a str>, mask: &'a str) -> Option<&'a str> {
         match self {
             Self::Masked => value.map(|_| mask),
-            Self::Clear => value,
+            Self::Unmasked => value,
         }
     }
 }
@@ -45,27 +45,27 @@ pub struct Summary<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
-    kind: Kind,
+    kind: CustomerType,
     email: &'a str,
     phone: &'a str,
     external_id: Option<&'a str>,
-    status: Status,
+    status: CustomerStatus,
     created_at: String,
     updated_at: String,
 }
 
 /// The fourteen fields of a customer.
 #[derive(Serialize)]
-pub struct Whole<'a> {
+pub struct FullCustomer<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
-    kind: Kind,
+    kind: CustomerType,
     email: &'a str,
     phone: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
-    status: Status,
+    status: CustomerStatus,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,16 +80,16 @@ pub struct Whole<'a> {
 
 /// The thirteen fields of an event: no `config`, and the profile flat and without representatives.
 #[derive(Serialize)]
-pub struct Event<'a> {
+pub struct EventData<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
-    kind: Kind,
+    kind: CustomerType,
     email: &'a str,
     phone: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
-    status: Status,
+    status: CustomerStatus,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,14 +147,14 @@ pub fn summary(customer: &Customer) -> Summary<'_> {
         phone: &customer.phone,
         external_id: customer.external_id.as_deref(),
         status: customer.status,
-        created_at: Spelling::Read.of(customer.created_at),
-        updated_at: Spelling::Read.of(customer.updated_at),
+        created_at: TimestampFormat::Read.format(customer.created_at),
+        updated_at: TimestampFormat::Read.format(customer.updated_at),
     }
 }
 
 /// The whole customer.
-pub fn whole(customer: &Customer, sight: Sight, spelling: Spelling) -> Whole<'_> {
-    Whole {
+pub fn full_customer(customer: &Customer, sight: Visibility, spelling: TimestampFormat) -> FullCustomer<'_> {
+    FullCustomer {
         id: customer.id,
         name: &customer.name,
         kind: customer.kind,
@@ -162,8 +162,8 @@ pub fn whole(customer: &Customer, sight: Sight, spelling: Spelling) -> Whole<'_>
         phone: &customer.phone,
         external_id: customer.external_id.as_deref(),
         status: customer.status,
-        created_at: spelling.of(customer.created_at),
-        updated_at: spelling.of(customer.updated_at),
+        created_at: spelling.format(customer.created_at),
+        updated_at: spelling.format(customer.updated_at),
         address: customer.address.as_ref(),
         compliance_profile: customer.profile.as_ref().map(|profile| profile_view(profile, sight)),
         device: device(customer, sight),
@@ -173,8 +173,8 @@ pub fn whole(customer: &Customer, sight: Sight, spelling: Spelling) -> Whole<'_>
 }
 
 /// The customer as an event carries it: always masked.
-pub fn event(customer: &Customer) -> Event<'_> {
-    Event {
+pub fn event_data(customer: &Customer) -> EventData<'_> {
+    EventData {
         id: customer.id,
         name: &customer.name,
         kind: customer.kind,
@@ -182,27 +182,28 @@ pub fn event(customer: &Customer) -> Event<'_> {
         phone: &customer.phone,
         external_id: customer.external_id.as_deref(),
         status: customer.status,
-        created_at: Spelling::Write.of(customer.created_at),
-        updated_at: Spelling::Write.of(customer.updated_at),
+        created_at: TimestampFormat::Write.format(customer.created_at),
+        updated_at: TimestampFormat::Write.format(customer.updated_at),
         address: customer.address.as_ref(),
         compliance_profile: customer.profile.as_ref().map(flat_profile),
-        device: device(customer, Sight::Masked),
+        device: device(customer, Visibility::Masked),
         metadata: customer.metadata.as_ref(),
     }
 }
 
-fn device(customer: &Customer, sight: Sight) -> Device<'_> {
+fn device(customer: &Customer, sight: Visibility) -> Device<'_> {
     let clear = Some(customer.ip_address.as_str());
-    Device { ip_address: sight.of(clear, IP_MASK).unwrap_or(IP_MASK) }
+    Device { ip_address: sight.apply(clear, IP_MASK).unwrap_or(IP_MASK) }
 }
 
-fn profile_view(profile: &Profile, sight: Sight) -> ProfileView<'_> {
+fn profile_view(profile: &Profile, sight: Visibility) -> ProfileView<'_> {
     match profile {
-        Profile::Individual { dob, ssn } => {
-            ProfileView::Individual { dob: sight.of(dob.as_deref(), DOB_MASK), ssn: sight.of(ssn.as_deref(), SSN_MASK) }
-        }
+        Profile::Individual { dob, ssn } => ProfileView::Individual {
+            dob: sight.apply(dob.as_deref(), DOB_MASK),
+            ssn: sight.apply(ssn.as_deref(), SSN_MASK),
+        },
         Profile::Business { ein, legal_business_name, representatives, website } => ProfileView::Business {
-            ein: sight.of(ein.as_deref(), EIN_MASK),
+            ein: sight.apply(ein.as_deref(), EIN_MASK),
             legal_business_name: legal_business_name.as_deref(),
             representatives: representatives.as_deref(),
             website: website.as_deref(),
@@ -211,7 +212,7 @@ fn profile_view(profile: &Profile, sight: Sight) -> ProfileView<'_> {
 }
 
 fn flat_profile(profile: &Profile) -> FlatProfile<'_> {
-    match profile_view(profile, Sight::Masked) {
+    match profile_view(profile, Visibility::Masked) {
         ProfileView::Individual { dob, ssn } => FlatProfile { dob, ssn, ..FlatProfile::default() },
         ProfileView::Business { ein, legal_business_name, website, .. } => {
             FlatProfile { ein, legal_business_name, website, ..FlatProfile::default() }
@@ -225,15 +226,15 @@ mod tests {
 
     use super::*;
 
-    fn shown(profile: &Profile, sight: Sight) -> Value {
+    fn shown(profile: &Profile, sight: Visibility) -> Value {
         to_value(profile_view(profile, sight)).expect("plain data")
     }
 
     #[test]
     fn a_person_is_starred_and_null_stays_null() {
         let profile = Profile::Individual { dob: Some("1980-02-03".into()), ssn: None };
-        assert_eq!(shown(&profile, Sight::Masked), json!({"dob": "****-**-**", "ssn": null}));
-        assert_eq!(shown(&profile, Sight::Clear), json!({"dob": "1980-02-03", "ssn": null}));
+        assert_eq!(shown(&profile, Visibility::Masked), json!({"dob": "****-**-**", "ssn": null}));
+        assert_eq!(shown(&profile, Visibility::Unmasked), json!({"dob": "1980-02-03", "ssn": null}));
     }
 
     #[test]
@@ -245,7 +246,7 @@ mod tests {
             website: None,
         };
         assert_eq!(
-            shown(&profile, Sight::Masked),
+            shown(&profile, Visibility::Masked),
             json!({"ein": "**-*******", "legal_business_name": "Blue Kettle LLC",
                    "representatives": [{"name": "Cy Doe", "email": null, "phone": null}]})
         );

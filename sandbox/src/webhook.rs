@@ -21,48 +21,48 @@ use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 use uuid::Uuid;
 
-use super::operation::{Change, News};
-use super::scope::{Scope, Token};
-use super::state::held;
+use super::operation::{Change, EventKind};
+use super::state::lock;
+use super::tenant::{Tenant, TokenDigest};
 use super::view;
 
 /// The `account_id` of events of a world without an account. Made up.
-pub const OWN_ACCOUNT: Uuid = Uuid::from_u128(0x0190_b000_0000_7000_8000_0000_0000_0001);
+pub const DEFAULT_ACCOUNT: Uuid = Uuid::from_u128(0x0190_b000_0000_7000_8000_0000_0000_0001);
 
 const QUEUE: usize = 1024;
-const MOST_ENDPOINTS: usize = 64;
-const TIME_OUT: Duration = Duration::from_secs(5);
+const MAX_ENDPOINTS: usize = 64;
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Far shorter than the vendor's (5 s, 5 min, …): a test will not wait that long.
-const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
 /// Where events go and how they are signed.
 #[derive(Clone)]
-pub struct Endpoint {
+pub struct WebhookEndpoint {
     url: Url,
     key: Vec<u8>,
 }
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct WebhookEvent<'a> {
     event_type: &'static str,
     event_id: Uuid,
     account_id: Uuid,
-    data: view::Event<'a>,
+    data: view::EventData<'a>,
 }
 
-struct Letter {
-    endpoint: Endpoint,
+struct Delivery {
+    endpoint: WebhookEndpoint,
     id: String,
     body: Bytes,
 }
 
 /// Takes the news of changes to the sending task.
-pub struct Post {
-    endpoints: Mutex<HashMap<Token, Endpoint>>,
-    queue: mpsc::Sender<Letter>,
+pub struct WebhookSender {
+    endpoints: Mutex<HashMap<TokenDigest, WebhookEndpoint>>,
+    queue: mpsc::Sender<Delivery>,
 }
 
-impl Endpoint {
+impl WebhookEndpoint {
     /// Checks address and secret; the text says what is accepted.
     pub fn parse(url: &str, secret: &str) -> Result<Self, String> {
         let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http");
@@ -80,16 +80,16 @@ impl Endpoint {
     }
 }
 
-impl Post {
+impl WebhookSender {
     /// Starts the task that sends, until `shutdown`.
     pub fn start(shutdown: CancellationToken) -> std::io::Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIME_OUT)
+            .timeout(DELIVERY_TIMEOUT)
             .build()
             .map_err(std::io::Error::other)?;
-        let (queue, mut letters) = mpsc::channel::<Letter>(QUEUE);
+        let (queue, mut letters) = mpsc::channel::<Delivery>(QUEUE);
         tokio::spawn(shutdown.run_until_cancelled_owned(async move {
             while let Some(letter) = letters.recv().await {
                 deliver(&client, &letter).await;
@@ -99,48 +99,48 @@ impl Post {
     }
 
     /// Sets the address of a token's events.
-    pub fn set(&self, token: Token, endpoint: Endpoint) -> Result<(), String> {
-        let mut endpoints = held(&self.endpoints);
-        if endpoints.len() >= MOST_ENDPOINTS && !endpoints.contains_key(&token) {
-            return Err(format!("there are {MOST_ENDPOINTS} webhooks already; DELETE /_sandbox/webhook takes one off"));
+    pub fn set(&self, token: TokenDigest, endpoint: WebhookEndpoint) -> Result<(), String> {
+        let mut endpoints = lock(&self.endpoints);
+        if endpoints.len() >= MAX_ENDPOINTS && !endpoints.contains_key(&token) {
+            return Err(format!("there are {MAX_ENDPOINTS} webhooks already; DELETE /_sandbox/webhook takes one off"));
         }
         endpoints.insert(token, endpoint);
         Ok(())
     }
 
     /// Sends no more events of this token.
-    pub fn unset(&self, token: Token) {
-        held(&self.endpoints).remove(&token);
+    pub fn unset(&self, token: TokenDigest) {
+        lock(&self.endpoints).remove(&token);
     }
 
     /// Puts the events of a change into the queue.
-    pub fn announce(&self, scope: Scope, change: &Change) {
-        let types: &[&'static str] = match change.news {
-            News::Created => &["customer.created.v1", "customer.event.v1"],
-            News::Changed => &["customer.event.v1"],
-            News::Deleted => &[],
+    pub fn enqueue(&self, scope: Tenant, change: &Change) {
+        let types: &[&'static str] = match change.event {
+            EventKind::Created => &["customer.created.v1", "customer.event.v1"],
+            EventKind::Changed => &["customer.event.v1"],
+            EventKind::Deleted => &[],
         };
-        let Some(endpoint) = held(&self.endpoints).get(&scope.token).cloned() else {
+        let Some(endpoint) = lock(&self.endpoints).get(&scope.token).cloned() else {
             return;
         };
         for &event_type in types {
-            let event = Event {
+            let event = WebhookEvent {
                 event_type,
                 event_id: Uuid::now_v7(),
-                account_id: scope.account.unwrap_or(OWN_ACCOUNT),
-                data: view::event(&change.customer),
+                account_id: scope.account.unwrap_or(DEFAULT_ACCOUNT),
+                data: view::event_data(&change.customer),
             };
             let body = serde_json::to_vec(&event).expect("maps have string keys, so plain data always serialises");
             let id = format!("msg_{}", Uuid::now_v7().simple());
-            if self.queue.try_send(Letter { endpoint: endpoint.clone(), id, body: body.into() }).is_err() {
+            if self.queue.try_send(Delivery { endpoint: endpoint.clone(), id, body: body.into() }).is_err() {
                 tracing::warn!(event_type, "sandbox webhook queue is full, event dropped");
             }
         }
     }
 }
 
-async fn deliver(client: &reqwest::Client, letter: &Letter) {
-    for pause in PAUSES.into_iter().map(Some).chain([None]) {
+async fn deliver(client: &reqwest::Client, letter: &Delivery) {
+    for pause in RETRY_DELAYS.into_iter().map(Some).chain([None]) {
         let timestamp = Utc::now().timestamp().to_string();
         let sent = client
             .post(letter.endpoint.url.clone())
@@ -154,7 +154,7 @@ async fn deliver(client: &reqwest::Client, letter: &Letter) {
         match (sent, pause) {
             (Ok(answer), _) if answer.status().is_success() => return,
             (_, Some(pause)) => tokio::time::sleep(pause).await,
-            (_, None) => tracing::warn!(attempts = PAUSES.len() + 1, "sandbox webhook was not accepted"),
+            (_, None) => tracing::warn!(attempts = RETRY_DELAYS.len() + 1, "sandbox webhook was not accepted"),
         }
     }
 }
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn only_loopback_addresses_are_taken() {
         for good in ["http://127.0.0.1:4000/hooks", "http://localhost:1/", "http://[::1]:1/"] {
-            assert!(Endpoint::parse(good, "whsec_c2VjcmV0").is_ok(), "{good}");
+            assert!(WebhookEndpoint::parse(good, "whsec_c2VjcmV0").is_ok(), "{good}");
         }
         for bad in ["http://203.0.113.9/", "https://127.0.0.1/", "http://localhost.example.test/", "hooks"] {
-            assert!(Endpoint::parse(bad, "whsec_c2VjcmV0").is_err(), "{bad}");
+            assert!(WebhookEndpoint::parse(bad, "whsec_c2VjcmV0").is_err(), "{bad}");
         }
-        assert!(Endpoint::parse("http://127.0.0.1/", "secret").is_err());
+        assert!(WebhookEndpoint::parse("http://127.0.0.1/", "secret").is_err());
     }
 }

@@ -5,24 +5,25 @@ use std::sync::Arc;
 use http::StatusCode;
 use uuid::Uuid;
 
-use super::{Change, Effect, News, find, written};
-use crate::answer::{Problem, Refusal};
+use super::{Change, EventKind, OperationResult, find, write_result};
 use crate::customer::Customer;
-use crate::members::{self, Members};
-use crate::rules;
+use crate::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
+use crate::parse_body::{self, Draft};
+use crate::response::{ApiError, FieldProblem};
 use crate::screening::{Screening, screen};
-use crate::shape::{self, Draft};
-use crate::timestamp::{self, Moment};
-use crate::words::{Kind, Outcome, ProcessingMethod, Status};
-use crate::world::{MOST_CUSTOMERS, World};
+use crate::store::{CustomerStore, MAX_CUSTOMERS};
+use crate::timestamp::{self, Timestamp};
+use crate::unknown_members::{self, UnknownMembers};
+use crate::validation;
 
 /// With `inline` the answer has the settled status (seen). What `background` and `skip` do is reported by nobody:
 /// assumed is `pending` first and the rest later, and `pending` for good without any screening.
-pub(super) fn create(world: &mut World, body: &[u8]) -> Result<Effect, Refusal> {
-    let shape::Creation { draft, kind, configuration } = shape::creation(body).map_err(Refusal::Malformed)?;
+pub(super) fn create(world: &mut CustomerStore, body: &[u8]) -> Result<OperationResult, ApiError> {
+    let parse_body::Creation { draft, kind, configuration } =
+        parse_body::creation(body).map_err(ApiError::Malformed)?;
     check(world, &draft, kind, None)?;
-    if world.len() >= MOST_CUSTOMERS {
-        return Err(Refusal::Rule(format!("The sandbox holds at most {MOST_CUSTOMERS} customers.")));
+    if world.len() >= MAX_CUSTOMERS {
+        return Err(ApiError::Rule(format!("The sandbox holds at most {MAX_CUSTOMERS} customers.")));
     }
     let now = timestamp::now();
     let mut customer = Customer {
@@ -31,7 +32,7 @@ pub(super) fn create(world: &mut World, body: &[u8]) -> Result<Effect, Refusal> 
         kind,
         email: draft.email,
         phone: draft.phone,
-        status: Status::Pending,
+        status: CustomerStatus::Pending,
         external_id: draft.external_id,
         address: draft.address,
         profile: draft.profile,
@@ -41,37 +42,37 @@ pub(super) fn create(world: &mut World, body: &[u8]) -> Result<Effect, Refusal> 
         created_at: now,
         updated_at: now,
         screening: None,
-        more: Members::new(),
+        unknown_members: UnknownMembers::new(),
     };
     if configuration.processing_method == ProcessingMethod::Inline {
-        screened(&mut customer, now);
+        apply_screening(&mut customer, now);
     }
-    Ok(written(StatusCode::CREATED, world.put(customer), News::Created))
+    Ok(write_result(StatusCode::CREATED, world.upsert(customer), EventKind::Created))
 }
 
 /// Ends the screening of a customer that was created with `background`; nothing where it is gone or settled by now.
-pub fn settle(world: &mut World, id: Uuid) -> Option<Change> {
-    let mut customer = world.get(id).filter(|customer| customer.status == Status::Pending)?.as_ref().clone();
+pub fn settle(world: &mut CustomerStore, id: Uuid) -> Option<Change> {
+    let mut customer = world.get(id).filter(|customer| customer.status == CustomerStatus::Pending)?.as_ref().clone();
     customer.updated_at = timestamp::after(customer.updated_at);
     let now = customer.updated_at;
-    screened(&mut customer, now);
-    Some(Change { customer: world.put(customer), news: News::Changed })
+    apply_screening(&mut customer, now);
+    Some(Change { customer: world.upsert(customer), event: EventKind::Changed })
 }
 
 /// A whole PUT. Open point 1, stricter reading: what is left out is cleared, as an explicit `null` is; and of
 /// the statuses only the words of the contract's unused enum (verified, inactive, rejected) can be set anew.
-pub(super) fn update(world: &mut World, id: Uuid, body: &[u8]) -> Result<Effect, Refusal> {
-    let more = world.get(id).map(|customer| customer.more.clone()).unwrap_or_default();
-    let (body, more) = members::split(body, &more);
-    let shape::Replacement { draft, status } = shape::replacement(&body).map_err(Refusal::Malformed)?;
+pub(super) fn update(world: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result<OperationResult, ApiError> {
+    let more = world.get(id).map(|customer| customer.unknown_members.clone()).unwrap_or_default();
+    let (body, more) = unknown_members::split(body, &more);
+    let parse_body::Replacement { draft, status } = parse_body::replacement(&body).map_err(ApiError::Malformed)?;
     let before = Arc::clone(find(world, id)?);
-    let mut problems = rules::problems(&draft, before.kind);
-    if status != before.status && matches!(status, Status::Pending | Status::Review) {
+    let mut problems = validation::validate(&draft, before.kind);
+    if status != before.status && matches!(status, CustomerStatus::Pending | CustomerStatus::Review) {
         let sentence = "Can be set to verified, inactive or rejected only, or stay as it is.";
-        problems.push(Problem::at("status", sentence));
+        problems.push(FieldProblem::at("status", sentence));
     }
-    refuse(problems)?;
-    unique(world, &draft.email, Some(id))?;
+    reject(problems)?;
+    check_email_unique(world, &draft.email, Some(id))?;
     let mut after = Customer {
         name: draft.name,
         email: draft.email,
@@ -82,7 +83,7 @@ pub(super) fn update(world: &mut World, id: Uuid, body: &[u8]) -> Result<Effect,
         profile: draft.profile,
         ip_address: draft.ip_address,
         metadata: draft.metadata,
-        more,
+        unknown_members: more,
         updated_at: timestamp::after(before.updated_at),
         ..before.as_ref().clone()
     };
@@ -90,79 +91,79 @@ pub(super) fn update(world: &mut World, id: Uuid, body: &[u8]) -> Result<Effect,
     // over 24 hours; here over one PUT. The status that the caller just set is left alone.
     if before.screening.is_some() && fields_changed(&before, &after) > 2 {
         let now = after.updated_at;
-        after.screening = Some(Arc::new(findings(&after, now)));
+        after.screening = Some(Arc::new(new_screening(&after, now)));
     }
-    Ok(written(StatusCode::OK, world.put(after), News::Changed))
+    Ok(write_result(StatusCode::OK, world.upsert(after), EventKind::Changed))
 }
 
 /// Open point 2: the answer shows the customer as it was; afterwards it is not found, a second delete included.
-pub(super) fn delete(world: &mut World, id: Uuid) -> Result<Effect, Refusal> {
-    let customer = world.remove(id).ok_or(Refusal::NotFound)?;
-    Ok(written(StatusCode::OK, customer, News::Deleted))
+pub(super) fn delete(world: &mut CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
+    let customer = world.remove(id).ok_or(ApiError::NotFound)?;
+    Ok(write_result(StatusCode::OK, customer, EventKind::Deleted))
 }
 
 /// Seen: only a customer in review can be decided, and the refusal names the status. The screening's own
 /// decision stays what it was.
-pub(super) fn decide(world: &mut World, id: Uuid, body: &[u8]) -> Result<Effect, Refusal> {
-    let status = shape::decision(body).map_err(Refusal::Malformed)?;
+pub(super) fn decide(world: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result<OperationResult, ApiError> {
+    let status = parse_body::decision(body).map_err(ApiError::Malformed)?;
     let before = find(world, id)?;
-    if before.status != Status::Review {
+    if before.status != CustomerStatus::Review {
         let word = before.status.word();
-        return Err(Refusal::Rule(format!("Customer status is {word}. Only customers in review can be decided.")));
+        return Err(ApiError::Rule(format!("Customer status is {word}. Only customers in review can be decided.")));
     }
     let after = Customer { status, updated_at: timestamp::after(before.updated_at), ..before.as_ref().clone() };
-    Ok(written(StatusCode::OK, world.put(after), News::Changed))
+    Ok(write_result(StatusCode::OK, world.upsert(after), EventKind::Changed))
 }
 
 /// Open point 3: 200, and the status stays; not while a screening is still to come. The customer's own
 /// `updated_at` moves, since events are ordered by it and a refreshed review is an event.
-pub(super) fn refresh(world: &mut World, id: Uuid) -> Result<Effect, Refusal> {
+pub(super) fn refresh(world: &mut CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
     let before = find(world, id)?;
-    if before.status == Status::Pending {
-        return Err(Refusal::Rule("Customer status is pending. Its first screening has not ended.".into()));
+    if before.status == CustomerStatus::Pending {
+        return Err(ApiError::Rule("Customer status is pending. Its first screening has not ended.".into()));
     }
     let mut after = Customer { updated_at: timestamp::after(before.updated_at), ..before.as_ref().clone() };
     let now = after.updated_at;
-    after.screening = Some(Arc::new(findings(&after, now)));
-    Ok(written(StatusCode::OK, world.put(after), News::Changed))
+    after.screening = Some(Arc::new(new_screening(&after, now)));
+    Ok(write_result(StatusCode::OK, world.upsert(after), EventKind::Changed))
 }
 
 /// Fields first, all of them; then the rule of unique e-mails, which is said in one sentence.
-fn check(world: &World, draft: &Draft, kind: Kind, own: Option<Uuid>) -> Result<(), Refusal> {
-    refuse(rules::problems(draft, kind))?;
-    unique(world, &draft.email, own)
+fn check(world: &CustomerStore, draft: &Draft, kind: CustomerType, own: Option<Uuid>) -> Result<(), ApiError> {
+    reject(validation::validate(draft, kind))?;
+    check_email_unique(world, &draft.email, own)
 }
 
-fn refuse(problems: Vec<Problem>) -> Result<(), Refusal> {
-    if problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(problems)) }
+fn reject(problems: Vec<FieldProblem>) -> Result<(), ApiError> {
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::Fields(problems)) }
 }
 
 /// Seen: the sentence names the address, so that it holds personal data.
-fn unique(world: &World, email: &str, own: Option<Uuid>) -> Result<(), Refusal> {
-    match world.owner_of(email) {
+fn check_email_unique(world: &CustomerStore, email: &str, own: Option<Uuid>) -> Result<(), ApiError> {
+    match world.id_by_email(email) {
         Some(owner) if own != Some(owner) => {
-            Err(Refusal::Rule(format!("A customer with the email {email} already exists. Emails must be unique.")))
+            Err(ApiError::Rule(format!("A customer with the email {email} already exists. Emails must be unique.")))
         }
         _ => Ok(()),
     }
 }
 
-fn outcome(customer: &Customer) -> Outcome {
+fn requested_outcome(customer: &Customer) -> Outcome {
     customer.configuration.sandbox_outcome.unwrap_or(Outcome::Standard)
 }
 
-fn findings(customer: &Customer, now: Moment) -> Screening {
-    screen(customer.id, customer.kind, outcome(customer), Uuid::now_v7(), now)
+fn new_screening(customer: &Customer, now: Timestamp) -> Screening {
+    screen(customer.id, customer.kind, requested_outcome(customer), Uuid::now_v7(), now)
 }
 
 /// Seen: the word asked for becomes the status; `standard` gives `review` for an invented person.
-fn screened(customer: &mut Customer, now: Moment) {
-    customer.status = match outcome(customer) {
-        Outcome::Verified => Status::Verified,
-        Outcome::Rejected => Status::Rejected,
-        Outcome::Review | Outcome::Standard => Status::Review,
+fn apply_screening(customer: &mut Customer, now: Timestamp) {
+    customer.status = match requested_outcome(customer) {
+        Outcome::Verified => CustomerStatus::Verified,
+        Outcome::Rejected => CustomerStatus::Rejected,
+        Outcome::Review | Outcome::Standard => CustomerStatus::Review,
     };
-    customer.screening = Some(Arc::new(findings(customer, now)));
+    customer.screening = Some(Arc::new(new_screening(customer, now)));
 }
 
 fn fields_changed(before: &Customer, after: &Customer) -> usize {

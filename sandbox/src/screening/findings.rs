@@ -6,19 +6,19 @@ use uuid::Uuid;
 
 use super::insights::{Insight, figures};
 use super::{Kyc, Match, Module, NetworkAlerts, Reputation, Screening, WatchList, codes};
+use crate::enums::{Correlation, CustomerType, Decision, Outcome};
 use crate::random::Random;
-use crate::timestamp::Moment;
-use crate::words::{Correlation, Decision, Kind, Outcome};
+use crate::timestamp::Timestamp;
 
-const PERSON_MODULES: [&str; 5] = ["address", "email", "fraud", "phone", "synthetic"];
-const COMPANY_MODULES: [&str; 3] = ["business_evaluation", "business_identification", "business_validation"];
+const INDIVIDUAL_MODULES: [&str; 5] = ["address", "email", "fraud", "phone", "synthetic"];
+const BUSINESS_MODULES: [&str; 3] = ["business_evaluation", "business_identification", "business_validation"];
 const VALIDATIONS: [&str; 10] =
     ["address", "city", "dob", "email", "first_name", "last_name", "phone", "ssn", "state", "zip"];
 const LISTS: [&str; 3] = ["OFAC SDN", "UN Consolidated", "Politically Exposed Persons"];
 
 /// What keeps a customer in review.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
+enum ReviewCause {
     Nothing,
     Reputation,
     NetworkAlerts,
@@ -28,51 +28,51 @@ enum Cause {
 }
 
 /// The findings for a customer of `kind` that is to end in `outcome`. The same `id` and outcome give the same findings.
-pub fn screen(id: Uuid, kind: Kind, outcome: Outcome, review_id: Uuid, now: Moment) -> Screening {
+pub fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, now: Timestamp) -> Screening {
     let (high, low) = id.as_u64_pair();
     let mut random = Random::new(high ^ low);
     let cause = match outcome {
         // Seen: a customer forced to `rejected` shows `accept` all over.
-        Outcome::Verified | Outcome::Rejected => Cause::Nothing,
+        Outcome::Verified | Outcome::Rejected => ReviewCause::Nothing,
         // Seen: an invented person is kept back by its reputation alone.
-        Outcome::Standard => Cause::Reputation,
+        Outcome::Standard => ReviewCause::Reputation,
         Outcome::Review => match random.below(5) {
-            0 => Cause::Reputation,
-            1 => Cause::NetworkAlerts,
-            2 => Cause::WatchList,
-            3 if kind == Kind::Individual => Cause::Kyc,
-            _ => Cause::Module,
+            0 => ReviewCause::Reputation,
+            1 => ReviewCause::NetworkAlerts,
+            2 => ReviewCause::WatchList,
+            3 if kind == CustomerType::Individual => ReviewCause::Kyc,
+            _ => ReviewCause::Module,
         },
     };
     let mut breakdown = modules(kind, cause, &mut random);
-    if kind == Kind::Individual && random.chance(20) {
+    if kind == CustomerType::Individual && random.chance(20) {
         // Each module is optional; a fifth of the people lacks one.
         breakdown.remove("synthetic");
     }
-    finish(Screening {
+    join_codes(Screening {
         review_id,
-        decision: if cause == Cause::Nothing { Decision::Accept } else { Decision::Review },
+        decision: if cause == ReviewCause::Nothing { Decision::Accept } else { Decision::Review },
         messages: None,
         breakdown,
-        kyc: (kind == Kind::Individual).then(|| kyc(cause == Cause::Kyc)),
-        network_alerts: (cause == Cause::NetworkAlerts || random.chance(80))
-            .then(|| network_alerts(cause == Cause::NetworkAlerts)),
-        reputation: (cause == Cause::Reputation || random.chance(85))
-            .then(|| reputation(cause == Cause::Reputation, &mut random)),
-        watch_list: (cause == Cause::WatchList || random.chance(80))
-            .then(|| watch_list(cause == Cause::WatchList, &mut random)),
+        kyc: (kind == CustomerType::Individual).then(|| kyc(cause == ReviewCause::Kyc)),
+        network_alerts: (cause == ReviewCause::NetworkAlerts || random.chance(80))
+            .then(|| network_alerts(cause == ReviewCause::NetworkAlerts)),
+        reputation: (cause == ReviewCause::Reputation || random.chance(85))
+            .then(|| reputation(cause == ReviewCause::Reputation, &mut random)),
+        watch_list: (cause == ReviewCause::WatchList || random.chance(80))
+            .then(|| watch_list(cause == ReviewCause::WatchList, &mut random)),
         created_at: now,
         updated_at: now,
     })
 }
 
-fn modules(kind: Kind, cause: Cause, random: &mut Random) -> BTreeMap<&'static str, Module> {
-    let company: &[&'static str] = if kind == Kind::Business { &COMPANY_MODULES } else { &[] };
+fn modules(kind: CustomerType, cause: ReviewCause, random: &mut Random) -> BTreeMap<&'static str, Module> {
+    let company: &[&'static str] = if kind == CustomerType::Business { &BUSINESS_MODULES } else { &[] };
     let mut breakdown = BTreeMap::new();
-    for &name in PERSON_MODULES.iter().chain(company) {
+    for &name in INDIVIDUAL_MODULES.iter().chain(company) {
         breakdown.insert(name, accepted(name, random));
     }
-    if cause == Cause::Module {
+    if cause == ReviewCause::Module {
         let name = random.pick(&["address", "email", "fraud", "phone"]);
         let (code, decision) = match name {
             "address" => ("R203", Decision::Review),
@@ -113,14 +113,14 @@ fn accepted(name: &str, random: &mut Random) -> Module {
     };
     Module {
         codes,
-        correlation: correlates.then(|| bucket(score)),
+        correlation: correlates.then(|| correlation_of(score)),
         correlation_score: correlates.then_some(score),
         decision: Decision::Accept,
         risk_score: (name != "business_validation").then(|| random.score(0, 25)),
     }
 }
 
-fn bucket(score: f64) -> Correlation {
+fn correlation_of(score: f64) -> Correlation {
     match score {
         score if score >= 0.9 => Correlation::High,
         score if score >= 0.7 => Correlation::Likely,
@@ -180,7 +180,7 @@ fn watch_list(doubtful: bool, random: &mut Random) -> WatchList {
 }
 
 /// Gathers the codes of all parts and puts their texts into `messages`.
-pub(super) fn finish(mut screening: Screening) -> Screening {
+pub(super) fn join_codes(mut screening: Screening) -> Screening {
     let parts = [
         screening.kyc.as_ref().and_then(|part| part.codes.as_ref()),
         screening.network_alerts.as_ref().and_then(|part| part.codes.as_ref()),
@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn an_invented_person_is_kept_back_by_reputation_alone() {
-        let screening = screen(Uuid::from_u128(7), Kind::Individual, Outcome::Standard, Uuid::nil(), timestamp::now());
+        let screening =
+            screen(Uuid::from_u128(7), CustomerType::Individual, Outcome::Standard, Uuid::nil(), timestamp::now());
         assert_eq!(screening.decision, Decision::Review);
         assert!(screening.breakdown.values().all(|module| module.decision == Decision::Accept));
         assert_eq!(screening.reputation.map(|part| part.decision), Some(Decision::Review));

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::findings::{finish, kyc, network_alerts};
+use super::findings::{join_codes, kyc, network_alerts};
 use super::insights::figures;
 use super::{Kyc, Match, Module, Reputation, Screening, WatchList};
+use crate::enums::{Correlation, Decision};
 use crate::random::Random;
-use crate::timestamp::Moment;
-use crate::words::{Correlation, Decision};
+use crate::timestamp::Timestamp;
 
 /// Findings that use every module, every decision, every correlation, every code and all 33 insights:
 /// what a reviewer's screen has to be able to show.
-pub fn every_module(review_id: Uuid, now: Moment) -> Screening {
+pub fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
     let mut random = Random::new(33);
     let module = |decision, codes: &[&'static str], correlation, score, risk| Module {
         codes: Some(codes.to_vec()),
@@ -46,7 +46,7 @@ pub fn every_module(review_id: Uuid, now: Moment) -> Screening {
             urls: Vec::new(),
         },
     ];
-    finish(Screening {
+    join_codes(Screening {
         review_id,
         decision: Decision::Review,
         messages: None,
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_module_uses_all_codes_and_all_insights() {
-        let screening = every_module(Uuid::nil(), timestamp::now());
+        let screening = full_screening(Uuid::nil(), timestamp::now());
         assert_eq!(screening.breakdown.len(), 8);
         assert_eq!(screening.messages.map(|messages| messages.len()), Some(CODES.len()));
         let insights = screening.reputation.expect("every module").insights;

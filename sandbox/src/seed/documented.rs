@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::{ADA, BLUE_KETTLE, IVY, PENNY, REX, RHEA};
 use crate::customer::{Address, Configuration, Customer, Metadata, Profile, Representative};
-use crate::members::Members;
-use crate::screening::{every_module, screen};
-use crate::timestamp::Moment;
-use crate::words::{Kind, Outcome, ProcessingMethod, Status};
+use crate::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
+use crate::screening::{full_screening, screen};
+use crate::timestamp::Timestamp;
+use crate::unknown_members::UnknownMembers;
 
 /// The six, in the order of their ids.
-pub fn all() -> [Customer; 6] {
+pub fn documented_customers() -> [Customer; 6] {
     let review_of = |number: u128| Uuid::from_u128(0x0190_b2de_8001_7aaa_8f10_0000_0000_0000 + number);
     let screened = |id, kind, outcome, number| Arc::new(screen(id, kind, outcome, review_of(number), created(number)));
     let ada = Customer {
@@ -22,11 +22,11 @@ pub fn all() -> [Customer; 6] {
         profile: Some(person("1985-12-10", "900-12-3456")),
         metadata: Some(metadata(&[("tier", "gold"), ("referred_by", "blue-kettle")])),
         configuration: forced(Outcome::Review),
-        screening: Some(Arc::new(every_module(review_of(1), created(1)))),
-        ..plain(ADA, 1, "Ada Example", Status::Review)
+        screening: Some(Arc::new(full_screening(review_of(1), created(1)))),
+        ..base_customer(ADA, 1, "Ada Example", CustomerStatus::Review)
     };
     let blue_kettle = Customer {
-        kind: Kind::Business,
+        kind: CustomerType::Business,
         email: "books@bluekettle.example.test".into(),
         external_id: Some("blue-kettle-2".into()),
         address: Some(address("9 Quay Rd", None, "Reno", "NV", "89501-0004")),
@@ -41,27 +41,27 @@ pub fn all() -> [Customer; 6] {
         }),
         metadata: Some(metadata(&[("tier", "silver")])),
         configuration: forced(Outcome::Verified),
-        screening: Some(screened(BLUE_KETTLE, Kind::Business, Outcome::Verified, 2)),
-        ..plain(BLUE_KETTLE, 2, "Blue Kettle", Status::Verified)
+        screening: Some(screened(BLUE_KETTLE, CustomerType::Business, Outcome::Verified, 2)),
+        ..base_customer(BLUE_KETTLE, 2, "Blue Kettle", CustomerStatus::Verified)
     };
     let rex = Customer {
         external_id: Some("rex-3".into()),
         profile: Some(person("1979-05-01", "900-45-6789")),
         configuration: forced(Outcome::Rejected),
-        screening: Some(screened(REX, Kind::Individual, Outcome::Rejected, 3)),
-        ..plain(REX, 3, "Rex Example", Status::Rejected)
+        screening: Some(screened(REX, CustomerType::Individual, Outcome::Rejected, 3)),
+        ..base_customer(REX, 3, "Rex Example", CustomerStatus::Rejected)
     };
     let penny = Customer {
         external_id: Some("penny-4".into()),
         configuration: Configuration { processing_method: ProcessingMethod::Skip, sandbox_outcome: None },
-        ..plain(PENNY, 4, "Penny Example", Status::Pending)
+        ..base_customer(PENNY, 4, "Penny Example", CustomerStatus::Pending)
     };
     let ivy = Customer {
         external_id: Some("ivy-5".into()),
         address: Some(address("5 Trellis Ct", None, "Savannah", "GA", "31401")),
         profile: Some(Profile::Individual { dob: None, ssn: None }),
-        screening: Some(screened(IVY, Kind::Individual, Outcome::Verified, 5)),
-        ..plain(IVY, 5, "Ivy Example", Status::Inactive)
+        screening: Some(screened(IVY, CustomerType::Individual, Outcome::Verified, 5)),
+        ..base_customer(IVY, 5, "Ivy Example", CustomerStatus::Inactive)
     };
     let rhea = Customer {
         external_id: Some("rhea-6".into()),
@@ -69,18 +69,18 @@ pub fn all() -> [Customer; 6] {
         profile: Some(person("1991-08-23", "900-98-7654")),
         metadata: Some(metadata(&[])),
         configuration: forced(Outcome::Standard),
-        screening: Some(screened(RHEA, Kind::Individual, Outcome::Standard, 6)),
-        ..plain(RHEA, 6, "Rhea Example", Status::Review)
+        screening: Some(screened(RHEA, CustomerType::Individual, Outcome::Standard, 6)),
+        ..base_customer(RHEA, 6, "Rhea Example", CustomerStatus::Review)
     };
     [ada, blue_kettle, rex, penny, ivy, rhea]
 }
 
-fn plain(id: Uuid, number: u128, name: &str, status: Status) -> Customer {
+fn base_customer(id: Uuid, number: u128, name: &str, status: CustomerStatus) -> Customer {
     let first = name.split(' ').next().unwrap_or(name).to_lowercase();
     Customer {
         id,
         name: name.into(),
-        kind: Kind::Individual,
+        kind: CustomerType::Individual,
         email: format!("{first}@example.test"),
         phone: format!("+120255501{:02}", 22 + number),
         status,
@@ -93,12 +93,12 @@ fn plain(id: Uuid, number: u128, name: &str, status: Status) -> Customer {
         created_at: created(number),
         updated_at: created(number),
         screening: None,
-        more: Members::new(),
+        unknown_members: UnknownMembers::new(),
     }
 }
 
 /// 7 July 2026 at 06:21:44, the moment of the samples in `docs/upstream.md`, and a minute later for each next one.
-fn created(number: u128) -> Moment {
+fn created(number: u128) -> Timestamp {
     let minutes = i64::try_from(number).unwrap_or_default() - 1;
     let first = Utc.with_ymd_and_hms(2026, 7, 7, 6, 21, 44).single();
     first.unwrap_or_default() + Duration::minutes(minutes)

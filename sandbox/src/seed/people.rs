@@ -6,11 +6,11 @@ use chrono::{Duration, TimeZone as _, Utc};
 use uuid::{Builder, Uuid};
 
 use crate::customer::{Address, Configuration, Customer, Profile, Representative};
-use crate::members::Members;
+use crate::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
 use crate::random::Random;
 use crate::screening::screen;
-use crate::timestamp::Moment;
-use crate::words::{Kind, Outcome, ProcessingMethod, Status};
+use crate::timestamp::Timestamp;
+use crate::unknown_members::UnknownMembers;
 
 const FIRST: [&str; 24] = [
     "Alba", "Bruno", "Cleo", "Dario", "Edda", "Fritz", "Greta", "Hugo", "Ines", "Jonas", "Kaia", "Luca", "Mira",
@@ -55,25 +55,25 @@ const TOWNS: [(&str, &str, &str); 6] = [
 /// The person or company of this number; the same every time.
 pub fn person(number: u32) -> Customer {
     let mut random = Random::new(0x5eed_0000_0000 + u64::from(number));
-    let kind = if number % 10 < 7 { Kind::Individual } else { Kind::Business };
+    let kind = if number % 10 < 7 { CustomerType::Individual } else { CustomerType::Business };
     let status = status(number / 10 + number);
     let created_at = created(number);
     let id = id(created_at, &mut random);
     let name = match kind {
-        Kind::Individual => format!("{} {}", random.pick(&FIRST), random.pick(&LAST)),
-        Kind::Business => format!("{} {}", random.pick(&COMPANY_FIRST), random.pick(&COMPANY_LAST)),
+        CustomerType::Individual => format!("{} {}", random.pick(&FIRST), random.pick(&LAST)),
+        CustomerType::Business => format!("{} {}", random.pick(&COMPANY_FIRST), random.pick(&COMPANY_LAST)),
     };
     let configuration = Configuration {
         processing_method: match status {
-            Status::Pending if random.chance(50) => ProcessingMethod::Skip,
-            Status::Pending => ProcessingMethod::Background,
+            CustomerStatus::Pending if random.chance(50) => ProcessingMethod::Skip,
+            CustomerStatus::Pending => ProcessingMethod::Background,
             _ => ProcessingMethod::Inline,
         },
         sandbox_outcome: outcome(status, &mut random),
     };
     let review_id = Builder::from_unix_timestamp_millis(millis(created_at), &bytes(&mut random)).into_uuid();
-    let screening = (status != Status::Pending)
-        .then(|| Arc::new(screen(id, kind, asked_for(status, configuration), review_id, created_at)));
+    let screening = (status != CustomerStatus::Pending)
+        .then(|| Arc::new(screen(id, kind, requested_outcome(status, configuration), review_id, created_at)));
     let changed =
         if random.chance(40) { Duration::seconds(i64::from(random.below(900_000))) } else { Duration::zero() };
     Customer {
@@ -95,50 +95,50 @@ pub fn person(number: u32) -> Customer {
         created_at,
         updated_at: created_at + changed,
         screening,
-        more: Members::new(),
+        unknown_members: UnknownMembers::new(),
     }
 }
 
 /// Half of ten are verified, two in review, one each of the others.
-fn status(number: u32) -> Status {
+fn status(number: u32) -> CustomerStatus {
     match number % 10 {
-        0..=4 => Status::Verified,
-        5 | 6 => Status::Review,
-        7 => Status::Rejected,
-        8 => Status::Pending,
-        _ => Status::Inactive,
+        0..=4 => CustomerStatus::Verified,
+        5 | 6 => CustomerStatus::Review,
+        7 => CustomerStatus::Rejected,
+        8 => CustomerStatus::Pending,
+        _ => CustomerStatus::Inactive,
     }
 }
 
-fn outcome(status: Status, random: &mut Random) -> Option<Outcome> {
+fn outcome(status: CustomerStatus, random: &mut Random) -> Option<Outcome> {
     match status {
-        Status::Verified => Some(Outcome::Verified),
-        Status::Rejected => Some(Outcome::Rejected),
-        Status::Review if random.chance(70) => Some(Outcome::Review),
-        Status::Review if random.chance(50) => Some(Outcome::Standard),
-        Status::Review | Status::Pending | Status::Inactive => None,
+        CustomerStatus::Verified => Some(Outcome::Verified),
+        CustomerStatus::Rejected => Some(Outcome::Rejected),
+        CustomerStatus::Review if random.chance(70) => Some(Outcome::Review),
+        CustomerStatus::Review if random.chance(50) => Some(Outcome::Standard),
+        CustomerStatus::Review | CustomerStatus::Pending | CustomerStatus::Inactive => None,
     }
 }
 
 /// What the screening was to end in. An inactive customer was verified before it was switched off.
-fn asked_for(status: Status, configuration: Configuration) -> Outcome {
-    let otherwise = if status == Status::Inactive { Outcome::Verified } else { Outcome::Standard };
+fn requested_outcome(status: CustomerStatus, configuration: Configuration) -> Outcome {
+    let otherwise = if status == CustomerStatus::Inactive { Outcome::Verified } else { Outcome::Standard };
     configuration.sandbox_outcome.unwrap_or(otherwise)
 }
 
 /// Spread over the 290 days from 5 January 2026, out of order, and no two at the same second
 /// (97,213 and the number of seconds have no divisor in common).
-fn created(number: u32) -> Moment {
+fn created(number: u32) -> Timestamp {
     let second = u64::from(number) * 97_213 % (290 * 86_400);
     let start = Utc.with_ymd_and_hms(2026, 1, 5, 8, 0, 0).single().unwrap_or_default();
     start + Duration::seconds(i64::try_from(second).unwrap_or_default())
 }
 
-fn id(created_at: Moment, random: &mut Random) -> Uuid {
+fn id(created_at: Timestamp, random: &mut Random) -> Uuid {
     Builder::from_unix_timestamp_millis(millis(created_at), &bytes(random)).into_uuid()
 }
 
-fn millis(moment: Moment) -> u64 {
+fn millis(moment: Timestamp) -> u64 {
     u64::try_from(moment.timestamp_millis()).unwrap_or_default()
 }
 
@@ -166,9 +166,9 @@ fn address(random: &mut Random) -> Address {
     }
 }
 
-fn profile(kind: Kind, name: &str, random: &mut Random) -> Profile {
+fn profile(kind: CustomerType, name: &str, random: &mut Random) -> Profile {
     match kind {
-        Kind::Individual => Profile::Individual {
+        CustomerType::Individual => Profile::Individual {
             dob: random.chance(90).then(|| {
                 format!("{}-{:02}-{:02}", 1950 + random.below(55), 1 + random.below(12), 1 + random.below(28))
             }),
@@ -177,7 +177,7 @@ fn profile(kind: Kind, name: &str, random: &mut Random) -> Profile {
                 format!("9{:02}-{:02}-{:04}", random.below(100), 1 + random.below(99), 1 + random.below(9999))
             }),
         },
-        Kind::Business => Profile::Business {
+        CustomerType::Business => Profile::Business {
             ein: random.chance(90).then(|| format!("00-{:07}", random.below(10_000_000))),
             legal_business_name: random.chance(90).then(|| format!("{name} LLC")),
             representatives: random.chance(60).then(|| vec![representative(random)]),

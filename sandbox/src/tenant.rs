@@ -8,10 +8,10 @@ use http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::answer::{Problem, Refusal};
+use super::response::{ApiError, FieldProblem};
 
 /// The digest of a bearer token.
-pub type Token = [u8; 32];
+pub type TokenDigest = [u8; 32];
 
 /// The header that names an account.
 const ACCOUNT: &str = "straddle-account-id";
@@ -21,9 +21,9 @@ const NO_UNMASK: &str = "no-unmask";
 
 /// Which world a call is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Scope {
+pub struct Tenant {
     /// Whose key.
-    pub token: Token,
+    pub token: TokenDigest,
     /// On whose behalf.
     pub account: Option<Uuid>,
 }
@@ -32,22 +32,23 @@ pub struct Scope {
 #[derive(Clone, Copy)]
 pub struct Caller {
     /// The world.
-    pub scope: Scope,
+    pub scope: Tenant,
     /// Whether it may see clear values.
     pub may_unmask: bool,
 }
 
 /// The digest under which a token is kept.
-pub fn digest(token: &str) -> Token {
+pub fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
 
 /// The caller of an API call.
-pub fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
-    let token = bearer(headers).ok_or(Refusal::Unauthenticated)?;
-    let account = account(headers)
-        .map_err(|()| Refusal::Malformed(vec![Problem::whole("The Straddle-Account-Id header must be a UUID.")]))?;
-    Ok(Caller { scope: Scope { token: digest(token), account }, may_unmask: !token.contains(NO_UNMASK) })
+pub fn caller(headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let token = bearer(headers).ok_or(ApiError::Unauthenticated)?;
+    let account = account(headers).map_err(|()| {
+        ApiError::Malformed(vec![FieldProblem::without_path("The Straddle-Account-Id header must be a UUID.")])
+    })?;
+    Ok(Caller { scope: Tenant { token: digest(token), account }, may_unmask: !token.contains(NO_UNMASK) })
 }
 
 /// The bearer token, where there is one that is not empty.

@@ -15,24 +15,24 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::answer::{Answer, Problem, Refusal};
-use super::damage;
-use super::fault::Hit;
+use super::enums::ProcessingMethod;
+use super::fault::TriggeredFault;
+use super::fault_injection;
 use super::idempotency::{self, Claim};
-use super::operation::{Call, Change, Effect, News, Operation, settle};
-use super::scope::{self, Caller};
+use super::operation::{Change, EventKind, Operation, OperationInput, OperationResult, settle};
+use super::response::{ApiError, ApiResponse, FieldProblem};
 use super::server::Connection;
-use super::state::{Sandbox, SharedWorld, Write, held};
-use super::words::ProcessingMethod;
+use super::state::{LoggedWrite, Sandbox, SharedStore, lock};
+use super::tenant::{self, Caller};
 
 /// The most bytes of a body that are read.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// How long a `background` screening takes.
-const SCREENING: std::time::Duration = std::time::Duration::from_millis(300);
+const BACKGROUND_SCREENING_TIME: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// A call that was read and found to be in order so far.
-struct Order {
+struct ValidCall {
     operation: Operation,
     caller: Caller,
     id: Uuid,
@@ -43,57 +43,57 @@ struct Order {
 }
 
 /// Answers one call.
-pub async fn exchange(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
-    sandbox.count(operation);
+pub async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
+    sandbox.count_call(operation);
     let connection = request.extensions().get::<Connection>().cloned();
     let id = path_id(request.uri().path());
-    let caller = match scope::caller(request.headers()) {
+    let caller = match tenant::caller(request.headers()) {
         Ok(caller) => caller,
-        Err(refusal) => return refused(&sandbox, refusal).await,
+        Err(refusal) => return error_response(&sandbox, refusal).await,
     };
     // After the key was looked at, so that a call without one uses no fault up.
     let hit = sandbox.faults.take(operation, id.unwrap_or_default());
-    if let Some(hit) = hit.filter(|hit| hit.instead) {
+    if let Some(hit) = hit.filter(|hit| hit.replaces_call) {
         sleep(sandbox.latency()).await;
         set_status(&sandbox, caller, id, hit);
-        return damage::inflict(&sandbox, connection, hit.kind, None).await;
+        return fault_injection::apply(&sandbox, connection, hit.kind, None).await;
     }
     let order = match read(operation, caller, id, request).await {
         Ok(order) => order,
-        Err(refusal) => return refused(&sandbox, refusal).await,
+        Err(refusal) => return error_response(&sandbox, refusal).await,
     };
     let answer = if operation.is_write() {
         // Its own task: see above. It ends by itself, since nothing in it waits for anybody.
         match tokio::spawn(write(Arc::clone(&sandbox), order)).await {
             Ok(answer) => answer,
-            Err(_) => Answer::from(Refusal::Fault(StatusCode::INTERNAL_SERVER_ERROR)),
+            Err(_) => ApiResponse::from(ApiError::InjectedFault(StatusCode::INTERNAL_SERVER_ERROR)),
         }
     } else {
-        let world = sandbox.world(caller.scope);
-        let Effect { answer, .. } = perform(&order, &world, |_| {});
+        let world = sandbox.store(caller.scope);
+        let OperationResult { response: answer, .. } = perform(&order, &world, |_| {});
         sleep(sandbox.latency()).await;
         answer
     };
     match hit {
         Some(hit) => {
             set_status(&sandbox, caller, id, hit);
-            damage::inflict(&sandbox, connection, hit.kind, Some(answer)).await
+            fault_injection::apply(&sandbox, connection, hit.kind, Some(answer)).await
         }
         None => answer.into_response(),
     }
 }
 
 /// Sets the status of the customer that a call named, where its fault says so: as somebody else would.
-fn set_status(sandbox: &Sandbox, caller: Caller, id: Option<Uuid>, hit: Hit) {
+fn set_status(sandbox: &Sandbox, caller: Caller, id: Option<Uuid>, hit: TriggeredFault) {
     if let (Some(id), Some(status)) = (id, hit.set_status) {
         // Who is not there has no status.
-        let _changed = held(&sandbox.world(caller.scope)).change(id, |customer| customer.status = status);
+        let _changed = lock(&sandbox.store(caller.scope)).update(id, |customer| customer.status = status);
     }
 }
 
-async fn refused(sandbox: &Sandbox, refusal: Refusal) -> Response {
+async fn error_response(sandbox: &Sandbox, refusal: ApiError) -> Response {
     sleep(sandbox.latency()).await;
-    Answer::from(refusal).into_response()
+    ApiResponse::from(refusal).into_response()
 }
 
 /// The id in `/v1/customers/{id}…`; nil where there is none, `None` where it is no UUID.
@@ -104,21 +104,21 @@ fn path_id(path: &str) -> Option<Uuid> {
     }
 }
 
-async fn read(operation: Operation, caller: Caller, id: Option<Uuid>, request: Request) -> Result<Order, Refusal> {
+async fn read(operation: Operation, caller: Caller, id: Option<Uuid>, request: Request) -> Result<ValidCall, ApiError> {
     // Assumed: what is no UUID is malformed, not unknown.
-    let id = id.ok_or_else(|| Refusal::Malformed(vec![Problem::at("id", "Must be a UUID.")]))?;
+    let id = id.ok_or_else(|| ApiError::Malformed(vec![FieldProblem::at("id", "Must be a UUID.")]))?;
     let (parts, body) = request.into_parts();
     let key = if operation.is_write() { key(&parts.headers)? } else { None };
     if operation.takes_body() && !is_json(&parts.headers) {
-        return Err(Refusal::MediaType);
+        return Err(ApiError::UnsupportedMediaType);
     }
-    let body = if operation.is_write() { collect(body).await? } else { Bytes::new() };
+    let body = if operation.is_write() { read_body(body).await? } else { Bytes::new() };
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    Ok(Order { operation, caller, id, path, query, key, body })
+    Ok(ValidCall { operation, caller, id, path, query, key, body })
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -136,37 +136,37 @@ fn is_json(headers: &HeaderMap) -> bool {
     suffixed || essence == "application/json" || essence == "text/json"
 }
 
-async fn collect(body: Body) -> Result<Bytes, Refusal> {
-    match Limited::new(body, MOST_BYTES).collect().await {
+async fn read_body(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-        Err(_) => Err(Refusal::Malformed(vec![Problem::whole("The body ended early.")])),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
+        Err(_) => Err(ApiError::Malformed(vec![FieldProblem::without_path("The body ended early.")])),
     }
 }
 
 /// Does the work under the world's lock; `then` sees what it came to before anybody else can.
-fn perform(order: &Order, world: &SharedWorld, then: impl FnOnce(&Effect)) -> Effect {
+fn perform(order: &ValidCall, world: &SharedStore, then: impl FnOnce(&OperationResult)) -> OperationResult {
     let may_unmask = order.caller.may_unmask;
-    let call = Call { id: order.id, query: &order.query, body: &order.body, may_unmask };
-    let mut world = held(world);
+    let call = OperationInput { id: order.id, query: &order.query, body: &order.body, may_unmask };
+    let mut world = lock(world);
     let effect = order.operation.perform(&mut world, &call);
     if let Some(key) = &order.key {
-        world.keys.settle(key, &effect.answer);
+        world.keys.settle(key, &effect.response);
     }
     then(&effect);
     effect
 }
 
-async fn write(sandbox: Arc<Sandbox>, order: Order) -> Answer {
-    let world = sandbox.world(order.caller.scope);
+async fn write(sandbox: Arc<Sandbox>, order: ValidCall) -> ApiResponse {
+    let world = sandbox.store(order.caller.scope);
     let half = sandbox.latency() / 2;
     if let Some(key) = &order.key {
         let fingerprint = idempotency::fingerprint(order.operation.method().as_str(), &order.path, &order.body);
-        let claim = held(&world).keys.claim(key, fingerprint);
+        let claim = lock(&world).keys.claim(key, fingerprint);
         let known = match claim {
             Claim::First => None,
             Claim::Replay(answer) => Some(answer),
-            Claim::Clash(refusal) => Some(refusal.into()),
+            Claim::Conflict(refusal) => Some(refusal.into()),
         };
         if let Some(answer) = known {
             sleep(half * 2).await;
@@ -174,20 +174,24 @@ async fn write(sandbox: Arc<Sandbox>, order: Order) -> Answer {
         }
     }
     sleep(half).await;
-    let Effect { answer, change } = perform(&order, &world, |effect| {
+    let OperationResult { response: answer, change } = perform(&order, &world, |effect| {
         if let Some(change) = &effect.change {
-            sandbox.took_effect(order.caller.scope, change, Some(logged(&order, change, effect.answer.status)));
+            sandbox.record_write(
+                order.caller.scope,
+                change,
+                Some(logged_write(&order, change, effect.response.status)),
+            );
         }
     });
     if let Some(change) = change.filter(is_background) {
-        tokio::spawn(settle_later(Arc::clone(&sandbox), order.caller, world, change.customer.id));
+        tokio::spawn(settle_in_background(Arc::clone(&sandbox), order.caller, world, change.customer.id));
     }
     sleep(half).await;
     answer
 }
 
-fn logged(order: &Order, change: &Change, status: StatusCode) -> Write {
-    Write {
+fn logged_write(order: &ValidCall, change: &Change, status: StatusCode) -> LoggedWrite {
+    LoggedWrite {
         method: order.operation.method().to_string(),
         route: order.operation.path(),
         customer_id: change.customer.id,
@@ -198,16 +202,16 @@ fn logged(order: &Order, change: &Change, status: StatusCode) -> Write {
 
 fn is_background(change: &Change) -> bool {
     let method = change.customer.configuration.processing_method;
-    change.news == News::Created && method == ProcessingMethod::Background
+    change.event == EventKind::Created && method == ProcessingMethod::Background
 }
 
-async fn settle_later(sandbox: Arc<Sandbox>, caller: Caller, world: SharedWorld, id: Uuid) {
+async fn settle_in_background(sandbox: Arc<Sandbox>, caller: Caller, world: SharedStore, id: Uuid) {
     let shutdown = sandbox.shutdown.clone();
-    if shutdown.run_until_cancelled(sleep(SCREENING)).await.is_none() {
+    if shutdown.run_until_cancelled(sleep(BACKGROUND_SCREENING_TIME)).await.is_none() {
         return;
     }
-    let mut world = held(&world);
+    let mut world = lock(&world);
     if let Some(change) = settle(&mut world, id) {
-        sandbox.took_effect(caller.scope, &change, None);
+        sandbox.record_write(caller.scope, &change, None);
     }
 }

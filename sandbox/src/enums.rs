@@ -35,7 +35,7 @@ macro_rules! words {
 
 words! {
     /// Where a customer stands.
-    Status {
+    CustomerStatus {
         /// Screening runs, or was skipped.
         Pending = "pending",
         /// A person must decide.
@@ -51,7 +51,7 @@ words! {
 
 words! {
     /// What a customer is.
-    Kind {
+    CustomerType {
         /// A person.
         Individual = "individual",
         /// A company.

@@ -8,22 +8,22 @@ use std::net::Ipv4Addr;
 use chrono::NaiveDate;
 use url::Url;
 
-use super::answer::Problem;
 use super::customer::{Address, Metadata, Profile};
-use super::shape::Draft;
-use super::words::Kind;
+use super::enums::CustomerType;
+use super::parse_body::Draft;
+use super::response::FieldProblem;
 
 const MAX_ADDRESS_LINE: usize = 100;
-const MAX_PAIRS: usize = 20;
-const MAX_PAIR_LENGTH: usize = 40;
+const MAX_METADATA_ENTRIES: usize = 20;
+const MAX_METADATA_CHARS: usize = 40;
 
 /// All that is wrong with a draft for a customer of `kind`.
-pub fn problems(draft: &Draft, kind: Kind) -> Vec<Problem> {
-    let mut breaches = Breaches(Vec::new());
-    breaches.unless(!draft.name.trim().is_empty(), "name", "Must not be blank.");
-    breaches.unless(is_email(&draft.email), "email", "Not an e-mail address.");
-    breaches.unless(is_phone(&draft.phone), "phone", "Not an E.164 number.");
-    breaches.unless(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
+pub fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
+    let mut breaches = Violations(Vec::new());
+    breaches.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
+    breaches.require(is_email(&draft.email), "email", "Not an e-mail address.");
+    breaches.require(is_phone(&draft.phone), "phone", "Not an E.164 number.");
+    breaches.require(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
     if let Some(address) = &draft.address {
         breaches.address(address);
     }
@@ -36,12 +36,12 @@ pub fn problems(draft: &Draft, kind: Kind) -> Vec<Problem> {
     breaches.0
 }
 
-struct Breaches(Vec<Problem>);
+struct Violations(Vec<FieldProblem>);
 
-impl Breaches {
-    fn unless(&mut self, kept: bool, path: impl Into<String>, detail: &str) {
+impl Violations {
+    fn require(&mut self, kept: bool, path: impl Into<String>, detail: &str) {
         if !kept {
-            self.0.push(Problem::at(path, detail));
+            self.0.push(FieldProblem::at(path, detail));
         }
     }
 
@@ -53,49 +53,53 @@ impl Breaches {
         ];
         for (path, line) in lines {
             let kept = line.is_none_or(|line| line.chars().count() <= MAX_ADDRESS_LINE);
-            self.unless(kept, path, "Must have at most 100 characters.");
+            self.require(kept, path, "Must have at most 100 characters.");
         }
         let state = address.state.len() == 2 && address.state.bytes().all(|byte| byte.is_ascii_uppercase());
-        self.unless(state, "address.state", "Must be two capital letters.");
-        let zip = follows(&address.zip, "#####") || follows(&address.zip, "#####-####");
-        self.unless(zip, "address.zip", "Must be a ZIP code of five or nine digits.");
+        self.require(state, "address.state", "Must be two capital letters.");
+        let zip = matches_pattern(&address.zip, "#####") || matches_pattern(&address.zip, "#####-####");
+        self.require(zip, "address.zip", "Must be a ZIP code of five or nine digits.");
     }
 
-    fn profile(&mut self, profile: &Profile, kind: Kind) {
+    fn profile(&mut self, profile: &Profile, kind: CustomerType) {
         if profile.kind() != kind {
             let detail = format!("Does not fit a customer of type {}.", kind.word());
-            self.unless(false, "compliance_profile", &detail);
+            self.require(false, "compliance_profile", &detail);
         }
         match profile {
             Profile::Individual { dob, ssn } => {
-                let date = |text: &str| follows(text, "####-##-##") && text.parse::<NaiveDate>().is_ok();
-                self.unless(dob.as_deref().is_none_or(date), "compliance_profile.dob", "Must be a date, YYYY-MM-DD.");
-                let number = ssn.as_deref().is_none_or(|ssn| follows(ssn, "###-##-####"));
-                self.unless(number, "compliance_profile.ssn", "Must have the form 000-00-0000.");
+                let date = |text: &str| matches_pattern(text, "####-##-##") && text.parse::<NaiveDate>().is_ok();
+                self.require(dob.as_deref().is_none_or(date), "compliance_profile.dob", "Must be a date, YYYY-MM-DD.");
+                let number = ssn.as_deref().is_none_or(|ssn| matches_pattern(ssn, "###-##-####"));
+                self.require(number, "compliance_profile.ssn", "Must have the form 000-00-0000.");
             }
             Profile::Business { ein, website, representatives, .. } => {
-                let number = ein.as_deref().is_none_or(|ein| follows(ein, "##-#######"));
-                self.unless(number, "compliance_profile.ein", "Must have the form 00-0000000.");
+                let number = ein.as_deref().is_none_or(|ein| matches_pattern(ein, "##-#######"));
+                self.require(number, "compliance_profile.ein", "Must have the form 00-0000000.");
                 let uri = website.as_deref().is_none_or(|website| Url::parse(website).is_ok());
-                self.unless(uri, "compliance_profile.website", "Must be an absolute URI.");
+                self.require(uri, "compliance_profile.website", "Must be an absolute URI.");
                 for (index, representative) in representatives.iter().flatten().enumerate() {
                     let path = format!("compliance_profile.representatives[{index}].name");
-                    self.unless(!representative.name.trim().is_empty(), path, "Must not be blank.");
+                    self.require(!representative.name.trim().is_empty(), path, "Must not be blank.");
                 }
             }
         }
     }
 
     fn metadata(&mut self, metadata: &Metadata) {
-        let short = |text: &str| text.chars().count() <= MAX_PAIR_LENGTH;
-        self.unless(metadata.len() <= MAX_PAIRS, "metadata", "Must have at most 20 pairs.");
-        self.unless(metadata.keys().all(|key| short(key)), "metadata", "Keys must have at most 40 characters.");
-        self.unless(metadata.values().all(|value| short(value)), "metadata", "Values must have at most 40 characters.");
+        let short = |text: &str| text.chars().count() <= MAX_METADATA_CHARS;
+        self.require(metadata.len() <= MAX_METADATA_ENTRIES, "metadata", "Must have at most 20 pairs.");
+        self.require(metadata.keys().all(|key| short(key)), "metadata", "Keys must have at most 40 characters.");
+        self.require(
+            metadata.values().all(|value| short(value)),
+            "metadata",
+            "Values must have at most 40 characters.",
+        );
     }
 }
 
 /// Whether the text has exactly this form, where `#` is an ASCII digit.
-fn follows(text: &str, form: &str) -> bool {
+fn matches_pattern(text: &str, form: &str) -> bool {
     let fits = |(byte, sign): (u8, u8)| {
         if sign == b'#' { byte.is_ascii_digit() } else { byte == sign }
     };
@@ -142,8 +146,8 @@ mod tests {
         }
     }
 
-    fn broken(draft: &Draft, kind: Kind) -> Vec<String> {
-        problems(draft, kind).into_iter().filter_map(|problem| problem.path).collect()
+    fn broken(draft: &Draft, kind: CustomerType) -> Vec<String> {
+        validate(draft, kind).into_iter().filter_map(|problem| problem.path).collect()
     }
 
     #[test]
@@ -151,7 +155,7 @@ mod tests {
         let profile = Profile::Individual { dob: Some(DOB_MASK.into()), ssn: Some(SSN_MASK.into()) };
         let person = Draft { ip_address: IP_MASK.into(), profile: Some(profile), ..draft() };
         let paths = ["device.ip_address", "compliance_profile.dob", "compliance_profile.ssn"];
-        assert_eq!(broken(&person, Kind::Individual), paths);
+        assert_eq!(broken(&person, CustomerType::Individual), paths);
         let profile = Profile::Business {
             ein: Some(EIN_MASK.into()),
             legal_business_name: None,
@@ -159,8 +163,8 @@ mod tests {
             website: None,
         };
         let company = Draft { profile: Some(profile), ..draft() };
-        assert_eq!(broken(&company, Kind::Business), ["compliance_profile.ein"]);
-        assert_eq!(broken(&company, Kind::Individual), ["compliance_profile", "compliance_profile.ein"]);
+        assert_eq!(broken(&company, CustomerType::Business), ["compliance_profile.ein"]);
+        assert_eq!(broken(&company, CustomerType::Individual), ["compliance_profile", "compliance_profile.ein"]);
     }
 
     #[test]
@@ -174,6 +178,6 @@ mod tests {
         for bad in ["ada", "@example.test", "ada@", "ada@test", "a@b@example.test", "a da@example.test", "a@.test"] {
             assert!(!is_email(bad), "{bad}");
         }
-        assert!(broken(&draft(), Kind::Individual).is_empty());
+        assert!(broken(&draft(), CustomerType::Individual).is_empty());
     }
 }

@@ -11,50 +11,50 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::timestamp::{self, Spelling};
+use super::timestamp::{self, TimestampFormat};
 
 /// The content type of every answer with an envelope.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// A finished answer, small enough to be kept for a replay.
 #[derive(Clone)]
-pub struct Answer {
+pub struct ApiResponse {
     /// The status line.
     pub status: StatusCode,
     /// The whole body; empty for a 401.
     pub body: Bytes,
     /// Whether it is a stored answer, given again.
-    pub replayed: bool,
+    pub is_replay: bool,
     /// Seconds for `Retry-After`; only faults carry it, the vendor was never seen to.
     pub retry_after: Option<u32>,
 }
 
 /// What is wrong with one field. The path is kept in snake case, with dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct FieldProblem {
     /// `None` where no field is to blame.
     pub path: Option<String>,
     /// One sentence.
     pub detail: String,
 }
 
-impl Problem {
+impl FieldProblem {
     /// A problem with one field.
     pub fn at(path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { path: Some(path.into()), detail: detail.into() }
     }
 
     /// A problem with the request as a whole.
-    pub fn whole(detail: impl Into<String>) -> Self {
+    pub fn without_path(detail: impl Into<String>) -> Self {
         Self { path: None, detail: detail.into() }
     }
 }
 
 /// Why a call is refused.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub enum ApiError {
     /// 400: malformed, members missing, a bad key.
-    Malformed(Vec<Problem>),
+    Malformed(Vec<FieldProblem>),
     /// 401: no key.
     Unauthenticated,
     /// 403: unmasking is not switched on.
@@ -66,13 +66,13 @@ pub enum Refusal {
     /// 413: more bytes than the sandbox reads.
     TooLarge,
     /// 415: not JSON.
-    MediaType,
+    UnsupportedMediaType,
     /// 422: rules of fields.
-    Fields(Vec<Problem>),
+    Fields(Vec<FieldProblem>),
     /// 422: a rule of the business, said in one sentence.
     Rule(String),
     /// A fault asked for through the control door.
-    Fault(StatusCode),
+    InjectedFault(StatusCode),
 }
 
 #[derive(Serialize)]
@@ -154,26 +154,26 @@ struct Item<'a> {
 }
 
 fn meta() -> Meta {
-    Meta { api_request_id: Uuid::now_v7(), api_request_timestamp: Spelling::Write.of(timestamp::now()) }
+    Meta { api_request_id: Uuid::now_v7(), api_request_timestamp: TimestampFormat::Write.format(timestamp::now()) }
 }
 
 fn bytes(value: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("maps have string keys, so plain data always serialises"))
 }
 
-impl Answer {
+impl ApiResponse {
     /// One object.
-    pub fn object(status: StatusCode, data: &impl Serialize) -> Self {
+    pub fn from_object(status: StatusCode, data: &impl Serialize) -> Self {
         Self::new(status, bytes(&Success { data, meta: meta(), response_type: "object" }))
     }
 
     /// A page of a list.
-    pub fn array(data: &impl Serialize, meta: PagedMeta) -> Self {
+    pub fn from_page(data: &impl Serialize, meta: PagedMeta) -> Self {
         Self::new(StatusCode::OK, bytes(&Success { data, meta, response_type: "array" }))
     }
 
     fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, body, replayed: false, retry_after: None }
+        Self { status, body, is_replay: false, retry_after: None }
     }
 
     /// The answer on the wire, with `body` in place of its own where a fault cuts or slows it.
@@ -184,7 +184,7 @@ impl Answer {
         if !self.body.is_empty() {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
-        if self.replayed {
+        if self.is_replay {
             headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
         }
         if let Some(seconds) = self.retry_after {
@@ -200,30 +200,30 @@ impl Answer {
     }
 }
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiError> for ApiResponse {
+    fn from(refusal: ApiError) -> Self {
         let status = refusal.status();
         if status == StatusCode::UNAUTHORIZED {
             return Self::new(status, Bytes::new());
         }
-        let (kind, title) = family(status);
+        let (kind, title) = type_and_title(status);
         let (detail, items) = match &refusal {
-            Refusal::Malformed(problems) => (None, Some(items(problems, pascal))),
-            Refusal::Fields(problems) => (None, Some(items(problems, str::to_owned))),
-            Refusal::Rule(sentence) => (Some(sentence.as_str()), None),
-            Refusal::Conflict(sentence) => (Some(*sentence), None),
-            Refusal::Forbidden => (Some("Unmasking is not allowed for this account."), None),
-            Refusal::MediaType => (Some("The body has to be JSON."), None),
-            Refusal::Fault(_) => (Some("A fault asked for through the sandbox's control door."), None),
+            ApiError::Malformed(problems) => (None, Some(items(problems, to_pascal_case))),
+            ApiError::Fields(problems) => (None, Some(items(problems, str::to_owned))),
+            ApiError::Rule(sentence) => (Some(sentence.as_str()), None),
+            ApiError::Conflict(sentence) => (Some(*sentence), None),
+            ApiError::Forbidden => (Some("Unmasking is not allowed for this account."), None),
+            ApiError::UnsupportedMediaType => (Some("The body has to be JSON."), None),
+            ApiError::InjectedFault(_) => (Some("A fault asked for through the sandbox's control door."), None),
             // Seen: a 404 may come without a detail.
-            Refusal::NotFound | Refusal::Unauthenticated | Refusal::TooLarge => (None, None),
+            ApiError::NotFound | ApiError::Unauthenticated | ApiError::TooLarge => (None, None),
         };
         let error = ErrorBody { status: status.as_u16(), kind: &kind, title: &title, detail, items };
         Self::new(status, bytes(&Failure { error, meta: meta(), response_type: "error" }))
     }
 }
 
-impl Refusal {
+impl ApiError {
     /// The status that goes with it.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -233,15 +233,15 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Fields(_) | Self::Rule(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Fault(status) => *status,
+            Self::InjectedFault(status) => *status,
         }
     }
 }
 
 /// Type and title of an error. Only those of 400, 404, 409 and 422 are known; the rest follow their pattern.
-fn family(status: StatusCode) -> (String, String) {
+fn type_and_title(status: StatusCode) -> (String, String) {
     if status == StatusCode::UNPROCESSABLE_ENTITY {
         return ("/validation_error".into(), "Validation Failed".into());
     }
@@ -249,12 +249,15 @@ fn family(status: StatusCode) -> (String, String) {
     (format!("/{}", title.to_lowercase().replace([' ', '-'], "_")), title.into())
 }
 
-fn items(problems: &[Problem], spell: fn(&str) -> String) -> Vec<Item<'_>> {
-    problems.iter().map(|Problem { path, detail }| Item { reference: path.as_deref().map(spell), detail }).collect()
+fn items(problems: &[FieldProblem], spell: fn(&str) -> String) -> Vec<Item<'_>> {
+    problems
+        .iter()
+        .map(|FieldProblem { path, detail }| Item { reference: path.as_deref().map(spell), detail })
+        .collect()
 }
 
 /// `device.ip_address` as a 400 spells it: `Device.IpAddress`.
-fn pascal(path: &str) -> String {
+fn to_pascal_case(path: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
@@ -279,14 +282,17 @@ mod tests {
 
     #[test]
     fn a_400_spells_its_references_in_pascal_case() {
-        assert_eq!(pascal("device.ip_address"), "Device.IpAddress");
-        assert_eq!(pascal("compliance_profile.representatives[0].name"), "ComplianceProfile.Representatives[0].Name");
+        assert_eq!(to_pascal_case("device.ip_address"), "Device.IpAddress");
+        assert_eq!(
+            to_pascal_case("compliance_profile.representatives[0].name"),
+            "ComplianceProfile.Representatives[0].Name"
+        );
     }
 
     #[test]
     fn types_and_titles_follow_what_was_seen() {
-        assert_eq!(family(StatusCode::BAD_REQUEST), ("/bad_request".into(), "Bad Request".into()));
-        assert_eq!(family(StatusCode::NOT_FOUND), ("/not_found".into(), "Not Found".into()));
-        assert_eq!(family(StatusCode::CONFLICT), ("/conflict".into(), "Conflict".into()));
+        assert_eq!(type_and_title(StatusCode::BAD_REQUEST), ("/bad_request".into(), "Bad Request".into()));
+        assert_eq!(type_and_title(StatusCode::NOT_FOUND), ("/not_found".into(), "Not Found".into()));
+        assert_eq!(type_and_title(StatusCode::CONFLICT), ("/conflict".into(), "Conflict".into()));
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Strict, as the contract's `additionalProperties: false` has it (server-side strictness was not confirmed):
 //! unknown members, missing ones, `null` where no `null` is allowed and words outside an enum are refused.
-//! What a well-formed value must look like is the business of `rules`.
+//! What a well-formed value must look like is the business of `validation`.
 
 use serde_json::{Map, Value};
 
-use super::answer::Problem;
 use super::customer::{Address, Configuration, Metadata, Profile, Representative};
-use super::words::{Kind, Outcome, ProcessingMethod, Status};
+use super::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
+use super::response::FieldProblem;
 
 /// What create and update have in common.
 pub struct Draft {
@@ -35,7 +35,7 @@ pub struct Creation {
     /// What both bodies have.
     pub draft: Draft,
     /// What the customer is.
-    pub kind: Kind,
+    pub kind: CustomerType,
     /// With the server's defaults filled in.
     pub configuration: Configuration,
 }
@@ -45,20 +45,20 @@ pub struct Replacement {
     /// What both bodies have.
     pub draft: Draft,
     /// The status that the customer is to have.
-    pub status: Status,
+    pub status: CustomerStatus,
 }
 
-const COMMON: [&str; 8] =
+const COMMON_KEYS: [&str; 8] =
     ["name", "email", "phone", "device", "address", "compliance_profile", "external_id", "metadata"];
-const PERSON: [&str; 2] = ["dob", "ssn"];
-const COMPANY: [&str; 4] = ["ein", "legal_business_name", "representatives", "website"];
+const INDIVIDUAL_KEYS: [&str; 2] = ["dob", "ssn"];
+const BUSINESS_KEYS: [&str; 4] = ["ein", "legal_business_name", "representatives", "website"];
 
 /// Reads the body of a create.
-pub fn creation(body: &[u8]) -> Result<Creation, Vec<Problem>> {
-    let mut shape = Shape::default();
-    let value = root(body)?;
-    let object = shape.object("", &value, &[&COMMON[..], &["type", "config"]].concat());
-    let kind = shape.word(object, "", "type", Kind::parse, Kind::WORDS);
+pub fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
+    let mut shape = BodyParser::default();
+    let value = parse_root(body)?;
+    let object = shape.object("", &value, &[&COMMON_KEYS[..], &["type", "config"]].concat());
+    let kind = shape.word(object, "", "type", CustomerType::parse, CustomerType::WORDS);
     let draft = shape.draft(object, kind);
     let configuration = shape.configuration(object);
     // Each `None` stands for a problem that was noted, so a good body has both.
@@ -69,11 +69,11 @@ pub fn creation(body: &[u8]) -> Result<Creation, Vec<Problem>> {
 }
 
 /// Reads the body of an update. The kind is fixed by then, and not known before the look-up.
-pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<Problem>> {
-    let mut shape = Shape::default();
-    let value = root(body)?;
-    let object = shape.object("", &value, &[&COMMON[..], &["status"]].concat());
-    let status = shape.word(object, "", "status", Status::parse, Status::WORDS);
+pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
+    let mut shape = BodyParser::default();
+    let value = parse_root(body)?;
+    let object = shape.object("", &value, &[&COMMON_KEYS[..], &["status"]].concat());
+    let status = shape.word(object, "", "status", CustomerStatus::parse, CustomerStatus::WORDS);
     let draft = shape.draft(object, None);
     match (status, draft) {
         (Some(status), Some(draft)) if shape.problems.is_empty() => Ok(Replacement { draft, status }),
@@ -82,20 +82,22 @@ pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<Problem>> {
 }
 
 /// Reads the body of a decision; the result is `verified` or `rejected`.
-pub fn decision(body: &[u8]) -> Result<Status, Vec<Problem>> {
-    let mut shape = Shape::default();
-    let value = root(body)?;
+pub fn decision(body: &[u8]) -> Result<CustomerStatus, Vec<FieldProblem>> {
+    let mut shape = BodyParser::default();
+    let value = parse_root(body)?;
     let object = shape.object("", &value, &["status"]);
-    let decided =
-        |word: &str| Status::parse(word).filter(|status| matches!(status, Status::Verified | Status::Rejected));
+    let decided = |word: &str| {
+        CustomerStatus::parse(word)
+            .filter(|status| matches!(status, CustomerStatus::Verified | CustomerStatus::Rejected))
+    };
     match shape.word(object, "", "status", decided, &["verified", "rejected"]) {
         Some(status) if shape.problems.is_empty() => Ok(status),
         _ => Err(shape.problems),
     }
 }
 
-fn root(body: &[u8]) -> Result<Value, Vec<Problem>> {
-    let malformed = |detail: &str| vec![Problem::whole(detail)];
+fn parse_root(body: &[u8]) -> Result<Value, Vec<FieldProblem>> {
+    let malformed = |detail: &str| vec![FieldProblem::without_path(detail)];
     if body.is_empty() {
         return Err(malformed("A body is required."));
     }
@@ -103,69 +105,73 @@ fn root(body: &[u8]) -> Result<Value, Vec<Problem>> {
 }
 
 /// An object of the body; `None` where it is absent or was refused already.
-type Members<'v> = Option<&'v Map<String, Value>>;
+type JsonMembers<'v> = Option<&'v Map<String, Value>>;
 
 #[derive(Default)]
-struct Shape {
-    problems: Vec<Problem>,
+struct BodyParser {
+    problems: Vec<FieldProblem>,
 }
 
-impl Shape {
-    fn note(&mut self, path: &str, detail: impl Into<String>) {
-        self.problems.push(if path.is_empty() { Problem::whole(detail) } else { Problem::at(path, detail) });
+impl BodyParser {
+    fn record(&mut self, path: &str, detail: impl Into<String>) {
+        self.problems.push(if path.is_empty() {
+            FieldProblem::without_path(detail)
+        } else {
+            FieldProblem::at(path, detail)
+        });
     }
 
-    fn object<'v>(&mut self, path: &str, value: &'v Value, known: &[&str]) -> Members<'v> {
+    fn object<'v>(&mut self, path: &str, value: &'v Value, known: &[&str]) -> JsonMembers<'v> {
         let Some(object) = value.as_object() else {
-            self.note(path, "Must be an object.");
+            self.record(path, "Must be an object.");
             return None;
         };
         for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
-            self.note(&join(path, name), "There is no such member.");
+            self.record(&join(path, name), "There is no such member.");
         }
         Some(object)
     }
 
     /// A member that must be there and must not be `null`.
-    fn required<'v>(&mut self, object: Members<'v>, path: &str, name: &str) -> Option<&'v Value> {
+    fn required<'v>(&mut self, object: JsonMembers<'v>, path: &str, name: &str) -> Option<&'v Value> {
         let value = object?.get(name).filter(|value| !value.is_null());
         if value.is_none() {
-            self.note(&join(path, name), "Is required.");
+            self.record(&join(path, name), "Is required.");
         }
         value
     }
 
-    fn text(&mut self, object: Members<'_>, path: &str, name: &str) -> Option<String> {
+    fn text(&mut self, object: JsonMembers<'_>, path: &str, name: &str) -> Option<String> {
         let value = self.required(object, path, name)?;
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
-            self.note(&join(path, name), "Must be a string.");
+            self.record(&join(path, name), "Must be a string.");
         }
         text
     }
 
-    fn optional_text(&mut self, object: Members<'_>, path: &str, name: &str) -> Option<String> {
+    fn optional_text(&mut self, object: JsonMembers<'_>, path: &str, name: &str) -> Option<String> {
         match object?.get(name) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
             Some(_) => {
-                self.note(&join(path, name), "Must be a string or null.");
+                self.record(&join(path, name), "Must be a string or null.");
                 None
             }
         }
     }
 
     /// A key that must be there, though its value may be `null`.
-    fn nullable_text(&mut self, object: Members<'_>, path: &str, name: &str) -> Option<String> {
+    fn nullable_text(&mut self, object: JsonMembers<'_>, path: &str, name: &str) -> Option<String> {
         if object.is_some_and(|object| !object.contains_key(name)) {
-            self.note(&join(path, name), "Is required, but may be null.");
+            self.record(&join(path, name), "Is required, but may be null.");
         }
         self.optional_text(object, path, name)
     }
 
     fn word<T>(
         &mut self,
-        object: Members<'_>,
+        object: JsonMembers<'_>,
         path: &str,
         name: &str,
         parse: impl Fn(&str) -> Option<T>,
@@ -174,12 +180,12 @@ impl Shape {
         let value = self.required(object, path, name)?;
         let word = value.as_str().and_then(parse);
         if word.is_none() {
-            self.note(&join(path, name), format!("Must be one of: {}.", accepted.join(", ")));
+            self.record(&join(path, name), format!("Must be one of: {}.", accepted.join(", ")));
         }
         word
     }
 
-    fn draft(&mut self, object: Members<'_>, kind: Option<Kind>) -> Option<Draft> {
+    fn draft(&mut self, object: JsonMembers<'_>, kind: Option<CustomerType>) -> Option<Draft> {
         let name = self.text(object, "", "name");
         let email = self.text(object, "", "email");
         let phone = self.text(object, "", "phone");
@@ -220,28 +226,28 @@ impl Shape {
 
     /// The wire has two shapes and nothing that tells them apart but their keys. Keys of one shape alone
     /// decide; where both or none are there, the kind does, and the other shape's members are unknown.
-    fn profile(&mut self, value: &Value, kind: Option<Kind>) -> Option<Profile> {
+    fn profile(&mut self, value: &Value, kind: Option<CustomerType>) -> Option<Profile> {
         const PATH: &str = "compliance_profile";
         let has = |names: &[&str]| names.iter().any(|name| value.get(name).is_some());
-        let kind = match (has(&PERSON), has(&COMPANY)) {
-            (true, false) => Kind::Individual,
-            (false, true) => Kind::Business,
-            _ => kind.unwrap_or(Kind::Individual),
+        let kind = match (has(&INDIVIDUAL_KEYS), has(&BUSINESS_KEYS)) {
+            (true, false) => CustomerType::Individual,
+            (false, true) => CustomerType::Business,
+            _ => kind.unwrap_or(CustomerType::Individual),
         };
-        if kind == Kind::Individual {
-            let object = self.object(PATH, value, &PERSON);
+        if kind == CustomerType::Individual {
+            let object = self.object(PATH, value, &INDIVIDUAL_KEYS);
             let dob = self.nullable_text(object, PATH, "dob");
             let ssn = self.nullable_text(object, PATH, "ssn");
             return object.map(|_| Profile::Individual { dob, ssn });
         }
-        let object = self.object(PATH, value, &COMPANY);
+        let object = self.object(PATH, value, &BUSINESS_KEYS);
         let ein = self.nullable_text(object, PATH, "ein");
         let legal_business_name = self.nullable_text(object, PATH, "legal_business_name");
         let representatives = match object.and_then(|object| object.get("representatives")) {
             None | Some(Value::Null) => None,
             Some(Value::Array(values)) => Some(self.representatives(values)),
             Some(_) => {
-                self.note("compliance_profile.representatives", "Must be an array or null.");
+                self.record("compliance_profile.representatives", "Must be an array or null.");
                 None
             }
         };
@@ -264,17 +270,17 @@ impl Shape {
 
     fn metadata(&mut self, value: &Value) -> Option<Metadata> {
         let Some(object) = value.as_object() else {
-            self.note("metadata", "Must be an object or null.");
+            self.record("metadata", "Must be an object or null.");
             return None;
         };
         if object.values().any(|value| !value.is_string()) {
-            self.note("metadata", "Every value must be a string.");
+            self.record("metadata", "Every value must be a string.");
         }
         let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
         Some(object.iter().filter_map(pair).collect())
     }
 
-    fn configuration(&mut self, object: Members<'_>) -> Configuration {
+    fn configuration(&mut self, object: JsonMembers<'_>) -> Configuration {
         let mut configuration = Configuration::default();
         let Some(value) = object.and_then(|object| object.get("config")) else {
             return configuration;

@@ -9,28 +9,28 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::customer::Customer;
-use super::idempotency::Keys;
+use super::enums::{SortBy, SortOrder};
+use super::idempotency::IdempotencyKeys;
 use super::seed;
-use super::timestamp::{self, Moment};
-use super::words::{SortBy, SortOrder};
+use super::timestamp::{self, Timestamp};
 
 /// The most customers that a world holds.
-pub const MOST_CUSTOMERS: usize = 20_000;
+pub const MAX_CUSTOMERS: usize = 20_000;
 
 /// The customers of one scope.
 #[derive(Clone, Default)]
-pub struct World {
+pub struct CustomerStore {
     customers: HashMap<Uuid, Arc<Customer>>,
     emails: HashMap<String, Uuid>,
     by_name: BTreeSet<(String, Uuid)>,
-    by_creation: BTreeSet<(Moment, Uuid)>,
+    by_creation: BTreeSet<(Timestamp, Uuid)>,
     /// How many made-up people there have been, so that more of them differ from those.
-    planted: u32,
+    seeded_count: u32,
     /// The idempotency keys.
-    pub keys: Keys,
+    pub keys: IdempotencyKeys,
 }
 
-impl World {
+impl CustomerStore {
     /// The customer of this id.
     pub fn get(&self, id: Uuid) -> Option<&Arc<Customer>> {
         self.customers.get(&id)
@@ -42,12 +42,12 @@ impl World {
     }
 
     /// Who has this e-mail address, without regard to case.
-    pub fn owner_of(&self, email: &str) -> Option<Uuid> {
+    pub fn id_by_email(&self, email: &str) -> Option<Uuid> {
         self.emails.get(&email.to_lowercase()).copied()
     }
 
     /// Adds a customer, or puts it in the place of the one with its id.
-    pub fn put(&mut self, customer: Customer) -> Arc<Customer> {
+    pub fn upsert(&mut self, customer: Customer) -> Arc<Customer> {
         self.remove(customer.id);
         let customer = Arc::new(customer);
         self.emails.insert(customer.email_key(), customer.id);
@@ -58,11 +58,11 @@ impl World {
     }
 
     /// Changes a customer, which is later for it; `None` where there is no such one.
-    pub fn change(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
+    pub fn update(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
         let mut customer = self.get(id)?.as_ref().clone();
         customer.updated_at = timestamp::after(customer.updated_at);
         change(&mut customer);
-        Some(self.put(customer))
+        Some(self.upsert(customer))
     }
 
     /// Takes a customer out; its e-mail address is free again.
@@ -84,13 +84,13 @@ impl World {
     }
 
     /// Adds `count` made-up customers; the same every time for the same number of them before.
-    pub fn plant(&mut self, count: u32) {
+    pub fn add_seeded(&mut self, count: u32) {
         for _ in 0..count {
-            let customer = seed::person(self.planted);
-            self.planted += 1;
+            let customer = seed::person(self.seeded_count);
+            self.seeded_count += 1;
             // Somebody may have taken the made-up address by hand; then that person is left out.
-            if self.owner_of(&customer.email).is_none() {
-                self.put(customer);
+            if self.id_by_email(&customer.email).is_none() {
+                self.upsert(customer);
             }
         }
     }
