@@ -14,9 +14,9 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
-use crate::cache::{self, Cache, Digests, short};
+use crate::cache::{self, Cache, KeyedDigest, abbreviated};
 use crate::config::Settings;
-use crate::customers::{KeySpace, Reading, RequiredReasons, Services, Session, Turns};
+use crate::customers::{Freshness, KeySpace, RequiredReasons, Services, Session, Turns};
 use crate::error::{Code, Failure};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
@@ -57,7 +57,7 @@ pub struct App {
     /// The operations that metrics name.
     pub operation_names: BoundedNames,
     /// For what the log tells apart and must not name.
-    digests: Digests,
+    digests: KeyedDigest,
     /// `None` where it is off.
     pub playground: Option<Playground>,
     /// Set when the process is going down: no longer ready.
@@ -97,7 +97,7 @@ pub struct Asking<'a> {
     pub request_id: &'a str,
     /// When its answer is wanted.
     pub deadline: Instant,
-    pub reading: Reading,
+    pub reading: Freshness,
     pub payer: Payer,
     /// Its place among the operations that run.
     pub place: Permit,
@@ -136,7 +136,7 @@ impl App {
             reviews_max_bytes: kept.reviews_max_bytes,
             pages_max_bytes: kept.pages_max_bytes,
         });
-        let digests = Digests::under(&settings.log.digest_key);
+        let digests = KeyedDigest::with_secret(&settings.log.digest_key);
         let schema = if settings.graphql.federation { Schema::subgraph() } else { Schema::alone() };
         let executor = Executor::new(
             schema,
@@ -241,7 +241,7 @@ impl App {
         }
         // Without a key of the settings the process's own stays.
         if differs(&before.log.digest_key, &now.log.digest_key) && !now.log.digest_key.expose_secret().is_empty() {
-            self.digests.replace(&now.log.digest_key);
+            self.digests.replace_secret(&now.log.digest_key);
             renewed.push("log.digest_key");
         }
         if let (Some(before), Some(secret)) = (before.auth.jwt_secret(), now.auth.jwt_secret())
@@ -255,7 +255,7 @@ impl App {
 
     /// Tells the metrics how things stand.
     pub async fn observe(&self) {
-        self.services.cache.observe().await;
+        self.services.cache.record_metrics().await;
         self.services.upstream.health.observe();
         metrics::gauge!(names::WRITES_IN_FLIGHT).set(size(self.services.writes.len() as u64));
         metrics::gauge!(names::TASKS).set(size(Handle::current().metrics().num_alive_tasks() as u64));
@@ -267,19 +267,19 @@ impl App {
     /// What stands for a caller in the log: of its own key, or of the name in its token; none for an anonymous one.
     pub fn caller_digest(&self, principal: &Principal) -> Option<String> {
         let digest = match (&principal.credential, &principal.subject) {
-            (Credential::Callers(key), _) => self.digests.of(["key", key.expose_secret()]),
-            (Credential::Gateways(_), Some(subject)) => self.digests.of(["subject", subject]),
+            (Credential::Callers(key), _) => self.digests.digest(["key", key.expose_secret()]),
+            (Credential::Gateways(_), Some(subject)) => self.digests.digest(["subject", subject]),
             (Credential::Gateways(_), None) => return None,
         };
-        Some(short(digest))
+        Some(abbreviated(digest))
     }
 
     /// How old the answers to an operation may be. Somebody who changes something sees it as it is.
-    pub fn reading(kind: OperationType, past_the_cache: bool) -> Reading {
+    pub fn reading(kind: OperationType, past_the_cache: bool) -> Freshness {
         match kind {
-            _ if past_the_cache => Reading::PastTheCache,
-            OperationType::Query => Reading::Kept,
-            OperationType::Mutation | OperationType::Subscription => Reading::Fresh,
+            _ if past_the_cache => Freshness::Bypass,
+            OperationType::Query => Freshness::AllowStale,
+            OperationType::Mutation | OperationType::Subscription => Freshness::FreshOnly,
         }
     }
 

@@ -10,16 +10,18 @@
 //!
 //! Nothing of a mutation and nothing in clear is ever put here; the types see to it.
 
-pub mod flights;
 pub mod generations;
 pub mod key;
 pub mod read_through;
+pub mod single_flight;
 
 use std::time::Duration;
 
 pub use generations::Generations;
-pub use key::{Digests, Key, Scope, short};
-pub use read_through::{Got, Kept, Load, Missed, Policy, ReadThrough, Reading, Source, Terms, Trouble};
+pub use key::{Key, KeyedDigest, Scope, abbreviated};
+pub use read_through::{
+    CacheEntry, CacheStatus, Fetched, Freshness, LoadError, Lookup, ReadOptions, ReadThrough, StaleIfError, TtlPolicy,
+};
 
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::names;
@@ -41,34 +43,34 @@ pub struct Settings {
 
 /// All that is kept. `E` is how loads fail.
 #[derive(Debug)]
-pub struct Cache<E: Trouble> {
+pub struct Cache<E: StaleIfError> {
     pub customers: ReadThrough<Customer, E>,
     pub reviews: ReadThrough<Review, E>,
     pub pages: ReadThrough<Page, E>,
-    pub digests: Digests,
+    pub digest: KeyedDigest,
     generations: Generations,
 }
 
-impl<E: Trouble> Cache<E> {
+impl<E: StaleIfError> Cache<E> {
     /// An empty cache.
     pub fn new(settings: &Settings) -> Self {
         let policy = |fresh: Duration| {
             if settings.enabled {
-                Policy {
-                    fresh,
-                    not_found: settings.not_found_ttl,
-                    while_refresh: settings.stale_while_refresh,
-                    if_error: settings.stale_if_error,
+                TtlPolicy {
+                    ttl: fresh,
+                    not_found_ttl: settings.not_found_ttl,
+                    stale_while_refresh: settings.stale_while_refresh,
+                    stale_if_error: settings.stale_if_error,
                 }
             } else {
-                Policy::NOTHING
+                TtlPolicy::DISABLED
             }
         };
         Self {
             customers: ReadThrough::new("customers", policy(settings.customer_ttl), settings.customers_max_bytes),
             reviews: ReadThrough::new("reviews", policy(settings.review_ttl), settings.reviews_max_bytes),
             pages: ReadThrough::new("pages", policy(settings.page_ttl), settings.pages_max_bytes),
-            digests: Digests::new(),
+            digest: KeyedDigest::new(),
             generations: Generations::new(),
         }
     }
@@ -85,29 +87,29 @@ impl<E: Trouble> Cache<E> {
     }
 
     /// Tells the metrics how much is kept.
-    pub async fn observe(&self) {
-        self.customers.observe().await;
-        self.reviews.observe().await;
-        self.pages.observe().await;
+    pub async fn record_metrics(&self) {
+        self.customers.record_metrics().await;
+        self.reviews.record_metrics().await;
+        self.pages.record_metrics().await;
     }
 
     /// Forgets a customer and its review.
-    pub fn forget_customer(&self, scope: Scope, id: CustomerId) {
+    pub fn invalidate_customer(&self, scope: Scope, id: CustomerId) {
         metrics::counter!(names::CACHE_FORGOTTEN, "what" => "customer").increment(1);
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
     /// Keeps nothing of a customer and its review for a time, and of the scope's pages little: a write may still take
     /// effect. `id` is none of a customer who may come to be.
-    pub fn unsettle(&self, scope: Scope, id: Option<CustomerId>, time: Duration) {
-        self.generations.unsettle(scope, None, time);
+    pub fn suspend_caching(&self, scope: Scope, id: Option<CustomerId>, time: Duration) {
+        self.generations.suspend_caching(scope, None, time);
         if let Some(id) = id {
-            self.generations.unsettle(scope, Some(id.0.as_u128()), time);
+            self.generations.suspend_caching(scope, Some(id.0.as_u128()), time);
         }
     }
 
     /// Forgets every page of a scope.
-    pub fn forget_pages(&self, scope: Scope) {
+    pub fn invalidate_pages(&self, scope: Scope) {
         metrics::counter!(names::CACHE_FORGOTTEN, "what" => "pages").increment(1);
         self.generations.advance(scope, None);
     }

@@ -35,7 +35,7 @@ use crate::fair_limit::Permit;
 use crate::privacy::audit::{Actor, Audit};
 use crate::upstream::{self, Caller, Client, unknown};
 
-pub use crate::cache::Reading;
+pub use crate::cache::Freshness;
 pub use act::Act;
 pub use error::Error;
 pub use idempotency::KeySpace;
@@ -98,7 +98,7 @@ pub struct SessionContext {
     /// When the caller gets an answer at the latest.
     pub deadline: Instant,
     /// How old an answer may be.
-    pub reading: Reading,
+    pub reading: Freshness,
     /// Cancelled when the session has gone away: nobody waits for its reads any more.
     gone: CancellationToken,
     /// How many customers and pages were kept and fresh, and how many answers came of calls that others made.
@@ -140,10 +140,10 @@ impl Session {
         actor: Actor,
         key_space: Option<KeySpace>,
         deadline: Instant,
-        reading: Reading,
+        reading: Freshness,
         place: Permit,
     ) -> Self {
-        let scope = services.cache.digests.scope(&caller.credential, caller.account);
+        let scope = services.cache.digest.scope(&caller.credential, caller.account);
         let gone = CancellationToken::new();
         let context = Arc::new(SessionContext {
             services,
@@ -208,6 +208,6 @@ impl SessionContext {
     }
 
     fn is_past_the_cache(&self) -> bool {
-        self.reading == Reading::PastTheCache
+        self.reading == Freshness::Bypass
     }
 }

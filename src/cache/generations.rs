@@ -16,27 +16,27 @@ use tokio::time::Instant;
 use super::key::Scope;
 
 /// 4096 counters are 96 kB; with a thousand writes within a time to live, a quarter of the entries is loaded again.
-const COUNTERS: usize = 4096;
+const COUNTER_COUNT: usize = 4096;
 
 /// The counters.
 #[derive(Debug)]
 pub struct Generations {
     counters: Box<[Counter]>,
     hasher: RandomState,
-    began: Instant,
+    started: Instant,
 }
 
 #[derive(Debug, Default)]
 struct Counter {
     generation: AtomicU64,
     /// Until when it is not settled, in milliseconds since the beginning.
-    unsettled_until: AtomicU64,
+    suspended_until: AtomicU64,
     /// When a list that is not settled begins its next generation; 0 where that is not due.
-    due: AtomicU64,
+    next_refresh: AtomicU64,
 }
 
 /// How long what is read of a list that is not settled may be found.
-const TICK: u64 = 1000;
+const LIST_REFRESH: u64 = 1000;
 
 impl Default for Generations {
     fn default() -> Self {
@@ -47,25 +47,27 @@ impl Default for Generations {
 impl Generations {
     /// All at zero.
     pub fn new() -> Self {
-        let counters = (0..COUNTERS).map(|_| Counter::default()).collect();
-        Self { counters, hasher: RandomState::new(), began: Instant::now() }
+        let counters = (0..COUNTER_COUNT).map(|_| Counter::default()).collect();
+        Self { counters, hasher: RandomState::new(), started: Instant::now() }
     }
 
     /// The generation of a subject, or of the scope's list where there is none.
     pub fn current(&self, scope: Scope, subject: Option<u128>) -> u64 {
         let counter = self.counter(scope, subject);
         let now = self.elapsed();
-        let until = counter.unsettled_until.load(Ordering::SeqCst);
+        let until = counter.suspended_until.load(Ordering::SeqCst);
         match subject {
             // One that no other look has: the next one, settled or not, has moved past it.
             Some(_) if now < until => return counter.generation.fetch_add(2, Ordering::SeqCst) + 1,
             Some(_) => {}
             None => {
-                let due = counter.due.load(Ordering::SeqCst);
+                let due = counter.next_refresh.load(Ordering::SeqCst);
                 // The last one begins when it is settled.
-                let next = if now < until { now + TICK } else { 0 };
+                let next = if now < until { now + LIST_REFRESH } else { 0 };
                 let is_due = due > 0 && now >= due.min(until);
-                if is_due && counter.due.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                if is_due
+                    && counter.next_refresh.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+                {
                     counter.generation.fetch_add(1, Ordering::SeqCst);
                 }
             }
@@ -79,22 +81,22 @@ impl Generations {
     }
 
     /// The same again and again from now on, for a time.
-    pub fn unsettle(&self, scope: Scope, subject: Option<u128>, time: Duration) {
+    pub fn suspend_caching(&self, scope: Scope, subject: Option<u128>, time: Duration) {
         let now = self.elapsed();
         let until = now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         let counter = self.counter(scope, subject);
-        counter.unsettled_until.fetch_max(until, Ordering::SeqCst);
-        counter.due.store(now + TICK, Ordering::SeqCst);
+        counter.suspended_until.fetch_max(until, Ordering::SeqCst);
+        counter.next_refresh.store(now + LIST_REFRESH, Ordering::SeqCst);
         counter.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     fn elapsed(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn counter(&self, scope: Scope, subject: Option<u128>) -> &Counter {
         let hash = self.hasher.hash_one((scope, subject));
-        let place = usize::try_from(hash % COUNTERS as u64).expect("a number below 4096 fits any usize");
+        let place = usize::try_from(hash % COUNTER_COUNT as u64).expect("a number below 4096 fits any usize");
         self.counters.get(place).expect("the place is below the table's length")
     }
 }
@@ -102,16 +104,16 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Digests;
+    use crate::cache::KeyedDigest;
 
     #[tokio::test(start_paused = true)]
     async fn until_it_is_settled_each_look_is_a_generation() {
         let generations = Generations::new();
-        let scope = Digests::new().scope(&"key".into(), None);
+        let scope = KeyedDigest::new().scope(&"key".into(), None);
         let look = || generations.current(scope, Some(1));
         assert_eq!(look(), look());
         let before = look();
-        generations.unsettle(scope, Some(1), Duration::from_secs(10));
+        generations.suspend_caching(scope, Some(1), Duration::from_secs(10));
         let (first, second) = (look(), look());
         assert!(before < first && first < second);
         tokio::time::advance(Duration::from_secs(11)).await;
@@ -121,10 +123,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn until_it_is_settled_a_list_begins_a_generation_each_second_and_one_at_the_end() {
         let generations = Generations::new();
-        let scope = Digests::new().scope(&"key".into(), None);
+        let scope = KeyedDigest::new().scope(&"key".into(), None);
         let look = || generations.current(scope, None);
         let before = look();
-        generations.unsettle(scope, None, Duration::from_millis(2500));
+        generations.suspend_caching(scope, None, Duration::from_millis(2500));
         assert!(look() > before && look() == look());
         for _ in 0..2 {
             let last = look();

@@ -29,30 +29,30 @@ pub struct Key {
 }
 
 /// A digest as it stands in logs: half of it, which is enough to tell a few million apart.
-pub fn short(digest: u128) -> String {
+pub fn abbreviated(digest: u128) -> String {
     format!("{:016x}", digest >> 64)
 }
 
 /// Makes digests under a secret: this process's own, or one of the settings.
 /// Clones share it.
 #[derive(Clone)]
-pub struct Digests {
+pub struct KeyedDigest {
     secret: Arc<ArcSwap<[u8; 32]>>,
 }
 
-impl fmt::Debug for Digests {
+impl fmt::Debug for KeyedDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digests")
     }
 }
 
-impl Default for Digests {
+impl Default for KeyedDigest {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Digests {
+impl KeyedDigest {
     /// Digests under a new secret.
     pub fn new() -> Self {
         let mut secret = [0; 32];
@@ -63,28 +63,28 @@ impl Digests {
     }
 
     /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
-    pub fn under(secret: &SecretString) -> Self {
+    pub fn with_secret(secret: &SecretString) -> Self {
         if secret.expose_secret().is_empty() {
             return Self::new();
         }
         let digests = Self::new();
-        digests.replace(secret);
+        digests.replace_secret(secret);
         digests
     }
 
     /// Digests of this and all its clones are under another secret from now on.
-    pub fn replace(&self, secret: &SecretString) {
+    pub fn replace_secret(&self, secret: &SecretString) {
         self.secret.store(Arc::new(Sha256::digest(secret.expose_secret()).into()));
     }
 
     /// The scope of a credential and an account.
     pub fn scope(&self, credential: &SecretString, account: Option<Uuid>) -> Scope {
         let account = account.map(|account| account.to_string()).unwrap_or_default();
-        Scope(self.of([credential.expose_secret(), account.as_str()]))
+        Scope(self.digest([credential.expose_secret(), account.as_str()]))
     }
 
     /// A digest of texts, each kept apart from the next.
-    pub fn of<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
+    pub fn digest<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
         let mut hash = Sha256::new_with_prefix(**self.secret.load());
         for text in texts {
             hash.update((text.len() as u64).to_le_bytes());
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn scopes_differ_by_credential_and_by_account() {
-        let digests = Digests::new();
+        let digests = KeyedDigest::new();
         let (a, b) = (SecretString::from("key-a"), SecretString::from("key-b"));
         let account = Some(Uuid::from_u128(7));
         assert_eq!(digests.scope(&a, None), digests.scope(&a, None));
@@ -113,23 +113,26 @@ mod tests {
     #[test]
     fn a_secret_of_the_settings_outlives_the_process() {
         let (one, other) = (SecretString::from("one"), SecretString::from("other"));
-        assert_eq!(Digests::under(&one).of(["a"]), Digests::under(&one).of(["a"]));
-        assert_ne!(Digests::under(&one).of(["a"]), Digests::under(&other).of(["a"]));
-        assert_ne!(Digests::under(&"".into()).of(["a"]), Digests::under(&"".into()).of(["a"]));
+        assert_eq!(KeyedDigest::with_secret(&one).digest(["a"]), KeyedDigest::with_secret(&one).digest(["a"]));
+        assert_ne!(KeyedDigest::with_secret(&one).digest(["a"]), KeyedDigest::with_secret(&other).digest(["a"]));
+        assert_ne!(
+            KeyedDigest::with_secret(&"".into()).digest(["a"]),
+            KeyedDigest::with_secret(&"".into()).digest(["a"])
+        );
     }
 
     #[test]
     fn another_secret_is_taken_over_by_all_clones() {
-        let digests = Digests::under(&"one".into());
+        let digests = KeyedDigest::with_secret(&"one".into());
         let clone = digests.clone();
-        digests.replace(&"other".into());
-        assert_eq!(clone.of(["a"]), Digests::under(&"other".into()).of(["a"]));
+        digests.replace_secret(&"other".into());
+        assert_eq!(clone.digest(["a"]), KeyedDigest::with_secret(&"other".into()).digest(["a"]));
     }
 
     #[test]
     fn texts_are_kept_apart() {
-        let digests = Digests::new();
-        assert_ne!(digests.of(["ab", "c"]), digests.of(["a", "bc"]));
-        assert_ne!(digests.of(["a"]), Digests::new().of(["a"]), "another process has another secret");
+        let digests = KeyedDigest::new();
+        assert_ne!(digests.digest(["ab", "c"]), digests.digest(["a", "bc"]));
+        assert_ne!(digests.digest(["a"]), KeyedDigest::new().digest(["a"]), "another process has another secret");
     }
 }

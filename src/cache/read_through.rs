@@ -15,8 +15,8 @@ use moka::{Entry, Expiry};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::flights::{Flights, Seat};
 use super::key::Key;
+use super::single_flight::{SingleFlight, Waiter};
 use crate::telemetry::metrics::size;
 use crate::telemetry::names;
 
@@ -27,20 +27,20 @@ const MEMORY_PER_WIRE_BYTE: usize = 2;
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct TtlPolicy {
     /// How long an answer is fresh. Zero keeps nothing and still shares loads.
-    pub fresh: Duration,
+    pub ttl: Duration,
     /// The same for "there is none".
-    pub not_found: Duration,
+    pub not_found_ttl: Duration,
     /// How long past that an old answer may be given while a new one is being loaded.
-    pub while_refresh: Duration,
+    pub stale_while_refresh: Duration,
     /// How long past that an old answer may be given where a new one cannot be had.
-    pub if_error: Duration,
+    pub stale_if_error: Duration,
 }
 
 /// What a load brought: the value, or that there is none.
 #[derive(Debug)]
-pub struct Load<V> {
+pub struct Fetched<V> {
     pub value: Option<V>,
     /// Size of the answer on the wire.
     pub bytes: usize,
@@ -48,10 +48,10 @@ pub struct Load<V> {
 
 /// A kept answer.
 #[derive(Debug)]
-pub struct Kept<V> {
+pub struct CacheEntry<V> {
     pub value: Option<Arc<V>>,
     /// When it was asked for.
-    pub asked_at: Instant,
+    pub requested_at: Instant,
     /// When it was read.
     pub read_at: Instant,
     /// Until when it counts as new.
@@ -60,7 +60,7 @@ pub struct Kept<V> {
     weight: u32,
 }
 
-impl<V> Clone for Kept<V> {
+impl<V> Clone for CacheEntry<V> {
     fn clone(&self) -> Self {
         Self { value: self.value.clone(), ..*self }
     }
@@ -68,95 +68,95 @@ impl<V> Clone for Kept<V> {
 
 /// What a caller asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct ReadOptions {
     /// When it has to have an answer.
     pub deadline: Instant,
-    pub reading: Reading,
+    pub freshness: Freshness,
 }
 
 /// How old an answer may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reading {
+pub enum Freshness {
     /// What is kept will do, and where the settings allow it an old answer where no new one can be had.
-    Kept,
+    AllowStale,
     /// Only what is fresh: somebody is about to change something, and must see it as it is.
-    Fresh,
+    FreshOnly,
     /// Nothing that was kept or asked for before, for a caller who says so.
-    PastTheCache,
+    Bypass,
 }
 
 /// Where an answer came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Source {
+pub enum CacheStatus {
     /// It was kept. It may be old while a new one is being loaded.
-    Kept,
+    Hit,
     /// Of a load that began with this caller.
-    Loaded,
+    Miss,
     /// Of a load that began with another one.
     Shared,
     /// It was kept, and is old: a new one cannot be had.
-    Old,
+    StaleIfError,
 }
 
-impl Source {
+impl CacheStatus {
     /// As traces call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Kept => "kept",
-            Self::Loaded => "loaded",
+            Self::Hit => "kept",
+            Self::Miss => "loaded",
             Self::Shared => "shared",
-            Self::Old => "old",
+            Self::StaleIfError => "old",
         }
     }
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Got<V> {
-    pub kept: Kept<V>,
-    pub source: Source,
+pub struct Lookup<V> {
+    pub entry: CacheEntry<V>,
+    pub status: CacheStatus,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum Missed<E> {
+pub enum LoadError<E> {
     /// The load failed. All who waited for it share its error, which is not kept.
     Failed(Arc<E>),
     /// The caller's time is up.
-    Late,
+    DeadlineExceeded,
     /// The load's task was lost: it panicked, or the runtime is going down.
-    Lost,
+    TaskLost,
 }
 
 /// An error of a load.
-pub trait Trouble: Send + Sync + 'static {
+pub trait StaleIfError: Send + Sync + 'static {
     /// Whether an old answer is better than this error: something does not work, and nobody said no.
-    fn lets_old_stand_in(&self) -> bool;
+    fn allows_stale(&self) -> bool;
 }
 
-type Landing<V, E> = Result<Kept<V>, Arc<E>>;
+type LoadResult<V, E> = Result<CacheEntry<V>, Arc<E>>;
 
 /// One kind of value, kept.
 #[derive(Debug)]
-pub struct ReadThrough<V: Send + Sync + 'static, E: Trouble> {
+pub struct ReadThrough<V: Send + Sync + 'static, E: StaleIfError> {
     /// As the metrics call it.
     name: &'static str,
-    store: Store<Key, Kept<V>>,
-    flights: Arc<Flights<Landing<V, E>>>,
-    policy: Policy,
+    store: Store<Key, CacheEntry<V>>,
+    loads: Arc<SingleFlight<LoadResult<V, E>>>,
+    ttl: TtlPolicy,
 }
 
-struct UntilItExpires;
+struct EntryExpiry;
 
-impl<V> Expiry<Key, Kept<V>> for UntilItExpires {
-    fn expire_after_create(&self, _: &Key, kept: &Kept<V>, _: std::time::Instant) -> Option<Duration> {
+impl<V> Expiry<Key, CacheEntry<V>> for EntryExpiry {
+    fn expire_after_create(&self, _: &Key, kept: &CacheEntry<V>, _: std::time::Instant) -> Option<Duration> {
         Some(kept.expires_in)
     }
 
     fn expire_after_update(
         &self,
         _: &Key,
-        kept: &Kept<V>,
+        kept: &CacheEntry<V>,
         _: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -164,10 +164,10 @@ impl<V> Expiry<Key, Kept<V>> for UntilItExpires {
     }
 }
 
-impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
+impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
     /// An empty store that holds about `max_bytes` of memory at most.
-    pub fn new(name: &'static str, policy: Policy, max_bytes: u64) -> Self {
-        let gone = move |_: Arc<Key>, _: Kept<V>, cause: RemovalCause| {
+    pub fn new(name: &'static str, policy: TtlPolicy, max_bytes: u64) -> Self {
+        let gone = move |_: Arc<Key>, _: CacheEntry<V>, cause: RemovalCause| {
             let cause = match cause {
                 RemovalCause::Size => "size",
                 RemovalCause::Expired => "expired",
@@ -177,11 +177,11 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
         };
         let store = Store::builder()
             .max_capacity(max_bytes)
-            .weigher(|_: &Key, kept: &Kept<V>| kept.weight)
-            .expire_after(UntilItExpires)
+            .weigher(|_: &Key, kept: &CacheEntry<V>| kept.weight)
+            .expire_after(EntryExpiry)
             .eviction_listener(gone)
             .build();
-        Self { name, store, flights: Arc::default(), policy }
+        Self { name, store, loads: Arc::default(), ttl: policy }
     }
 
     /// As the metrics call it.
@@ -190,25 +190,25 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
     }
 
     /// Tells the metrics how much is kept.
-    pub async fn observe(&self) {
+    pub async fn record_metrics(&self) {
         // The store's sums are those of what it has tidied up.
         self.store.run_pending_tasks().await;
         metrics::gauge!(names::CACHE_BYTES, "store" => self.name).set(size(self.store.weighted_size()));
         metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(size(self.store.entry_count()));
     }
 
-    fn count(&self, result: &'static str) {
+    fn record_lookup(&self, result: &'static str) {
         metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "result" => result).increment(1);
     }
 
-    /// What is kept and fresh; asks nobody. Whoever gives it out counts it by [`Self::count_hit`].
-    pub async fn fresh(&self, key: &Key) -> Option<Kept<V>> {
+    /// What is kept and fresh; asks nobody. Whoever gives it out counts it by [`Self::record_hit`].
+    pub async fn get_fresh(&self, key: &Key) -> Option<CacheEntry<V>> {
         self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until)
     }
 
     /// Counts an answer that was kept and fresh.
-    pub fn count_hit(&self) {
-        self.count("hit");
+    pub fn record_hit(&self) {
+        self.record_lookup("hit");
     }
 
     /// What is kept, or what `load` brings, within the terms. `load` gets to know until when somebody waits for it, which
@@ -219,58 +219,60 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
     pub async fn get<F>(
         &self,
         key: Key,
-        terms: Terms,
+        terms: ReadOptions,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
-    ) -> Result<Got<V>, Missed<E>>
+    ) -> Result<Lookup<V>, LoadError<E>>
     where
-        F: Future<Output = Result<Load<V>, E>> + Send + 'static,
+        F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
         let kept = self.store.get(&key).await;
         let now = Instant::now();
         match &kept {
-            Some(fresh) if terms.reading != Reading::PastTheCache && now < fresh.fresh_until => {
-                self.count_hit();
-                return Ok(Got { kept: fresh.clone(), source: Source::Kept });
+            Some(fresh) if terms.freshness != Freshness::Bypass && now < fresh.fresh_until => {
+                self.record_hit();
+                return Ok(Lookup { entry: fresh.clone(), status: CacheStatus::Hit });
             }
-            Some(old) if terms.reading == Reading::Kept && now < old.fresh_until + self.policy.while_refresh => {
-                self.count("stale");
-                let seat = self.board(key, terms, load);
-                if seat.is_first {
+            Some(old)
+                if terms.freshness == Freshness::AllowStale && now < old.fresh_until + self.ttl.stale_while_refresh =>
+            {
+                self.record_lookup("stale");
+                let seat = self.join_or_start(key, terms, load);
+                if seat.is_leader {
                     // Behind the back of a caller who is given the old one; a failure leaves that one be.
-                    tokio::spawn(async move { seat.landing().await.is_some() });
+                    tokio::spawn(async move { seat.finished().await.is_some() });
                 }
-                return Ok(Got { kept: old.clone(), source: Source::Kept });
+                return Ok(Lookup { entry: old.clone(), status: CacheStatus::Hit });
             }
             _ => {}
         }
-        let seat = self.board(key, terms, load);
-        self.count(if seat.is_first { "miss" } else { "shared" });
-        let missed = match timeout_at(terms.deadline, seat.landing()).await {
+        let seat = self.join_or_start(key, terms, load);
+        self.record_lookup(if seat.is_leader { "miss" } else { "shared" });
+        let missed = match timeout_at(terms.deadline, seat.finished()).await {
             Ok(Some(Ok(kept))) => {
-                let source = if seat.is_first { Source::Loaded } else { Source::Shared };
-                return Ok(Got { kept, source });
+                let source = if seat.is_leader { CacheStatus::Miss } else { CacheStatus::Shared };
+                return Ok(Lookup { entry: kept, status: source });
             }
-            Ok(Some(Err(error))) => Missed::Failed(error),
-            Ok(None) => Missed::Lost,
+            Ok(Some(Err(error))) => LoadError::Failed(error),
+            Ok(None) => LoadError::TaskLost,
             Err(_elapsed) => {
-                seat.leave();
-                Missed::Late
+                seat.detach();
+                LoadError::DeadlineExceeded
             }
         };
         let stands_in = match &missed {
-            Missed::Failed(error) => error.lets_old_stand_in(),
-            Missed::Late => true,
-            Missed::Lost => false,
+            LoadError::Failed(error) => error.allows_stale(),
+            LoadError::DeadlineExceeded => true,
+            LoadError::TaskLost => false,
         };
         match kept {
             Some(old)
                 if stands_in
-                    && terms.reading == Reading::Kept
+                    && terms.freshness == Freshness::AllowStale
                     && old.value.is_some()
-                    && Instant::now() < old.fresh_until + self.policy.if_error =>
+                    && Instant::now() < old.fresh_until + self.ttl.stale_if_error =>
             {
-                self.count("old");
-                Ok(Got { kept: old, source: Source::Old })
+                self.record_lookup("old");
+                Ok(Lookup { entry: old, status: CacheStatus::StaleIfError })
             }
             _ => Err(missed),
         }
@@ -278,12 +280,17 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
 
     /// A seat on the load for a key, which keeps what it brings; on one of its own for who wants nothing that was asked for
     /// before.
-    fn board<F>(&self, key: Key, terms: Terms, load: impl FnOnce(watch::Receiver<Instant>) -> F) -> Seat<Landing<V, E>>
+    fn join_or_start<F>(
+        &self,
+        key: Key,
+        terms: ReadOptions,
+        load: impl FnOnce(watch::Receiver<Instant>) -> F,
+    ) -> Waiter<LoadResult<V, E>>
     where
-        F: Future<Output = Result<Load<V>, E>> + Send + 'static,
+        F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
-        let (store, policy) = (self.store.clone(), self.policy);
-        let past_the_cache = terms.reading == Reading::PastTheCache;
+        let (store, policy) = (self.store.clone(), self.ttl);
+        let past_the_cache = terms.freshness == Freshness::Bypass;
         let flight = |until| {
             let load = load(until);
             async move {
@@ -295,10 +302,10 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
                     return Ok(kept);
                 }
                 let asked_at = Instant::now();
-                let kept = policy.keep(asked_at, load.await.map_err(Arc::new)?);
+                let kept = policy.entry(asked_at, load.await.map_err(Arc::new)?);
                 // A load that was overtaken by one that began after it does not take its place.
-                let newest = |there: Option<Entry<Key, Kept<V>>>| {
-                    let overtaken = there.is_some_and(|there| there.value().asked_at > asked_at);
+                let newest = |there: Option<Entry<Key, CacheEntry<V>>>| {
+                    let overtaken = there.is_some_and(|there| there.value().requested_at > asked_at);
                     ready(if overtaken { Op::Nop } else { Op::Put(kept.clone()) })
                 };
                 store.entry(key).and_compute_with(newest).await;
@@ -306,32 +313,32 @@ impl<V: Send + Sync + 'static, E: Trouble> ReadThrough<V, E> {
             }
         };
         match past_the_cache {
-            true => self.flights.begin(key, terms.deadline, flight),
-            false => self.flights.join(key, terms.deadline, flight),
+            true => self.loads.start_new(key, terms.deadline, flight),
+            false => self.loads.join(key, terms.deadline, flight),
         }
     }
 }
 
-impl Policy {
+impl TtlPolicy {
     /// Keeps nothing.
-    pub const NOTHING: Self = Self {
-        fresh: Duration::ZERO,
-        not_found: Duration::ZERO,
-        while_refresh: Duration::ZERO,
-        if_error: Duration::ZERO,
+    pub const DISABLED: Self = Self {
+        ttl: Duration::ZERO,
+        not_found_ttl: Duration::ZERO,
+        stale_while_refresh: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
     };
 
-    fn keep<V>(self, asked_at: Instant, load: Load<V>) -> Kept<V> {
-        let fresh = if load.value.is_some() { self.fresh } else { self.not_found };
+    fn entry<V>(self, asked_at: Instant, load: Fetched<V>) -> CacheEntry<V> {
+        let fresh = if load.value.is_some() { self.ttl } else { self.not_found_ttl };
         let old = match fresh.is_zero() {
             true => Duration::ZERO,
-            false => self.while_refresh.max(self.if_error),
+            false => self.stale_while_refresh.max(self.stale_if_error),
         };
         let weight = load.bytes.saturating_mul(MEMORY_PER_WIRE_BYTE).saturating_add(BYTES_PER_ENTRY);
         let read_at = Instant::now();
-        Kept {
+        CacheEntry {
             value: load.value.map(Arc::new),
-            asked_at,
+            requested_at: asked_at,
             read_at,
             fresh_until: read_at + fresh,
             expires_in: fresh + old,

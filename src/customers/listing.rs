@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use crate::cache::Digests;
+use crate::cache::KeyedDigest;
 use crate::model::{CustomerFilter, CustomerSort, CustomerStatus, CustomerType};
 use crate::privacy::Personal;
 use crate::upstream::query::{filter_pairs, sort_field, sort_order};
@@ -83,10 +83,10 @@ impl Listing {
     }
 
     /// A digest of a page's query for the cache: the query can hold an e-mail or a name, a key must not.
-    pub fn digest(&self, digests: &Digests, number: u32, size: u32) -> u128 {
+    pub fn digest(&self, digests: &KeyedDigest, number: u32, size: u32) -> u128 {
         let texts = self.texts();
         let page = [number.to_string(), size.to_string()];
-        digests.of(texts.iter().chain(&page).map(String::as_str))
+        digests.digest(texts.iter().chain(&page).map(String::as_str))
     }
 
     fn texts(&self) -> Vec<String> {

@@ -21,7 +21,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use super::{Error, Listing, SessionContext};
-use crate::cache::{Got, Kept, Load, Missed, ReadThrough, Source, Terms, Trouble};
+use crate::cache::{CacheEntry, CacheStatus, Fetched, LoadError, Lookup, ReadOptions, ReadThrough, StaleIfError};
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::metrics::size;
 use crate::telemetry::names;
@@ -216,7 +216,7 @@ impl SessionContext {
         store: &ReadThrough<V, upstream::Error>,
         key: crate::cache::Key,
         load: impl FnOnce(Caller) -> F,
-    ) -> Result<Kept<V>, Error>
+    ) -> Result<CacheEntry<V>, Error>
     where
         V: Send + Sync + 'static,
         F: Future<Output = Result<Answer<V>, upstream::Error>> + Send + 'static,
@@ -224,13 +224,13 @@ impl SessionContext {
         // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
         let span =
             info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
-        let terms = Terms { deadline: self.deadline, reading: self.reading };
+        let terms = ReadOptions { deadline: self.deadline, freshness: self.reading };
         let load = |until| {
             let answer = load(self.caller.with(Patience::following(until)));
             let load = async move {
                 match answer.await {
-                    Ok(answer) => Ok(Load { value: Some(answer.value), bytes: answer.bytes }),
-                    Err(error) if matches!(error.kind, Kind::NotFound) => Ok(Load { value: None, bytes: 0 }),
+                    Ok(answer) => Ok(Fetched { value: Some(answer.value), bytes: answer.bytes }),
+                    Err(error) if matches!(error.kind, Kind::NotFound) => Ok(Fetched { value: None, bytes: 0 }),
                     Err(error) => Err(error),
                 }
             };
@@ -239,23 +239,23 @@ impl SessionContext {
         let got = tokio::select! {
             got = store.get(key, terms, load) => got,
             // The engine runs a batch to its end, also for nobody.
-            () = self.gone.cancelled() => Err(Missed::Lost),
+            () = self.gone.cancelled() => Err(LoadError::TaskLost),
         };
-        let Got { kept, source } = got.map_err(|missed| match missed {
-            Missed::Failed(error) => Error::Upstream(error),
-            Missed::Late => Error::Deadline,
-            Missed::Lost => Error::Lost,
+        let Lookup { entry: kept, status: source } = got.map_err(|missed| match missed {
+            LoadError::Failed(error) => Error::Upstream(error),
+            LoadError::DeadlineExceeded => Error::Deadline,
+            LoadError::TaskLost => Error::Lost,
         })?;
         span.record("came", source.name());
-        if kept.fresh_until <= Instant::now() && matches!(source, Source::Kept | Source::Old) {
+        if kept.fresh_until <= Instant::now() && matches!(source, CacheStatus::Hit | CacheStatus::StaleIfError) {
             self.note_old(kept.read_at);
         }
         match source {
-            Source::Kept => self.note_kept(key, kept.fresh_until),
-            Source::Old | Source::Loaded => {
+            CacheStatus::Hit => self.note_kept(key, kept.fresh_until),
+            CacheStatus::StaleIfError | CacheStatus::Miss => {
                 self.note(key, kept.fresh_until);
             }
-            Source::Shared => {
+            CacheStatus::Shared => {
                 self.shared.fetch_add(1, Ordering::Relaxed);
                 self.note(key, kept.fresh_until);
             }
@@ -264,8 +264,8 @@ impl SessionContext {
     }
 }
 
-impl Trouble for upstream::Error {
-    fn lets_old_stand_in(&self) -> bool {
+impl StaleIfError for upstream::Error {
+    fn allows_stale(&self) -> bool {
         // Everything but what the upstream says about the request, the key or the rate.
         let kind = &self.kind;
         kind.is_failure() || matches!(kind, Kind::Open { .. } | Kind::Busy | Kind::TooLate | Kind::Invalid(_))

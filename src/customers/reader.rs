@@ -78,13 +78,13 @@ impl Session {
     /// Where the upstream gave no usable answer in time.
     pub async fn page(&self, listing: &Listing, number: u32, size: u32) -> Result<Arc<Page>, Error> {
         let cache = &self.context.services.cache;
-        let digest = listing.digest(&cache.digests, number, size);
+        let digest = listing.digest(&cache.digest, number, size);
         if !self.context.is_past_the_cache()
             && let key = cache.page_key(self.context.scope, digest)
-            && let Some(kept) = cache.pages.fresh(&key).await
+            && let Some(kept) = cache.pages.get_fresh(&key).await
             && let Some(page) = kept.value
         {
-            cache.pages.count_hit();
+            cache.pages.record_hit();
             self.context.note_kept(key, kept.fresh_until);
             return Ok(page);
         }
@@ -155,17 +155,17 @@ impl Session {
         }
         let cache = &self.context.services.cache;
         let key = cache.customer_key(self.context.scope, id);
-        let alone = cache.customers.fresh(&key).await;
-        let reviewed = cache.reviews.fresh(&key).await;
+        let alone = cache.customers.get_fresh(&key).await;
+        let reviewed = cache.reviews.get_fresh(&key).await;
         if let Some(kept) = alone
-            && reviewed.as_ref().is_none_or(|reviewed| reviewed.asked_at <= kept.asked_at)
+            && reviewed.as_ref().is_none_or(|reviewed| reviewed.requested_at <= kept.requested_at)
         {
-            cache.customers.count_hit();
+            cache.customers.record_hit();
             self.context.note_kept(key, kept.fresh_until);
             return Some(kept.value);
         }
         let kept = reviewed?;
-        cache.reviews.count_hit();
+        cache.reviews.record_hit();
         self.context.note_kept(key, kept.fresh_until);
         Some(kept.value.map(|review| Arc::clone(&review.customer)))
     }
@@ -176,8 +176,8 @@ impl Session {
         }
         let cache = &self.context.services.cache;
         let key = cache.customer_key(self.context.scope, id);
-        let kept = cache.reviews.fresh(&key).await?;
-        cache.reviews.count_hit();
+        let kept = cache.reviews.get_fresh(&key).await?;
+        cache.reviews.record_hit();
         self.context.note_kept(key, kept.fresh_until);
         Some(kept.value)
     }

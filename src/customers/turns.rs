@@ -63,12 +63,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cache::Digests;
+    use crate::cache::KeyedDigest;
 
     #[tokio::test]
     async fn one_customer_is_written_by_one_and_its_queue_leaves_nothing_behind() {
         let turns = Arc::new(Turns::default());
-        let scope = Digests::new().scope(&"key".into(), None);
+        let scope = KeyedDigest::new().scope(&"key".into(), None);
         let id = |n| CustomerId(uuid::Uuid::from_u128(n));
         let first = turns.wait_for(scope, id(1)).await;
         let second = tokio::time::timeout(Duration::from_millis(5), turns.wait_for(scope, id(1))).await;

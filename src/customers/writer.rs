@@ -368,9 +368,9 @@ impl SessionContext {
 
     /// Forgets what is kept of a customer, and every page of the scope.
     fn forget(&self, id: Option<CustomerId>) {
-        self.services.cache.forget_pages(self.scope);
+        self.services.cache.invalidate_pages(self.scope);
         if let Some(id) = id {
-            self.services.cache.forget_customer(self.scope, id);
+            self.services.cache.invalidate_customer(self.scope, id);
         }
     }
 
@@ -378,7 +378,7 @@ impl SessionContext {
     /// a moment before it did.
     fn unsettle(&self, id: Option<CustomerId>) {
         self.forget(id);
-        self.services.cache.unsettle(self.scope, id, self.services.settling);
+        self.services.cache.suspend_caching(self.scope, id, self.services.settling);
     }
 
     /// Nothing is sent for a caller that has been told that time is up.

@@ -11,26 +11,26 @@ use crate::operation::rate_limit::Payer;
 /// The payer of a known caller's request. A key counts once the upstream has taken it: until then anybody can have made
 /// it up, and would have a rate of its own with each.
 pub fn of(app: &App, principal: &Principal, address: IpAddr) -> Payer {
-    let digests = &app.services.cache.digests;
+    let digests = &app.services.cache.digest;
     match (&principal.credential, &principal.subject) {
         (Credential::Callers(_), _) => {
             let key = key(app, principal).filter(|key| app.accepted.has(*key));
             key.map_or_else(|| self::address(app, address), Payer::known)
         }
-        (Credential::Gateways(_), Some(subject)) => Payer::known(digests.of(["subject", subject])),
+        (Credential::Gateways(_), Some(subject)) => Payer::known(digests.digest(["subject", subject])),
         (Credential::Gateways(_), None) => self::address(app, address),
     }
 }
 
 /// The address as a payer.
 pub fn address(app: &App, address: IpAddr) -> Payer {
-    Payer::unknown(app.services.cache.digests.of(["address", &network(address).to_string()]))
+    Payer::unknown(app.services.cache.digest.digest(["address", &network(address).to_string()]))
 }
 
 /// The digest of the key that a caller brought.
 pub fn key(app: &App, principal: &Principal) -> Option<u128> {
     match &principal.credential {
-        Credential::Callers(key) => Some(app.services.cache.digests.of(["key", key.expose_secret()])),
+        Credential::Callers(key) => Some(app.services.cache.digest.digest(["key", key.expose_secret()])),
         Credential::Gateways(_) => None,
     }
 }

@@ -22,7 +22,7 @@ use moka::future::Cache as Store;
 use self::mistakes::Refused;
 use self::parse::{CONFLICT, Read, Settings};
 use super::collect::{self, Collected, Conditions, boolean};
-use crate::cache::Digests;
+use crate::cache::KeyedDigest;
 use crate::error::{Code, Failure};
 use crate::telemetry::names;
 
@@ -31,8 +31,8 @@ use crate::telemetry::names;
 pub struct Documents {
     schema: Valid<Schema>,
     settings: Settings,
-    store: Store<u128, Arc<Document>>,
-    digests: Digests,
+    cache: Store<u128, Arc<Document>>,
+    digests: KeyedDigest,
 }
 
 /// A valid document.
@@ -76,15 +76,15 @@ const MOST_FORMS: usize = 8;
 
 impl Documents {
     /// Keeps documents that take about `max_bytes` of memory at most.
-    pub fn new(schema: Valid<Schema>, settings: Settings, max_bytes: u64, digests: Digests) -> Self {
+    pub fn new(schema: Valid<Schema>, settings: Settings, max_bytes: u64, digests: KeyedDigest) -> Self {
         let weigh = |_: &u128, document: &Arc<Document>| document.bytes;
         let store = Store::builder().max_capacity(max_bytes).weigher(weigh).build();
-        Self { schema, settings, store, digests }
+        Self { schema, settings, cache: store, digests }
     }
 
     /// What a text is called where it must not be repeated: the same for the same text, under a secret.
     pub fn digest(&self, text: &str) -> u128 {
-        self.digests.of([text])
+        self.digests.digest([text])
     }
 
     /// The schema that documents are validated against.
@@ -97,14 +97,14 @@ impl Documents {
     /// # Errors
     /// Why the text is no document that may run; such a text is not kept.
     pub async fn document(&self, text: &Arc<str>, digest: u128, suggest: bool) -> Result<Arc<Document>, Refused> {
-        if let Some(document) = self.store.get(&digest).await {
+        if let Some(document) = self.cache.get(&digest).await {
             count("kept");
             return Ok(document);
         }
         let read = parse::read(&self.schema, text, &self.settings, suggest).inspect_err(|_| count("refused"))?;
         count("read");
         let document = Arc::new(Document::new(Arc::clone(text), read));
-        self.store.insert(digest, Arc::clone(&document)).await;
+        self.cache.insert(digest, Arc::clone(&document)).await;
         Ok(document)
     }
 
@@ -274,7 +274,7 @@ mod tests {
             max_values: 100,
             max_mistakes: 20,
         };
-        Documents::new(parse::schema(SDL).expect("a schema"), settings, 1_000_000, Digests::new())
+        Documents::new(parse::schema(SDL).expect("a schema"), settings, 1_000_000, KeyedDigest::new())
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use super::trusted::{self, Manifest, Named, TrustedDocuments};
 use super::variables;
 use crate::answer_size::AnswerSize;
 use crate::auth::Principal;
-use crate::cache::{Digests, short};
+use crate::cache::{KeyedDigest, abbreviated};
 use crate::customers::Session;
 use crate::error::{Code, Failure};
 use crate::graphql::Schema;
@@ -120,7 +120,7 @@ impl Executor {
     pub fn new(
         schema: Schema,
         trusted: TrustedDocuments,
-        digests: Digests,
+        digests: KeyedDigest,
         settings: Settings,
     ) -> Result<Self, String> {
         let valid = parse::schema(&schema.sdl())?;
@@ -160,7 +160,7 @@ impl Executor {
         let name = chosen.name.as_ref().filter(|_| id.is_some());
         let label = Label {
             name: name.map(|name| name.as_str().into()),
-            document: id.filter(|id| id.len() <= LONGEST_ID).unwrap_or_else(|| short(digest).into()),
+            document: id.filter(|id| id.len() <= LONGEST_ID).unwrap_or_else(|| abbreviated(digest).into()),
         };
         let on_error = operation.on_error.unwrap_or(settings.on_error);
         Ok(Prepared { document, collected, operation: lowered, on_error, label, cost })

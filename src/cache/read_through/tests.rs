@@ -5,38 +5,39 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::cache::key::Digests;
+use crate::cache::key::KeyedDigest;
 use crate::cache::{Cache, Settings};
 use crate::model::CustomerId;
 
-const POLICY: Policy = Policy { fresh: Duration::from_secs(30), not_found: Duration::from_secs(5), ..Policy::NOTHING };
+const POLICY: TtlPolicy =
+    TtlPolicy { ttl: Duration::from_secs(30), not_found_ttl: Duration::from_secs(5), ..TtlPolicy::DISABLED };
 
 /// An error by its word; "no" is what somebody said, all else is trouble.
 type Word = &'static str;
 
-impl Trouble for Word {
-    fn lets_old_stand_in(&self) -> bool {
+impl StaleIfError for Word {
+    fn allows_stale(&self) -> bool {
         *self != "no"
     }
 }
 
-fn store(policy: Policy) -> Arc<ReadThrough<u32, Word>> {
+fn store(policy: TtlPolicy) -> Arc<ReadThrough<u32, Word>> {
     Arc::new(ReadThrough::new("test", policy, 1 << 20))
 }
 
 fn key(subject: u128) -> Key {
-    Key { scope: Digests::new().scope(&"key".into(), None), subject, generation: 0 }
+    Key { scope: KeyedDigest::new().scope(&"key".into(), None), subject, generation: 0 }
 }
 
-fn found(value: u32) -> Result<Load<u32>, Word> {
-    Ok(Load { value: Some(value), bytes: 4 })
+fn found(value: u32) -> Result<Fetched<u32>, Word> {
+    Ok(Fetched { value: Some(value), bytes: 4 })
 }
 
-fn within(time: Duration) -> Terms {
-    Terms { deadline: Instant::now() + time, reading: Reading::Kept }
+fn within(time: Duration) -> ReadOptions {
+    ReadOptions { deadline: Instant::now() + time, freshness: Freshness::AllowStale }
 }
 
-fn patient() -> Terms {
+fn patient() -> ReadOptions {
     within(Duration::from_secs(60))
 }
 
@@ -44,7 +45,7 @@ fn patient() -> Terms {
 fn steered(
     released: oneshot::Receiver<()>,
     ended: &Arc<AtomicUsize>,
-) -> impl Future<Output = Result<Load<u32>, Word>> + Send + use<> {
+) -> impl Future<Output = Result<Fetched<u32>, Word>> + Send + use<> {
     let ended = Arc::clone(ended);
     async move {
         let _told = released.await;
@@ -78,12 +79,12 @@ async fn callers_that_miss_together_share_one_load() {
     let mut sources = Vec::new();
     for caller in futures_util::future::join_all(callers).await {
         let got = caller.expect("the caller's task ends").expect("the load succeeds");
-        assert_eq!(got.kept.value.as_deref(), Some(&7));
-        sources.push(got.source);
+        assert_eq!(got.entry.value.as_deref(), Some(&7));
+        sources.push(got.status);
     }
     assert_eq!(loads.load(Ordering::SeqCst), 1);
-    assert_eq!(sources.iter().filter(|source| **source == Source::Loaded).count(), 1);
-    assert_eq!(sources.iter().filter(|source| **source == Source::Shared).count(), 49);
+    assert_eq!(sources.iter().filter(|source| **source == CacheStatus::Miss).count(), 1);
+    assert_eq!(sources.iter().filter(|source| **source == CacheStatus::Shared).count(), 49);
 }
 
 #[tokio::test]
@@ -113,8 +114,8 @@ async fn a_load_that_nobody_waits_for_any_more_is_cancelled() {
     assert!(release.is_closed(), "the load was dropped");
     assert_eq!(ended.load(Ordering::SeqCst), 0);
     let got = store.get(key, patient(), |_| async { found(8) }).await.expect("a new load");
-    assert_eq!(got.kept.value.as_deref(), Some(&8));
-    assert!(format!("{:?}", store.flights).contains("Flights"));
+    assert_eq!(got.entry.value.as_deref(), Some(&8));
+    assert!(format!("{:?}", store.loads).contains("Flights"));
 }
 
 #[tokio::test]
@@ -123,13 +124,16 @@ async fn a_load_goes_on_where_callers_ran_out_of_time() {
     let (release, released) = oneshot::channel();
     let load = steered(released, &ended);
     let hurry = || within(Duration::from_millis(5));
-    assert!(matches!(store.get(key, hurry(), |_| load).await, Err(Missed::Late)));
+    assert!(matches!(store.get(key, hurry(), |_| load).await, Err(LoadError::DeadlineExceeded)));
     for _ in 0..5 {
-        assert!(matches!(store.get(key, hurry(), |_| async { Err("asked again") }).await, Err(Missed::Late)));
+        assert!(matches!(
+            store.get(key, hurry(), |_| async { Err("asked again") }).await,
+            Err(LoadError::DeadlineExceeded)
+        ));
     }
     release.send(()).expect("the load still waits");
     let got = store.get(key, patient(), |_| async { Err("asked again") }).await.expect("kept");
-    assert_eq!((got.kept.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&7), 1));
+    assert_eq!((got.entry.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&7), 1));
 }
 
 #[tokio::test]
@@ -155,7 +159,7 @@ async fn a_load_knows_who_waits_longest() {
 #[tokio::test]
 async fn an_error_is_shared_and_not_kept() {
     let (store, key) = (store(POLICY), key(1));
-    assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
     assert!(store.get(key, patient(), |_| async { found(7) }).await.is_ok());
 }
 
@@ -168,21 +172,21 @@ async fn a_panic_in_a_load_is_an_error_for_its_caller_alone() {
         }
         found(7)
     };
-    assert!(matches!(store.get(key, patient(), breaks).await, Err(Missed::Lost)));
+    assert!(matches!(store.get(key, patient(), breaks).await, Err(LoadError::TaskLost)));
     assert!(store.get(key, patient(), |_| async { found(7) }).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
-    let policy = Policy { fresh: Duration::from_millis(20), while_refresh: Duration::from_secs(60), ..POLICY };
+    let policy = TtlPolicy { ttl: Duration::from_millis(20), stale_while_refresh: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
-    assert!(store.fresh(&key).await.is_none());
+    assert!(store.get_fresh(&key).await.is_none());
     let old = store.get(key, patient(), |_| async { found(2) }).await.expect("the old answer");
-    assert_eq!((old.kept.value.as_deref(), old.source), (Some(&1), Source::Kept));
+    assert_eq!((old.entry.value.as_deref(), old.status), (Some(&1), CacheStatus::Hit));
     for _ in 0..200 {
-        if let Some(kept) = store.fresh(&key).await {
+        if let Some(kept) = store.get_fresh(&key).await {
             assert_eq!(kept.value.as_deref(), Some(&2));
             return;
         }
@@ -193,70 +197,70 @@ async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
 
 #[tokio::test]
 async fn an_old_answer_stands_in_where_a_new_one_cannot_be_had() {
-    let policy = Policy { fresh: Duration::from_millis(20), if_error: Duration::from_secs(60), ..POLICY };
+    let policy = TtlPolicy { ttl: Duration::from_millis(20), stale_if_error: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
     let down = store.get(key, patient(), |_| async { Err("down") }).await.expect("the old answer");
-    assert_eq!((down.kept.value.as_deref(), down.source), (Some(&1), Source::Old));
+    assert_eq!((down.entry.value.as_deref(), down.status), (Some(&1), CacheStatus::StaleIfError));
     let hurry = within(Duration::from_millis(5));
     let late = store.get(key, hurry, |_| std::future::pending()).await.expect("the old answer");
-    assert_eq!(late.source, Source::Old);
+    assert_eq!(late.status, CacheStatus::StaleIfError);
 }
 
 #[tokio::test]
 async fn an_old_answer_does_not_stand_in_for_a_no_or_for_who_wants_a_new_one() {
-    let policy = Policy { fresh: Duration::from_millis(20), if_error: Duration::from_secs(60), ..POLICY };
+    let policy = TtlPolicy { ttl: Duration::from_millis(20), stale_if_error: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
-    assert!(matches!(store.get(key, patient(), |_| async { Err("no") }).await, Err(Missed::Failed(_))));
-    let strict = Terms { reading: Reading::Fresh, ..patient() };
-    assert!(matches!(store.get(key, strict, |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    assert!(matches!(store.get(key, patient(), |_| async { Err("no") }).await, Err(LoadError::Failed(_))));
+    let strict = ReadOptions { freshness: Freshness::FreshOnly, ..patient() };
+    assert!(matches!(store.get(key, strict, |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
     let written = Key { generation: 1, ..key };
-    assert!(matches!(store.get(written, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
-    let longer_ago = Policy { if_error: Duration::from_millis(1), ..policy };
+    assert!(matches!(store.get(written, patient(), |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
+    let longer_ago = TtlPolicy { stale_if_error: Duration::from_millis(1), ..policy };
     let store = self::store(longer_ago);
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
-    assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
+    assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
 }
 
-fn past_the_cache() -> Terms {
-    Terms { reading: Reading::PastTheCache, ..patient() }
+fn past_the_cache() -> ReadOptions {
+    ReadOptions { freshness: Freshness::Bypass, ..patient() }
 }
 
 #[tokio::test]
 async fn who_reads_past_the_cache_leaves_what_it_brings_and_where_it_fails_what_was_kept() {
     let (store, key) = (store(POLICY), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
-    assert!(matches!(store.get(key, past_the_cache(), |_| async { Err("down") }).await, Err(Missed::Failed(_))));
-    let kept = async || store.fresh(&key).await.and_then(|kept| kept.value.as_deref().copied());
+    assert!(matches!(store.get(key, past_the_cache(), |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
+    let kept = async || store.get_fresh(&key).await.and_then(|kept| kept.value.as_deref().copied());
     assert_eq!(kept().await, Some(1));
     let new = store.get(key, past_the_cache(), |_| async { found(2) }).await.expect("a new one");
-    assert_eq!((new.kept.value.as_deref(), new.source), (Some(&2), Source::Loaded));
+    assert_eq!((new.entry.value.as_deref(), new.status), (Some(&2), CacheStatus::Miss));
     assert_eq!(kept().await, Some(2));
 }
 
 #[tokio::test]
 async fn who_reads_past_the_cache_gets_nothing_that_was_asked_for_before() {
     let (store, key, ended) = (store(POLICY), key(1), Arc::default());
-    let waiting = |terms: Terms, load| {
+    let waiting = |terms: ReadOptions, load| {
         let store = Arc::clone(&store);
         tokio::spawn(
-            async move { store.get(key, terms, |_| load).await.expect("a load").kept.value.as_deref().copied() },
+            async move { store.get(key, terms, |_| load).await.expect("a load").entry.value.as_deref().copied() },
         )
     };
     let (release, released) = oneshot::channel();
     let before = waiting(patient(), steered(released, &ended));
     settle().await;
     let new = store.get(key, past_the_cache(), |_| async { found(8) }).await.expect("a new one");
-    assert_eq!((new.kept.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&8), 0));
+    assert_eq!((new.entry.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&8), 0));
     // The one that was overtaken serves who waited for it, and does not take the place of the newer one.
     release.send(()).expect("it still waits");
     assert_eq!(before.await.expect("the task ends"), Some(7));
-    assert_eq!(store.fresh(&key).await.and_then(|kept| kept.value.as_deref().copied()), Some(8));
-    assert_eq!(store.flights.under_way(), 0);
+    assert_eq!(store.get_fresh(&key).await.and_then(|kept| kept.value.as_deref().copied()), Some(8));
+    assert_eq!(store.loads.len(), 0);
 }
 
 #[tokio::test]
@@ -282,16 +286,16 @@ async fn who_comes_later_shares_the_newest_load() {
     assert!(!old.is_finished());
     old.abort();
     settle().await;
-    assert_eq!(store.flights.under_way(), 0);
+    assert_eq!(store.loads.len(), 0);
 }
 
 #[tokio::test]
 async fn what_is_kept_stays_within_its_bytes() {
     let store: ReadThrough<[u8; 1000], Word> = ReadThrough::new("test", POLICY, 100_000);
-    let scope = Digests::new().scope(&"key".into(), None);
+    let scope = KeyedDigest::new().scope(&"key".into(), None);
     for subject in 0..1000 {
         let key = Key { scope, subject, generation: 0 };
-        let load = |_| async { Ok(Load { value: Some([0_u8; 1000]), bytes: 1000 }) };
+        let load = |_| async { Ok(Fetched { value: Some([0_u8; 1000]), bytes: 1000 }) };
         store.get(key, patient(), load).await.expect("the load succeeds");
     }
     store.store.run_pending_tasks().await;
@@ -302,10 +306,10 @@ async fn what_is_kept_stays_within_its_bytes() {
 async fn a_write_is_seen_by_a_read_that_was_in_flight() {
     let cache: Cache<Word> = Cache::new(&Settings {
         enabled: true,
-        customer_ttl: POLICY.fresh,
-        review_ttl: POLICY.fresh,
-        page_ttl: POLICY.fresh,
-        not_found_ttl: POLICY.not_found,
+        customer_ttl: POLICY.ttl,
+        review_ttl: POLICY.ttl,
+        page_ttl: POLICY.ttl,
+        not_found_ttl: POLICY.not_found_ttl,
         stale_while_refresh: Duration::ZERO,
         stale_if_error: Duration::from_secs(60),
         customers_max_bytes: 1 << 20,
@@ -313,7 +317,7 @@ async fn a_write_is_seen_by_a_read_that_was_in_flight() {
         pages_max_bytes: 1 << 20,
     });
     let (store, ended) = (store(POLICY), Arc::default());
-    let scope = cache.digests.scope(&"key".into(), None);
+    let scope = cache.digest.scope(&"key".into(), None);
     let id = CustomerId(uuid::Uuid::from_u128(1));
     let (release, released) = oneshot::channel();
     let in_flight = {
@@ -321,9 +325,9 @@ async fn a_write_is_seen_by_a_read_that_was_in_flight() {
         tokio::spawn(async move { store.get(key, patient(), |_| load).await })
     };
     settle().await;
-    cache.forget_customer(scope, id);
+    cache.invalidate_customer(scope, id);
     release.send(()).expect("the load still waits");
     in_flight.await.expect("the task ends").expect("the old state, for who asked before the write");
     let after = store.get(cache.customer_key(scope, id), patient(), |_| async { found(2) }).await.expect("a new load");
-    assert_eq!(after.kept.value.as_deref(), Some(&2));
+    assert_eq!(after.entry.value.as_deref(), Some(&2));
 }

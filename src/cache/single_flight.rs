@@ -18,53 +18,53 @@ use tokio_util::task::AbortOnDropHandle;
 use super::key::Key;
 
 /// How a load ended; `None` where its task was lost (it panicked, or the runtime is going down).
-pub type Landing<T> = Option<T>;
+pub type Finished<T> = Option<T>;
 
-type Flight<T> = Shared<BoxFuture<'static, Landing<T>>>;
+type SharedLoad<T> = Shared<BoxFuture<'static, Finished<T>>>;
 
 /// The loads under way. `T` is what they bring, errors included.
-pub struct Flights<T: Clone> {
-    board: Mutex<Board<T>>,
+pub struct SingleFlight<T: Clone> {
+    in_flight: Mutex<InFlight<T>>,
 }
 
-struct Board<T: Clone> {
-    flights: HashMap<Key, Entry<T>>,
+struct InFlight<T: Clone> {
+    loads: HashMap<Key, InFlightLoad<T>>,
     /// The number of the next flight: a key can have a new one before the old one is cleared away.
-    next: u64,
+    next_id: u64,
 }
 
-struct Entry<T: Clone> {
-    number: u64,
-    flight: WeakShared<BoxFuture<'static, Landing<T>>>,
+struct InFlightLoad<T: Clone> {
+    id: u64,
+    load: WeakShared<BoxFuture<'static, Finished<T>>>,
     /// Holds the flight where somebody's time was up.
-    held: Option<Flight<T>>,
+    kept_alive: Option<SharedLoad<T>>,
     /// Until when somebody waits for it.
-    until: watch::Sender<Instant>,
+    deadline: watch::Sender<Instant>,
 }
 
 /// A seat on a flight. Whoever drops the last one cancels it.
-pub struct Seat<T: Clone + Send + Sync + 'static> {
-    flights: Arc<Flights<T>>,
+pub struct Waiter<T: Clone + Send + Sync + 'static> {
+    group: Arc<SingleFlight<T>>,
     key: Key,
-    number: u64,
-    flight: Flight<T>,
+    id: u64,
+    load: SharedLoad<T>,
     /// Whether the flight began with this seat.
-    pub is_first: bool,
+    pub is_leader: bool,
 }
 
-impl<T: Clone> fmt::Debug for Flights<T> {
+impl<T: Clone> fmt::Debug for SingleFlight<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Flights")
     }
 }
 
-impl<T: Clone> Default for Flights<T> {
+impl<T: Clone> Default for SingleFlight<T> {
     fn default() -> Self {
-        Self { board: Mutex::new(Board { flights: HashMap::new(), next: 0 }) }
+        Self { in_flight: Mutex::new(InFlight { loads: HashMap::new(), next_id: 0 }) }
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Flights<T> {
+impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// A seat on the flight for a key: the one under way, or a new one of `load`, which gets to know until when somebody
     /// waits for it.
     pub fn join<F>(
@@ -72,56 +72,56 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         key: Key,
         deadline: Instant,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
-    ) -> Seat<T>
+    ) -> Waiter<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut board = self.board();
-        if let Some(entry) = board.flights.get(&key)
-            && let Some(flight) = entry.flight.upgrade()
+        let mut board = self.lock();
+        if let Some(entry) = board.loads.get(&key)
+            && let Some(flight) = entry.load.upgrade()
         {
-            entry.until.send_if_modified(|until| {
+            entry.deadline.send_if_modified(|until| {
                 let later = deadline > *until;
                 *until = deadline.max(*until);
                 later
             });
-            return Seat { flights: Arc::clone(self), key, number: entry.number, flight, is_first: false };
+            return Waiter { group: Arc::clone(self), key, id: entry.id, load: flight, is_leader: false };
         }
-        let (seat, _nobody_waits_for_it) = self.add(&mut board, key, deadline, load);
+        let (seat, _nobody_waits_for_it) = self.insert(&mut board, key, deadline, load);
         seat
     }
 
     /// A seat on a new flight, which those who come from now on join. Whoever waits for the one before stays on it.
-    pub fn begin<F>(
+    pub fn start_new<F>(
         self: &Arc<Self>,
         key: Key,
         deadline: Instant,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
-    ) -> Seat<T>
+    ) -> Waiter<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let (seat, before) = self.add(&mut self.board(), key, deadline, load);
+        let (seat, before) = self.insert(&mut self.lock(), key, deadline, load);
         // Past the lock, as below.
         drop(before);
         seat
     }
 
     /// Puts a new flight on the board; also gives what stood there.
-    fn add<F>(
+    fn insert<F>(
         self: &Arc<Self>,
-        board: &mut Board<T>,
+        board: &mut InFlight<T>,
         key: Key,
         deadline: Instant,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
-    ) -> (Seat<T>, Option<Entry<T>>)
+    ) -> (Waiter<T>, Option<InFlightLoad<T>>)
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let number = board.next;
-        board.next += 1;
+        let number = board.next_id;
+        board.next_id += 1;
         let (until, patience) = watch::channel(deadline);
-        let cleared = Cleared { flights: Arc::clone(self), key, number };
+        let cleared = RemoveOnDrop { group: Arc::clone(self), key, id: number };
         let load = load(patience);
         // The task begins when the first waits for it, and not under this lock: a runtime that is going down would drop it
         // at once, and clearing it away takes the lock.
@@ -134,52 +134,54 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         };
         let flight = flight.boxed().shared();
         let weak = flight.downgrade();
-        let before = weak.and_then(|flight| board.flights.insert(key, Entry { number, flight, held: None, until }));
-        (Seat { flights: Arc::clone(self), key, number, flight, is_first: true }, before)
+        let before = weak.and_then(|flight| {
+            board.loads.insert(key, InFlightLoad { id: number, load: flight, kept_alive: None, deadline: until })
+        });
+        (Waiter { group: Arc::clone(self), key, id: number, load: flight, is_leader: true }, before)
     }
 
     /// How many loads there are.
     #[cfg(test)]
-    pub fn under_way(&self) -> usize {
-        self.board().flights.len()
+    pub fn len(&self) -> usize {
+        self.lock().loads.len()
     }
 
-    fn board(&self) -> MutexGuard<'_, Board<T>> {
+    fn lock(&self) -> MutexGuard<'_, InFlight<T>> {
         // Nothing in here panics half way, so a poisoned board is a whole one.
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Seat<T> {
+impl<T: Clone + Send + Sync + 'static> Waiter<T> {
     /// Waits for the landing.
-    pub async fn landing(&self) -> Landing<T> {
-        self.flight.clone().await
+    pub async fn finished(&self) -> Finished<T> {
+        self.load.clone().await
     }
 
     /// Gets off; the flight goes on to its end.
-    pub fn leave(self) {
-        let mut board = self.flights.board();
-        if let Some(entry) = board.flights.get_mut(&self.key)
-            && entry.number == self.number
-            && entry.held.is_none()
+    pub fn detach(self) {
+        let mut board = self.group.lock();
+        if let Some(entry) = board.loads.get_mut(&self.key)
+            && entry.id == self.id
+            && entry.kept_alive.is_none()
         {
-            entry.held = Some(self.flight.clone());
+            entry.kept_alive = Some(self.load.clone());
         }
     }
 }
 
 /// Clears a flight away when it has landed, or was cancelled.
-struct Cleared<T: Clone + Send + Sync + 'static> {
-    flights: Arc<Flights<T>>,
+struct RemoveOnDrop<T: Clone + Send + Sync + 'static> {
+    group: Arc<SingleFlight<T>>,
     key: Key,
-    number: u64,
+    id: u64,
 }
 
-impl<T: Clone + Send + Sync + 'static> Drop for Cleared<T> {
+impl<T: Clone + Send + Sync + 'static> Drop for RemoveOnDrop<T> {
     fn drop(&mut self) {
-        let mut board = self.flights.board();
-        let entry = match board.flights.get(&self.key) {
-            Some(entry) if entry.number == self.number => board.flights.remove(&self.key),
+        let mut board = self.group.lock();
+        let entry = match board.loads.get(&self.key) {
+            Some(entry) if entry.id == self.id => board.loads.remove(&self.key),
             _ => None,
         };
         drop(board);
