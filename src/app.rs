@@ -29,7 +29,7 @@ use crate::operation::executor::{self, Executor};
 use crate::operation::outcome;
 use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
-use crate::privacy::audit::{Actor, Audit};
+use crate::privacy::audit::{Actor, AuditLog};
 use crate::telemetry::metrics::{BoundedNames, Metrics, size};
 use crate::telemetry::names;
 use crate::telemetry::waiting::Waiting;
@@ -137,7 +137,7 @@ impl App {
             pages_max_bytes: kept.pages_max_bytes,
         });
         let digests = KeyedDigest::with_secret(&settings.log.digest_key);
-        let schema = if settings.graphql.federation { Schema::subgraph() } else { Schema::alone() };
+        let schema = if settings.graphql.federation { Schema::subgraph() } else { Schema::standalone() };
         let executor = Executor::new(
             schema,
             settings.documents.trusted()?,
@@ -188,7 +188,7 @@ impl App {
                 turns: Turns::default(),
                 writes: TaskTracker::new(),
                 cut: CancellationToken::new(),
-                audit: Audit::open(&settings.audit()?)?,
+                audit: AuditLog::open(&settings.audit()?)?,
                 settling: settings.server.deadline,
                 unknown_members: settings.upstream.unknown_members,
                 required_reasons: RequiredReasons {

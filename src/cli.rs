@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::auth::Mode;
 use crate::config::Settings;
 use crate::privacy::audit::verify::verify;
-use crate::privacy::audit::{Audit, Destination};
+use crate::privacy::audit::{AuditLog, Destination};
 use crate::server::{self, Keeping, Listeners, listen, open_files};
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_queue::write_within;
@@ -359,7 +359,7 @@ fn stop_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
 fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> {
     // What can be looked at without starting anything: the files that are named.
     runtime()?.block_on(reload::tls(settings))?;
-    Audit::check(&settings.audit()?)?;
+    AuditLog::check(&settings.audit()?)?;
     let in_force = Settings::in_force(file)?;
     let lines: Vec<(String, &str)> =
         in_force.iter().map(|setting| (format!("{} = {}", setting.name, setting.value), &*setting.origin)).collect();

@@ -357,7 +357,7 @@ impl Settings {
         // Past these the parser's and the engine's own recursion are the bounds, and it is the process that pays.
         let ceilings = [
             ("graphql.max_nesting", self.graphql.max_nesting, 200),
-            ("graphql.max_depth", self.graphql.max_depth, crate::graphql::schema::ENGINE_DEPTH - 4),
+            ("graphql.max_depth", self.graphql.max_depth, crate::graphql::schema::ENGINE_MAX_DEPTH - 4),
         ];
         for (name, value, ceiling) in ceilings {
             if value > ceiling {

@@ -32,7 +32,7 @@ use tracing::Span;
 
 use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
-use crate::privacy::audit::{Actor, Audit};
+use crate::privacy::audit::{Actor, AuditLog};
 use crate::upstream::{self, Caller, Client, unknown};
 
 pub use crate::cache::Freshness;
@@ -57,7 +57,7 @@ pub struct Services {
     /// and recorded so.
     pub cut: CancellationToken,
     /// Where it is recorded who saw or changed whom.
-    pub audit: Audit,
+    pub audit: AuditLog,
     /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
     pub settling: Duration,
     /// What an update does with members of the record that this version does not know.

@@ -4,7 +4,6 @@
 //! `customers`. Two rules of the engine are kept everywhere (docs/architecture.md): a nullable field that can fail is
 //! an `Option<Result<…>>`, since `Result<Option<…>>` would take its parent along, and no extension is used.
 
-pub mod access;
 pub mod connection;
 pub mod cursor;
 pub mod customer;
@@ -15,6 +14,7 @@ pub mod node;
 pub mod nullability;
 pub mod page;
 pub mod payload;
+pub mod permissions;
 pub mod query;
 pub mod review;
 pub mod root_field;

@@ -4,7 +4,7 @@
 //! that. Names are looked up by the system's resolver. A proxy is used where the settings name one, and never for a
 //! loopback address.
 
-mod cause;
+mod connect_failure;
 mod resolver;
 
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use reqwest::{ClientBuilder, NoProxy, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-pub use cause::Cause;
+pub use connect_failure::ConnectFailure;
 
 use resolver::SystemResolver;
 
@@ -24,7 +24,7 @@ pub struct Proxy {
     /// Its address; it may hold a password.
     pub url: SecretString,
     /// Hosts that are asked without it, as in `NO_PROXY`.
-    pub except: String,
+    pub no_proxy: String,
 }
 
 /// A builder for a client that asks `to`.
@@ -43,7 +43,7 @@ pub fn client(to: &Url, proxy: Option<&Proxy>) -> Result<ClientBuilder, reqwest:
         None => builder,
         Some(proxy) => {
             let all = reqwest::Proxy::all(proxy.url.expose_secret())?;
-            builder.proxy(all.no_proxy(NoProxy::from_string(&proxy.except)))
+            builder.proxy(all.no_proxy(NoProxy::from_string(&proxy.no_proxy)))
         }
     })
 }

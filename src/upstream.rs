@@ -25,7 +25,7 @@ pub mod stack;
 pub mod unknown;
 pub mod wire;
 
-pub use crate::outbound::Cause;
+pub use crate::outbound::ConnectFailure;
 pub use body::{NewCustomer, ProfileBody, Replacement};
 pub use client::{Answer, Caller, Client, Record};
 pub use error::{Error, Kind, Refusal, RefusalItem};

@@ -37,7 +37,7 @@ pub async fn prove_sandbox(upstream: &Url) -> anyhow::Result<()> {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }
             Err(error) => {
-                let cause = outbound::Cause::of(&error);
+                let cause = outbound::ConnectFailure::from_reqwest(&error);
                 bail!("setting upstream.base_url (GATEWAY__UPSTREAM__BASE_URL): the sandbox does not answer: {cause}");
             }
         }

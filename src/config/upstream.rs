@@ -115,7 +115,7 @@ impl Upstream {
             let problem = format!("must be an address such as http://proxy.example.com:3128, or `environment`{name}");
             return Err(unusable("upstream.proxy", &problem));
         }
-        Ok(Some(Proxy { url: SecretString::from(url), except }))
+        Ok(Some(Proxy { url: SecretString::from(url), no_proxy: except }))
     }
 
     /// How calls are sent. A write that was sent is followed for as long as a request may take.

@@ -20,7 +20,7 @@ use crate::model::{
     Customer, CustomerId, CustomerStatus, ReviewDecision, UnmaskedComplianceProfile, UnmaskedCustomer, UserError,
 };
 use crate::privacy::Personal;
-use crate::privacy::audit::{Action, Ending, Record};
+use crate::privacy::audit::{Action, Outcome, Record};
 
 /// How long past the deadline a record is waited for where nobody was shown. Most take a few milliseconds.
 const RECORD_GRACE: Duration = Duration::from_millis(50);
@@ -135,7 +135,7 @@ impl From<Write> for Action {
 impl Session {
     /// Records what the caller has no permission for.
     pub async fn record_denied(&self, act: &Act) {
-        let ending = Ending::Failed(Code::Forbidden.name().to_owned());
+        let ending = Outcome::Failed(Code::Forbidden.name().to_owned());
         let record = self.context.record(act, ending, act.customer, &[]);
         // Nothing was done or shown: the answer says no all the same.
         let deadline = Some(self.context.deadline);
@@ -146,7 +146,7 @@ impl Session {
 impl SessionContext {
     /// Records what was refused before anything was sent.
     pub async fn record_refused(&self, act: &Act, complaints: &[UserError]) {
-        let record = self.record(act, Ending::Refused(codes(complaints)), act.customer, &[]);
+        let record = self.record(act, Outcome::Rejected(codes(complaints)), act.customer, &[]);
         let _missing_is_logged = self.services.audit.write(record, Some(self.deadline)).await;
     }
 
@@ -167,10 +167,10 @@ impl SessionContext {
         let customer = told.and_then(Told::id).or(act.customer);
         let ending = match self.ending(outcome) {
             // The caller is told to look again; what was sent may have been carried out all the same.
-            Ending::Refused(codes) if is_unknown => Ending::Unknown(codes.join(" ")),
+            Outcome::Rejected(codes) if is_unknown => Outcome::OutcomeUnknown(codes.join(" ")),
             ending => ending,
         };
-        let record = self.record(act, ending, customer, &known).answered_under(upstream_id);
+        let record = self.record(act, ending, customer, &known).with_upstream_id(upstream_id);
         let _missing_is_logged = self.services.audit.write(record, None).await;
     }
 
@@ -185,7 +185,7 @@ impl SessionContext {
         upstream_id: Option<Uuid>,
     ) -> Result<(), Error> {
         let Ok(Ok(customer)) = outcome else {
-            let record = self.record(act, self.ending(outcome), act.customer, &[]).answered_under(upstream_id);
+            let record = self.record(act, self.ending(outcome), act.customer, &[]).with_upstream_id(upstream_id);
             let context = Arc::clone(self);
             let written = self.services.writes.spawn(async move {
                 let _missing_is_logged = context.services.audit.write(record, None).await;
@@ -195,31 +195,31 @@ impl SessionContext {
             let _written_by_then = timeout_at(self.deadline.max(Instant::now() + RECORD_GRACE), written).await;
             return Ok(());
         };
-        let record = self.record(act, Ending::Done, act.customer, &customer.values());
+        let record = self.record(act, Outcome::Succeeded, act.customer, &customer.values());
         self.services.audit.write(record, Some(self.deadline)).await.map_err(|_missing_is_logged| Error::NotRecorded)
     }
 
-    fn record(&self, act: &Act, ending: Ending, customer: Option<CustomerId>, known: &[&str]) -> Record {
+    fn record(&self, act: &Act, ending: Outcome, customer: Option<CustomerId>, known: &[&str]) -> Record {
         let reason = act.reason.as_ref().map(|reason| reason.reveal().as_str());
-        let (old_status, new_status) = act.statuses(matches!(ending, Ending::Done));
+        let (old_status, new_status) = act.statuses(matches!(ending, Outcome::Succeeded));
         let fields = match act.found.get() {
             Some(found) => found.fields.iter().map(|field| (*field).to_owned()).collect(),
             None => act.fields.clone(),
         };
         Record::new(act.action(), self.actor.clone(), self.caller.correlation_id.clone(), ending)
-            .about(customer.map(|id| id.0))
-            .asking(fields)
-            .setting(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
-            .because(reason, known.iter().copied())
+            .with_customer(customer.map(|id| id.0))
+            .with_fields(fields)
+            .with_statuses(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
+            .with_reason(reason, known.iter().copied())
     }
 
-    fn ending<T>(&self, outcome: &Result<Written<T>, Error>) -> Ending {
+    fn ending<T>(&self, outcome: &Result<Written<T>, Error>) -> Outcome {
         let code = |error: &Error| error.code(self.actor.key.is_some()).name().to_owned();
         match outcome {
-            Ok(Ok(_)) => Ending::Done,
-            Ok(Err(complaints)) => Ending::Refused(codes(complaints)),
-            Err(error) if error.leaves_outcome_unknown() => Ending::Unknown(code(error)),
-            Err(error) => Ending::Failed(code(error)),
+            Ok(Ok(_)) => Outcome::Succeeded,
+            Ok(Err(complaints)) => Outcome::Rejected(codes(complaints)),
+            Err(error) if error.leaves_outcome_unknown() => Outcome::OutcomeUnknown(code(error)),
+            Err(error) => Outcome::Failed(code(error)),
         }
     }
 }

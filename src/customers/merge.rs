@@ -14,7 +14,7 @@ use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
     IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
 };
-use crate::model::lenient::Unreadable;
+use crate::model::lenient::UnreadableField;
 use crate::model::{
     Address, Customer, CustomerStatus, CustomerType, DateTime, MaybeUndefined, MetadataEntry, Representative,
     UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedCustomer,
@@ -52,10 +52,10 @@ pub struct MaskedCustomer {
 }
 
 impl TryFrom<Customer> for MaskedCustomer {
-    type Error = Unreadable;
+    type Error = UnreadableField;
 
     /// `Err` where a field cannot be read: it would be lost in what is sent.
-    fn try_from(customer: Customer) -> Result<Self, Unreadable> {
+    fn try_from(customer: Customer) -> Result<Self, UnreadableField> {
         let record = Arc::new(customer.clone());
         let Customer { summary, detail } = customer;
         Ok(Self {

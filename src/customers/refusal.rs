@@ -76,14 +76,14 @@ pub fn superseded(was_sent: bool) -> UserError {
         }
         false => "The customer has changed since: read it again and decide anew.",
     };
-    UserError::about_the_whole(UserErrorCode::Conflict, message)
+    UserError::without_path(UserErrorCode::Conflict, message)
 }
 
 fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {
     let known = KnownValues::new(known.iter().map(String::as_str));
     let sentence = |text: &str, not_shown: &str| match text.trim() {
         "" => NO_REASON.to_owned(),
-        text => sentences::shown(text, &known).unwrap_or_else(|| not_shown.to_owned()),
+        text => sentences::allowed_sentence(text, &known).unwrap_or_else(|| not_shown.to_owned()),
     };
     if refusal.items.is_empty() {
         let detail = refusal.detail.as_ref().map_or("", |detail| detail.reveal().as_str());
@@ -101,7 +101,7 @@ fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserErro
             None if detail.to_ascii_lowercase().contains("idempotency") => {
                 UserError::at(UserErrorCode::Invalid, ["idempotencyKey"], sentence(detail, THIS_VALUE))
             }
-            None => UserError::about_the_whole(UserErrorCode::Invalid, sentence(detail, BY_A_RULE)),
+            None => UserError::without_path(UserErrorCode::Invalid, sentence(detail, BY_A_RULE)),
         }
     });
     items.collect()
@@ -118,7 +118,7 @@ fn rule(detail: &str, write: Write, sentence: String) -> UserError {
         let message = "The customer is not waiting for a decision: its status is not REVIEW (any more).";
         return UserError::at(UserErrorCode::NotInReview, ["customerId"], message);
     }
-    UserError::about_the_whole(UserErrorCode::Refused, sentence)
+    UserError::without_path(UserErrorCode::Refused, sentence)
 }
 
 fn says_taken(detail: &str) -> bool {
@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::privacy::Personal;
-    use crate::upstream::{Cause, RefusalItem};
+    use crate::upstream::{ConnectFailure, RefusalItem};
 
     #[rstest]
     #[case("Device.IpAddress", "device.ipAddress")]
@@ -299,7 +299,7 @@ mod tests {
             assert!(matches!(mend(kind.into(), Write::Create, &[], true), Err(Error::OutcomeUnknown(_))));
         }
         assert!(matches!(
-            mend(Kind::Unreachable(Cause::Refused).into(), Write::Create, &[], true),
+            mend(Kind::Unreachable(ConnectFailure::ConnectionRefused).into(), Write::Create, &[], true),
             Err(Error::Upstream(_))
         ));
     }

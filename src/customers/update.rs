@@ -138,7 +138,7 @@ impl SessionContext {
         let message = format!(
             "The customer's record has members that the gateway does not know ({names}), and this update would drop them. Nothing was sent. {what_to_do}"
         );
-        Err(Unwritten::Unfit(vec![UserError::about_the_whole(UserErrorCode::Refused, message)]))
+        Err(Unwritten::Unfit(vec![UserError::without_path(UserErrorCode::Refused, message)]))
     }
 
     /// The answer to an update that changes nothing: the customer already has all that is asked for, as after an update

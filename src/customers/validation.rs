@@ -11,7 +11,7 @@ use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, CreateCustomerInput, DeviceInput,
     IndividualComplianceProfileInput, MetadataEntryInput, RepresentativeInput, UpdateCustomerInput,
 };
-use crate::model::user_error::MOST_USER_ERRORS;
+use crate::model::user_error::MAX_USER_ERRORS;
 use crate::model::{
     CustomerStatus, CustomerType, Date, MaybeUndefined, ProcessingMethod, SandboxOutcome, UserError, UserErrorCode,
 };
@@ -46,11 +46,11 @@ impl Complaints {
     fn invalid(&mut self, place: Place<'_>, message: &str) {
         let code = UserErrorCode::Invalid;
         match self.found.len() {
-            MOST_USER_ERRORS => {
-                let more = format!("More is wrong than is told here: these are the first {MOST_USER_ERRORS}.");
-                self.found.push(UserError::about_the_whole(code, more));
+            MAX_USER_ERRORS => {
+                let more = format!("More is wrong than is told here: these are the first {MAX_USER_ERRORS}.");
+                self.found.push(UserError::without_path(code, more));
             }
-            told if told < MOST_USER_ERRORS => self.found.push(UserError::at(code, place.iter().copied(), message)),
+            told if told < MAX_USER_ERRORS => self.found.push(UserError::at(code, place.iter().copied(), message)),
             _ => {}
         }
     }
@@ -205,7 +205,7 @@ fn profile(complaints: &mut Complaints, given: &ComplianceProfileInput, today: D
     match given {
         ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
             if let MaybeUndefined::Value(dob) = dob {
-                complaints.check(&["complianceProfile", "individual", "dob"], dob, |text| match Date::read(text) {
+                complaints.check(&["complianceProfile", "individual", "dob"], dob, |text| match Date::parse(text) {
                     None => Err("Not a date as YYYY-MM-DD that exists."),
                     Some(date) if date > today => Err("A date of birth cannot be in the future."),
                     Some(_) => Ok(()),

@@ -25,7 +25,7 @@ use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput,
 };
-use crate::model::lenient::Unreadable;
+use crate::model::lenient::UnreadableField;
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
 use crate::upstream::{self, Caller, Kind, NewCustomer, Patience, Record, UnknownMembers};
@@ -330,8 +330,8 @@ impl SessionContext {
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
                 let masked = upstream.masked_record(caller, id).await.map_err(Unwritten::Unread)?;
                 let customer = masked.customer.try_into();
-                let customer =
-                    customer.map_err(|Unreadable(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
+                let customer = customer
+                    .map_err(|UnreadableField(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
                 let customer = customer.map_err(|kind| Unwritten::Unread(kind.into()))?;
                 Ok((Known::Masked(Box::new(customer)), masked.unknown))
             }

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, Lookahead, Object, SimpleObject};
 
-use super::access::reads_review;
 use super::cursor;
-use super::customer::Customer;
-use super::error::Answer;
+use super::customer::CustomerObject;
+use super::error::ResolverResult;
+use super::permissions::selects_review;
 use crate::customers::Listing;
 use crate::customers::window::{Cut, End, Window};
 use crate::error::{Code, Failure};
@@ -13,10 +13,10 @@ use crate::error::{Code, Failure};
 /// How many rows there are where the caller does not say.
 pub const DEFAULT_COUNT: u32 = 25;
 /// The most rows at once, here and in `customerPage`.
-pub const MOST_ROWS: u32 = 100;
+pub const MAX_ROWS: u32 = 100;
 
 /// The most rows that a list can have. An upstream counts them in 32 bits, and no account has as many as this.
-pub const LONGEST_LIST: u32 = 100_000_000;
+pub const MAX_LIST_ROWS: u32 = 100_000_000;
 
 /// The arguments that cut a window out of a list.
 #[derive(Clone, Debug)]
@@ -29,54 +29,57 @@ pub struct WindowArguments {
 
 impl WindowArguments {
     /// The cut that they describe, for the list with this fingerprint.
-    pub fn cut(&self, fingerprint: u32) -> Answer<Cut> {
+    pub fn window_spec(&self, fingerprint: u32) -> ResolverResult<Cut> {
         let (count, end) = match (self.first, self.last) {
-            (Some(_), Some(_)) => return Err(bad("Give `first` or `last`, not both.")),
+            (Some(_), Some(_)) => return Err(bad_user_input("Give `first` or `last`, not both.")),
             (None, None) => (DEFAULT_COUNT, End::First),
-            (Some(first), None) => (count("first", first)?, End::First),
-            (None, Some(last)) => (count("last", last)?, End::Last),
+            (Some(first), None) => (row_count("first", first)?, End::First),
+            (None, Some(last)) => (row_count("last", last)?, End::Last),
         };
         let position = |name: &str, text: &Option<String>| {
             let Some(text) = text else { return Ok(None) };
-            let position = cursor::read(text, fingerprint).filter(|position| *position < LONGEST_LIST);
-            let message =
-                || bad(format!("`{name}` is not a cursor of this list: take one from the same filter and sort."));
+            let position = cursor::decode(text, fingerprint).filter(|position| *position < MAX_LIST_ROWS);
+            let message = || {
+                bad_user_input(format!(
+                    "`{name}` is not a cursor of this list: take one from the same filter and sort."
+                ))
+            };
             position.map(Some).ok_or_else(message)
         };
         Ok(Cut { count, end, after: position("after", &self.after)?, before: position("before", &self.before)? })
     }
 }
 
-fn count(name: &str, given: i32) -> Answer<u32> {
-    let count = u32::try_from(given).ok().filter(|count| (1..=MOST_ROWS).contains(count));
-    count.ok_or_else(|| bad(format!("`{name}` must be 1 to {MOST_ROWS}.")))
+fn row_count(name: &str, given: i32) -> ResolverResult<u32> {
+    let count = u32::try_from(given).ok().filter(|count| (1..=MAX_ROWS).contains(count));
+    count.ok_or_else(|| bad_user_input(format!("`{name}` must be 1 to {MAX_ROWS}.")))
 }
 
 /// A `BAD_USER_INPUT` failure.
-pub fn bad(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+pub fn bad_user_input(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(Code::BadUserInput, message)
 }
 
 /// What a query wants of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wanted {
+pub enum ConnectionSelection {
     /// Rows, or where they stand.
     Rows { with_review: bool },
     /// How many there are, and no row.
-    TotalAlone,
+    TotalOnly,
     /// Nothing that a call is needed for.
     Nothing,
 }
 
-impl Wanted {
+impl ConnectionSelection {
     /// By the selection on a connection.
-    pub fn of(ctx: &Context<'_>, selection: &Lookahead<'_>) -> Self {
+    pub fn from_selection(ctx: &Context<'_>, selection: &Lookahead<'_>) -> Self {
         let (edges, nodes) = (selection.field("edges"), selection.field("nodes"));
         if edges.exists() || nodes.exists() || selection.field("pageInfo").exists() {
-            let in_edges = reads_review(ctx, &edges.field("node"));
-            Self::Rows { with_review: in_edges || reads_review(ctx, &nodes) }
+            let in_edges = selects_review(ctx, &edges.field("node"));
+            Self::Rows { with_review: in_edges || selects_review(ctx, &nodes) }
         } else if selection.field("totalCount").exists() {
-            Self::TotalAlone
+            Self::TotalOnly
         } else {
             Self::Nothing
         }
@@ -100,7 +103,7 @@ impl CustomerConnection {
     /// The cursor of the row at a place of this window.
     fn cursor(&self, place: usize) -> String {
         let place = u32::try_from(place).unwrap_or(u32::MAX);
-        cursor::write(self.fingerprint, self.window.start.saturating_add(place))
+        cursor::encode(self.fingerprint, self.window.start.saturating_add(place))
     }
 }
 
@@ -113,14 +116,14 @@ impl CustomerConnection {
         let rows = self.window.rows.iter().enumerate();
         rows.map(|(place, row)| CustomerEdge {
             cursor: self.cursor(place),
-            node: Customer::row(row.clone(), self.with_review),
+            node: CustomerObject::from_summary(row.clone(), self.with_review),
         })
         .collect()
     }
 
     /// The rows without their cursors.
-    async fn nodes(&self) -> Vec<Customer> {
-        self.window.rows.iter().map(|row| Customer::row(row.clone(), self.with_review)).collect()
+    async fn nodes(&self) -> Vec<CustomerObject> {
+        self.window.rows.iter().map(|row| CustomerObject::from_summary(row.clone(), self.with_review)).collect()
     }
 
     /// Where this window stands in the list.
@@ -146,7 +149,7 @@ pub struct CustomerEdge {
     /// Opaque; give it as `after` or `before` to the same list, that is with the same filter and sort.
     pub cursor: String,
     /// The customer.
-    pub node: Customer,
+    pub node: CustomerObject,
 }
 
 /// Where a window stands in its list.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 const VERSION: u8 = 1;
 
 /// A position, from 0, in the list with this fingerprint, as text.
-pub fn write(fingerprint: u32, position: u32) -> String {
+pub fn encode(fingerprint: u32, position: u32) -> String {
     let mut bytes = [VERSION; 9];
     let (_, rest) = bytes.split_at_mut(1);
     let (print, place) = rest.split_at_mut(4);
@@ -20,7 +20,7 @@ pub fn write(fingerprint: u32, position: u32) -> String {
 }
 
 /// The position that a cursor of this list stands for; none for any other text.
-pub fn read(text: &str, fingerprint: u32) -> Option<u32> {
+pub fn decode(text: &str, fingerprint: u32) -> Option<u32> {
     let mut bytes = [0; 9];
     let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
     let [version, a, b, c, d, position @ ..] = bytes;
@@ -37,14 +37,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_cursor_gives_its_position_back_to_its_own_list_alone(print: u32, other: u32, position: u32) {
-            let cursor = write(print, position);
-            prop_assert_eq!(read(&cursor, print), Some(position));
-            prop_assert_eq!(read(&cursor, other).is_some(), print == other);
+            let cursor = encode(print, position);
+            prop_assert_eq!(decode(&cursor, print), Some(position));
+            prop_assert_eq!(decode(&cursor, other).is_some(), print == other);
         }
 
         #[test]
         fn no_text_breaks_the_reader(text in ".{0,64}", print: u32) {
-            let _ = read(&text, print);
+            let _ = decode(&text, print);
         }
     }
 }

@@ -7,14 +7,14 @@ use async_graphql::{Context, ErrorExtensionValues, Value};
 use crate::auth::{Credential, Permission, Principal};
 use crate::customers;
 use crate::error::{Code, Failure};
-use crate::model::lenient::Unreadable;
+use crate::model::lenient::UnreadableField;
 use crate::upstream::Kind;
 
 /// A resolver's result.
-pub type Answer<T> = Result<T, Failure>;
+pub type ResolverResult<T> = Result<T, Failure>;
 
 /// For a person, who sees it in a frontend. What a program does about it stands in `docs/errors.md`.
-const LOOK_FIRST: &str = "The change may have been made all the same: look before you try again.";
+const CHECK_BEFORE_RETRY: &str = "The change may have been made all the same: look before you try again.";
 
 impl From<Failure> for async_graphql::Error {
     fn from(failure: Failure) -> Self {
@@ -45,23 +45,23 @@ pub fn extensions(failure: &Failure) -> ErrorExtensionValues {
 }
 
 /// An error of the layers below, as this request's caller gets to see it.
-pub fn explain(ctx: &Context<'_>, error: customers::Error) -> Failure {
+pub fn to_public_error(ctx: &Context<'_>, error: customers::Error) -> Failure {
     let callers_key =
         ctx.data_opt::<Principal>().is_some_and(|principal| matches!(principal.credential, Credential::Callers(_)));
-    failure(&error, callers_key)
+    public_error(&error, callers_key)
 }
 
 /// A field whose value the upstream sent in a form that is not understood.
-pub fn unreadable(Unreadable(field): Unreadable) -> Failure {
+pub fn unreadable_field(UnreadableField(field): UnreadableField) -> Failure {
     let message = format!("The Customers API sent `{field}` in a form that is not understood.");
     Failure::new(Code::UpstreamInvalidResponse, message)
 }
 
-fn failure(error: &customers::Error, callers_key: bool) -> Failure {
+fn public_error(error: &customers::Error, callers_key: bool) -> Failure {
     use customers::Error;
     let code = error.code(callers_key);
     let (what, advice) = match error {
-        Error::Upstream(error) | Error::OutcomeUnknown(error) => told(&error.kind, callers_key),
+        Error::Upstream(error) | Error::OutcomeUnknown(error) => wording(&error.kind, callers_key),
         Error::Deadline | Error::DeadlineInWrite => ("The Customers API did not answer in time.", "Try again."),
         Error::BadInput(message) => (message.as_str(), ""),
         Error::DecisionForbidden => (
@@ -72,7 +72,7 @@ fn failure(error: &customers::Error, callers_key: bool) -> Failure {
         Error::NotRecorded => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
     };
     let outcome_is_unknown = error.leaves_outcome_unknown();
-    let advice = if outcome_is_unknown { LOOK_FIRST } else { advice };
+    let advice = if outcome_is_unknown { CHECK_BEFORE_RETRY } else { advice };
     let message = [what, advice].join(" ").trim_end().to_owned();
     let failure = Failure { outcome_is_unknown, ..Failure::new(code, message) };
     match error {
@@ -91,7 +91,7 @@ fn failure(error: &customers::Error, callers_key: bool) -> Failure {
 }
 
 /// What has happened, and what to do about it.
-fn told(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
+fn wording(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
     match kind {
         Kind::Unauthenticated if callers_key => {
             ("The Customers API does not accept your key:", "send a valid one as `Authorization: Bearer …`.")
@@ -124,7 +124,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::upstream::{self, Cause, Refusal};
+    use crate::upstream::{self, ConnectFailure, Refusal};
 
     #[rstest]
     #[case(Kind::Unauthenticated, Code::UpstreamUnavailable)]
@@ -134,7 +134,7 @@ mod tests {
     #[case(Kind::HeldBack { retry_after: Duration::ZERO }, Code::UpstreamRateLimited)]
     #[case(Kind::Running, Code::UpstreamTimeout)]
     #[case(Kind::Failed { status: 500, retry_after: None }, Code::UpstreamError)]
-    #[case(Kind::Unreachable(Cause::Refused), Code::UpstreamUnavailable)]
+    #[case(Kind::Unreachable(ConnectFailure::ConnectionRefused), Code::UpstreamUnavailable)]
     #[case(Kind::Interrupted, Code::UpstreamUnavailable)]
     #[case(Kind::TimedOut, Code::UpstreamTimeout)]
     #[case(Kind::Busy, Code::Overloaded)]
@@ -142,19 +142,19 @@ mod tests {
     #[case(Kind::Open { retry_after: Duration::ZERO }, Code::UpstreamUnavailable)]
     #[case(Kind::Invalid("x"), Code::UpstreamInvalidResponse)]
     fn each_kind_of_upstream_failure_has_its_code(#[case] kind: Kind, #[case] code: Code) {
-        assert_eq!(failure(&upstream::Error::bare(kind).into(), false).code, code);
+        assert_eq!(public_error(&upstream::Error::bare(kind).into(), false).code, code);
     }
 
     #[test]
     fn only_a_callers_own_key_is_the_callers_to_mend() {
         let refused = upstream::Error::bare(Kind::Unauthenticated);
-        assert_eq!(failure(&refused.into(), true).code, Code::Unauthenticated);
+        assert_eq!(public_error(&refused.into(), true).code, Code::Unauthenticated);
     }
 
     #[test]
     fn a_write_of_unknown_outcome_is_not_told_as_one_to_repeat() {
         let error = Arc::new(upstream::Error::bare(Kind::TimedOut));
-        let told = failure(&customers::Error::OutcomeUnknown(error), false);
+        let told = public_error(&customers::Error::OutcomeUnknown(error), false);
         assert_eq!(
             told.message,
             "The Customers API did not answer in time. The change may have been made all the same: look before you try again."
@@ -170,7 +170,7 @@ mod tests {
     #[case(customers::Error::Lost, false)]
     #[case(upstream::Error::bare(Kind::TimedOut).into(), false)]
     fn an_unknown_outcome_is_told_where_it_is_one_alone(#[case] error: customers::Error, #[case] unknown: bool) {
-        let told = failure(&error, false);
+        let told = public_error(&error, false);
         let outcome = extensions(&told).get("outcome").cloned();
         assert_eq!((outcome.is_some(), told.message.contains("may have been made")), (unknown, unknown));
     }

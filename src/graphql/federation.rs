@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use async_graphql::{Any, Context, Object, SimpleObject, Union, Value};
 
-use super::access::require;
-use super::customer::Customer;
-use super::error::Answer;
+use super::customer::CustomerObject;
+use super::error::ResolverResult;
+use super::permissions::require;
 use super::root_field::RootField;
 use crate::auth::Principal;
 use crate::error::{Code, Failure};
@@ -32,7 +32,7 @@ impl Federation {
 #[derive(Union, Clone, Debug)]
 #[graphql(name = "_Entity")]
 pub enum Entity {
-    Customer(Customer),
+    Customer(CustomerObject),
 }
 
 /// This subgraph, for the composition of a supergraph.
@@ -54,15 +54,15 @@ impl Federation {
         ctx: &Context<'_>,
         #[graphql(desc = "Each with its `__typename`, which is `Customer`, and the customer's `id`.")]
         representations: Vec<Any>,
-    ) -> Answer<Vec<Option<Answer<Entity>>>> {
+    ) -> ResolverResult<Vec<Option<ResolverResult<Entity>>>> {
         require(ctx, RootField::Entities)?;
-        let reads = representations.iter().map(|representation| read(ctx, &representation.0));
+        let reads = representations.iter().map(|representation| resolve_reference(ctx, &representation.0));
         Ok(futures_util::future::join_all(reads).await)
     }
 
     /// This subgraph's schema; only for whom introspection is answered.
     #[graphql(name = "_service")]
-    async fn service(&self, ctx: &Context<'_>) -> Answer<Service> {
+    async fn service(&self, ctx: &Context<'_>) -> ResolverResult<Service> {
         if !ctx.data_unchecked::<Principal>().may_introspect {
             let message =
                 "Introspection is off here: compose with what `customers-gateway schema --federation` prints.";
@@ -73,10 +73,10 @@ impl Federation {
 }
 
 /// The entity that a representation stands for. What is wrong with one is told at its place and nowhere else.
-async fn read(ctx: &Context<'_>, representation: &Value) -> Option<Answer<Entity>> {
+async fn resolve_reference(ctx: &Context<'_>, representation: &Value) -> Option<ResolverResult<Entity>> {
     match customer_id(representation) {
         Ok(id) => {
-            let read = Customer::read(ctx, &id, ctx.look_ahead()).await;
+            let read = CustomerObject::load(ctx, &id, ctx.look_ahead()).await;
             read.map(|found| found.map(Entity::Customer)).transpose()
         }
         Err(refused) => Some(Err(refused)),
@@ -84,7 +84,7 @@ async fn read(ctx: &Context<'_>, representation: &Value) -> Option<Answer<Entity
 }
 
 /// The `id` of a customer's representation. The messages repeat nothing of it: other subgraphs may put in more fields.
-fn customer_id(representation: &Value) -> Answer<String> {
+fn customer_id(representation: &Value) -> ResolverResult<String> {
     let bad = |message| Err(Failure::new(Code::BadUserInput, message));
     let Value::Object(fields) = representation else { return bad("A representation must be an object.") };
     match fields.get("__typename") {

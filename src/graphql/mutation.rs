@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use async_graphql::{Context, Lookahead, Object, SelectionField};
 
-use super::access::{may, require};
 use super::customer::session;
-use super::error::{Answer, explain};
+use super::error::{ResolverResult, to_public_error};
 use super::payload::{
     CreateCustomerPayload, DecideCustomerReviewPayload, DeleteCustomerPayload, RefreshCustomerReviewPayload,
     UnmaskCustomerPayload, UpdateCustomerPayload,
 };
+use super::permissions::{has_permission, require};
 use super::root_field::RootField;
 use crate::auth::Permission;
 use crate::customers::Act;
@@ -21,20 +21,20 @@ use crate::model::input::{
 
 /// The mutation root.
 #[derive(Clone, Copy, Debug)]
-pub struct Mutation;
+pub struct MutationRoot;
 
 /// Everything that changes something, or that has to be recorded. What the caller can mend comes back in `userErrors`;
 /// what it cannot is an error with `extensions.code`. Several mutations in one operation run one after the other.
-#[Object]
-impl Mutation {
+#[Object(name = "Mutation")]
+impl MutationRoot {
     /// Creates a customer and starts its screening. It costs one call. Needs CUSTOMERS_WRITE.
     async fn create_customer(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new customer.")] input: CreateCustomerInput,
-    ) -> Answer<CreateCustomerPayload> {
-        require_recorded(ctx, RootField::CreateCustomer, Act::from(&input)).await?;
-        session(ctx).create(input).await.map(Into::into).map_err(|error| explain(ctx, error))
+    ) -> ResolverResult<CreateCustomerPayload> {
+        require_audited(ctx, RootField::CreateCustomer, Act::from(&input)).await?;
+        session(ctx).create(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
     /// Changes a customer: only what is given changes, null clears, what is left out stays. It costs two calls, a look
@@ -45,10 +45,10 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to change, and of whom.")] input: UpdateCustomerInput,
-    ) -> Answer<UpdateCustomerPayload> {
-        require_recorded(ctx, RootField::UpdateCustomer, Act::from(&input)).await?;
-        let may_decide = may(ctx, Permission::ReviewsDecide);
-        session(ctx).update(input, may_decide).await.map(Into::into).map_err(|error| explain(ctx, error))
+    ) -> ResolverResult<UpdateCustomerPayload> {
+        require_audited(ctx, RootField::UpdateCustomer, Act::from(&input)).await?;
+        let may_decide = has_permission(ctx, Permission::ReviewsDecide);
+        session(ctx).update(input, may_decide).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
     /// Erases a customer for good, as for a legal or privacy request. It cannot be undone. It costs one call. Needs
@@ -57,9 +57,9 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to erase, and why.")] input: DeleteCustomerInput,
-    ) -> Answer<DeleteCustomerPayload> {
-        require_recorded(ctx, RootField::DeleteCustomer, Act::from(&input)).await?;
-        session(ctx).delete(input).await.map(Into::into).map_err(|error| explain(ctx, error))
+    ) -> ResolverResult<DeleteCustomerPayload> {
+        require_audited(ctx, RootField::DeleteCustomer, Act::from(&input)).await?;
+        session(ctx).delete(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
     /// Shows a customer's personal data in clear. It is a mutation since a look at clear data is an act: it is recorded
@@ -69,10 +69,10 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to show, and why.")] input: UnmaskCustomerInput,
-    ) -> Answer<UnmaskCustomerPayload> {
-        let fields = leaves(&ctx.look_ahead().field("unmaskedCustomer"));
-        require_recorded(ctx, RootField::UnmaskCustomer, Act::from(&input).asking(fields.clone())).await?;
-        session(ctx).unmask(input, fields).await.map(Into::into).map_err(|error| explain(ctx, error))
+    ) -> ResolverResult<UnmaskCustomerPayload> {
+        let fields = leaf_fields(&ctx.look_ahead().field("unmaskedCustomer"));
+        require_audited(ctx, RootField::UnmaskCustomer, Act::from(&input).asking(fields.clone())).await?;
+        session(ctx).unmask(input, fields).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
     /// Settles a customer that waits in `REVIEW`. It costs one call, and one more where the payload's `review` is asked
@@ -81,9 +81,9 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What is decided, about whom, and why.")] input: DecideCustomerReviewInput,
-    ) -> Answer<DecideCustomerReviewPayload> {
-        require_recorded(ctx, RootField::DecideCustomerReview, Act::from(&input)).await?;
-        session(ctx).decide(input).await.map(Into::into).map_err(|error| explain(ctx, error))
+    ) -> ResolverResult<DecideCustomerReviewPayload> {
+        require_audited(ctx, RootField::DecideCustomerReview, Act::from(&input)).await?;
+        session(ctx).decide(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
     /// Runs a customer's identity screening again. The new result comes later. It costs one call. Needs
@@ -92,14 +92,14 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose screening to run again.")] input: RefreshCustomerReviewInput,
-    ) -> Answer<RefreshCustomerReviewPayload> {
-        require_recorded(ctx, RootField::RefreshCustomerReview, Act::from(&input)).await?;
-        session(ctx).refresh(input).await.map(Into::into).map_err(|error| explain(ctx, error))
+    ) -> ResolverResult<RefreshCustomerReviewPayload> {
+        require_audited(ctx, RootField::RefreshCustomerReview, Act::from(&input)).await?;
+        session(ctx).refresh(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 }
 
 /// Goes on only for a caller that has the permission; that one has not is recorded.
-async fn require_recorded(ctx: &Context<'_>, root: RootField, act: Act) -> Answer<()> {
+async fn require_audited(ctx: &Context<'_>, root: RootField, act: Act) -> ResolverResult<()> {
     let allowed = require(ctx, root);
     if allowed.is_err() {
         session(ctx).record_denied(&act).await;
@@ -109,13 +109,13 @@ async fn require_recorded(ctx: &Context<'_>, root: RootField, act: Act) -> Answe
 
 /// The fields without fields of their own that a selection asks for, by their names in the schema and where they stand,
 /// as in `device.ipAddress`; each once, whatever the aliases. How many there can be was bounded before.
-fn leaves(selection: &Lookahead<'_>) -> Vec<String> {
-    fn collect(field: &SelectionField<'_>, place: &str, leaves: &mut BTreeSet<String>) {
+fn leaf_fields(selection: &Lookahead<'_>) -> Vec<String> {
+    fn collect_leaf_fields(field: &SelectionField<'_>, place: &str, leaves: &mut BTreeSet<String>) {
         let mut is_leaf = true;
         for inside in field.selection_set() {
             is_leaf = false;
             let place = if place.is_empty() { inside.name().to_owned() } else { format!("{place}.{}", inside.name()) };
-            collect(&inside, &place, leaves);
+            collect_leaf_fields(&inside, &place, leaves);
         }
         if is_leaf && !place.is_empty() && !place.ends_with("__typename") {
             leaves.insert(place.to_owned());
@@ -123,7 +123,7 @@ fn leaves(selection: &Lookahead<'_>) -> Vec<String> {
     }
     let mut leaves = BTreeSet::new();
     for field in selection.selection_fields() {
-        collect(&field, "", &mut leaves);
+        collect_leaf_fields(&field, "", &mut leaves);
     }
     leaves.into_iter().collect()
 }

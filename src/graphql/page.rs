@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::connection::{LONGEST_LIST, MOST_ROWS, bad};
-use super::customer::Customer;
-use super::error::{Answer, unreadable};
+use super::connection::{MAX_LIST_ROWS, MAX_ROWS, bad_user_input};
+use super::customer::CustomerObject;
+use super::error::{ResolverResult, unreadable_field};
 use crate::error::Failure;
 use crate::model::{Page, PageMeta};
 
@@ -25,13 +25,15 @@ impl CustomerPage {
 }
 
 /// The number and size of a page, checked.
-pub fn number_and_size(number: i32, size: i32) -> Answer<(u32, u32)> {
-    let size = u32::try_from(size).ok().filter(|size| (1..=MOST_ROWS).contains(size));
-    let size = size.ok_or_else(|| bad(format!("`size` must be 1 to {MOST_ROWS}.")))?;
+pub fn number_and_size(number: i32, size: i32) -> ResolverResult<(u32, u32)> {
+    let size = u32::try_from(size).ok().filter(|size| (1..=MAX_ROWS).contains(size));
+    let size = size.ok_or_else(|| bad_user_input(format!("`size` must be 1 to {MAX_ROWS}.")))?;
     let number = u32::try_from(number).ok().filter(|number| *number >= 1);
-    let number = number.ok_or_else(|| bad("`number` counts from 1."))?;
-    if u64::from(number) * u64::from(size) > LONGEST_LIST.into() {
-        return Err(bad(format!("`number` times `size` must be {LONGEST_LIST} at most: no list has more rows.")));
+    let number = number.ok_or_else(|| bad_user_input("`number` counts from 1."))?;
+    if u64::from(number) * u64::from(size) > MAX_LIST_ROWS.into() {
+        return Err(bad_user_input(format!(
+            "`number` times `size` must be {MAX_LIST_ROWS} at most: no list has more rows."
+        )));
     }
     Ok((number, size))
 }
@@ -40,12 +42,12 @@ pub fn number_and_size(number: i32, size: i32) -> Answer<(u32, u32)> {
 #[Object]
 impl CustomerPage {
     /// The customers on this page; none on a page past the last one.
-    async fn nodes(&self) -> Vec<Customer> {
-        self.page.rows.iter().map(|row| Customer::row(row.clone(), self.with_review)).collect()
+    async fn nodes(&self) -> Vec<CustomerObject> {
+        self.page.rows.iter().map(|row| CustomerObject::from_summary(row.clone(), self.with_review)).collect()
     }
 
     /// What the upstream says about the page.
     async fn meta(&self) -> Result<&PageMeta, Failure> {
-        self.page.meta.as_ref().map_err(|field| unreadable(*field))
+        self.page.meta.as_ref().map_err(|field| unreadable_field(*field))
     }
 }

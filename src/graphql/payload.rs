@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{ID, Interface, SimpleObject};
 
-use super::customer::Customer;
+use super::customer::CustomerObject;
 use crate::customers::writer::Written;
 use crate::model::{Customer as Record, CustomerId, UnmaskedCustomer, UserError};
 
@@ -31,7 +31,7 @@ macro_rules! customer_payload {
         #[derive(SimpleObject, Clone, Debug)]
         pub struct $name {
             #[doc = $customer]
-            pub customer: Option<Customer>,
+            pub customer: Option<CustomerObject>,
             /// What the caller can mend, all of it at once; empty where the mutation was carried out.
             pub user_errors: Vec<UserError>,
         }
@@ -39,7 +39,9 @@ macro_rules! customer_payload {
         impl From<Written<Arc<Record>>> for $name {
             fn from(written: Written<Arc<Record>>) -> Self {
                 match written {
-                    Ok(customer) => Self { customer: Some(Customer::whole(customer)), user_errors: Vec::new() },
+                    Ok(customer) => {
+                        Self { customer: Some(CustomerObject::from_customer(customer)), user_errors: Vec::new() }
+                    }
                     Err(user_errors) => Self { customer: None, user_errors },
                 }
             }

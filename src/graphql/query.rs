@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::access::{reads_review, require};
-use super::connection::{CustomerConnection, Wanted, WindowArguments, bad};
-use super::customer::{Customer, session};
-use super::error::{Answer, explain};
+use super::connection::{ConnectionSelection, CustomerConnection, WindowArguments, bad_user_input};
+use super::customer::{CustomerObject, session};
+use super::error::{ResolverResult, to_public_error};
 use super::node::Node;
 use super::page::{CustomerPage, number_and_size};
+use super::permissions::{require, selects_review};
 use super::review::CustomerReview;
 use super::root_field::RootField;
 use super::viewer::Viewer;
@@ -15,25 +15,29 @@ use crate::auth::Principal;
 use crate::customers::Listing;
 use crate::customers::window::Window;
 use crate::model::{CustomerFilter, CustomerSort};
-use crate::privacy::pii::{Class::Contact, pii};
+use crate::privacy::pii::{PersonalDataClass::Contact, pii};
 
 /// The most ids that `nodes` takes.
-const MOST_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 
 /// The query root's fields.
 #[derive(Clone, Copy, Debug)]
-pub struct Query;
+pub struct QueryFields;
 
 /// What frontends read. The roots in `schema.rs` take these fields in, and this name with them is in no schema.
 #[Object(name = "FrontendQuery")]
-impl Query {
+impl QueryFields {
     /// Whatever has this id; null where nothing has. For clients that follow Relay's rules: elsewhere `customer` says
     /// more plainly what is meant. Needs CUSTOMERS_READ.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id of a customer.")] id: ID) -> Option<Answer<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a customer.")] id: ID,
+    ) -> Option<ResolverResult<Node>> {
         if let Err(refused) = require(ctx, RootField::Node) {
             return Some(Err(refused));
         }
-        let read = Customer::read(ctx, &id, ctx.look_ahead()).await;
+        let read = CustomerObject::load(ctx, &id, ctx.look_ahead()).await;
         read.map(|found| found.map(Node::Customer)).transpose()
     }
 
@@ -42,12 +46,12 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids of customers.")] ids: Vec<ID>,
-    ) -> Answer<Vec<Option<Answer<Node>>>> {
+    ) -> ResolverResult<Vec<Option<ResolverResult<Node>>>> {
         require(ctx, RootField::Nodes)?;
-        if ids.len() > MOST_IDS {
-            return Err(bad(format!("`ids` takes {MOST_IDS} ids at most.")));
+        if ids.len() > MAX_IDS {
+            return Err(bad_user_input(format!("`ids` takes {MAX_IDS} ids at most.")));
         }
-        let reads = ids.iter().map(|id| Customer::read(ctx, id, ctx.look_ahead()));
+        let reads = ids.iter().map(|id| CustomerObject::load(ctx, id, ctx.look_ahead()));
         let found = futures_util::future::join_all(reads).await;
         Ok(found.into_iter().map(|read| read.map(|found| found.map(Node::Customer)).transpose()).collect())
     }
@@ -57,11 +61,11 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id, a UUID.")] id: ID,
-    ) -> Option<Answer<Customer>> {
+    ) -> Option<ResolverResult<CustomerObject>> {
         if let Err(refused) = require(ctx, RootField::Customer) {
             return Some(Err(refused));
         }
-        Customer::read(ctx, &id, ctx.look_ahead()).await.transpose()
+        CustomerObject::load(ctx, &id, ctx.look_ahead()).await.transpose()
     }
 
     /// The customer with this id in your own system; null where there is none. It costs one call, and a look-up more
@@ -71,14 +75,14 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id in your own system, to the letter; at most 500 bytes.", directive = pii::apply(Contact))]
         external_id: String,
-    ) -> Option<Answer<Customer>> {
+    ) -> Option<ResolverResult<CustomerObject>> {
         if let Err(refused) = require(ctx, RootField::CustomerByExternalId) {
             return Some(Err(refused));
         }
-        let with_review = reads_review(ctx, &ctx.look_ahead());
+        let with_review = selects_review(ctx, &ctx.look_ahead());
         match session(ctx).customer_by_external_id(&external_id).await {
-            Ok(found) => found.map(|row| Ok(Customer::row(row, with_review))),
-            Err(error) => Some(Err(explain(ctx, error))),
+            Ok(found) => found.map(|row| Ok(CustomerObject::from_summary(row, with_review))),
+            Err(error) => Some(Err(to_public_error(ctx, error))),
         }
     }
 
@@ -100,18 +104,18 @@ impl Query {
         #[graphql(desc = "A cursor of the same list: rows before it.")] before: Option<String>,
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
-    ) -> Answer<CustomerConnection> {
+    ) -> ResolverResult<CustomerConnection> {
         require(ctx, RootField::Customers)?;
-        let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
-        let cut = WindowArguments { first, after, last, before }.cut(listing.fingerprint())?;
+        let listing = Listing::new(filter, sort).map_err(|error| to_public_error(ctx, error))?;
+        let cut = WindowArguments { first, after, last, before }.window_spec(listing.fingerprint())?;
         let session = session(ctx);
         let rowless = |total: u32| Window { rows: Vec::new(), start: 0, total };
-        let (window, with_review) = match Wanted::of(ctx, &ctx.look_ahead()) {
-            Wanted::Rows { with_review } => (session.window(&listing, cut).await, with_review),
-            Wanted::TotalAlone => (session.total(&listing).await.map(rowless), false),
-            Wanted::Nothing => (Ok(rowless(0)), false),
+        let (window, with_review) = match ConnectionSelection::from_selection(ctx, &ctx.look_ahead()) {
+            ConnectionSelection::Rows { with_review } => (session.window(&listing, cut).await, with_review),
+            ConnectionSelection::TotalOnly => (session.total(&listing).await.map(rowless), false),
+            ConnectionSelection::Nothing => (Ok(rowless(0)), false),
         };
-        let window = window.map_err(|error| explain(ctx, error))?;
+        let window = window.map_err(|error| to_public_error(ctx, error))?;
         Ok(CustomerConnection::new(&listing, window, with_review))
     }
 
@@ -123,12 +127,12 @@ impl Query {
         #[graphql(desc = "How many rows a page has: 1 to 100.", default = 25)] size: i32,
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
-    ) -> Answer<CustomerPage> {
+    ) -> ResolverResult<CustomerPage> {
         require(ctx, RootField::CustomerPage)?;
         let (number, size) = number_and_size(number, size)?;
-        let listing = Listing::new(filter, sort).map_err(|error| explain(ctx, error))?;
-        let with_review = reads_review(ctx, &ctx.look_ahead().field("nodes"));
-        let page = session(ctx).page(&listing, number, size).await.map_err(|error| explain(ctx, error))?;
+        let listing = Listing::new(filter, sort).map_err(|error| to_public_error(ctx, error))?;
+        let with_review = selects_review(ctx, &ctx.look_ahead().field("nodes"));
+        let page = session(ctx).page(&listing, number, size).await.map_err(|error| to_public_error(ctx, error))?;
         Ok(CustomerPage::new(page, with_review))
     }
 
@@ -137,14 +141,14 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The customer's id, a UUID.")] customer_id: ID,
-    ) -> Option<Answer<CustomerReview>> {
+    ) -> Option<ResolverResult<CustomerReview>> {
         if let Err(refused) = require(ctx, RootField::CustomerReview) {
             return Some(Err(refused));
         }
         let id = customer_id.parse().ok()?;
         match session(ctx).review(id).await {
             Ok(found) => found.map(|review| Ok(CustomerReview::new(review))),
-            Err(error) => Some(Err(explain(ctx, error))),
+            Err(error) => Some(Err(to_public_error(ctx, error))),
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Object};
 
-use super::customer::Customer;
-use super::error::{Answer, unreadable};
+use super::customer::CustomerObject;
+use super::error::{ResolverResult, unreadable_field};
 use crate::customers::checks;
 use crate::model::{IdentityReview, Review, ReviewCheck, ReviewReason};
 
@@ -26,15 +26,15 @@ impl CustomerReview {
 #[Object]
 impl CustomerReview {
     /// The customer; it comes with the review and costs nothing more.
-    async fn customer(&self) -> Customer {
-        Customer::whole(Arc::clone(&self.review.customer))
+    async fn customer(&self) -> CustomerObject {
+        CustomerObject::from_customer(Arc::clone(&self.review.customer))
     }
 
     /// The results of the screening; null where none has run.
-    async fn identity(&self) -> Option<Answer<&IdentityReview>> {
+    async fn identity(&self) -> Option<ResolverResult<&IdentityReview>> {
         match &self.review.identity {
             Ok(identity) => identity.as_deref().map(Ok),
-            Err(field) => Some(Err(unreadable(*field))),
+            Err(field) => Some(Err(unreadable_field(*field))),
         }
     }
 }

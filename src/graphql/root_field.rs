@@ -31,7 +31,7 @@ pub enum RootField {
 
 impl RootField {
     /// The root field with this name in the schema.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "node" => Self::Node,
             "nodes" => Self::Nodes,
@@ -88,7 +88,7 @@ mod tests {
         for root in ["Query", "Mutation"] {
             let root = schema.get_object(root).expect("a root");
             for name in root.fields.keys() {
-                assert!(RootField::named(name).is_some(), "{name} has no price and no permission");
+                assert!(RootField::from_name(name).is_some(), "{name} has no price and no permission");
             }
         }
     }

@@ -32,7 +32,7 @@ pub async fn ready_in_full(State(app): State<Arc<App>>) -> Response {
         "breaker": breaker,
     });
     let keys = app.authenticator.key_age().map(|age| serde_json::json!({ "ageSeconds": age.as_secs() }));
-    let audit = serde_json::json!({ "missingRecords": app.services.audit.missing() });
+    let audit = serde_json::json!({ "missingRecords": app.services.audit.missing_records() });
     let body = serde_json::json!({ "status": word, "upstream": upstream, "keys": keys, "audit": audit });
     answer::json(status, &body)
 }

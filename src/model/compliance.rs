@@ -5,7 +5,7 @@ use async_graphql::{SimpleObject, Union};
 use super::Date;
 use crate::privacy::Personal;
 use crate::privacy::pii::{
-    Class::{Contact, Identity},
+    PersonalDataClass::{Contact, Identity},
     pii,
 };
 

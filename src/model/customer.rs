@@ -7,11 +7,11 @@ use async_graphql::{Enum, SimpleObject};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lenient::{FromJson, Readable, Unreadable};
+use super::lenient::{FromJson, Readable, UnreadableField};
 use super::{ComplianceProfile, DateTime};
 use crate::privacy::Personal;
 use crate::privacy::pii::{
-    Class::{Contact, Network},
+    PersonalDataClass::{Contact, Network},
     pii,
 };
 
@@ -22,17 +22,17 @@ pub struct CustomerId(pub Uuid);
 
 /// The text is not a UUID in its 36-character form, so no customer can have it as an id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotAnId;
+pub struct InvalidCustomerId;
 
 impl FromStr for CustomerId {
-    type Err = NotAnId;
+    type Err = InvalidCustomerId;
 
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
+    fn from_str(text: &str) -> Result<Self, InvalidCustomerId> {
         const HYPHENATED: usize = 36;
         if text.len() != HYPHENATED {
-            return Err(NotAnId);
+            return Err(InvalidCustomerId);
         }
-        Uuid::try_parse(text).map(Self).map_err(|_| NotAnId)
+        Uuid::try_parse(text).map(Self).map_err(|_| InvalidCustomerId)
     }
 }
 
@@ -86,16 +86,16 @@ pub struct CustomerDetail {
 impl CustomerSummary {
     /// The fields that cannot be read.
     pub fn unreadable(&self) -> Vec<&'static str> {
-        names([
-            failed(&self.id),
-            failed(&self.name),
-            failed(&self.kind),
-            failed(&self.email),
-            failed(&self.phone),
-            failed(&self.external_id),
-            failed(&self.status),
-            failed(&self.created_at),
-            failed(&self.updated_at),
+        field_names([
+            unreadable(&self.id),
+            unreadable(&self.name),
+            unreadable(&self.kind),
+            unreadable(&self.email),
+            unreadable(&self.phone),
+            unreadable(&self.external_id),
+            unreadable(&self.status),
+            unreadable(&self.created_at),
+            unreadable(&self.updated_at),
         ])
     }
 }
@@ -103,22 +103,22 @@ impl CustomerSummary {
 impl CustomerDetail {
     /// The fields that cannot be read.
     pub fn unreadable(&self) -> Vec<&'static str> {
-        names([
-            failed(&self.address),
-            failed(&self.compliance_profile),
-            failed(&self.device),
-            failed(&self.metadata),
-            failed(&self.config),
+        field_names([
+            unreadable(&self.address),
+            unreadable(&self.compliance_profile),
+            unreadable(&self.device),
+            unreadable(&self.metadata),
+            unreadable(&self.config),
         ])
     }
 }
 
-fn failed<T>(field: &Readable<T>) -> Option<Unreadable> {
+fn unreadable<T>(field: &Readable<T>) -> Option<UnreadableField> {
     field.as_ref().err().copied()
 }
 
-fn names(fields: impl IntoIterator<Item = Option<Unreadable>>) -> Vec<&'static str> {
-    fields.into_iter().flatten().map(|Unreadable(name)| name).collect()
+fn field_names(fields: impl IntoIterator<Item = Option<UnreadableField>>) -> Vec<&'static str> {
+    fields.into_iter().flatten().map(|UnreadableField(name)| name).collect()
 }
 
 /// What a customer is: a person or a company.
@@ -255,7 +255,7 @@ mod tests {
     fn only_a_hyphenated_uuid_is_an_id() {
         assert!("0190b2de-7c11-7c3a-8f10-2f6b2c3d4e5f".parse::<CustomerId>().is_ok());
         for wrong in ["", "42", "0190b2de7c117c3a8f102f6b2c3d4e5f", "urn:uuid:0190b2de-7c11-7c3a-8f10-2f6b2c3d4e5f"] {
-            assert_eq!(wrong.parse::<CustomerId>(), Err(NotAnId), "{wrong}");
+            assert_eq!(wrong.parse::<CustomerId>(), Err(InvalidCustomerId), "{wrong}");
         }
     }
 }

@@ -4,7 +4,7 @@ use async_graphql::{Enum, InputObject};
 
 use super::{CustomerStatus, CustomerType, DateTime};
 use crate::privacy::Personal;
-use crate::privacy::pii::{Class::Contact, pii};
+use crate::privacy::pii::{PersonalDataClass::Contact, pii};
 
 /// Narrows a list of customers. All that is given must hold; a list of values means any of them.
 #[derive(InputObject, Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{CustomerStatus, CustomerType, DateTime, ProcessingMethod, ReviewDecision, SandboxOutcome};
 use crate::privacy::Personal;
 use crate::privacy::pii::{
-    Class::{Contact, Identity, Network},
+    PersonalDataClass::{Contact, Identity, Network},
     pii,
 };
 

@@ -4,7 +4,7 @@
 //! words in another letter case, words that this version does not know, `null` where an empty list is meant, numbers beyond
 //! 32 bits.
 //!
-//! [`Loose`] is for the fields of customers: it reads any JSON, so that a field which is not of its type costs itself
+//! [`LenientField`] is for the fields of customers: it reads any JSON, so that a field which is not of its type costs itself
 //! alone.
 
 use std::collections::BTreeMap;
@@ -83,14 +83,14 @@ impl Visitor<'_> for Clamped {
 /// A field whose value came in a form that its type does not have. The name is the schema's; the value is not told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("`{0}` came in a form that is not understood")]
-pub struct Unreadable(pub &'static str);
+pub struct UnreadableField(pub &'static str);
 
 /// A field as it came: its value, or that it cannot be read. So one bad field costs itself, and not its record or its list.
-pub type Readable<T> = Result<T, Unreadable>;
+pub type Readable<T> = Result<T, UnreadableField>;
 
 /// What stands at a key of the wire. It can be read from any JSON.
 #[derive(Clone, Debug, Default)]
-pub enum Loose<T> {
+pub enum LenientField<T> {
     /// There is no such key.
     #[default]
     Absent,
@@ -100,9 +100,9 @@ pub enum Loose<T> {
     Unreadable,
 }
 
-impl<T> Loose<T> {
+impl<T> LenientField<T> {
     /// Whether the key is there.
-    pub fn is_there(&self) -> bool {
+    pub fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
     }
 
@@ -116,7 +116,7 @@ impl<T> Loose<T> {
     /// # Errors
     /// Where it has none.
     pub fn required(self, field: &'static str) -> Readable<T> {
-        self.optional(field)?.ok_or(Unreadable(field))
+        self.optional(field)?.ok_or(UnreadableField(field))
     }
 
     /// The value of a field that may have none.
@@ -127,7 +127,7 @@ impl<T> Loose<T> {
         match self {
             Self::Absent | Self::Null => Ok(None),
             Self::Value(value) => Ok(Some(value)),
-            Self::Unreadable => Err(Unreadable(field)),
+            Self::Unreadable => Err(UnreadableField(field)),
         }
     }
 }
@@ -176,15 +176,15 @@ impl FromJson for Personal<String> {
 
 /// An enum word in any letter case.
 #[derive(Clone, Copy, Debug)]
-pub struct Word<T>(pub T);
+pub struct EnumWord<T>(pub T);
 
-impl<T: DeserializeOwned> FromJson for Word<T> {
+impl<T: DeserializeOwned> FromJson for EnumWord<T> {
     fn from_text(text: &str) -> Option<Self> {
         in_lower_case::<serde::de::value::Error, T>(text).ok().map(Self)
     }
 }
 
-/// An object all of whose fields are [`Loose`].
+/// An object all of whose fields are [`LenientField`].
 #[derive(Clone, Debug)]
 pub struct Object<T>(pub T);
 
@@ -194,7 +194,7 @@ impl<T: DeserializeOwned> FromJson for Object<T> {
     }
 }
 
-impl<T: FromJson> FromJson for Vec<Loose<T>> {
+impl<T: FromJson> FromJson for Vec<LenientField<T>> {
     fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         let mut items = Self::new();
         while let Some(item) = list.next_element()? {
@@ -204,7 +204,7 @@ impl<T: FromJson> FromJson for Vec<Loose<T>> {
     }
 }
 
-impl<T: FromJson> FromJson for BTreeMap<String, Loose<T>> {
+impl<T: FromJson> FromJson for BTreeMap<String, LenientField<T>> {
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
         let mut entries = Self::new();
         while let Some((key, value)) = object.next_entry()? {
@@ -214,57 +214,57 @@ impl<T: FromJson> FromJson for BTreeMap<String, Loose<T>> {
     }
 }
 
-impl<'de, T: FromJson> Deserialize<'de> for Loose<T> {
+impl<'de, T: FromJson> Deserialize<'de> for LenientField<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyJson(PhantomData))
+        deserializer.deserialize_any(LenientVisitor(PhantomData))
     }
 }
 
-struct AnyJson<T>(PhantomData<T>);
+struct LenientVisitor<T>(PhantomData<T>);
 
-fn loose<T>(read: Option<T>) -> Loose<T> {
-    read.map_or(Loose::Unreadable, Loose::Value)
+fn lenient_field<T>(read: Option<T>) -> LenientField<T> {
+    read.map_or(LenientField::Unreadable, LenientField::Value)
 }
 
-impl<'de, T: FromJson> Visitor<'de> for AnyJson<T> {
-    type Value = Loose<T>;
+impl<'de, T: FromJson> Visitor<'de> for LenientVisitor<T> {
+    type Value = LenientField<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("JSON")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Loose<T>, E> {
-        Ok(Loose::Null)
+    fn visit_unit<E: Error>(self) -> Result<LenientField<T>, E> {
+        Ok(LenientField::Null)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Loose<T>, E> {
-        Ok(loose(T::from_text(text)))
+    fn visit_str<E: Error>(self, text: &str) -> Result<LenientField<T>, E> {
+        Ok(lenient_field(T::from_text(text)))
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Loose<T>, E> {
-        Ok(loose(T::from_scalar(if value { "true" } else { "false" })))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<LenientField<T>, E> {
+        Ok(lenient_field(T::from_scalar(if value { "true" } else { "false" })))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Loose<T>, E> {
-        Ok(loose(T::from_scalar(&value.to_string())))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<LenientField<T>, E> {
+        Ok(lenient_field(T::from_scalar(&value.to_string())))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Loose<T>, E> {
-        Ok(loose(T::from_scalar(&value.to_string())))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<LenientField<T>, E> {
+        Ok(lenient_field(T::from_scalar(&value.to_string())))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Loose<T>, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<LenientField<T>, E> {
         // Past 2^53 it is another number than was written.
         const EXACT: f64 = 9_007_199_254_740_992.0;
-        Ok(loose(if value.abs() < EXACT { T::from_scalar(&value.to_string()) } else { None }))
+        Ok(lenient_field(if value.abs() < EXACT { T::from_scalar(&value.to_string()) } else { None }))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Loose<T>, A::Error> {
-        T::from_object(object).map(loose)
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<LenientField<T>, A::Error> {
+        T::from_object(object).map(lenient_field)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Loose<T>, A::Error> {
-        T::from_list(list).map(loose)
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<LenientField<T>, A::Error> {
+        T::from_list(list).map(lenient_field)
     }
 }
 
@@ -297,9 +297,9 @@ mod tests {
     #[derive(Deserialize)]
     struct Record {
         #[serde(default)]
-        text: Loose<Personal<String>>,
+        text: LenientField<Personal<String>>,
         #[serde(default)]
-        list: Loose<Vec<Loose<Personal<String>>>>,
+        list: LenientField<Vec<LenientField<Personal<String>>>>,
     }
 
     #[test]
@@ -312,7 +312,7 @@ mod tests {
             assert_eq!(read, text, "{json}");
             assert_eq!(record.list.required("list").map(|items| items.len()), Ok(2), "{json}");
         };
-        let bad = Err(Unreadable("text"));
+        let bad = Err(UnreadableField("text"));
         for (value, text) in [
             ("null", Ok(None)),
             (r#""a""#, Ok(Some("a"))),

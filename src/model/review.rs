@@ -9,7 +9,7 @@ use super::lenient::{self, Readable};
 use super::{Customer, DateTime, ReputationCheck};
 use crate::answer_size::Counted;
 use crate::privacy::Personal;
-use crate::privacy::pii::{Class::Identity, pii};
+use crate::privacy::pii::{PersonalDataClass::Identity, pii};
 
 /// The upstream's review answer: the whole masked customer, and its screening where one has run.
 #[derive(Clone, Debug)]

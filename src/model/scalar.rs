@@ -76,7 +76,7 @@ pub struct Date(pub NaiveDate);
 
 impl Date {
     /// Strictly `YYYY-MM-DD`, and a day that exists.
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let shaped = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         shaped.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Self)).flatten()
     }
@@ -88,7 +88,7 @@ impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             Value::String(text) => {
-                Self::read(text).ok_or_else(|| InputValueError::custom("expected a date as YYYY-MM-DD"))
+                Self::parse(text).ok_or_else(|| InputValueError::custom("expected a date as YYYY-MM-DD"))
             }
             _ => Err(InputValueError::custom("expected a date as YYYY-MM-DD")),
         }
@@ -115,7 +115,7 @@ impl<'de> Deserialize<'de> for Date {
     /// A date; a date with a time after it is cut to the date.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        text.get(..10).and_then(Self::read).ok_or_else(|| D::Error::custom("not a date"))
+        text.get(..10).and_then(Self::parse).ok_or_else(|| D::Error::custom("not a date"))
     }
 }
 
@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_date_must_exist() {
-        assert!(Date::read("2024-02-29").is_some());
+        assert!(Date::parse("2024-02-29").is_some());
         for wrong in ["2023-02-29", "1980-1-2", "+1980-01-2", "****-**-**", "1980-13-01", ""] {
-            assert!(Date::read(wrong).is_none(), "{wrong}");
+            assert!(Date::parse(wrong).is_none(), "{wrong}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::privacy::Personal;
 use crate::privacy::pii::{
-    Class::{Contact, Network},
+    PersonalDataClass::{Contact, Network},
     pii,
 };
 

@@ -39,7 +39,7 @@ pub enum UserErrorCode {
 }
 
 /// How many of them are told at once.
-pub const MOST_USER_ERRORS: usize = 100;
+pub const MAX_USER_ERRORS: usize = 100;
 
 impl UserErrorCode {
     /// Its name in the schema.
@@ -69,7 +69,7 @@ impl UserError {
     }
 
     /// An error about the whole.
-    pub fn about_the_whole(code: UserErrorCode, message: impl Into<String>) -> Self {
+    pub fn without_path(code: UserErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), path: None }
     }
 }

@@ -12,7 +12,7 @@ use async_graphql::parser::types::Field as Lowered;
 use async_graphql_value::Value;
 
 use super::collect::{Collected, Field, Selection};
-use crate::graphql::connection::{DEFAULT_COUNT, MOST_ROWS};
+use crate::graphql::connection::{DEFAULT_COUNT, MAX_ROWS};
 use crate::graphql::root_field::RootField;
 use crate::model::CustomerId;
 
@@ -44,7 +44,7 @@ pub fn cost<'a>(collected: &'a Collected, lowered: &[Positioned<Lowered>]) -> Re
     // However often and in however many places a request asks for a customer, it is one call.
     let mut customers = HashSet::new();
     for (field, lowered) in collected.fields.iter().zip(lowered) {
-        let root = RootField::named(&field.name).ok_or(field.name.as_str())?;
+        let root = RootField::from_name(&field.name).ok_or(field.name.as_str())?;
         let call = Call { selection: &field.selection, arguments: &lowered.node };
         let calls = match root {
             RootField::Customer | RootField::Node => {
@@ -147,7 +147,7 @@ impl<'a> Call<'a> {
             _ => None,
         };
         let rows = number("first").or_else(|| number("last")).or_else(|| number("size")).unwrap_or(DEFAULT_COUNT);
-        rows.min(MOST_ROWS) as usize
+        rows.min(MAX_ROWS) as usize
     }
 
     fn calls_of_window(&self) -> usize {

@@ -14,31 +14,31 @@ use futures_util::future::{BoxFuture, Shared};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// What a look-up brought. `io::Error` cannot be shared; its text names no host.
-type Found = Result<Arc<[SocketAddr]>, Arc<str>>;
+type LookupResult = Result<Arc<[SocketAddr]>, Arc<str>>;
 
 /// One look-up that is under way or has ended.
-type LookUp = Shared<BoxFuture<'static, Found>>;
+type SharedLookup = Shared<BoxFuture<'static, LookupResult>>;
 
 /// Looks names up, each once at a time. The names are those of the settings: few.
 pub struct SystemResolver {
-    running: Mutex<HashMap<String, LookUp>>,
-    look_up: fn(&str) -> io::Result<Vec<SocketAddr>>,
+    in_flight: Mutex<HashMap<String, SharedLookup>>,
+    resolve_blocking: fn(&str) -> io::Result<Vec<SocketAddr>>,
 }
 
 impl Default for SystemResolver {
     fn default() -> Self {
-        Self { running: Mutex::default(), look_up: |name| Ok((name, 0).to_socket_addrs()?.collect()) }
+        Self { in_flight: Mutex::default(), resolve_blocking: |name| Ok((name, 0).to_socket_addrs()?.collect()) }
     }
 }
 
 impl SystemResolver {
     /// The look-up of a name that is under way, or a new one.
-    fn of(&self, name: &str) -> LookUp {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lookup(&self, name: &str) -> SharedLookup {
+        let mut running = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(look_up) = running.get(name).filter(|look_up| look_up.peek().is_none()) {
             return look_up.clone();
         }
-        let (look_up, blocking) = (self.look_up, name.to_owned());
+        let (look_up, blocking) = (self.resolve_blocking, name.to_owned());
         let thread = tokio::task::spawn_blocking(move || look_up(&blocking));
         let found = async move {
             match thread.await {
@@ -55,7 +55,7 @@ impl SystemResolver {
 
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let look_up = self.of(name.as_str());
+        let look_up = self.lookup(name.as_str());
         Box::pin(async move {
             let addresses = look_up.await.map_err(|problem| io::Error::other(problem.to_string()))?;
             let addresses: Vec<SocketAddr> = addresses.iter().copied().collect();
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_thread_looks_a_name_up_however_many_ask_and_leave() {
-        let resolver = SystemResolver { look_up: slow, ..SystemResolver::default() };
+        let resolver = SystemResolver { resolve_blocking: slow, ..SystemResolver::default() };
         for _ in 0..100 {
             // Begun, and given up, as by a time-out.
             assert!(resolve(&resolver, "api.test").now_or_never().is_none());

@@ -17,10 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
 
-pub use record::{Action, Actor, Ending, Record};
-pub use sink::{Destination, Unusable};
+pub use record::{Action, Actor, Outcome, Record};
+pub use sink::{Destination, DestinationError};
 
-use sink::Order;
+use sink::WriteRequest;
 
 use crate::telemetry::names;
 
@@ -38,42 +38,42 @@ pub struct Settings {
 
 /// The way to the audit file.
 #[derive(Debug)]
-pub struct Audit {
+pub struct AuditLog {
     /// `None` where no records are kept.
-    orders: Option<mpsc::Sender<Order>>,
+    requests: Option<mpsc::Sender<WriteRequest>>,
     timeout: Duration,
-    missing: AtomicU64,
+    missing_records: AtomicU64,
 }
 
 /// A record is not known to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotRecorded {
+pub enum RecordingError {
     #[error("it was not written in time")]
     TooSlow,
     #[error("it could not be written")]
     Failed,
 }
 
-impl Audit {
+impl AuditLog {
     /// No records at all: for the sandbox, whose people are made up.
     pub fn off() -> Self {
-        Self { orders: None, timeout: Duration::ZERO, missing: AtomicU64::new(0) }
+        Self { requests: None, timeout: Duration::ZERO, missing_records: AtomicU64::new(0) }
     }
 
     /// Opens the destination and goes on with the chain that is there.
     ///
     /// # Errors
     /// Where the destination cannot be written, is another gateway's, or ends in something that is no record.
-    pub fn open(settings: &Settings) -> Result<Self, Unusable> {
+    pub fn open(settings: &Settings) -> Result<Self, DestinationError> {
         let orders = sink::start(&settings.destination, settings.fsync, settings.queue)?;
-        Ok(Self { orders, timeout: settings.timeout, missing: AtomicU64::new(0) })
+        Ok(Self { requests: orders, timeout: settings.timeout, missing_records: AtomicU64::new(0) })
     }
 
     /// Whether it looks as if it could be opened, without making, locking or reading anything.
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn check(settings: &Settings) -> Result<(), Unusable> {
+    pub fn check(settings: &Settings) -> Result<(), DestinationError> {
         sink::check(&settings.destination)
     }
 
@@ -81,25 +81,28 @@ impl Audit {
     ///
     /// # Errors
     /// Where it is not known to be written. That is logged and counted here.
-    pub async fn write(&self, record: Record, deadline: Option<Instant>) -> Result<(), NotRecorded> {
-        let Some(orders) = &self.orders else { return Ok(()) };
+    pub async fn write(&self, record: Record, deadline: Option<Instant>) -> Result<(), RecordingError> {
+        let Some(orders) = &self.requests else { return Ok(()) };
         let (action, request_id) = (record.action.name(), record.request_id.clone());
         let patience = Instant::now() + self.timeout;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         let (written, told) = oneshot::channel();
         let exchange = async {
-            orders.send(Order { record: Some(record), written }).await.map_err(|_| NotRecorded::Failed)?;
-            told.await.map_err(|_| NotRecorded::Failed)?.map_err(|_| NotRecorded::Failed)
+            orders
+                .send(WriteRequest { record: Some(record), done: written })
+                .await
+                .map_err(|_| RecordingError::Failed)?;
+            told.await.map_err(|_| RecordingError::Failed)?.map_err(|_| RecordingError::Failed)
         };
-        let outcome = timeout_at(until, exchange).await.unwrap_or(Err(NotRecorded::TooSlow));
+        let outcome = timeout_at(until, exchange).await.unwrap_or(Err(RecordingError::TooSlow));
         let counted = match outcome {
             Ok(()) => "written",
-            Err(NotRecorded::TooSlow) => "too_slow",
-            Err(NotRecorded::Failed) => "failed",
+            Err(RecordingError::TooSlow) => "too_slow",
+            Err(RecordingError::Failed) => "failed",
         };
         metrics::counter!(names::AUDIT_RECORDS, "outcome" => counted).increment(1);
         if let Err(problem) = outcome {
-            let missing_total = self.missing.fetch_add(1, Ordering::Relaxed) + 1;
+            let missing_total = self.missing_records.fetch_add(1, Ordering::Relaxed) + 1;
             error!(action, request_id, %problem, missing_total, "an audit record is missing");
         }
         outcome
@@ -107,10 +110,10 @@ impl Audit {
 
     /// Waits until all that was to be written before is written, for so long at most.
     pub async fn flush(&self, most: Duration) {
-        let Some(orders) = &self.orders else { return };
+        let Some(orders) = &self.requests else { return };
         let (written, told) = oneshot::channel();
         let passed = async {
-            if orders.send(Order { record: None, written }).await.is_ok() {
+            if orders.send(WriteRequest { record: None, done: written }).await.is_ok() {
                 // A writer that is gone has nothing left to write.
                 let _gone = told.await;
             }
@@ -121,7 +124,7 @@ impl Audit {
     }
 
     /// How many records are not known to be written since the start.
-    pub fn missing(&self) -> u64 {
-        self.missing.load(Ordering::Relaxed)
+    pub fn missing_records(&self) -> u64 {
+        self.missing_records.load(Ordering::Relaxed)
     }
 }

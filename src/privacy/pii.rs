@@ -10,7 +10,7 @@ use async_graphql::{Enum, TypeDirective};
 /// What a field marked with `@pii` tells of a person.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 #[graphql(name = "PersonalDataClass")]
-pub enum Class {
+pub enum PersonalDataClass {
     /// Who somebody is to talk to: name, e-mail, phone, postal address, web site, ids and notes in other systems, and
     /// free text that can name somebody.
     Contact,
@@ -29,4 +29,4 @@ pub enum Class {
     // The name under which composing a supergraph keeps the mark; nothing is fetched from it.
     composable = "https://customers-gateway.example/pii/v1.0"
 )]
-pub fn pii(class: Class) {}
+pub fn pii(class: PersonalDataClass) {}

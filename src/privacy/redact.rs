@@ -11,17 +11,17 @@ use std::collections::HashSet;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 /// What stands where something was cut.
-pub const CUT: &str = "[…]";
+pub const REDACTED: &str = "[…]";
 
 /// The longest sentence that is passed on, in characters; a rule needs no more, and a page of HTML is no rule.
-pub const LONGEST: usize = 300;
+pub const MAX_SENTENCE_CHARS: usize = 300;
 
 /// How much of a sentence is read, in characters: so much more than what is passed on that a value which is halved here
 /// is not within it.
-const MOST_READ: usize = 10 * LONGEST;
+const MAX_READ_CHARS: usize = 10 * MAX_SENTENCE_CHARS;
 
 /// Known values shorter than this are not searched for: "a" would cut every article.
-const SHORTEST_KNOWN: usize = 3;
+const MIN_KNOWN_CHARS: usize = 3;
 
 /// Values that must not come through, prepared once for all sentences of a refusal: each sentence is then searched for all
 /// of them in one pass. Letter case and the kind and number of spaces do not matter.
@@ -29,9 +29,9 @@ pub struct KnownValues {
     /// `None` where there is nothing to search for.
     search: Option<AhoCorasick>,
     /// The length of the longest value in characters.
-    longest: usize,
+    max_chars: usize,
     /// The search could not be built, so nothing can be told of any sentence.
-    unusable: bool,
+    search_failed: bool,
 }
 
 impl KnownValues {
@@ -44,22 +44,22 @@ impl KnownValues {
             let length = value.chars().count();
             longest = longest.max(length);
             // What is longer than what is read of a sentence is not within it.
-            if (SHORTEST_KNOWN..=MOST_READ).contains(&length) {
+            if (MIN_KNOWN_CHARS..=MAX_READ_CHARS).contains(&length) {
                 patterns.insert(value.chars().flat_map(char::to_lowercase).collect::<String>());
             }
         }
         if patterns.is_empty() {
-            return Self { search: None, longest, unusable: false };
+            return Self { search: None, max_chars: longest, search_failed: false };
         }
         // The compact kind: it is built fast, searched once or a few times, and dropped.
         let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns).ok();
-        Self { longest, unusable: search.is_none(), search }
+        Self { max_chars: longest, search_failed: search.is_none(), search }
     }
 
     /// `text` with each occurrence of a value cut, those that overlap as one.
-    pub fn without(&self, text: &str) -> String {
-        if self.unusable {
-            return CUT.to_owned();
+    pub fn redact_in(&self, text: &str) -> String {
+        if self.search_failed {
+            return REDACTED.to_owned();
         }
         let Some(search) = &self.search else { return text.to_owned() };
         // Lower case can have more letters than upper case: each byte of it keeps the place of the letter that it is of.
@@ -88,7 +88,7 @@ impl KnownValues {
         let mut kept_to = 0;
         for (start, end) in found {
             kept.push_str(text.get(kept_to..start).unwrap_or_default());
-            kept.push_str(CUT);
+            kept.push_str(REDACTED);
             kept_to = end;
         }
         kept.push_str(text.get(kept_to..).unwrap_or_default());
@@ -100,21 +100,21 @@ impl KnownValues {
 ///
 /// `known` are values that must not appear, whatever they look like; letter case and the kind and number of spaces do
 /// not matter.
-pub fn cut<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn redact<'a>(sentence: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let line = on_one_line(sentence);
     let known = KnownValues::new(known);
-    let mut text = known.without(&line.chars().take(MOST_READ).collect::<String>());
-    if line.chars().nth(MOST_READ).is_some() {
+    let mut text = known.redact_in(&line.chars().take(MAX_READ_CHARS).collect::<String>());
+    if line.chars().nth(MAX_READ_CHARS).is_some() {
         // The last of what was read can be half a value, and what is cut in front of it would bring it into sight.
-        let kept = text.chars().count().saturating_sub(known.longest);
+        let kept = text.chars().count().saturating_sub(known.max_chars);
         text = text.chars().take(kept).collect();
     }
-    let text = without_quotations(&text);
+    let text = redact_quotations(&text);
     let words: Vec<&str> = text.split_whitespace().collect();
     let is_cut = |at: usize| words.get(at).is_some_and(|word| looks_personal(word) || is_name(&words, at));
-    let kept = words.iter().enumerate().map(|(at, word)| if is_cut(at) { CUT } else { word });
+    let kept = words.iter().enumerate().map(|(at, word)| if is_cut(at) { REDACTED } else { word });
     // Shortened last: half a value is not found any more.
-    kept.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+    kept.collect::<Vec<_>>().join(" ").chars().take(MAX_SENTENCE_CHARS).collect()
 }
 
 /// Whether the word at a place could be part of a name: written like one inside a sentence; at its start only where
@@ -145,7 +145,7 @@ pub fn on_one_line(text: &str) -> String {
 }
 
 /// `text` with whatever stands between two quotation marks cut; an apostrophe inside a word is none.
-fn without_quotations(text: &str) -> String {
+fn redact_quotations(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     let mut before = ' ';
@@ -166,7 +166,7 @@ fn without_quotations(text: &str) -> String {
                 break;
             }
         }
-        kept.push_str(CUT);
+        kept.push_str(REDACTED);
         before = closing;
     }
     kept
@@ -188,7 +188,7 @@ mod tests {
     fn the_rule_stays_and_the_person_goes() {
         let sentence =
             "Customer with email 'ada@example.test' (Ada Example, 123-45-6789) already exists and must be unique.";
-        let cut = cut(sentence, ["Ada Example"]);
+        let cut = redact(sentence, ["Ada Example"]);
         assert_eq!(
             cut,
             "Customer with email […] […]), […] already exists and must be unique.".replace("[…]), […]", "([…], […]")
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn known_values_are_found_in_any_case_and_beside_other_scripts() {
-        assert_eq!(cut("Größe: BLUE KETTLE ist da", ["Blue Kettle"]), "Größe: […] ist da");
+        assert_eq!(redact("Größe: BLUE KETTLE ist da", ["Blue Kettle"]), "Größe: […] ist da");
     }
 
     #[rstest]
@@ -207,26 +207,26 @@ mod tests {
     #[case::case_of_other_letters("JOSÉ GARCÍA", "José García", "[…]")]
     #[case::letters_that_grow("İzel is here", "İZEL", "[…] is here")]
     fn a_known_value_is_found_however_it_is_written(#[case] sentence: &str, #[case] known: &str, #[case] told: &str) {
-        assert_eq!(cut(sentence, [known]), told);
+        assert_eq!(redact(sentence, [known]), told);
     }
 
     #[test]
     fn half_a_known_value_at_the_end_of_what_is_read_does_not_come_into_sight() {
-        let quotation = format!("'{}'", "x".repeat(MOST_READ - 10));
-        for sentence in [format!("{quotation} Ada Example"), format!("{}Ada Example", " ".repeat(MOST_READ - 5))] {
-            assert!(!cut(&sentence, ["Ada Example"]).contains("Ada"));
+        let quotation = format!("'{}'", "x".repeat(MAX_READ_CHARS - 10));
+        for sentence in [format!("{quotation} Ada Example"), format!("{}Ada Example", " ".repeat(MAX_READ_CHARS - 5))] {
+            assert!(!redact(&sentence, ["Ada Example"]).contains("Ada"));
         }
     }
 
     #[test]
     fn values_that_overlap_are_cut_as_one() {
         let known = KnownValues::new(["Ada Example", "Example Street", "amp", "Street"]);
-        assert_eq!(known.without("Of Ada Example Street 1 and example, Street."), "Of […] 1 and ex[…]le, […].");
+        assert_eq!(known.redact_in("Of Ada Example Street 1 and example, Street."), "Of […] 1 and ex[…]le, […].");
     }
 
     #[test]
     fn a_part_of_a_known_value_does_not_hide_the_rest_of_it() {
-        assert_eq!(cut("Ada Example exists", ["Ada", "Ada Example"]), "[…] exists");
+        assert_eq!(redact("Ada Example exists", ["Ada", "Ada Example"]), "[…] exists");
     }
 
     proptest! {
@@ -236,10 +236,10 @@ mod tests {
             value in "[A-Za-zÉéİß'\"» \n]{3,12}",
             after in ".{0,12}",
         ) {
-            let told = cut(&format!("{before}{value}{after}"), [value.as_str()]).to_lowercase();
+            let told = redact(&format!("{before}{value}{after}"), [value.as_str()]).to_lowercase();
             let value = on_one_line(&value).to_lowercase();
-            if value.chars().count() > SHORTEST_KNOWN {
-                prop_assert!(told.split(CUT).all(|part| !part.contains(&value)));
+            if value.chars().count() > MIN_KNOWN_CHARS {
+                prop_assert!(told.split(REDACTED).all(|part| !part.contains(&value)));
             }
         }
     }
@@ -252,19 +252,19 @@ mod tests {
             ("Emails must be unique. Statuses must not change.", "Emails must be unique. Statuses must not change."),
             ("The SSN of (Zoe) is wrong.", "The SSN of […] is wrong."),
         ] {
-            assert_eq!(cut(sentence, []), told);
+            assert_eq!(redact(sentence, []), told);
         }
     }
 
     #[test]
     fn an_apostrophe_inside_a_word_is_no_quotation() {
-        assert_eq!(cut("The customer's status isn't review.", []), "The customer's status isn't review.");
+        assert_eq!(redact("The customer's status isn't review.", []), "The customer's status isn't review.");
     }
 
     #[test]
     fn a_page_is_cut_to_one_bounded_line() {
         let long = "word ".repeat(500);
-        assert!(cut(&long, []).chars().count() <= LONGEST);
-        assert_eq!(cut("one\r\ntwo", []), "one two");
+        assert!(redact(&long, []).chars().count() <= MAX_SENTENCE_CHARS);
+        assert_eq!(redact("one\r\ntwo", []), "one two");
     }
 }

@@ -12,16 +12,16 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use super::redact::{CUT, KnownValues, LONGEST, on_one_line};
+use super::redact::{KnownValues, MAX_SENTENCE_CHARS, REDACTED, on_one_line};
 
 /// Words, each behind a space.
-struct List {
+struct WordList {
     text: &'static str,
     words: OnceLock<HashSet<&'static str>>,
 }
 
-impl List {
-    const fn of(text: &'static str) -> Self {
+impl WordList {
+    const fn new(text: &'static str) -> Self {
         Self { text, words: OnceLock::new() }
     }
 
@@ -43,7 +43,7 @@ const SENTENCES: [&str; 4] = [
 ];
 
 /// Words that stand in small letters, at the start of a sentence with a capital.
-static WORDS: List = List::of(
+static PLAIN_WORDS: WordList = WordList::new(
     "a about above absent absolute accept accepted account again all allow allowed already an and another any are \
     array as at be because been before begin belongs below between blank body boolean both business but by can \
     cannot capital change changed character characters clear cleared closed code complete conflict contain \
@@ -61,37 +61,37 @@ static WORDS: List = List::of(
 );
 
 /// Names of fields, and the parts that they are put together of. They may begin with a capital wherever they stand.
-static FIELDS: List = List::of(
+static FIELDS: WordList = WordList::new(
     "address address1 address2 birth business city code compliance config correlation created customer date \
     decision device dob ein email external id idempotency ip key legal metadata method name outcome phone \
     processing profile reason representatives request sandbox ssn state status type updated website zip",
 );
 
 /// Terms that are written in one way.
-static TERMS: List = List::of(
+static TERMS: WordList = WordList::new(
     "API E.164 EIN HTTP HTTPS ID IP IPv4 IPv6 ISO JSON PUT SSN URI URL UTC UUID YYYY-MM-DD ZIP 000-00-0000 \
     00-0000000 0.0.0.0 http https",
 );
 
 /// What a number has to count, so that it is the number of a rule.
-static UNITS: List = List::of(
+static UNITS: WordList = WordList::new(
     "bytes character characters customers digit digits entries entry fields hours items keys letters minutes \
     pairs requests seconds values",
 );
 
 /// The largest number of a rule, in digits.
-const MOST_DIGITS: usize = 3;
+const MAX_RULE_DIGITS: usize = 3;
 
 /// The sentence on one line with the known values cut out, where it may be shown.
-pub fn shown(sentence: &str, known: &KnownValues) -> Option<String> {
-    if sentence.len() > LONGEST * 4 {
+pub fn allowed_sentence(sentence: &str, known: &KnownValues) -> Option<String> {
+    if sentence.len() > MAX_SENTENCE_CHARS * 4 {
         return None;
     }
     let line = on_one_line(sentence);
-    if line.chars().count() > LONGEST {
+    if line.chars().count() > MAX_SENTENCE_CHARS {
         return None;
     }
-    let text = known.without(&line);
+    let text = known.redact_in(&line);
     (SENTENCES.contains(&text.as_str()) || has_only_known_words(&text)).then_some(text)
 }
 
@@ -99,11 +99,11 @@ fn has_only_known_words(text: &str) -> bool {
     let tokens: Vec<&str> = text.split(' ').collect();
     let mut begins = true;
     for (at, token) in tokens.iter().enumerate() {
-        let word = bare(token);
-        let known = word == CUT
+        let word = trim_punctuation(token);
+        let known = word == REDACTED
             || is_punctuation(token)
             || TERMS.contains(word)
-            || is_of_a_rule(&tokens, at)
+            || counts_something(&tokens, at)
             || is_word(word, begins)
             || is_field(word);
         if !known {
@@ -115,7 +115,7 @@ fn has_only_known_words(text: &str) -> bool {
 }
 
 /// A token without the marks around it.
-fn bare(token: &str) -> &str {
+fn trim_punctuation(token: &str) -> &str {
     token
         .trim_start_matches(['(', '"', '\'', '`'])
         .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '\'', '`'])
@@ -126,13 +126,13 @@ fn is_punctuation(token: &str) -> bool {
 }
 
 fn is_word(word: &str, begins: bool) -> bool {
-    WORDS.contains(word)
+    PLAIN_WORDS.contains(word)
         || FIELDS.contains(word)
-        || begins && in_small_letters(word).is_some_and(|word| WORDS.contains(&word))
+        || begins && uncapitalized(word).is_some_and(|word| PLAIN_WORDS.contains(&word))
 }
 
 /// A word of letters of which the first alone is a capital, with a small one in its place.
-fn in_small_letters(word: &str) -> Option<String> {
+fn uncapitalized(word: &str) -> Option<String> {
     let mut letters = word.chars();
     let first = letters.next().filter(char::is_ascii_uppercase)?;
     Some(std::iter::once(first.to_ascii_lowercase()).chain(letters).collect())
@@ -143,7 +143,7 @@ fn in_small_letters(word: &str) -> Option<String> {
 fn is_field(word: &str) -> bool {
     let parts = word.split(['.', '_', '-', '[', ']']).filter(|part| !part.is_empty());
     let (indexes, names): (Vec<&str>, Vec<&str>) = parts.partition(|part| is_index(part));
-    let known = |name: &&str| words_of(name).all(|word| FIELDS.contains(&word));
+    let known = |name: &&str| camel_case_words(name).all(|word| FIELDS.contains(&word));
     // More numbers than one are no place in a list.
     indexes.len() <= 1 && !names.is_empty() && names.iter().all(known)
 }
@@ -154,7 +154,7 @@ fn is_index(part: &str) -> bool {
 }
 
 /// The words of a name in camel case, in small letters.
-fn words_of(name: &str) -> impl Iterator<Item = String> {
+fn camel_case_words(name: &str) -> impl Iterator<Item = String> {
     let mut words: Vec<String> = Vec::new();
     for c in name.chars() {
         match words.last_mut() {
@@ -166,13 +166,13 @@ fn words_of(name: &str) -> impl Iterator<Item = String> {
 }
 
 /// Whether the token at a place is a number that counts something: `at most 40 characters`, `between 10 and 40 characters`.
-fn is_of_a_rule(tokens: &[&str], at: usize) -> bool {
+fn counts_something(tokens: &[&str], at: usize) -> bool {
     let token = |at: usize| tokens.get(at).copied().unwrap_or_default();
     let number = |at: usize| {
         let token = token(at).trim_start_matches('(');
-        (1..=MOST_DIGITS).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_digit())
+        (1..=MAX_RULE_DIGITS).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let unit = |at: usize| UNITS.contains(bare(token(at)));
+    let unit = |at: usize| UNITS.contains(trim_punctuation(token(at)));
     let range = |at: usize| ["and", "or", "to"].contains(&token(at)) && number(at + 1) && unit(at + 2);
     let alone = !at.checked_sub(1).is_some_and(number);
     // The unit itself is a word, as far as a number stands in front of it.
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     fn told(sentence: &str) -> Option<String> {
-        shown(sentence, &KnownValues::new(["Ada Example", "+12025550123"]))
+        allowed_sentence(sentence, &KnownValues::new(["Ada Example", "+12025550123"]))
     }
 
     #[rstest]
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn lists_hold_each_word_once() {
-        for list in [&WORDS, &FIELDS, &TERMS, &UNITS] {
+        for list in [&PLAIN_WORDS, &FIELDS, &TERMS, &UNITS] {
             assert_eq!(list.text.split_ascii_whitespace().count(), list.words().len());
         }
     }
@@ -236,13 +236,13 @@ mod tests {
         /// Whatever is shown is made of the lists, of small numbers and of marks.
         #[test]
         fn nothing_else_is_shown(sentence in "(The |[A-Za-z0-9é.'\\[\\]_-]{1,9} ?|must be |of |40 characters |\\[…\\] ){0,8}") {
-            if let Some(told) = shown(&sentence, &KnownValues::new([])) {
+            if let Some(told) = allowed_sentence(&sentence, &KnownValues::new([])) {
                 for letters in told.split(|c: char| !c.is_alphabetic()).filter(|letters| !letters.is_empty()) {
                     let small = letters.to_lowercase();
                     let parts = |word: &str| word.to_lowercase().split(|c: char| !c.is_alphabetic()).any(|part| part == small);
-                    let known = |list: &List| list.words().iter().any(|word| parts(word));
-                    let fields = words_of(letters).all(|word| FIELDS.words().iter().any(|field| field.trim_end_matches(['1', '2']) == word));
-                    prop_assert!(known(&WORDS) || known(&TERMS) || known(&UNITS) || known(&FIELDS) || fields, "{}: {}", told, letters);
+                    let known = |list: &WordList| list.words().iter().any(|word| parts(word));
+                    let fields = camel_case_words(letters).all(|word| FIELDS.words().iter().any(|field| field.trim_end_matches(['1', '2']) == word));
+                    prop_assert!(known(&PLAIN_WORDS) || known(&TERMS) || known(&UNITS) || known(&FIELDS) || fields, "{}: {}", told, letters);
                 }
             }
         }

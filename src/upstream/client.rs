@@ -33,7 +33,7 @@ use super::recheck::Recheck;
 use super::stack::{self, Stack};
 use super::unknown::{UnknownMembers, WholeReplacement};
 use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
-use crate::model::lenient::{Loose, Object, Unreadable};
+use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
 use crate::telemetry::traces;
@@ -184,7 +184,8 @@ impl Client {
         let pairs = query.pairs(self.arrays);
         let call = Call::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
         let route = call.route;
-        let answer: Answer<PagedEnvelope<Loose<Object<WireRow>>, WirePageMeta>> = self.send(caller, call).await?;
+        let answer: Answer<PagedEnvelope<LenientField<Object<WireRow>>, WirePageMeta>> =
+            self.send(caller, call).await?;
         answer.try_map(|page| {
             let meta = page.meta;
             // A page of another size or number than asked for would put rows at wrong positions.
@@ -201,7 +202,7 @@ impl Client {
             }
             let total = u32::try_from(meta.total_items).unwrap_or(0);
             let meta = PageMeta::try_from(meta);
-            if let Err(Unreadable(field)) = meta {
+            if let Err(UnreadableField(field)) = meta {
                 warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
             }
             Ok(Page { rows, total, meta })
@@ -260,7 +261,7 @@ impl Client {
                     let customer = envelope::open::<Envelope<WireReviewedCustomer>>(*status, headers, body);
                     let Ok(Envelope { data }) = customer else { return Err(error) };
                     warn!(route, fields = ?["identity"], "the upstream sent fields that cannot be read");
-                    (data.customer_details, Err(Unreadable("identity")))
+                    (data.customer_details, Err(UnreadableField("identity")))
                 }
             };
             Ok(Review { customer: Arc::new(read(route, id, customer)?), identity })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::outbound::Cause;
+use crate::outbound::ConnectFailure;
 use crate::privacy::Personal;
 
 /// A call that gave no usable answer.
@@ -54,7 +54,7 @@ pub enum Kind {
     Failed { status: u16, retry_after: Option<Duration> },
     /// No connection could be made: nothing was sent.
     #[error("the upstream cannot be reached: {0}")]
-    Unreachable(Cause),
+    Unreachable(ConnectFailure),
     /// The connection broke after the request was on its way.
     #[error("the connection to the upstream broke")]
     Interrupted,

@@ -20,7 +20,7 @@ use super::envelope::{self, Envelope};
 use super::error::{Error, Kind};
 use super::patience::Patience;
 use super::recheck::Recheck;
-use crate::outbound::{self, Cause, Proxy};
+use crate::outbound::{self, ConnectFailure, Proxy};
 
 /// A call as it goes through the stack; each attempt sends the same bytes.
 #[derive(Clone)]
@@ -151,7 +151,7 @@ fn kind_of(error: &reqwest::Error) -> Kind {
     if error.is_timeout() && !error.is_connect() {
         Kind::TimedOut
     } else if error.is_connect() {
-        Kind::Unreachable(Cause::of(error))
+        Kind::Unreachable(ConnectFailure::from_reqwest(error))
     } else {
         Kind::Interrupted
     }

@@ -110,7 +110,7 @@ pub async fn call<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound::Cause;
+    use crate::outbound::ConnectFailure;
 
     #[tokio::test]
     async fn failures_are_counted_until_the_upstream_answers() {
@@ -120,7 +120,7 @@ mod tests {
             let _ended = call(&health, &waiting, "GET /", end).await;
             health.failures_in_a_row()
         };
-        assert_eq!(ends(Some(Kind::Unreachable(Cause::Refused))).await, 1);
+        assert_eq!(ends(Some(Kind::Unreachable(ConnectFailure::ConnectionRefused))).await, 1);
         assert_eq!(ends(Some(Kind::Busy)).await, 1, "nothing was asked");
         assert_eq!(ends(Some(Kind::TimedOut)).await, 2);
         assert_eq!(ends(Some(Kind::NotFound)).await, 0, "that is an answer");

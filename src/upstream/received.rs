@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::error::{Error, Kind};
 use super::wire::{NotClear, WireCustomer};
-use crate::model::lenient::Unreadable;
+use crate::model::lenient::UnreadableField;
 use crate::model::{Customer, CustomerId, UnmaskedCustomer};
 
 /// The customer that was asked for.
@@ -33,7 +33,7 @@ pub fn in_clear(route: &'static str, record: WireCustomer, id: CustomerId) -> Re
     let clear = UnmaskedCustomer::try_from(record).map_err(|problem| match problem {
         NotClear::Masked => Kind::Forbidden,
         NotClear::NotADate => Kind::Invalid("a date of birth that is no date"),
-        NotClear::Unreadable(Unreadable(field)) => {
+        NotClear::Unreadable(UnreadableField(field)) => {
             warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
             Kind::NoAnswer("a customer with a field that cannot be read")
         }

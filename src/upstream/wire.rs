@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_graphql::ID;
 use serde::Deserialize;
 
-use crate::model::lenient::{self, Loose, Object, Readable, Unreadable, Word};
+use crate::model::lenient::{self, EnumWord, LenientField, Object, Readable, UnreadableField};
 use crate::model::{
     Address, Customer, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus, CustomerSummary, CustomerType,
     DateTime, Device, IdentityReview, MetadataEntry, PageMeta, ProcessingMethod, SandboxOutcome, SortOrder,
@@ -25,16 +25,16 @@ type Text = Personal<String>;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct WireRow {
-    id: Loose<CustomerId>,
-    name: Loose<Text>,
+    id: LenientField<CustomerId>,
+    name: LenientField<Text>,
     #[serde(rename = "type")]
-    kind: Loose<Word<CustomerType>>,
-    email: Loose<Text>,
-    phone: Loose<Text>,
-    external_id: Loose<Text>,
-    status: Loose<Word<CustomerStatus>>,
-    created_at: Loose<DateTime>,
-    updated_at: Loose<DateTime>,
+    kind: LenientField<EnumWord<CustomerType>>,
+    email: LenientField<Text>,
+    phone: LenientField<Text>,
+    external_id: LenientField<Text>,
+    status: LenientField<EnumWord<CustomerStatus>>,
+    created_at: LenientField<DateTime>,
+    updated_at: LenientField<DateTime>,
 }
 
 /// The fourteen fields of a customer, masked or clear.
@@ -43,32 +43,32 @@ pub struct WireRow {
 pub struct WireCustomer {
     // The nine of a list's row once more and not flattened: flattening keeps every field in a buffer first, and this
     // is the type that is read most.
-    id: Loose<CustomerId>,
-    name: Loose<Text>,
+    id: LenientField<CustomerId>,
+    name: LenientField<Text>,
     #[serde(rename = "type")]
-    kind: Loose<Word<CustomerType>>,
-    email: Loose<Text>,
-    phone: Loose<Text>,
-    external_id: Loose<Text>,
-    status: Loose<Word<CustomerStatus>>,
-    created_at: Loose<DateTime>,
-    updated_at: Loose<DateTime>,
-    address: Loose<Object<WireAddress>>,
-    compliance_profile: Loose<Object<WireProfile>>,
-    device: Loose<Object<WireDevice>>,
-    metadata: Loose<BTreeMap<String, Loose<Text>>>,
-    config: Loose<Object<WireConfig>>,
+    kind: LenientField<EnumWord<CustomerType>>,
+    email: LenientField<Text>,
+    phone: LenientField<Text>,
+    external_id: LenientField<Text>,
+    status: LenientField<EnumWord<CustomerStatus>>,
+    created_at: LenientField<DateTime>,
+    updated_at: LenientField<DateTime>,
+    address: LenientField<Object<WireAddress>>,
+    compliance_profile: LenientField<Object<WireProfile>>,
+    device: LenientField<Object<WireDevice>>,
+    metadata: LenientField<BTreeMap<String, LenientField<Text>>>,
+    config: LenientField<Object<WireConfig>>,
 }
 
 impl WireCustomer {
     /// Whether its profile, or where it has none its type, is a company's.
     pub fn is_company(&self) -> bool {
         let kind = match &self.kind {
-            Loose::Value(Word(kind)) => *kind,
+            LenientField::Value(EnumWord(kind)) => *kind,
             _ => CustomerType::Unrecognized,
         };
         match &self.compliance_profile {
-            Loose::Value(Object(profile)) => !profile.is_of_a_person(kind),
+            LenientField::Value(Object(profile)) => !profile.is_of_a_person(kind),
             _ => kind == CustomerType::Business,
         }
     }
@@ -91,37 +91,37 @@ pub struct WireReviewedCustomer {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireAddress {
-    address1: Loose<Text>,
-    address2: Loose<Text>,
-    city: Loose<Text>,
-    state: Loose<Text>,
-    zip: Loose<Text>,
+    address1: LenientField<Text>,
+    address2: LenientField<Text>,
+    city: LenientField<Text>,
+    state: LenientField<Text>,
+    zip: LenientField<Text>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireDevice {
-    ip_address: Loose<Text>,
+    ip_address: LenientField<Text>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireConfig {
-    processing_method: Loose<Word<ProcessingMethod>>,
-    sandbox_outcome: Loose<Word<SandboxOutcome>>,
+    processing_method: LenientField<EnumWord<ProcessingMethod>>,
+    sandbox_outcome: LenientField<EnumWord<SandboxOutcome>>,
 }
 
 /// Metadata as a list sorted by key. A value of `null`, which webhooks may carry, is as if the key were not there.
-fn entries(map: Loose<BTreeMap<String, Loose<Text>>>) -> Readable<Option<Vec<MetadataEntry>>> {
+fn entries(map: LenientField<BTreeMap<String, LenientField<Text>>>) -> Readable<Option<Vec<MetadataEntry>>> {
     let Some(map) = map.optional("metadata")? else { return Ok(None) };
-    let entry = |(key, value): (String, Loose<Text>)| {
+    let entry = |(key, value): (String, LenientField<Text>)| {
         let value = value.optional("metadata").transpose()?;
         Some(value.map(|value| MetadataEntry { key: Personal::new(key), value }))
     };
     map.into_iter().filter_map(entry).collect::<Readable<Vec<_>>>().map(Some)
 }
 
-fn address(address: Loose<Object<WireAddress>>) -> Readable<Option<Address>> {
+fn address(address: LenientField<Object<WireAddress>>) -> Readable<Option<Address>> {
     let Some(Object(WireAddress { address1, address2, city, state, zip })) = address.optional("address")? else {
         return Ok(None);
     };
@@ -134,12 +134,12 @@ fn address(address: Loose<Object<WireAddress>>) -> Readable<Option<Address>> {
     }))
 }
 
-fn ip_address(device: Loose<Object<WireDevice>>) -> Readable<Option<Text>> {
+fn ip_address(device: LenientField<Object<WireDevice>>) -> Readable<Option<Text>> {
     let device = device.optional("device")?;
     device.map(|Object(device)| device.ip_address.required("device.ipAddress")).transpose()
 }
 
-fn config(config: Loose<Object<WireConfig>>) -> Readable<Option<CustomerConfig>> {
+fn config(config: LenientField<Object<WireConfig>>) -> Readable<Option<CustomerConfig>> {
     let Some(Object(WireConfig { processing_method, sandbox_outcome })) = config.optional("config")? else {
         return Ok(None);
     };
@@ -149,8 +149,8 @@ fn config(config: Loose<Object<WireConfig>>) -> Readable<Option<CustomerConfig>>
     }))
 }
 
-fn word<T>(word: Option<Word<T>>) -> Option<T> {
-    word.map(|Word(word)| word)
+fn word<T>(word: Option<EnumWord<T>>) -> Option<T> {
+    word.map(|EnumWord(word)| word)
 }
 
 impl From<WireRow> for CustomerSummary {
@@ -158,24 +158,24 @@ impl From<WireRow> for CustomerSummary {
         Self {
             id: wire.id.required("id"),
             name: wire.name.required("name"),
-            kind: wire.kind.required("type").map(|Word(kind)| kind),
+            kind: wire.kind.required("type").map(|EnumWord(kind)| kind),
             email: wire.email.required("email"),
             phone: wire.phone.required("phone"),
             external_id: wire.external_id.optional("externalId"),
-            status: wire.status.required("status").map(|Word(status)| status),
+            status: wire.status.required("status").map(|EnumWord(status)| status),
             created_at: wire.created_at.required("createdAt"),
             updated_at: wire.updated_at.required("updatedAt"),
         }
     }
 }
 
-impl From<Loose<Object<WireRow>>> for CustomerSummary {
+impl From<LenientField<Object<WireRow>>> for CustomerSummary {
     /// What is no object has none of the fields.
-    fn from(row: Loose<Object<WireRow>>) -> Self {
+    fn from(row: LenientField<Object<WireRow>>) -> Self {
         match row {
-            Loose::Value(Object(row)) => row.into(),
-            Loose::Absent | Loose::Null | Loose::Unreadable => {
-                Self { external_id: Err(Unreadable("externalId")), ..WireRow::default().into() }
+            LenientField::Value(Object(row)) => row.into(),
+            LenientField::Absent | LenientField::Null | LenientField::Unreadable => {
+                Self { external_id: Err(UnreadableField("externalId")), ..WireRow::default().into() }
             }
         }
     }
@@ -212,8 +212,8 @@ impl TryFrom<WireCustomer> for UnmaskedCustomer {
         if let Some(device) = &device {
             clear(&device.ip_address)?;
         }
-        let Word(kind) = wire.kind.required("type")?;
-        let Word(status) = wire.status.required("status")?;
+        let EnumWord(kind) = wire.kind.required("type")?;
+        let EnumWord(status) = wire.status.required("status")?;
         let profile = wire.compliance_profile.optional("complianceProfile")?;
         Ok(Self {
             customer_id: ID(wire.id.required("id")?.to_string()),
@@ -238,9 +238,9 @@ impl TryFrom<WireCustomer> for UnmaskedCustomer {
 #[derive(Deserialize)]
 pub struct WirePageMeta {
     #[serde(default)]
-    api_request_id: Loose<Text>,
+    api_request_id: LenientField<Text>,
     #[serde(default)]
-    api_request_timestamp: Loose<DateTime>,
+    api_request_timestamp: LenientField<DateTime>,
     #[serde(deserialize_with = "lenient::clamped")]
     max_page_size: i32,
     #[serde(deserialize_with = "lenient::clamped")]
@@ -248,9 +248,9 @@ pub struct WirePageMeta {
     #[serde(deserialize_with = "lenient::clamped")]
     pub page_size: i32,
     #[serde(default)]
-    sort_by: Loose<Text>,
+    sort_by: LenientField<Text>,
     #[serde(default)]
-    sort_order: Loose<Word<WireSortOrder>>,
+    sort_order: LenientField<EnumWord<WireSortOrder>>,
     #[serde(deserialize_with = "lenient::clamped")]
     pub total_items: i32,
     #[serde(deserialize_with = "lenient::clamped")]
@@ -266,7 +266,7 @@ enum WireSortOrder {
 }
 
 impl TryFrom<WirePageMeta> for PageMeta {
-    type Error = Unreadable;
+    type Error = UnreadableField;
 
     fn try_from(wire: WirePageMeta) -> Readable<Self> {
         Ok(Self {
@@ -319,7 +319,7 @@ mod tests {
                      "phone": "p", "status": "{word}", "created_at": "2026-07-07T06:21:44",
                      "updated_at": "2026-07-07T06:21:44Z", "a_new_field": [1]}}"#
             );
-            let row: Loose<Object<WireRow>> = serde_json::from_str(&row).expect("the row of this test");
+            let row: LenientField<Object<WireRow>> = serde_json::from_str(&row).expect("the row of this test");
             let row = CustomerSummary::from(row);
             assert_eq!((row.status, row.kind), (Ok(status), Ok(CustomerType::Individual)));
             assert_eq!((row.unreadable(), row.external_id), ([""; 0].to_vec(), Ok(None)));
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn what_is_no_row_has_no_field() {
         for row in ["null", "7", "[]", "\"a\""] {
-            let row: Loose<Object<WireRow>> = serde_json::from_str(row).expect("the row of this test");
+            let row: LenientField<Object<WireRow>> = serde_json::from_str(row).expect("the row of this test");
             assert_eq!(CustomerSummary::from(row).unreadable().len(), 9);
         }
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::Record;
 
 /// The longest line, in bytes. Records are bounded far below it.
-pub const LONGEST_LINE: usize = 64 * 1024;
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// What stands before the hash at the end of a line, and after it.
 const BEFORE_HASH: &str = ",\"hash\":\"";
@@ -22,12 +22,12 @@ const HASH_LENGTH: usize = 64;
 
 /// A place in the chain: of the last line that is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Link {
+pub struct ChainHead {
     pub sequence: u64,
     pub hash: String,
 }
 
-impl Link {
+impl ChainHead {
     /// The place before the first line.
     pub fn genesis() -> Self {
         Self { sequence: 0, hash: "0".repeat(HASH_LENGTH) }
@@ -37,7 +37,7 @@ impl Link {
     ///
     /// # Errors
     /// Where the record cannot be written as JSON, which no record does.
-    pub fn next(&self, record: &Record, time: &str) -> Result<(String, Self), serde_json::Error> {
+    pub fn append(&self, record: &Record, time: &str) -> Result<(String, Self), serde_json::Error> {
         #[derive(Serialize)]
         struct Body<'a> {
             sequence: u64,
@@ -60,15 +60,15 @@ impl Link {
 
 /// A line that is what it says it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sealed {
-    pub link: Link,
+pub struct CheckedLine {
+    pub head: ChainHead,
     pub previous: String,
     pub time: String,
 }
 
 /// Why a line is no record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Broken {
+pub enum InvalidLine {
     #[error("it is no audit record")]
     NotARecord,
     #[error("it was changed: its hash is not the hash of its text")]
@@ -79,25 +79,25 @@ pub enum Broken {
 ///
 /// # Errors
 /// Where it is no record, or not the one that was written.
-pub fn read(line: &str) -> Result<Sealed, Broken> {
+pub fn check_line(line: &str) -> Result<CheckedLine, InvalidLine> {
     #[derive(Deserialize)]
     struct Body {
         sequence: u64,
         time: String,
         previous: String,
     }
-    let rest = line.strip_suffix(AFTER_HASH).ok_or(Broken::NotARecord)?;
-    let (text, hash) = rest.rsplit_once(BEFORE_HASH).ok_or(Broken::NotARecord)?;
+    let rest = line.strip_suffix(AFTER_HASH).ok_or(InvalidLine::NotARecord)?;
+    let (text, hash) = rest.rsplit_once(BEFORE_HASH).ok_or(InvalidLine::NotARecord)?;
     if hash.len() != HASH_LENGTH {
-        return Err(Broken::NotARecord);
+        return Err(InvalidLine::NotARecord);
     }
     let text = format!("{text}}}");
-    let body: Body = serde_json::from_str(&text).map_err(|_| Broken::NotARecord)?;
+    let body: Body = serde_json::from_str(&text).map_err(|_| InvalidLine::NotARecord)?;
     if sha256(text.as_bytes()) != hash {
-        return Err(Broken::Changed);
+        return Err(InvalidLine::Changed);
     }
-    let link = Link { sequence: body.sequence, hash: hash.to_owned() };
-    Ok(Sealed { link, previous: body.previous, time: body.time })
+    let link = ChainHead { sequence: body.sequence, hash: hash.to_owned() };
+    Ok(CheckedLine { head: link, previous: body.previous, time: body.time })
 }
 
 /// A SHA-256 in hexadecimal digits.
@@ -112,35 +112,35 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Action, Actor, Ending};
+    use super::super::{Action, Actor, Outcome};
     use super::*;
 
-    fn line(after: &Link) -> (String, Link) {
-        let record = Record::new(Action::Delete, Actor::default(), "r".into(), Ending::Done);
-        let (line, link) = after.next(&record, "2026-07-07T06:21:44.000Z").expect("a line");
+    fn line(after: &ChainHead) -> (String, ChainHead) {
+        let record = Record::new(Action::Delete, Actor::default(), "r".into(), Outcome::Succeeded);
+        let (line, link) = after.append(&record, "2026-07-07T06:21:44.000Z").expect("a line");
         (line.trim_end().to_owned(), link)
     }
 
     #[test]
     fn a_line_says_where_it_stands() {
-        let (first, link) = line(&Link::genesis());
-        let sealed = read(&first).expect("a line as it was written");
-        assert_eq!((sealed.link, sealed.previous), (link.clone(), "0".repeat(64)));
+        let (first, link) = line(&ChainHead::genesis());
+        let sealed = check_line(&first).expect("a line as it was written");
+        assert_eq!((sealed.head, sealed.previous), (link.clone(), "0".repeat(64)));
         let (second, _) = line(&link);
-        assert_eq!(read(&second).expect("a line").previous, link.hash);
+        assert_eq!(check_line(&second).expect("a line").previous, link.hash);
     }
 
     #[test]
     fn any_changed_byte_shows() {
-        let (line, _) = line(&Link::genesis());
+        let (line, _) = line(&ChainHead::genesis());
         for at in 0..line.len() {
             let mut bytes = line.clone().into_bytes();
             bytes[at] ^= 1;
             let Ok(changed) = String::from_utf8(bytes) else { continue };
-            assert!(read(&changed).is_err(), "{changed}");
+            assert!(check_line(&changed).is_err(), "{changed}");
         }
-        assert_eq!(read(&line.replace("delete", "create")), Err(Broken::Changed));
-        assert_eq!(read(&line.replace("{\"sequence\"", "{ \"sequence\"")), Err(Broken::Changed));
+        assert_eq!(check_line(&line.replace("delete", "create")), Err(InvalidLine::Changed));
+        assert_eq!(check_line(&line.replace("{\"sequence\"", "{ \"sequence\"")), Err(InvalidLine::Changed));
     }
 
     #[test]

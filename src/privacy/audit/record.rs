@@ -8,11 +8,11 @@ use uuid::Uuid;
 use crate::privacy::redact;
 
 /// The longest reason, and the longest name of a subject, in characters.
-const LONGEST_TEXT: usize = 200;
+const MAX_TEXT_CHARS: usize = 200;
 /// The most names of fields; the schema has half as many.
-const MOST_FIELDS: usize = 64;
+const MAX_FIELDS: usize = 64;
 /// The most codes; past it they say the same once more.
-const MOST_CODES: usize = 16;
+const MAX_CODES: usize = 16;
 
 /// What was done. The words are the file's format: they are never renamed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -58,7 +58,7 @@ impl Actor {
     /// A caller by its token's subject, its account, and the key that it brought.
     pub fn new(subject: Option<&str>, account: Option<Uuid>, key: Option<&str>) -> Self {
         Self {
-            subject: subject.map(|subject| subject.chars().take(LONGEST_TEXT).collect()),
+            subject: subject.map(|subject| subject.chars().take(MAX_TEXT_CHARS).collect()),
             account,
             // 64 bits: enough to find the key again for whoever has it, and nothing to whoever has not.
             key: key.map(|key| super::chain::sha256(key.as_bytes()).chars().take(16).collect()),
@@ -68,15 +68,15 @@ impl Actor {
 
 /// How it ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ending {
+pub enum Outcome {
     /// It was carried out.
-    Done,
+    Succeeded,
     /// The caller was told what to mend, with these codes of `userErrors`; nothing was changed or shown.
-    Refused(Vec<String>),
+    Rejected(Vec<String>),
     /// There was no answer for this `extensions.code`; nothing was changed or shown.
     Failed(String),
     /// It was sent, and no answer says whether it was carried out.
-    Unknown(String),
+    OutcomeUnknown(String),
 }
 
 /// What goes into the audit file, but for its place in the chain.
@@ -108,14 +108,14 @@ pub struct Record {
 
 impl Record {
     /// Who did what, in which request, and how it ended.
-    pub fn new(action: Action, actor: Actor, request_id: String, ending: Ending) -> Self {
+    pub fn new(action: Action, actor: Actor, request_id: String, ending: Outcome) -> Self {
         let (outcome, codes) = match ending {
-            Ending::Done => ("done", Vec::new()),
-            Ending::Refused(codes) => ("refused", codes),
-            Ending::Failed(code) => ("failed", vec![code]),
-            Ending::Unknown(code) => ("unknown", vec![code]),
+            Outcome::Succeeded => ("done", Vec::new()),
+            Outcome::Rejected(codes) => ("refused", codes),
+            Outcome::Failed(code) => ("failed", vec![code]),
+            Outcome::OutcomeUnknown(code) => ("unknown", vec![code]),
         };
-        let codes = codes.into_iter().take(MOST_CODES).collect();
+        let codes = codes.into_iter().take(MAX_CODES).collect();
         let (customer_id, fields, old_status, new_status) = (None, Vec::new(), None, None);
         let (reason, upstream_request_id) = (None, None);
         Self {
@@ -135,32 +135,33 @@ impl Record {
 
     /// About whom.
     #[must_use]
-    pub fn about(self, customer_id: Option<Uuid>) -> Self {
+    pub fn with_customer(self, customer_id: Option<Uuid>) -> Self {
         Self { customer_id, ..self }
     }
 
     /// Which fields were asked for, by their names.
     #[must_use]
-    pub fn asking(self, fields: impl IntoIterator<Item = String>) -> Self {
-        Self { fields: fields.into_iter().take(MOST_FIELDS).collect(), ..self }
+    pub fn with_fields(self, fields: impl IntoIterator<Item = String>) -> Self {
+        Self { fields: fields.into_iter().take(MAX_FIELDS).collect(), ..self }
     }
 
     /// From which status to which, by their names in the schema.
     #[must_use]
-    pub fn setting(self, old_status: Option<&'static str>, new_status: Option<&'static str>) -> Self {
+    pub fn with_statuses(self, old_status: Option<&'static str>, new_status: Option<&'static str>) -> Self {
         Self { old_status, new_status, ..self }
     }
 
     /// Why, in the caller's words, with what looks personal and the `known` values cut out.
     #[must_use]
-    pub fn because<'a>(self, reason: Option<&str>, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let reason = reason.map(|reason| redact::cut(reason, known).chars().take(LONGEST_TEXT).collect::<String>());
+    pub fn with_reason<'a>(self, reason: Option<&str>, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let reason =
+            reason.map(|reason| redact::redact(reason, known).chars().take(MAX_TEXT_CHARS).collect::<String>());
         Self { reason: reason.filter(|reason| !reason.is_empty()), ..self }
     }
 
     /// The upstream's id of the call, where it gave one.
     #[must_use]
-    pub fn answered_under(self, upstream_request_id: Option<Uuid>) -> Self {
+    pub fn with_upstream_id(self, upstream_request_id: Option<Uuid>) -> Self {
         Self { upstream_request_id, ..self }
     }
 }
@@ -169,22 +170,22 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn record(ending: Ending) -> Record {
+    fn record(ending: Outcome) -> Record {
         Record::new(Action::Unmask, Actor::new(Some("u-1"), None, None), "r-1".into(), ending)
     }
 
     #[test]
     fn a_reason_is_cut_and_bounded() {
         let reason = format!("Ada Example, ada@example.test, 123-45-6789 called {}", "again ".repeat(100));
-        let record = record(Ending::Done).because(Some(&reason), ["Ada Example"]);
+        let record = record(Outcome::Succeeded).with_reason(Some(&reason), ["Ada Example"]);
         let reason = record.reason.expect("a reason");
         assert!(reason.starts_with("[…], […] […] called again"), "{reason}");
-        assert!(reason.chars().count() <= LONGEST_TEXT);
+        assert!(reason.chars().count() <= MAX_TEXT_CHARS);
     }
 
     #[test]
     fn a_record_names_fields_and_codes_and_leaves_out_what_it_does_not_know() {
-        let record = record(Ending::Refused(vec!["NOT_FOUND".into()])).asking(["name".to_owned()]);
+        let record = record(Outcome::Rejected(vec!["NOT_FOUND".into()])).with_fields(["name".to_owned()]);
         assert_eq!(
             serde_json::to_string(&record).expect("JSON"),
             r#"{"action":"unmask","outcome":"refused","codes":["NOT_FOUND"],"subject":"u-1","fields":["name"],"request_id":"r-1"}"#
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_change_of_status_is_told_with_both() {
-        let line = serde_json::to_string(&record(Ending::Done).setting(Some("REVIEW"), Some("VERIFIED")));
+        let line = serde_json::to_string(&record(Outcome::Succeeded).with_statuses(Some("REVIEW"), Some("VERIFIED")));
         assert!(line.expect("JSON").contains(r#""old_status":"REVIEW","new_status":"VERIFIED""#));
     }
 

@@ -6,11 +6,11 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::chain::{self, Broken, LONGEST_LINE, Link, Sealed};
+use super::chain::{self, ChainHead, CheckedLine, InvalidLine, MAX_LINE_BYTES};
 
 /// What a whole file holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Whole {
+pub struct VerifiedFile {
     /// How many records there are.
     pub records: u64,
     /// When the first and the last were written; none in an empty file.
@@ -21,22 +21,22 @@ pub struct Whole {
 
 /// Why a file is not whole, and from which line on.
 #[derive(Debug, thiserror::Error)]
-pub enum NotWhole {
+pub enum VerifyError {
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("line {line}: {problem}")]
-    Line { line: u64, problem: Problem },
+    Line { line: u64, problem: LineProblem },
 }
 
 /// What is wrong with a line.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Problem {
+pub enum LineProblem {
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Invalid(#[from] InvalidLine),
     #[error("it is longer than any record")]
     TooLong,
     #[error("it is cut: it has no end")]
-    Torn,
+    Truncated,
     #[error("it is record {found} where record {expected} belongs: what was between is cut out")]
     Missing { expected: u64, found: u64 },
     #[error("it is record {found} where record {expected} belongs: lines were repeated or put in another order")]
@@ -49,36 +49,36 @@ pub enum Problem {
 ///
 /// # Errors
 /// The first line that is not as it was written, or not where it was.
-pub fn verify(mut file: impl BufRead) -> Result<Whole, NotWhole> {
-    let mut last = Link::genesis();
+pub fn verify(mut file: impl BufRead) -> Result<VerifiedFile, VerifyError> {
+    let mut last = ChainHead::genesis();
     let (mut first_time, mut last_time) = (None, None);
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
         // One byte more than a line may have, so that one that is too long is told from one that just fits.
-        let longest = LONGEST_LINE as u64 + 1;
+        let longest = MAX_LINE_BYTES as u64 + 1;
         if file.by_ref().take(longest).read_until(b'\n', &mut bytes)? == 0 {
             break;
         }
         let line = last.sequence + 1;
-        let sealed = follows(&last, &bytes).map_err(|problem| NotWhole::Line { line, problem })?;
+        let sealed = follows(&last, &bytes).map_err(|problem| VerifyError::Line { line, problem })?;
         first_time.get_or_insert_with(|| sealed.time.clone());
         last_time = Some(sealed.time);
-        last = sealed.link;
+        last = sealed.head;
     }
-    Ok(Whole { records: last.sequence, times: first_time.zip(last_time), last_hash: last.hash })
+    Ok(VerifiedFile { records: last.sequence, times: first_time.zip(last_time), last_hash: last.hash })
 }
 
-fn follows(last: &Link, bytes: &[u8]) -> Result<Sealed, Problem> {
+fn follows(last: &ChainHead, bytes: &[u8]) -> Result<CheckedLine, LineProblem> {
     let Some(text) = bytes.strip_suffix(b"\n") else {
-        return Err(if bytes.len() > LONGEST_LINE { Problem::TooLong } else { Problem::Torn });
+        return Err(if bytes.len() > MAX_LINE_BYTES { LineProblem::TooLong } else { LineProblem::Truncated });
     };
-    let sealed = chain::read(std::str::from_utf8(text).map_err(|_| Broken::NotARecord)?)?;
-    let (expected, found) = (last.sequence + 1, sealed.link.sequence);
+    let sealed = chain::check_line(std::str::from_utf8(text).map_err(|_| InvalidLine::NotARecord)?)?;
+    let (expected, found) = (last.sequence + 1, sealed.head.sequence);
     match found.cmp(&expected) {
-        std::cmp::Ordering::Greater => Err(Problem::Missing { expected, found }),
-        std::cmp::Ordering::Less => Err(Problem::OutOfOrder { expected, found }),
-        std::cmp::Ordering::Equal if sealed.previous != last.hash => Err(Problem::Unchained),
+        std::cmp::Ordering::Greater => Err(LineProblem::Missing { expected, found }),
+        std::cmp::Ordering::Less => Err(LineProblem::OutOfOrder { expected, found }),
+        std::cmp::Ordering::Equal if sealed.previous != last.hash => Err(LineProblem::Unchained),
         std::cmp::Ordering::Equal => Ok(sealed),
     }
 }
@@ -87,25 +87,25 @@ fn follows(last: &Link, bytes: &[u8]) -> Result<Sealed, Problem> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::{Action, Actor, Ending, Record};
+    use super::super::{Action, Actor, Outcome, Record};
     use super::*;
 
     fn lines(count: usize, subject: &str) -> Vec<String> {
-        let mut last = Link::genesis();
+        let mut last = ChainHead::genesis();
         (0..count)
             .map(|_| {
                 let actor = Actor::new(Some(subject), None, None);
-                let record = Record::new(Action::Unmask, actor, "r".into(), Ending::Done);
-                let (line, link) = last.next(&record, "2026-07-07T06:21:44.000Z").expect("a line");
+                let record = Record::new(Action::Unmask, actor, "r".into(), Outcome::Succeeded);
+                let (line, link) = last.append(&record, "2026-07-07T06:21:44.000Z").expect("a line");
                 last = link;
                 line
             })
             .collect()
     }
 
-    fn problem(lines: &[String]) -> (u64, Problem) {
+    fn problem(lines: &[String]) -> (u64, LineProblem) {
         match verify(lines.concat().as_bytes()) {
-            Err(NotWhole::Line { line, problem }) => (line, problem),
+            Err(VerifyError::Line { line, problem }) => (line, problem),
             other => unreachable!("{other:?}"),
         }
     }
@@ -135,29 +135,29 @@ mod tests {
         let whole = lines(5, "u");
         let mut swapped = whole.clone();
         swapped.swap(1, 2);
-        assert_eq!(problem(&swapped), (2, Problem::Missing { expected: 2, found: 3 }));
+        assert_eq!(problem(&swapped), (2, LineProblem::Missing { expected: 2, found: 3 }));
         let mut repeated = whole.clone();
         repeated.insert(3, whole[2].clone());
-        assert_eq!(problem(&repeated), (4, Problem::OutOfOrder { expected: 4, found: 3 }));
+        assert_eq!(problem(&repeated), (4, LineProblem::OutOfOrder { expected: 4, found: 3 }));
         let mut changed = whole.clone();
         changed[3] = changed[3].replace("\"u\"", "\"v\"");
-        assert_eq!(problem(&changed), (4, Problem::Broken(Broken::Changed)));
+        assert_eq!(problem(&changed), (4, LineProblem::Invalid(InvalidLine::Changed)));
         let mut torn = whole.clone();
         torn[4].truncate(20);
-        assert_eq!(problem(&torn), (5, Problem::Torn));
+        assert_eq!(problem(&torn), (5, LineProblem::Truncated));
         let mut other = whole.clone();
         other[2] = "hello\n".to_owned();
-        assert_eq!(problem(&other), (3, Problem::Broken(Broken::NotARecord)));
+        assert_eq!(problem(&other), (3, LineProblem::Invalid(InvalidLine::NotARecord)));
         let mut long = whole;
-        long[0] = "x".repeat(LONGEST_LINE + 9);
-        assert_eq!(problem(&long), (1, Problem::TooLong));
+        long[0] = "x".repeat(MAX_LINE_BYTES + 9);
+        assert_eq!(problem(&long), (1, LineProblem::TooLong));
     }
 
     #[test]
     fn a_line_of_another_chain_shows() {
         let (mut ours, theirs) = (lines(5, "u"), lines(5, "v"));
         ours[2] = theirs[2].clone();
-        assert_eq!(problem(&ours), (3, Problem::Unchained));
+        assert_eq!(problem(&ours), (3, LineProblem::Unchained));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
-use crate::outbound::Cause;
+use crate::outbound::ConnectFailure;
 use crate::upstream::error::Refusal;
 use crate::upstream::patience::Patience;
 use crate::upstream::recheck::Recheck;
@@ -118,7 +118,13 @@ fn conflict() -> Kind {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_is_sent_again_where_that_can_help() {
-    for kind in [Kind::Unreachable(Cause::Refused), Kind::Interrupted, Kind::TimedOut, failed(None), limited(None)] {
+    for kind in [
+        Kind::Unreachable(ConnectFailure::ConnectionRefused),
+        Kind::Interrupted,
+        Kind::TimedOut,
+        failed(None),
+        limited(None),
+    ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.read().await.is_ok());
         assert_eq!(upstream.calls(), 2);
@@ -182,9 +188,12 @@ async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
         assert!(upstream.write().await.is_ok());
         assert_eq!(upstream.calls(), 2);
     }
-    for kind in
-        [Kind::Unreachable(Cause::Refused), limited(None), Kind::Refused(Refusal::default()), Kind::Unauthenticated]
-    {
+    for kind in [
+        Kind::Unreachable(ConnectFailure::ConnectionRefused),
+        limited(None),
+        Kind::Refused(Refusal::default()),
+        Kind::Unauthenticated,
+    ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.write().await.is_err());
         assert_eq!(upstream.calls(), 1);
@@ -277,7 +286,12 @@ async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
 
 #[tokio::test(start_paused = true)]
 async fn what_became_of_a_write_is_not_known_from_what_came_after() {
-    for kind in [Kind::Unauthenticated, Kind::Forbidden, limited(Some(60)), Kind::Unreachable(Cause::Refused)] {
+    for kind in [
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        limited(Some(60)),
+        Kind::Unreachable(ConnectFailure::ConnectionRefused),
+    ] {
         let upstream = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(kind))]);
         assert!(matches!(upstream.write().await, Err(Kind::Interrupted | Kind::TimedOut)));
     }
@@ -367,7 +381,8 @@ async fn a_write_is_sent_again_only_where_a_look_allows_it() {
     assert!(matches!(told, (Err(Kind::TimedOut), 1, 2)), "{told:?}");
     let told = write(vec![lost()], vec![Err(Kind::NotFound), Err(Kind::NotFound)]).await;
     assert!(matches!(told, (Err(Kind::Failed { .. }), 1, 2)), "what is refused is the look: {told:?}");
-    let told = write(vec![lost(), done], vec![Err(Kind::Unreachable(Cause::Refused)), Ok(true)]).await;
+    let told =
+        write(vec![lost(), done], vec![Err(Kind::Unreachable(ConnectFailure::ConnectionRefused)), Ok(true)]).await;
     assert!(matches!(told, (Ok(()), 2, 2)), "{told:?}");
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use super::Text;
-use crate::model::lenient::{Loose, Object, Readable, Unreadable};
+use crate::model::lenient::{LenientField, Object, Readable, UnreadableField};
 use crate::model::{
     BusinessComplianceProfile, ComplianceProfile, CustomerType, Date, IndividualComplianceProfile, Representative,
     UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedIndividualComplianceProfile,
@@ -16,31 +16,31 @@ use crate::upstream::metrics;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct WireProfile {
-    dob: Loose<Text>,
-    ssn: Loose<Text>,
-    ein: Loose<Text>,
-    legal_business_name: Loose<Text>,
-    representatives: Loose<Vec<Loose<Object<WireRepresentative>>>>,
-    website: Loose<Text>,
+    dob: LenientField<Text>,
+    ssn: LenientField<Text>,
+    ein: LenientField<Text>,
+    legal_business_name: LenientField<Text>,
+    representatives: LenientField<Vec<LenientField<Object<WireRepresentative>>>>,
+    website: LenientField<Text>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireRepresentative {
-    name: Loose<Text>,
-    email: Loose<Text>,
-    phone: Loose<Text>,
+    name: LenientField<Text>,
+    email: LenientField<Text>,
+    phone: LenientField<Text>,
 }
 
 impl WireProfile {
     /// Person or company: by the keys that are there; where both kinds or neither are, by the customer's type; and
     /// where that is unknown, by the values. Never by the form of a value, which the mask breaks.
     pub fn is_of_a_person(&self, kind: CustomerType) -> bool {
-        let person = self.dob.is_there() || self.ssn.is_there();
-        let company = self.ein.is_there()
-            || self.legal_business_name.is_there()
-            || self.representatives.is_there()
-            || self.website.is_there();
+        let person = self.dob.is_present() || self.ssn.is_present();
+        let company = self.ein.is_present()
+            || self.legal_business_name.is_present()
+            || self.representatives.is_present()
+            || self.website.is_present();
         match (person, company, kind) {
             (true, false, _) => true,
             (false, true, _) => false,
@@ -80,7 +80,7 @@ impl WireProfile {
     pub fn clear(self, kind: CustomerType) -> Result<UnmaskedComplianceProfile, NotClear> {
         if self.is_of_a_person(kind) {
             let dob = self.dob.optional("complianceProfile.dob")?.map(|text| {
-                let date = text.reveal().get(..10).and_then(Date::read);
+                let date = text.reveal().get(..10).and_then(Date::parse);
                 clear(&text)?;
                 date.map(Personal::new).ok_or(NotClear::NotADate)
             });
@@ -103,9 +103,11 @@ impl WireProfile {
     }
 }
 
-fn representatives(list: Loose<Vec<Loose<Object<WireRepresentative>>>>) -> Readable<Option<Vec<Representative>>> {
+fn representatives(
+    list: LenientField<Vec<LenientField<Object<WireRepresentative>>>>,
+) -> Readable<Option<Vec<Representative>>> {
     let field = "complianceProfile.representatives";
-    let read = |item: Loose<Object<WireRepresentative>>| {
+    let read = |item: LenientField<Object<WireRepresentative>>| {
         let Object(WireRepresentative { name, email, phone }) = item.required(field)?;
         Ok(Representative { name: name.required(field)?, email: email.optional(field)?, phone: phone.optional(field)? })
     };
@@ -120,11 +122,11 @@ pub enum NotClear {
     /// A date of birth that is no date.
     NotADate,
     /// A field that cannot be read.
-    Unreadable(Unreadable),
+    Unreadable(UnreadableField),
 }
 
-impl From<Unreadable> for NotClear {
-    fn from(field: Unreadable) -> Self {
+impl From<UnreadableField> for NotClear {
+    fn from(field: UnreadableField) -> Self {
         Self::Unreadable(field)
     }
 }

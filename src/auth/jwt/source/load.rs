@@ -9,7 +9,7 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 
 use crate::auth::jwt::keys::{KeySet, Unusable};
-use crate::outbound::{self, Cause, Proxy};
+use crate::outbound::{self, ConnectFailure, Proxy};
 
 /// Key sets are some kilobytes, with certificate chains some tens.
 const MOST_BYTES: usize = 256 * 1024;
@@ -66,7 +66,7 @@ pub enum Failed {
     #[error("the provider did not answer in time")]
     Slow,
     #[error("the provider cannot be reached: {0}")]
-    Unreachable(Cause),
+    Unreachable(ConnectFailure),
     #[error("the provider answered with status {0}")]
     Status(u16),
     #[error("the provider's answer broke off")]
@@ -128,7 +128,7 @@ pub fn check_file(path: &Path, allowed: &[Algorithm]) -> Result<(), Failed> {
 
 async fn fetch(http: &reqwest::Client, url: &Url) -> Result<Vec<u8>, Failed> {
     let class = |error: reqwest::Error| match error {
-        error if error.is_connect() => Failed::Unreachable(Cause::of(&error)),
+        error if error.is_connect() => Failed::Unreachable(ConnectFailure::from_reqwest(&error)),
         error if error.is_timeout() => Failed::Slow,
         _ => Failed::Broken,
     };

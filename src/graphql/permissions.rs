@@ -2,32 +2,32 @@
 
 use async_graphql::{Context, Lookahead};
 
-use super::error::Answer;
+use super::error::ResolverResult;
 use super::root_field::RootField;
 use crate::auth::{Permission, Principal};
 use crate::error::{Code, Failure};
 
 /// Goes on only for a caller that has the permission that a root field needs.
-pub fn require(ctx: &Context<'_>, root: RootField) -> Answer<()> {
+pub fn require(ctx: &Context<'_>, root: RootField) -> ResolverResult<()> {
     root.permission().map_or(Ok(()), |permission| require_permission(ctx, permission))
 }
 
 /// Goes on only for a caller that has the permission.
-pub fn require_permission(ctx: &Context<'_>, permission: Permission) -> Answer<()> {
-    if may(ctx, permission) { Ok(()) } else { Err(refusal(permission)) }
+pub fn require_permission(ctx: &Context<'_>, permission: Permission) -> ResolverResult<()> {
+    if has_permission(ctx, permission) { Ok(()) } else { Err(forbidden(permission)) }
 }
 
 /// Whether the caller has the permission.
-pub fn may(ctx: &Context<'_>, permission: Permission) -> bool {
+pub fn has_permission(ctx: &Context<'_>, permission: Permission) -> bool {
     ctx.data_unchecked::<Principal>().permissions.contains(&permission)
 }
 
 /// Whether reviews are to be read for a selection: where it wants them and the caller may have them.
-pub fn reads_review(ctx: &Context<'_>, selection: &Lookahead<'_>) -> bool {
-    selection.field("review").exists() && may(ctx, Permission::ReviewsRead)
+pub fn selects_review(ctx: &Context<'_>, selection: &Lookahead<'_>) -> bool {
+    selection.field("review").exists() && has_permission(ctx, Permission::ReviewsRead)
 }
 
-fn refusal(permission: Permission) -> Failure {
+fn forbidden(permission: Permission) -> Failure {
     let name = permission.name();
     let message = format!("This needs the permission {name}, which you do not have.");
     Failure { permission: Some(name), ..Failure::new(Code::Forbidden, message) }

@@ -7,17 +7,17 @@ use rustls::CertificateError;
 
 /// The causes that people on call mend in different ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Cause {
+pub enum ConnectFailure {
     #[error("its name cannot be looked up")]
-    Name,
+    NameLookup,
     #[error("the connection was refused")]
-    Refused,
+    ConnectionRefused,
     #[error("there is no route to it")]
     NoRoute,
     #[error("no connection was made in time")]
     TimedOut,
     #[error("it does not speak TLS")]
-    NoTls,
+    NotTls,
     #[error("its certificate has expired")]
     CertificateExpired,
     #[error("its certificate is for another name")]
@@ -31,22 +31,22 @@ pub enum Cause {
     #[error("the proxy does not let the connection through")]
     Proxy,
     #[error("the connection broke while it was made")]
-    Broke,
+    ConnectionLost,
     #[error("no connection could be made")]
     Other,
 }
 
-impl Cause {
+impl ConnectFailure {
     /// Of an error of a connection that could not be made.
-    pub fn of(error: &reqwest::Error) -> Self {
+    pub fn from_reqwest(error: &reqwest::Error) -> Self {
         if error.is_dns() {
-            return Self::Name;
+            return Self::NameLookup;
         }
         let mut found = if error.is_timeout() { Self::TimedOut } else { Self::Other };
         let mut next = error.source();
         while let Some(cause) = next {
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-                return Self::of_tls(tls);
+                return Self::from_rustls(tls);
             }
             // The proxy client's error has no type that can be named.
             if cause.to_string().starts_with("tunnel error") {
@@ -54,7 +54,7 @@ impl Cause {
             }
             let io = cause.downcast_ref::<io::Error>();
             if let Some(kind) = io.map(io::Error::kind) {
-                found = Self::of_io(kind).unwrap_or(found);
+                found = Self::from_io(kind).unwrap_or(found);
             }
             // An `io::Error` passes over what it wraps.
             next = match io.and_then(io::Error::get_ref) {
@@ -65,23 +65,23 @@ impl Cause {
         found
     }
 
-    fn of_io(kind: ErrorKind) -> Option<Self> {
+    fn from_io(kind: ErrorKind) -> Option<Self> {
         Some(match kind {
-            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::ConnectionRefused => Self::ConnectionRefused,
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => Self::NoRoute,
             ErrorKind::TimedOut => Self::TimedOut,
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => Self::Broke,
+            | ErrorKind::UnexpectedEof => Self::ConnectionLost,
             _ => return None,
         })
     }
 
-    fn of_tls(error: &rustls::Error) -> Self {
+    fn from_rustls(error: &rustls::Error) -> Self {
         use rustls::Error as Tls;
         match error {
-            Tls::InvalidMessage(_) => Self::NoTls,
+            Tls::InvalidMessage(_) => Self::NotTls,
             Tls::InvalidCertificate(problem) => match problem {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::CertificateExpired,
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
