@@ -18,13 +18,13 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, header};
 use tokio::task::yield_now;
 
-use super::playground::Encoding;
+use super::playground::ResponseCoding;
 
 /// Shorter answers fit into one packet as they are.
-const LEAST_BYTES: u64 = 1024;
+const MIN_BYTES: u64 = 1024;
 
 /// How many bytes are compressed at once. Between two steps other tasks run.
-const STEP: usize = 32 * 1024;
+const CHUNK_BYTES: usize = 32 * 1024;
 
 /// Levels whose time is small against that of making the answer.
 const GZIP_LEVEL: u32 = 4;
@@ -33,12 +33,12 @@ const BROTLI_LEVEL: u32 = 4;
 const BROTLI_WINDOW_BITS: u32 = 18;
 
 /// The answer as the caller takes it, where its body is there as a whole.
-pub async fn compressed(mut response: Response, accepted: &HeaderMap) -> Response {
+pub async fn compress(mut response: Response, accepted: &HeaderMap) -> Response {
     let vary = HeaderValue::from_static("accept-encoding");
     response.headers_mut().append(header::VARY, vary);
     let length = response.body().size_hint().exact();
-    let encoding = Encoding::accepted(accepted);
-    let Some(coding) = encoding.coding().filter(|_| length.is_some_and(|length| length >= LEAST_BYTES)) else {
+    let encoding = ResponseCoding::negotiate(accepted);
+    let Some(coding) = encoding.header_value().filter(|_| length.is_some_and(|length| length >= MIN_BYTES)) else {
         return response;
     };
     let (mut parts, body) = response.into_parts();
@@ -58,24 +58,24 @@ pub async fn compressed(mut response: Response, accepted: &HeaderMap) -> Respons
     Response::from_parts(parts, Body::from(body))
 }
 
-async fn encode(encoding: Encoding, plain: &[u8]) -> io::Result<Vec<u8>> {
+async fn encode(encoding: ResponseCoding, plain: &[u8]) -> io::Result<Vec<u8>> {
     match encoding {
-        Encoding::Identity => Ok(plain.to_vec()),
-        Encoding::Gzip => {
+        ResponseCoding::Identity => Ok(plain.to_vec()),
+        ResponseCoding::Gzip => {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
-            write(&mut encoder, plain).await?;
+            write_in_chunks(&mut encoder, plain).await?;
             encoder.finish()
         }
-        Encoding::Brotli => {
-            let mut encoder = CompressorWriter::new(Vec::new(), STEP, BROTLI_LEVEL, BROTLI_WINDOW_BITS);
-            write(&mut encoder, plain).await?;
+        ResponseCoding::Brotli => {
+            let mut encoder = CompressorWriter::new(Vec::new(), CHUNK_BYTES, BROTLI_LEVEL, BROTLI_WINDOW_BITS);
+            write_in_chunks(&mut encoder, plain).await?;
             Ok(encoder.into_inner())
         }
     }
 }
 
-async fn write(encoder: &mut (impl Write + Send), plain: &[u8]) -> io::Result<()> {
-    for step in plain.chunks(STEP) {
+async fn write_in_chunks(encoder: &mut (impl Write + Send), plain: &[u8]) -> io::Result<()> {
+    for step in plain.chunks(CHUNK_BYTES) {
         encoder.write_all(step)?;
         yield_now().await;
     }
@@ -96,12 +96,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
-        fn what_was_compressed_comes_back(plain in prop::collection::vec(0..20_u8, 0..3 * STEP)) {
+        fn what_was_compressed_comes_back(plain in prop::collection::vec(0..20_u8, 0..3 * CHUNK_BYTES)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             let encoded = |encoding| runtime.block_on(encode(encoding, &plain)).expect("it is encoded");
             let (mut gzip, mut brotli) = (Vec::new(), Vec::new());
-            GzDecoder::new(encoded(Encoding::Gzip).as_slice()).read_to_end(&mut gzip).expect("gzip");
-            Decompressor::new(encoded(Encoding::Brotli).as_slice(), 4096).read_to_end(&mut brotli).expect("brotli");
+            GzDecoder::new(encoded(ResponseCoding::Gzip).as_slice()).read_to_end(&mut gzip).expect("gzip");
+            Decompressor::new(encoded(ResponseCoding::Brotli).as_slice(), 4096).read_to_end(&mut brotli).expect("brotli");
             prop_assert!(gzip == plain && brotli == plain);
         }
     }

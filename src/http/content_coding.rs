@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::task::yield_now;
 
 /// The codings that a request may have, as `Accept-Encoding` of an answer names them (RFC 9110, section 12.5.3).
-pub const TAKEN: HeaderValue = HeaderValue::from_static("gzip, br");
+pub const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, br");
 
 /// How many coded bytes are decoded at once. Between two steps other tasks run.
-const STEP: usize = 8 * 1024;
+const CHUNK_BYTES: usize = 8 * 1024;
 
 /// How a body is coded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +27,7 @@ pub enum ContentCoding {
 
 impl ContentCoding {
     /// By `Content-Encoding`; `None` where it is another one, or several on top of each other.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut coding = Self::Identity;
         for value in headers.get_all(header::CONTENT_ENCODING) {
             for name in value.to_str().ok()?.split(',').map(|name| name.trim().to_ascii_lowercase()) {
@@ -49,13 +49,13 @@ impl ContentCoding {
 
 /// Why a body cannot be decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Undecodable<E> {
+pub enum DecodeError<E> {
     /// It is longer than the bound.
     TooLarge,
     /// It is cut off, or not coded as it says.
     Malformed,
     /// There is no room for it.
-    Refused(E),
+    Rejected(E),
 }
 
 /// Decodes a body that is there as a whole. `reserve` is told how many more bytes there are after each step.
@@ -67,36 +67,39 @@ pub async fn decode<E>(
     body: Bytes,
     limit: usize,
     mut reserve: impl FnMut(usize) -> Result<(), E>,
-) -> Result<Bytes, Undecodable<E>> {
+) -> Result<Bytes, DecodeError<E>> {
     let mut decoder = match coding {
         ContentCoding::Identity => return Ok(body),
-        ContentCoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(Bounded { bytes: Vec::new(), limit }))),
+        ContentCoding::Gzip => {
+            RequestDecoder::Gzip(Box::new(MultiGzDecoder::new(LimitedBuffer { bytes: Vec::new(), limit })))
+        }
         ContentCoding::Brotli => {
-            let mut decoder = Box::new(DecompressorWriter::new(Bounded { bytes: Vec::new(), limit }, STEP));
+            let mut decoder =
+                Box::new(DecompressorWriter::new(LimitedBuffer { bytes: Vec::new(), limit }, CHUNK_BYTES));
             // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
             decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
-            Decoder::Brotli(decoder)
+            RequestDecoder::Brotli(decoder)
         }
     };
     let mut reserved = 0;
-    for step in body.chunks(STEP) {
-        decoder.step(step).map_err(|error| failed(&error))?;
+    for step in body.chunks(CHUNK_BYTES) {
+        decoder.step(step).map_err(|error| decode_error(&error))?;
         let decoded = decoder.decoded();
-        reserve(decoded - reserved).map_err(Undecodable::Refused)?;
+        reserve(decoded - reserved).map_err(DecodeError::Rejected)?;
         reserved = decoded;
         yield_now().await;
     }
-    let decoded = decoder.finish().map_err(|error| failed(&error))?;
-    reserve(decoded.len().saturating_sub(reserved)).map_err(Undecodable::Refused)?;
+    let decoded = decoder.finish().map_err(|error| decode_error(&error))?;
+    reserve(decoded.len().saturating_sub(reserved)).map_err(DecodeError::Rejected)?;
     Ok(Bytes::from(decoded))
 }
 
-enum Decoder {
-    Gzip(Box<MultiGzDecoder<Bounded>>),
-    Brotli(Box<DecompressorWriter<Bounded>>),
+enum RequestDecoder {
+    Gzip(Box<MultiGzDecoder<LimitedBuffer>>),
+    Brotli(Box<DecompressorWriter<LimitedBuffer>>),
 }
 
-impl Decoder {
+impl RequestDecoder {
     fn step(&mut self, coded: &[u8]) -> io::Result<()> {
         match self {
             Self::Gzip(decoder) => decoder.write_all(coded)?,
@@ -126,12 +129,12 @@ impl Decoder {
 }
 
 /// Takes bytes up to a limit.
-struct Bounded {
+struct LimitedBuffer {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-impl Write for Bounded {
+impl Write for LimitedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > self.limit {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -146,8 +149,8 @@ impl Write for Bounded {
 }
 
 /// The decoder's own words are dropped: they could quote what was sent.
-fn failed<E>(error: &io::Error) -> Undecodable<E> {
-    if error.kind() == io::ErrorKind::FileTooLarge { Undecodable::TooLarge } else { Undecodable::Malformed }
+fn decode_error<E>(error: &io::Error) -> DecodeError<E> {
+    if error.kind() == io::ErrorKind::FileTooLarge { DecodeError::TooLarge } else { DecodeError::Malformed }
 }
 
 #[cfg(test)]
@@ -178,7 +181,7 @@ mod tests {
         [&[a, b, c], plain, &[3]].concat()
     }
 
-    async fn decoded(coding: ContentCoding, body: Vec<u8>, limit: usize) -> Result<Bytes, Undecodable<()>> {
+    async fn decoded(coding: ContentCoding, body: Vec<u8>, limit: usize) -> Result<Bytes, DecodeError<()>> {
         let mut reserved = 0;
         let decoded = decode(coding, Bytes::from(body), limit, |more| {
             reserved += more;
@@ -203,14 +206,14 @@ mod tests {
     fn one_coding_is_taken(#[case] values: &[&'static str], #[case] coding: Option<ContentCoding>) {
         let name: HeaderName = header::CONTENT_ENCODING;
         let headers = values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect();
-        assert_eq!(ContentCoding::of(&headers), coding);
+        assert_eq!(ContentCoding::from_headers(&headers), coding);
     }
 
     #[tokio::test]
     async fn a_bomb_is_cut_at_the_limit() {
         let bomb = gzip(&vec![b' '; 10_000_000]);
         assert!(bomb.len() < 20_000);
-        assert_eq!(decoded(ContentCoding::Gzip, bomb.clone(), 1_000_000).await, Err(Undecodable::TooLarge));
+        assert_eq!(decoded(ContentCoding::Gzip, bomb.clone(), 1_000_000).await, Err(DecodeError::TooLarge));
         assert_eq!(decoded(ContentCoding::Gzip, bomb, 10_000_000).await.expect("at the limit").len(), 10_000_000);
     }
 
@@ -223,14 +226,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_refused_while_it_is_decoded_is_refused() {
         let refused = decode(ContentCoding::Gzip, Bytes::from(gzip(b"text")), 100, |_| Err("full")).await;
-        assert_eq!(refused, Err(Undecodable::Refused("full")));
+        assert_eq!(refused, Err(DecodeError::Rejected("full")));
     }
 
     /// An empty body with a large window of 16 bits, which a decoder of large windows takes.
     #[tokio::test]
     async fn a_large_window_is_no_brotli() {
         let large = vec![0x11, 0xd0];
-        assert_eq!(decoded(ContentCoding::Brotli, large, 100).await, Err(Undecodable::Malformed));
+        assert_eq!(decoded(ContentCoding::Brotli, large, 100).await, Err(DecodeError::Malformed));
     }
 
     proptest! {
@@ -245,11 +248,11 @@ mod tests {
                 let whole = runtime.block_on(decoded(coding, coded.clone(), limit));
                 prop_assert_eq!(whole, Ok(Bytes::from(plain.clone())));
                 let one_less = runtime.block_on(decoded(coding, coded.clone(), limit - 1));
-                prop_assert_eq!(one_less, Err(Undecodable::TooLarge));
+                prop_assert_eq!(one_less, Err(DecodeError::TooLarge));
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a length")]
                 let cut = (coded.len() as f64 * part) as usize;
                 let cut_off = runtime.block_on(decoded(coding, coded[..cut].to_vec(), limit));
-                prop_assert_eq!(cut_off, Err(Undecodable::Malformed));
+                prop_assert_eq!(cut_off, Err(DecodeError::Malformed));
             }
         }
 

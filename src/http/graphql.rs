@@ -23,15 +23,15 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::answer::{self, with_failure_headers};
 use super::compression;
-use super::content_coding::{self, ContentCoding, Undecodable};
-use super::media::{Media, is_json};
-use super::middleware::{Notes, RequestId, broken};
+use super::content_coding::{self, ContentCoding, DecodeError};
+use super::negotiation::{ResponseMediaType, is_json};
 use super::parameters::{from_body, from_query};
-use super::seen::{self, Seen};
-use super::timing::Timing;
-use super::{body, browser, patience, payer};
+use super::request_log::{RequestId, SharedSummary, internal_error};
+use super::request_span::{self, RequestStats};
+use super::response::{self, with_error_headers};
+use super::server_timing::ServerTiming;
+use super::{body, client_key, cross_origin, request_timeout};
 use crate::app::{App, Asking};
 use crate::auth::Principal;
 use crate::error::{Code, Failure};
@@ -42,49 +42,49 @@ use crate::telemetry::metrics::Present;
 use crate::telemetry::{names, traces};
 
 /// `/graphql`, any method.
-pub async fn serve(
+pub async fn handle(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
-    Extension(notes): Extension<Notes>,
+    Extension(notes): Extension<SharedSummary>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     let (Parts { method, uri, headers, .. }, mut body) = request.into_parts();
-    let Some(media) = Media::accepted(&headers) else {
+    let Some(media) = ResponseMediaType::negotiate(&headers) else {
         let message = "Accept `application/graphql-response+json` or `application/json`.";
-        return answer::failure(&bad(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
+        return response::error(&bad_request(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
     };
     let started = std::time::Instant::now();
     let _in_flight = Present::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
-    let seen = Seen::default();
+    let stats = RequestStats::default();
     let exchange =
-        Exchange { app: &app, id: &id, method: &method, headers: &headers, peer, seen: &seen, notes: &notes };
-    let span = seen::span(&id);
-    let unanswered = seen::Unanswered::new(&app, &span);
+        RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, stats: &stats, summary: &notes };
+    let span = request_span::start(&id);
+    let unanswered = request_span::SpanGuard::new(&app, &span);
     if app.limits.trust_traceparent {
         traces::adopt(&span, &headers);
     }
-    notes.note(|summary| {
+    notes.update(|summary| {
         summary.is_graphql = true;
-        summary.upstream_calls = Arc::clone(&seen.calls);
+        summary.upstream_calls = Arc::clone(&stats.upstream_calls);
         summary.trace_id = traces::id(&span);
     });
     let mut compress = app.limits.compression;
     let run = exchange.run(&uri, &mut body).instrument(span.clone());
-    let Some(ran) = until_cut(&app.services.cut, run).await else {
+    let Some(ran) = until_force_stop(&app.services.cut, run).await else {
         // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
         // by chance, and could tell none of them more: the outcome of a write that was cut is unknown.
         return pending().await;
     };
     let mut response = match ran {
-        Ok(Answered { outcome, cache_control, age, in_clear }) => {
+        Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear }) => {
             compress &= !in_clear;
-            notes.note(|summary| summary.codes = outcome.codes());
+            notes.update(|summary| summary.codes = outcome.codes());
             let status = match (media, outcome.is_refused()) {
-                (Media::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
-                (Media::GraphqlResponse, false) | (Media::Json, _) => StatusCode::OK,
+                (ResponseMediaType::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
+                (ResponseMediaType::GraphqlResponse, false) | (ResponseMediaType::Json, _) => StatusCode::OK,
             };
-            let mut response = answer::with_body(status, media.content_type(), outcome.into_json());
+            let mut response = response::with_body(status, media.content_type(), outcome.into_json());
             response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
             if let Some(age) = age {
                 response.headers_mut().insert(header::AGE, age.as_secs().into());
@@ -93,25 +93,25 @@ pub async fn serve(
             response
         }
         Err(reason) => {
-            notes.note(|summary| summary.codes = vec![reason.code()]);
+            notes.update(|summary| summary.codes = vec![reason.code()]);
             // A client that waits to be asked for its body is not.
             if !headers.contains_key(header::EXPECT) {
-                tokio::spawn(body::pass_over(body, Instant::now() + app.limits.deadline));
+                tokio::spawn(body::drain(body, Instant::now() + app.limits.deadline));
             }
-            refused(&reason, media, &id)
+            request_error_response(&reason, media, &id)
         }
     };
     response.headers_mut().insert(header::VARY, VARY);
     if compress {
-        response = compression::compressed(response, &headers).await;
+        response = compression::compress(response, &headers).await;
     }
     let summary = notes.summary();
-    unanswered.tell(&summary, response.status());
+    unanswered.finish(&summary, response.status());
     if app.limits.server_timing {
-        let timing = Timing {
+        let timing = ServerTiming {
             total: started.elapsed(),
-            prepare: seen.prepared.get().map(|prepared| prepared.duration_since(started)),
-            upstream: seen.waiting.so_far(),
+            prepare: stats.prepared_at.get().map(|prepared| prepared.duration_since(started)),
+            upstream: stats.upstream_time.so_far(),
             upstream_calls: summary.upstream_calls.load(Ordering::Relaxed),
             cache_hits: summary.cache_hits,
             shared_calls: summary.shared_calls,
@@ -123,7 +123,7 @@ pub async fn serve(
 
 /// What `run` comes to, unless the process cuts what is still under way before. What ends at the same time is cut: a write
 /// that was cut ends then too, with an error.
-async fn until_cut<T>(cut: &CancellationToken, run: impl Future<Output = T>) -> Option<T> {
+async fn until_force_stop<T>(cut: &CancellationToken, run: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         () = cut.cancelled() => None,
@@ -137,63 +137,65 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, straddle-account-id");
 
 /// One exchange, as far as its head is known.
-struct Exchange<'a> {
+struct RequestHandler<'a> {
     app: &'a App,
     id: &'a RequestId,
     method: &'a Method,
     headers: &'a HeaderMap,
     peer: SocketAddr,
-    seen: &'a Seen,
-    notes: &'a Notes,
+    stats: &'a RequestStats,
+    summary: &'a SharedSummary,
 }
 
 /// A request with this header, whatever its value, gets `extensions.upstream`, where its caller may see that.
 const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 
-struct Answered {
-    outcome: Outcome,
+struct Success {
+    response: Outcome,
     cache_control: HeaderValue,
     /// Of its oldest part that is past its time.
-    age: Option<Duration>,
+    stale_for: Option<Duration>,
     /// Whether it was to show customers in clear.
-    in_clear: bool,
+    is_unmasked: bool,
 }
 
 /// An old answer in the words of RFC 7234, section 5.5.1.
 const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
-impl Exchange<'_> {
-    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Answered, Refused> {
-        let deadline = Instant::now() + patience::of(self.headers, self.app.limits.deadline)?;
+impl RequestHandler<'_> {
+    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, Refused> {
+        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.limits.deadline)?;
         let by_get = match *self.method {
-            Method::GET if self.app.origins.refuses(self.headers) => return Err(browser::foreign().into()),
+            Method::GET if self.app.origins.refuses(self.headers) => {
+                return Err(cross_origin::cross_site_rejected().into());
+            }
             Method::GET => true,
             Method::POST | Method::QUERY => false,
-            _ => return Err(wrong_method("Send a GET, a POST or a QUERY.").into()),
+            _ => return Err(method_not_allowed("Send a GET, a POST or a QUERY.").into()),
         };
         let principal = self.principal(deadline).await?;
-        self.notes.note(|summary| summary.caller = self.app.caller_digest(&principal));
-        let payer = payer::of(self.app, &principal, self.peer.ip());
+        self.summary.update(|summary| summary.caller = self.app.caller_digest(&principal));
+        let client_key = client_key::of_principal(self.app, &principal, self.peer.ip());
         // Before the body is there: who sends many and finishes none pays for each.
-        self.app.admit_request(payer)?;
+        self.app.admit_request(client_key)?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
             if !is_json(self.headers) {
                 let message = "Send the request as JSON with `Content-Type: application/json`.";
-                return Err(bad(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
+                return Err(bad_request(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).into());
             }
-            let coding = ContentCoding::of(self.headers)
-                .ok_or_else(|| bad(UNKNOWN_CODING).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
-            from_body(&self.read(body, coding, payer, deadline).await?)?
+            let coding = ContentCoding::from_headers(self.headers)
+                .ok_or_else(|| bad_request(UNKNOWN_CODING).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
+            from_body(&self.read_body(body, coding, client_key, deadline).await?)?
         };
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
-        let place = self.app.enter(payer)?;
+        let place = self.app.enter(client_key)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
-        let _set_once = self.seen.prepared.set(std::time::Instant::now());
+        let _set_once = self.stats.prepared_at.set(std::time::Instant::now());
         let kind = prepared.kind();
-        self.notes.note(|summary| {
-            summary.label = Some(prepared.label().clone());
+        self.summary.update(|summary| {
+            summary.operation = Some(prepared.label().clone());
             summary.planned_calls = Some(prepared.planned_calls());
             summary.kind = Some(match kind {
                 OperationType::Query => "query",
@@ -203,26 +205,27 @@ impl Exchange<'_> {
         });
         match kind {
             OperationType::Mutation if *self.method != Method::POST => {
-                return Err(wrong_method(MUTATION_BY_POST_ONLY).into());
+                return Err(method_not_allowed(MUTATION_BY_POST_ONLY).into());
             }
-            OperationType::Subscription => return Err(bad("Subscriptions are not served here.").into()),
+            OperationType::Subscription => return Err(bad_request("Subscriptions are not served here.").into()),
             OperationType::Query | OperationType::Mutation => {}
         }
         let (planned, in_clear) = (prepared.planned_calls(), prepared.unmaskings() > 0);
-        self.app.admit(payer, &principal, &prepared)?;
-        let reading = App::reading(kind, wants_no_cache(self.headers));
-        let (calls, waiting) = (Arc::clone(&self.seen.calls), Arc::clone(&self.seen.waiting));
-        let asking = Asking { request_id: self.id.as_str(), deadline, reading, payer, place, calls, waiting };
+        self.app.admit(client_key, &principal, &prepared)?;
+        let reading = App::reading(kind, bypasses_cache(self.headers));
+        let (calls, waiting) = (Arc::clone(&self.stats.upstream_calls), Arc::clone(&self.stats.upstream_time));
+        let asking =
+            Asking { request_id: self.id.as_str(), deadline, reading, payer: client_key, place, calls, waiting };
         let session = Arc::new(self.app.session(&principal, asking));
-        let key = payer::key(self.app, &principal);
-        let reports = self.reports(&principal);
+        let key = client_key::key_digest(self.app, &principal);
+        let reports = self.includes_report(&principal);
         let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
-        let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| broken_in(kind))?;
+        let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| internal_error_in(kind))?;
         if let Some(key) = key {
-            self.note_key(key, &outcome).await;
+            self.update_verified_keys(key, &outcome).await;
         }
         let usage = session.usage();
-        self.notes.note(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared));
+        self.summary.update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared));
         let fresh_until = session
             .fresh_until()
             .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
@@ -233,25 +236,25 @@ impl Exchange<'_> {
             None => outcome,
         };
         if !reports {
-            return Ok(Answered { outcome, cache_control, age, in_clear });
+            return Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear });
         }
         let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
-        Ok(Answered { outcome: outcome.with_report(report), cache_control, age, in_clear })
+        Ok(Success { response: outcome.with_report(report), cache_control, stale_for: age, is_unmasked: in_clear })
     }
 
     /// Whether the answer is to say what was asked of the upstream. That tells whether somebody else has read the same
     /// customer lately: a caller has to be allowed to know.
-    fn reports(&self, principal: &Principal) -> bool {
+    fn includes_report(&self, principal: &Principal) -> bool {
         let limits = self.app.limits;
         let may = limits.upstream_report || principal.may_see_report;
         limits.report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
 
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
-    async fn note_key(&self, key: u128, outcome: &Outcome) {
+    async fn update_verified_keys(&self, key: u128, outcome: &Outcome) {
         if outcome.codes().contains(&Code::Unauthenticated) {
             self.app.accepted.refuse(key).await;
-        } else if self.seen.calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
+        } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
             self.app.accepted.accept(key).await;
         }
     }
@@ -260,35 +263,37 @@ impl Exchange<'_> {
     async fn principal(&self, deadline: Instant) -> Result<Principal, Failure> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
-            self.app.admit_refused(payer::address(self.app, self.peer.ip()))?;
+            self.app.admit_refused(client_key::of_address(self.app, self.peer.ip()))?;
         }
         principal
     }
 
     /// The body, decoded, up to its bound and the deadline.
-    async fn read(
+    async fn read_body(
         &self,
         body: &mut Body,
         coding: ContentCoding,
-        payer: Payer,
+        client_key: Payer,
         deadline: Instant,
     ) -> Result<Bytes, Failure> {
         let limit = self.app.limits.max_body_bytes;
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
-                too_large(limit)
+                payload_too_large(limit)
             } else {
-                bad("The request's body did not come whole.")
+                bad_request("The request's body did not come whole.")
             }
         };
         let mut body = Limited::new(body, limit);
         let mut read = BytesMut::new();
         // Room for what has come and not for what is announced: who sends slowly holds little.
-        let mut room = self.app.body(payer);
+        let mut room = self.app.body(client_key);
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {
-                return Err(bad("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT));
+                return Err(
+                    bad_request("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT)
+                );
             };
             match frame.map(|frame| frame.map_err(broken)) {
                 Some(frame) => {
@@ -301,32 +306,34 @@ impl Exchange<'_> {
         }
         content_coding::decode(coding, read.freeze(), limit, |more| room.reserve(more)).await.map_err(|error| {
             match error {
-                Undecodable::TooLarge => too_large(limit),
-                Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
-                Undecodable::Refused(failure) => failure,
+                DecodeError::TooLarge => payload_too_large(limit),
+                DecodeError::Malformed => {
+                    bad_request("The request's body is not coded as its `Content-Encoding` says.")
+                }
+                DecodeError::Rejected(failure) => failure,
             }
         })
     }
 }
 
 /// A body over its bound.
-fn too_large(limit: usize) -> Failure {
+fn payload_too_large(limit: usize) -> Failure {
     metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
     let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
     Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// What is told where running an operation broke: of a mutation, that it may have changed something before.
-fn broken_in(kind: OperationType) -> Failure {
-    Failure { outcome_is_unknown: kind == OperationType::Mutation, ..broken() }
+fn internal_error_in(kind: OperationType) -> Failure {
+    Failure { outcome_is_unknown: kind == OperationType::Mutation, ..internal_error() }
 }
 
-pub(super) fn bad(message: &'static str) -> Failure {
+pub(super) fn bad_request(message: &'static str) -> Failure {
     Failure::new(Code::BadRequest, message)
 }
 
-fn wrong_method(message: &'static str) -> Failure {
-    bad(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
+fn method_not_allowed(message: &'static str) -> Failure {
+    bad_request(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 const UNKNOWN_CODING: &str = "Send the body without `Content-Encoding`, or with one of `gzip` and `br`.";
@@ -334,7 +341,7 @@ const UNKNOWN_CODING: &str = "Send the body without `Content-Encoding`, or with 
 const MUTATION_BY_POST_ONLY: &str = "A mutation goes by POST.";
 
 /// The answer to a request that was not run.
-fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
+fn request_error_response(reason: &Refused, media: ResponseMediaType, id: &RequestId) -> Response {
     let code = reason.code();
     // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
     let about_the_document = matches!(
@@ -351,26 +358,26 @@ fn refused(reason: &Refused, media: Media, id: &RequestId) -> Response {
         Refused::Mistakes(_) => (None, None),
     };
     let status = match media {
-        Media::Json if about_the_document && status.is_none() => StatusCode::OK,
-        Media::Json | Media::GraphqlResponse => status.unwrap_or_else(|| code.status()),
+        ResponseMediaType::Json if about_the_document && status.is_none() => StatusCode::OK,
+        ResponseMediaType::Json | ResponseMediaType::GraphqlResponse => status.unwrap_or_else(|| code.status()),
     };
     let outcome = Outcome::refused(reason, id.as_str());
-    let mut response = answer::with_body(status, media.content_type(), outcome.into_json());
+    let mut response = response::with_body(status, media.content_type(), outcome.into_json());
     if let Some(failure) = failure {
-        response = with_failure_headers(response, failure);
+        response = with_error_headers(response, failure);
         if status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = if failure.message == MUTATION_BY_POST_ONLY { "POST" } else { "GET, POST, QUERY" };
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         if failure.message == UNKNOWN_CODING {
-            response.headers_mut().insert(header::ACCEPT_ENCODING, content_coding::TAKEN);
+            response.headers_mut().insert(header::ACCEPT_ENCODING, content_coding::ACCEPTED);
         }
     }
     response
 }
 
 /// Whether the caller wants nothing out of a cache (RFC 9111, sections 5.2.1.4 and 5.4).
-fn wants_no_cache(headers: &HeaderMap) -> bool {
+fn bypasses_cache(headers: &HeaderMap) -> bool {
     let says = |name: header::HeaderName| {
         let values = headers.get_all(name);
         values
@@ -396,7 +403,7 @@ mod tests {
     async fn what_ends_when_it_is_cut_is_cut() {
         let cut = CancellationToken::new();
         let (ended, ends) = tokio::sync::oneshot::channel();
-        let mut run = std::pin::pin!(until_cut(&cut, ends));
+        let mut run = std::pin::pin!(until_force_stop(&cut, ends));
         assert!(futures_util::poll!(run.as_mut()).is_pending());
         cut.cancel();
         ended.send(()).expect("it waits");
@@ -405,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_breaks_after_a_write_does_not_say_that_nothing_was_changed() {
-        assert!(broken_in(OperationType::Mutation).outcome_is_unknown);
-        assert!(!broken_in(OperationType::Query).outcome_is_unknown);
+        assert!(internal_error_in(OperationType::Mutation).outcome_is_unknown);
+        assert!(!internal_error_in(OperationType::Query).outcome_is_unknown);
     }
 }

@@ -11,8 +11,8 @@ use axum::response::Response;
 use http::{StatusCode, header};
 use tokio::time::Instant;
 
-use super::middleware::{Notes, RequestId};
-use super::{answer, body};
+use super::request_log::{RequestId, SharedSummary};
+use super::{body, response};
 use crate::app::App;
 use crate::error::{Code, Failure};
 use crate::telemetry::names;
@@ -21,17 +21,17 @@ use crate::telemetry::names;
 pub const MAX_HEADERS: usize = 100;
 
 /// Refuses a request whose head is over the limit.
-pub async fn check(
+pub async fn check_head(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
-    Extension(notes): Extension<Notes>,
+    Extension(notes): Extension<SharedSummary>,
     request: Request,
     next: Next,
 ) -> Response {
     let limit = app.limits.max_header_bytes;
     let message = if request.headers().len() > MAX_HEADERS {
         format!("The request has more than {MAX_HEADERS} headers.")
-    } else if size(&request) > limit {
+    } else if head_bytes(&request) > limit {
         format!("The request's address and headers are over the limit `max_header_bytes` of {limit}.")
     } else {
         return next.run(request).await;
@@ -39,15 +39,15 @@ pub async fn check(
     metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_header_bytes").increment(1);
     let failure =
         Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    notes.note(|summary| summary.codes = vec![failure.code]);
+    notes.update(|summary| summary.codes = vec![failure.code]);
     if !request.headers().contains_key(header::EXPECT) {
-        tokio::spawn(body::pass_over(request.into_body(), Instant::now() + app.limits.deadline));
+        tokio::spawn(body::drain(request.into_body(), Instant::now() + app.limits.deadline));
     }
-    answer::failure(&failure, &id)
+    response::error(&failure, &id)
 }
 
 /// The bytes of the address, and of each header's name and value with what stands between them in HTTP/1.1.
-fn size(request: &Request) -> usize {
+fn head_bytes(request: &Request) -> usize {
     let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     address + headers.sum::<usize>()

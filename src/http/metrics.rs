@@ -6,8 +6,8 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use super::answer;
-use super::middleware::RequestId;
+use super::request_log::RequestId;
+use super::response;
 use crate::app::App;
 use crate::error::{Code, Failure};
 
@@ -15,10 +15,10 @@ use crate::error::{Code, Failure};
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// `GET /metrics`.
-pub async fn show(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>) -> Response {
+pub async fn serve(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>) -> Response {
     let Some(metrics) = app.metrics.clone() else {
         let failure = Failure::new(Code::BadRequest, "This process records no metrics.");
-        return answer::failure(&failure.with_status(StatusCode::NOT_FOUND), &id);
+        return response::error(&failure.with_status(StatusCode::NOT_FOUND), &id);
     };
     app.observe().await;
     // It reads files of the process and writes some hundred kilobytes.
@@ -26,7 +26,7 @@ pub async fn show(State(app): State<Arc<App>>, Extension(id): Extension<RequestI
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(_panic) => {
             let failure = Failure::new(Code::InternalServerError, "The metrics could not be written.");
-            answer::failure(&failure, &id)
+            response::error(&failure, &id)
         }
     }
 }

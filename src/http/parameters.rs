@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::body;
-use super::graphql::bad;
+use super::graphql::bad_request;
 use crate::error::Failure;
 use crate::operation::trusted::Named;
 use crate::operation::{OnError, Operation};
@@ -17,33 +17,33 @@ pub fn from_query(query: &str) -> Result<Operation, Failure> {
             "query" | "documentId" | "operationName" | "onError" => Json::String(value.into_owned()),
             "variables" | "extensions" if value.is_empty() => Json::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
-                .map_err(|_| bad("The parameters `variables` and `extensions` must be JSON objects."))?,
+                .map_err(|_| bad_request("The parameters `variables` and `extensions` must be JSON objects."))?,
             _ => continue,
         };
         if parameters.insert(name.into_owned(), value).is_some() {
-            return Err(bad("A parameter was given twice."));
+            return Err(bad_request("A parameter was given twice."));
         }
     }
-    from_parameters(parameters)
+    parse_parameters(parameters)
 }
 
 /// The operation in a POST's or a QUERY's body.
 pub fn from_body(body: &[u8]) -> Result<Operation, Failure> {
     // RFC 8259, section 8.1, lets a reader pass over a byte order mark, which some programs put in front.
     match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
-        Ok(body::Body::Object(parameters)) => from_parameters(parameters),
-        Ok(body::Body::Twice) => Err(bad("A parameter was given twice.")),
-        Ok(body::Body::Batch) => Err(bad("Batches are not taken: send one operation in each request.")),
-        Ok(body::Body::Other) => Err(bad("The body must be a JSON object with `query`.")),
-        Err(_) => Err(bad("The body is not JSON.")),
+        Ok(body::JsonBody::Object(parameters)) => parse_parameters(parameters),
+        Ok(body::JsonBody::DuplicateMember) => Err(bad_request("A parameter was given twice.")),
+        Ok(body::JsonBody::Batch) => Err(bad_request("Batches are not taken: send one operation in each request.")),
+        Ok(body::JsonBody::Other) => Err(bad_request("The body must be a JSON object with `query`.")),
+        Err(_) => Err(bad_request("The body is not JSON.")),
     }
 }
 
-fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failure> {
+fn parse_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failure> {
     let mut text = |name: &str, wrong: &'static str| match parameters.remove(name) {
         Some(Json::String(text)) => Ok(Some(text)),
         Some(Json::Null) | None => Ok(None),
-        Some(_) => Err(bad(wrong)),
+        Some(_) => Err(bad_request(wrong)),
     };
     let document = text("query", "The parameter `query` must be a string.")?;
     // By every method an empty name counts as one that is not given.
@@ -52,18 +52,18 @@ fn from_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failu
     let name = text("operationName", "The parameter `operationName` must be a string.")?.filter(is_given);
     const ON_ERROR: &str = "The parameter `onError` must be \"NULL\", \"PROPAGATE\" or \"HALT\".";
     let on_error = match text("onError", ON_ERROR)?.filter(is_given) {
-        Some(name) => Some(OnError::named(&name).ok_or_else(|| bad(ON_ERROR))?),
+        Some(name) => Some(OnError::named(&name).ok_or_else(|| bad_request(ON_ERROR))?),
         None => None,
     };
     let variables = match parameters.remove("variables") {
         Some(Json::Object(variables)) => variables,
         Some(Json::Null) | None => Map::new(),
-        Some(_) => return Err(bad("The parameter `variables` must be an object.")),
+        Some(_) => return Err(bad_request("The parameter `variables` must be an object.")),
     };
     let sha256 = match parameters.remove("extensions") {
         Some(Json::Object(mut extensions)) => extensions.remove("persistedQuery").and_then(|query| sha256_of(&query)),
         Some(Json::Null) | None => None,
-        Some(_) => return Err(bad("The parameter `extensions` must be an object.")),
+        Some(_) => return Err(bad_request("The parameter `extensions` must be an object.")),
     };
     Ok(Operation { document: Named { text: document, id, sha256 }, name, variables, on_error })
 }

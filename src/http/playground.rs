@@ -15,20 +15,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mime::Mime;
 use uuid::Uuid;
 
-use super::answer;
-use super::middleware::RequestId;
-use super::router::unknown_route;
+use super::request_log::RequestId;
+use super::response;
+use super::router::not_found;
 use crate::app::Playground;
 use crate::error::{Code, Failure};
-use bundle::{Bundle, File};
+use bundle::{Bundle, BundleFile};
 
-pub use bundle::Encoding;
+pub use bundle::ResponseCoding;
 
 /// Where the page is.
 pub const PATH: &str = "/graphiql";
 
 /// What its routes share.
-struct Page {
+struct PlaygroundPage {
     /// The document, filled in but for its nonce.
     html: String,
     bundle: Bundle,
@@ -40,9 +40,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>(playground: &Playground) -> Rout
     let upstream = if playground.real_upstream { "real" } else { "sandbox" };
     let html = bundle.html().replace("{{upstream}}", upstream).replace("{{callers}}", &playground.callers.to_string());
     Router::new()
-        .route(PATH, get(page))
-        .route(&format!("{PATH}/{{*name}}"), get(file))
-        .with_state(Arc::new(Page { html, bundle }))
+        .route(PATH, get(serve_page))
+        .route(&format!("{PATH}/{{*name}}"), get(serve_file))
+        .with_state(Arc::new(PlaygroundPage { html, bundle }))
 }
 
 /// Whether the caller names HTML among what it takes, as browsers do.
@@ -55,10 +55,10 @@ pub fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 /// The page, with a nonce of its own for the styles that scripts make.
-async fn page(State(page): State<Arc<Page>>) -> Response {
+async fn serve_page(State(page): State<Arc<PlaygroundPage>>) -> Response {
     let nonce = Uuid::new_v4().simple().to_string();
     let html = page.html.replace("{{nonce}}", &nonce);
-    let Ok(policy) = HeaderValue::from_str(&policy(&nonce)) else {
+    let Ok(policy) = HeaderValue::from_str(&content_security_policy(&nonce)) else {
         tracing::error!("the playground's policy is no header");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -78,7 +78,7 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 ///
 /// Style elements need the nonce. Style attributes are let in, since the editor writes its lines as markup that has them;
 /// they select nothing, and could load nothing from elsewhere. `data:` is for the small pictures in its style sheets.
-fn policy(nonce: &str) -> String {
+fn content_security_policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; font-src 'self'; \
          img-src 'self' data:; style-src 'self' 'nonce-{nonce}'; style-src-attr 'unsafe-inline'; \
@@ -87,51 +87,56 @@ fn policy(nonce: &str) -> String {
 }
 
 /// What a script may do that runs as a worker: load its other parts.
-const POLICY_OF_FILES: HeaderValue =
+const FILE_CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; script-src 'self'; frame-ancestors 'none'");
 
 /// A file of the page.
-async fn file(
-    State(page): State<Arc<Page>>,
+async fn serve_file(
+    State(page): State<Arc<PlaygroundPage>>,
     Extension(id): Extension<RequestId>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(file) = page.bundle.file(&name) else { return unknown_route(Extension(id)).await };
-    let encoding = Encoding::accepted(&headers);
+    let Some(file) = page.bundle.file(&name) else { return not_found(Extension(id)).await };
+    let encoding = ResponseCoding::negotiate(&headers);
     // Names in there hold a hash of the content.
     let lifetime = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let about = [
         (header::CACHE_CONTROL, HeaderValue::from_static(lifetime)),
-        (header::CONTENT_SECURITY_POLICY, POLICY_OF_FILES),
-        (header::ETAG, file.tag.clone()),
+        (header::CONTENT_SECURITY_POLICY, FILE_CONTENT_SECURITY_POLICY),
+        (header::ETAG, file.etag.clone()),
         (header::VARY, HeaderValue::from_static("accept-encoding")),
     ];
-    if is_known(&headers, &file.tag) {
+    if matches_etag(&headers, &file.etag) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
-    let Some((body, encoding)) = encoded(&page, &name, file, encoding).await else {
+    let Some((body, encoding)) = encode_file(&page, &name, file, encoding).await else {
         tracing::error!(file = name, "a file of the playground cannot be unpacked");
-        return answer::failure(&Failure::new(Code::InternalServerError, "The file cannot be unpacked."), &id);
+        return response::error(&Failure::new(Code::InternalServerError, "The file cannot be unpacked."), &id);
     };
     let mut response = (about, [(header::CONTENT_TYPE, file.media_type.clone())], body).into_response();
-    if let Some(coding) = encoding.coding() {
+    if let Some(coding) = encoding.header_value() {
         response.headers_mut().insert(header::CONTENT_ENCODING, coding);
     }
     response
 }
 
 /// The file in an encoding. Unpacking takes time, once for each file: it is done where it holds nobody up.
-async fn encoded(page: &Arc<Page>, name: &str, file: &File, encoding: Encoding) -> Option<(Bytes, Encoding)> {
-    if let Some(ready) = file.ready(encoding) {
+async fn encode_file(
+    page: &Arc<PlaygroundPage>,
+    name: &str,
+    file: &BundleFile,
+    encoding: ResponseCoding,
+) -> Option<(Bytes, ResponseCoding)> {
+    if let Some(ready) = file.encoded_if_ready(encoding) {
         return Some(ready);
     }
     let (page, name) = (Arc::clone(page), name.to_owned());
-    tokio::task::spawn_blocking(move || page.bundle.file(&name)?.made(encoding)).await.ok()?
+    tokio::task::spawn_blocking(move || page.bundle.file(&name)?.encoded(encoding)).await.ok()?
 }
 
 /// Whether the caller has the file already (RFC 9110, section 13.1.2). The tags are weak, and compared weakly.
-fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+fn matches_etag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let tag = tag.to_str().map(opaque).unwrap_or_default();

@@ -20,7 +20,7 @@ struct Embedded;
 /// The page and its files, by their names below `/graphiql/`.
 pub struct Bundle {
     html: String,
-    files: BTreeMap<String, File>,
+    files: BTreeMap<String, BundleFile>,
 }
 
 impl Bundle {
@@ -34,7 +34,7 @@ impl Bundle {
                 "sources.sha256" => {}
                 _ => {
                     let (name, packed) = name.strip_suffix(".br").map_or((&*name, false), |name| (name, true));
-                    bundle.files.insert(name.to_owned(), File::new(name, file, packed));
+                    bundle.files.insert(name.to_owned(), BundleFile::new(name, file, packed));
                 }
             }
         }
@@ -47,25 +47,25 @@ impl Bundle {
     }
 
     /// A file.
-    pub fn file(&self, name: &str) -> Option<&File> {
+    pub fn file(&self, name: &str) -> Option<&BundleFile> {
         self.files.get(name)
     }
 }
 
 /// A file of the page.
-pub struct File {
+pub struct BundleFile {
     pub media_type: HeaderValue,
     /// Weak, since it is the same in every encoding.
-    pub tag: HeaderValue,
+    pub etag: HeaderValue,
     bytes: Bytes,
     /// Whether `bytes` are compressed by brotli; else they are the file itself, and small as they are.
-    packed: bool,
+    is_brotli: bool,
     /// `None` within: it could not be made.
     plain: OnceLock<Option<Bytes>>,
     gzip: OnceLock<Option<Bytes>>,
 }
 
-impl File {
+impl BundleFile {
     fn new(name: &str, file: EmbeddedFile, packed: bool) -> Self {
         let digest: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let bytes = match file.data {
@@ -74,41 +74,41 @@ impl File {
         };
         Self {
             media_type: media_type(name),
-            tag: HeaderValue::from_str(&format!("W/\"{digest}\"")).unwrap_or(HeaderValue::from_static("W/\"\"")),
+            etag: HeaderValue::from_str(&format!("W/\"{digest}\"")).unwrap_or(HeaderValue::from_static("W/\"\"")),
             bytes,
-            packed,
+            is_brotli: packed,
             plain: OnceLock::new(),
             gzip: OnceLock::new(),
         }
     }
 
     /// The file as the caller takes it, where nothing is left to be done for that.
-    pub fn ready(&self, encoding: Encoding) -> Option<(Bytes, Encoding)> {
-        match (self.packed, encoding) {
-            (false, _) => Some((self.bytes.clone(), Encoding::Identity)),
-            (true, Encoding::Brotli) => Some((self.bytes.clone(), encoding)),
-            (true, Encoding::Gzip) => Some((self.gzip.get()?.clone()?, encoding)),
-            (true, Encoding::Identity) => Some((self.plain.get()?.clone()?, encoding)),
+    pub fn encoded_if_ready(&self, encoding: ResponseCoding) -> Option<(Bytes, ResponseCoding)> {
+        match (self.is_brotli, encoding) {
+            (false, _) => Some((self.bytes.clone(), ResponseCoding::Identity)),
+            (true, ResponseCoding::Brotli) => Some((self.bytes.clone(), encoding)),
+            (true, ResponseCoding::Gzip) => Some((self.gzip.get()?.clone()?, encoding)),
+            (true, ResponseCoding::Identity) => Some((self.plain.get()?.clone()?, encoding)),
         }
     }
 
     /// The same, after the work that it takes.
-    pub fn made(&self, encoding: Encoding) -> Option<(Bytes, Encoding)> {
-        let plain = self.plain.get_or_init(|| unpacked(&self.bytes)).as_ref()?;
-        if encoding == Encoding::Gzip {
-            self.gzip.get_or_init(|| gzipped(plain));
+    pub fn encoded(&self, encoding: ResponseCoding) -> Option<(Bytes, ResponseCoding)> {
+        let plain = self.plain.get_or_init(|| decompress(&self.bytes)).as_ref()?;
+        if encoding == ResponseCoding::Gzip {
+            self.gzip.get_or_init(|| compress(plain));
         }
-        self.ready(encoding)
+        self.encoded_if_ready(encoding)
     }
 }
 
-fn unpacked(bytes: &[u8]) -> Option<Bytes> {
+fn decompress(bytes: &[u8]) -> Option<Bytes> {
     let mut plain = Vec::new();
     Decompressor::new(bytes, 4096).read_to_end(&mut plain).ok()?;
     Some(Bytes::from(plain))
 }
 
-fn gzipped(plain: &[u8]) -> Option<Bytes> {
+fn compress(plain: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(plain).ok()?;
     encoder.finish().ok().map(Bytes::from)
@@ -128,15 +128,15 @@ fn media_type(name: &str) -> HeaderValue {
 
 /// How a file is compressed on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Encoding {
+pub enum ResponseCoding {
     Brotli,
     Gzip,
     Identity,
 }
 
-impl Encoding {
+impl ResponseCoding {
     /// The smallest that the caller takes, by its `Accept-Encoding` (RFC 9110, section 12.5.3).
-    pub fn accepted(headers: &HeaderMap) -> Self {
+    pub fn negotiate(headers: &HeaderMap) -> Self {
         let accepted: Vec<(String, bool)> = headers
             .get_all(header::ACCEPT_ENCODING)
             .iter()
@@ -160,7 +160,7 @@ impl Encoding {
     }
 
     /// As `Content-Encoding` names it.
-    pub fn coding(self) -> Option<HeaderValue> {
+    pub fn header_value(self) -> Option<HeaderValue> {
         match self {
             Self::Brotli => Some(HeaderValue::from_static("br")),
             Self::Gzip => Some(HeaderValue::from_static("gzip")),
@@ -176,19 +176,19 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("", Encoding::Identity)]
-    #[case("identity", Encoding::Identity)]
-    #[case("gzip, deflate, br, zstd", Encoding::Brotli)]
-    #[case("GZIP, deflate", Encoding::Gzip)]
-    #[case("br;q=0, gzip", Encoding::Gzip)]
-    #[case("br; q=0.000, *", Encoding::Gzip)]
-    #[case("gzip;q=0.1, br;q=0.01", Encoding::Brotli)]
-    #[case("*", Encoding::Brotli)]
-    #[case("*;q=0", Encoding::Identity)]
-    #[case("brotli, xgzip", Encoding::Identity)]
-    fn a_caller_gets_the_smallest_that_it_takes(#[case] accept: &'static str, #[case] encoding: Encoding) {
+    #[case("", ResponseCoding::Identity)]
+    #[case("identity", ResponseCoding::Identity)]
+    #[case("gzip, deflate, br, zstd", ResponseCoding::Brotli)]
+    #[case("GZIP, deflate", ResponseCoding::Gzip)]
+    #[case("br;q=0, gzip", ResponseCoding::Gzip)]
+    #[case("br; q=0.000, *", ResponseCoding::Gzip)]
+    #[case("gzip;q=0.1, br;q=0.01", ResponseCoding::Brotli)]
+    #[case("*", ResponseCoding::Brotli)]
+    #[case("*;q=0", ResponseCoding::Identity)]
+    #[case("brotli, xgzip", ResponseCoding::Identity)]
+    fn a_caller_gets_the_smallest_that_it_takes(#[case] accept: &'static str, #[case] encoding: ResponseCoding) {
         let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
-        assert_eq!(Encoding::accepted(&headers), encoding);
+        assert_eq!(ResponseCoding::negotiate(&headers), encoding);
     }
 
     #[test]
@@ -197,8 +197,11 @@ mod tests {
         assert!(bundle.html().contains("{{nonce}}") && bundle.files.len() > 10);
         for (name, file) in &bundle.files {
             assert_ne!(file.media_type, "application/octet-stream", "{name}");
-            for encoding in [Encoding::Brotli, Encoding::Gzip, Encoding::Identity] {
-                assert!(file.ready(encoding).or_else(|| file.made(encoding)).is_some(), "{name} {encoding:?}");
+            for encoding in [ResponseCoding::Brotli, ResponseCoding::Gzip, ResponseCoding::Identity] {
+                assert!(
+                    file.encoded_if_ready(encoding).or_else(|| file.encoded(encoding)).is_some(),
+                    "{name} {encoding:?}"
+                );
             }
         }
     }

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::middleware::RequestId;
+use super::request_log::RequestId;
 use crate::error::Failure;
 use crate::operation::Outcome;
 
@@ -30,15 +30,15 @@ pub fn with_body(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> 
 }
 
 /// A failure with its status, in GraphQL's shape of errors.
-pub fn failure(failure: &Failure, id: &RequestId) -> Response {
+pub fn error(failure: &Failure, id: &RequestId) -> Response {
     let outcome = Outcome::refused(&failure.clone().into(), id.as_str());
     let mut response = with_body(failure.http_status(), JSON, outcome.into_json());
     response.extensions_mut().insert(id.clone());
-    with_failure_headers(response, failure)
+    with_error_headers(response, failure)
 }
 
 /// The headers that belong to a failure: what to wait, how to authenticate.
-pub fn with_failure_headers(mut response: Response, failure: &Failure) -> Response {
+pub fn with_error_headers(mut response: Response, failure: &Failure) -> Response {
     if let Some(seconds) = failure.retry_after_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }

@@ -6,14 +6,14 @@ use mime::Mime;
 /// The two media types of a GraphQL answer. They differ in statuses: under the newer one a status says what happened,
 /// under plain JSON an answer that is well-formed is a 200.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Media {
+pub enum ResponseMediaType {
     /// `application/graphql-response+json`
     GraphqlResponse,
     /// `application/json`
     Json,
 }
 
-impl Media {
+impl ResponseMediaType {
     /// The header's value.
     pub fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
@@ -24,7 +24,7 @@ impl Media {
 
     /// What the caller likes best; `None` where it takes neither. A caller that does not say, or takes anything, gets
     /// plain JSON: it may be older than the newer type.
-    pub fn accepted(headers: &HeaderMap) -> Option<Self> {
+    pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let accept: Vec<&str> =
             headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         let ranges: Vec<Mime> =
@@ -32,15 +32,15 @@ impl Media {
         if accept.iter().all(|value| value.trim().is_empty()) {
             return Some(Self::Json);
         }
-        let newer = Liking::of(&ranges, "graphql-response", Some("json"));
-        let plain = Liking::of(&ranges, "json", None);
+        let newer = Preference::for_subtype(&ranges, "graphql-response", Some("json"));
+        let plain = Preference::for_subtype(&ranges, "json", None);
         match (newer.quality > 0, plain.quality > 0) {
             (false, false) => None,
             (true, false) => Some(Self::GraphqlResponse),
             (false, true) => Some(Self::Json),
             // Named by its own name, the newer type wins a tie.
             (true, true) => {
-                let newer_wins = newer.exact && newer.quality >= plain.quality || newer.quality > plain.quality;
+                let newer_wins = newer.is_exact && newer.quality >= plain.quality || newer.quality > plain.quality;
                 Some(if newer_wins { Self::GraphqlResponse } else { Self::Json })
             }
         }
@@ -48,15 +48,15 @@ impl Media {
 }
 
 /// How much a caller likes a media type.
-struct Liking {
+struct Preference {
     /// In thousandths.
     quality: u16,
-    exact: bool,
+    is_exact: bool,
 }
 
-impl Liking {
+impl Preference {
     /// By the most specific range that fits (RFC 9110, section 12.5.1).
-    fn of(ranges: &[Mime], subtype: &str, suffix: Option<&str>) -> Self {
+    fn for_subtype(ranges: &[Mime], subtype: &str, suffix: Option<&str>) -> Self {
         let specificity = |range: &Mime| {
             let exact_suffix = range.suffix().map(|suffix| suffix.as_str()) == suffix;
             if range.type_() == mime::APPLICATION && range.subtype() == subtype && exact_suffix {
@@ -71,8 +71,8 @@ impl Liking {
         };
         let best = ranges.iter().filter_map(|range| Some((specificity(range)?, range))).max_by_key(|(rank, _)| *rank);
         match best {
-            None => Self { quality: 0, exact: false },
-            Some((rank, range)) => Self { quality: quality(range), exact: rank == 2 },
+            None => Self { quality: 0, is_exact: false },
+            Some((rank, range)) => Self { quality: quality(range), is_exact: rank == 2 },
         }
     }
 }
@@ -105,24 +105,27 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("", Some(Media::Json))]
-    #[case("*/*", Some(Media::Json))]
-    #[case("application/*", Some(Media::Json))]
-    #[case("application/json", Some(Media::Json))]
-    #[case("application/graphql-response+json", Some(Media::GraphqlResponse))]
+    #[case("", Some(ResponseMediaType::Json))]
+    #[case("*/*", Some(ResponseMediaType::Json))]
+    #[case("application/*", Some(ResponseMediaType::Json))]
+    #[case("application/json", Some(ResponseMediaType::Json))]
+    #[case("application/graphql-response+json", Some(ResponseMediaType::GraphqlResponse))]
     #[case(
         "application/graphql-response+json; charset=utf-8, application/json; charset=utf-8",
-        Some(Media::GraphqlResponse)
+        Some(ResponseMediaType::GraphqlResponse)
     )]
-    #[case("application/json, application/graphql-response+json", Some(Media::GraphqlResponse))]
-    #[case("application/graphql-response+json;q=0.5, application/json", Some(Media::Json))]
-    #[case("application/graphql-response+json, application/json;q=0.9, */*;q=0.1", Some(Media::GraphqlResponse))]
-    #[case("application/json;q=0, */*", Some(Media::GraphqlResponse))]
+    #[case("application/json, application/graphql-response+json", Some(ResponseMediaType::GraphqlResponse))]
+    #[case("application/graphql-response+json;q=0.5, application/json", Some(ResponseMediaType::Json))]
+    #[case(
+        "application/graphql-response+json, application/json;q=0.9, */*;q=0.1",
+        Some(ResponseMediaType::GraphqlResponse)
+    )]
+    #[case("application/json;q=0, */*", Some(ResponseMediaType::GraphqlResponse))]
     #[case("text/html", None)]
     #[case("text/html, */*;q=0", None)]
-    fn the_caller_gets_what_it_likes_best(#[case] accept: &'static str, #[case] media: Option<Media>) {
+    fn the_caller_gets_what_it_likes_best(#[case] accept: &'static str, #[case] media: Option<ResponseMediaType>) {
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-        assert_eq!(Media::accepted(&headers), media);
+        assert_eq!(ResponseMediaType::negotiate(&headers), media);
     }
 
     #[rstest]

@@ -8,7 +8,7 @@ use http::HeaderValue;
 
 /// Where the time went.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Timing {
+pub struct ServerTiming {
     /// From the request's head to its answer.
     pub total: Duration,
     /// Until it was clear what is to be run.
@@ -20,7 +20,7 @@ pub struct Timing {
     pub shared_calls: u64,
 }
 
-impl Timing {
+impl ServerTiming {
     /// The header's value.
     pub fn header(&self) -> Option<HeaderValue> {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn parts_that_took_no_time_are_left_out() {
         let total = Duration::from_micros(12_340);
-        let mut timing = Timing { total, prepare: Some(Duration::from_micros(250)), ..Timing::default() };
+        let mut timing = ServerTiming { total, prepare: Some(Duration::from_micros(250)), ..ServerTiming::default() };
         assert_eq!(timing.header().as_ref().map(HeaderValue::as_bytes), Some(&b"total;dur=12.3, prepare;dur=0.2"[..]));
         (timing.upstream, timing.upstream_calls) = (Duration::from_millis(9), 1);
         (timing.cache_hits, timing.shared_calls, timing.prepare) = (4, 2, None);

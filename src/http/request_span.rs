@@ -7,14 +7,14 @@ use http::StatusCode;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use super::middleware::{RequestId, Summary, unanswered};
+use super::request_log::{RequestId, RequestSummary, unanswered_outcome};
 use crate::app::App;
 use crate::error::Verdict;
 use crate::telemetry::traces;
 use crate::telemetry::waiting::Waiting;
 
 /// The span of a request: what the log's line holds, and nothing of the document.
-pub fn span(id: &RequestId) -> Span {
+pub fn start(id: &RequestId) -> Span {
     info_span!(
         "graphql request",
         otel.name = "graphql",
@@ -35,41 +35,41 @@ pub fn span(id: &RequestId) -> Span {
 }
 
 /// The span of a request that is not answered yet. Where it never is, it says why.
-pub struct Unanswered<'a> {
+pub struct SpanGuard<'a> {
     app: &'a App,
     span: &'a Span,
-    told: bool,
+    is_finished: bool,
 }
 
-impl<'a> Unanswered<'a> {
+impl<'a> SpanGuard<'a> {
     /// Of a span that has just begun.
     pub fn new(app: &'a App, span: &'a Span) -> Self {
-        Self { app, span, told: false }
+        Self { app, span, is_finished: false }
     }
 
     /// Says on the span how the request ended.
-    pub fn tell(mut self, summary: &Summary, status: StatusCode) {
-        self.told = true;
-        tell(self.span, summary, status);
+    pub fn finish(mut self, summary: &RequestSummary, status: StatusCode) {
+        self.is_finished = true;
+        record_outcome(self.span, summary, status);
     }
 }
 
-impl Drop for Unanswered<'_> {
+impl Drop for SpanGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.span.record("outcome", Verdict::Failed.name());
             self.span.record("otel.status_code", "ERROR");
-        } else if !self.told {
-            self.span.record("outcome", unanswered(self.app));
+        } else if !self.is_finished {
+            self.span.record("outcome", unanswered_outcome(self.app));
         }
     }
 }
 
-fn tell(span: &Span, summary: &Summary, status: StatusCode) {
+fn record_outcome(span: &Span, summary: &RequestSummary, status: StatusCode) {
     if span.is_disabled() {
         return;
     }
-    let (label, verdict) = (summary.label.as_ref(), summary.verdict());
+    let (label, verdict) = (summary.operation.as_ref(), summary.outcome());
     let codes: Vec<&str> = summary.codes.iter().map(|code| code.name()).collect();
     // Spans are found by their names, which have to be few: an operation's own only where the team wrote it.
     if let Some(kind) = summary.kind {
@@ -95,10 +95,10 @@ fn tell(span: &Span, summary: &Summary, status: StatusCode) {
 
 /// What is seen of an exchange while it runs, also where it fails.
 #[derive(Default)]
-pub struct Seen {
+pub struct RequestStats {
     /// Calls that were made for it, and for how long it waited for them.
-    pub calls: Arc<AtomicU64>,
-    pub waiting: Arc<Waiting>,
+    pub upstream_calls: Arc<AtomicU64>,
+    pub upstream_time: Arc<Waiting>,
     /// When it was clear what is to be run.
-    pub prepared: OnceLock<std::time::Instant>,
+    pub prepared_at: OnceLock<std::time::Instant>,
 }

@@ -8,27 +8,27 @@ use crate::app::App;
 use crate::auth::{Credential, Principal};
 use crate::operation::rate_limit::Payer;
 
-/// The payer of a known caller's request. A key counts once the upstream has taken it: until then anybody can have made
+/// The client_key of a known caller's request. A key counts once the upstream has taken it: until then anybody can have made
 /// it up, and would have a rate of its own with each.
-pub fn of(app: &App, principal: &Principal, address: IpAddr) -> Payer {
+pub fn of_principal(app: &App, principal: &Principal, address: IpAddr) -> Payer {
     let digests = &app.services.cache.digest;
     match (&principal.credential, &principal.subject) {
         (Credential::Callers(_), _) => {
-            let key = key(app, principal).filter(|key| app.accepted.has(*key));
-            key.map_or_else(|| self::address(app, address), Payer::known)
+            let key = key_digest(app, principal).filter(|key| app.accepted.has(*key));
+            key.map_or_else(|| self::of_address(app, address), Payer::known)
         }
         (Credential::Gateways(_), Some(subject)) => Payer::known(digests.digest(["subject", subject])),
-        (Credential::Gateways(_), None) => self::address(app, address),
+        (Credential::Gateways(_), None) => self::of_address(app, address),
     }
 }
 
-/// The address as a payer.
-pub fn address(app: &App, address: IpAddr) -> Payer {
-    Payer::unknown(app.services.cache.digest.digest(["address", &network(address).to_string()]))
+/// The address as a client_key.
+pub fn of_address(app: &App, address: IpAddr) -> Payer {
+    Payer::unknown(app.services.cache.digest.digest(["address", &client_network(address).to_string()]))
 }
 
 /// The digest of the key that a caller brought.
-pub fn key(app: &App, principal: &Principal) -> Option<u128> {
+pub fn key_digest(app: &App, principal: &Principal) -> Option<u128> {
     match &principal.credential {
         Credential::Callers(key) => Some(app.services.cache.digest.digest(["key", key.expose_secret()])),
         Credential::Gateways(_) => None,
@@ -36,7 +36,7 @@ pub fn key(app: &App, principal: &Principal) -> Option<u128> {
 }
 
 /// What one caller has of addresses: one of IPv4; of IPv6 the 64 bits behind which it can make up the rest as it likes.
-fn network(address: IpAddr) -> IpAddr {
+fn client_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -59,6 +59,6 @@ mod tests {
     #[case("::1", "::")]
     fn addresses_of_one_network_are_one_payer(#[case] address: &str, #[case] counted: &str) {
         let read = |text: &str| text.parse::<IpAddr>().expect("an address");
-        assert_eq!(network(read(address)), read(counted));
+        assert_eq!(client_network(read(address)), read(counted));
     }
 }

@@ -17,9 +17,9 @@ use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use super::answer;
-use super::middleware::RequestId;
-use super::patience;
+use super::request_log::RequestId;
+use super::request_timeout;
+use super::response;
 use crate::auth::Origins;
 use crate::error::{Code, Failure};
 
@@ -33,7 +33,7 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "content-type",
     "gateway-report-upstream",
     "pragma",
-    patience::REQUEST_TIMEOUT,
+    request_timeout::REQUEST_TIMEOUT,
     "straddle-account-id",
     // Apollo's clients.
     "apollo-require-preflight",
@@ -76,9 +76,9 @@ impl CrossOrigin {
     }
 
     /// Why a preflight cannot pass.
-    fn refuses_preflight(&self, headers: &HeaderMap) -> Option<Failure> {
+    fn preflight_error(&self, headers: &HeaderMap) -> Option<Failure> {
         if !self.allows_origin(headers) {
-            return Some(foreign());
+            return Some(cross_site_rejected());
         }
         let asked = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
         let asked = asked.filter_map(|names| names.to_str().ok()).flat_map(|names| names.split(',')).map(str::trim);
@@ -92,8 +92,8 @@ impl CrossOrigin {
 }
 
 /// Routes with what protects browsers around them.
-pub fn protected(routes: Router, allowed: CrossOrigin) -> Router {
-    let refuse = CsrfLayer::new().with_rejection_response(|_: ProtectionError| refusal(&foreign()));
+pub fn with_cross_origin_rules(routes: Router, allowed: CrossOrigin) -> Router {
+    let refuse = CsrfLayer::new().with_rejection_response(|_: ProtectionError| error_response(&cross_site_rejected()));
     let routes = routes.layer(refuse);
     let (origins, headers) = (Arc::clone(&allowed.origins), allowed.headers.to_vec());
     let cors = CorsLayer::new()
@@ -108,14 +108,14 @@ pub fn protected(routes: Router, allowed: CrossOrigin) -> Router {
             HeaderName::from_static("server-timing"),
         ])
         .max_age(Duration::from_secs(600));
-    let routes = routes.layer(from_fn_with_state(allowed.clone(), welcome));
+    let routes = routes.layer(from_fn_with_state(allowed.clone(), mark_allowed_origin));
     let bare = routes.clone();
     let routes = if allowed.origins.is_empty() { routes } else { routes.layer(cors) };
     routes.layer(from_fn_with_state((allowed, bare), check_options))
 }
 
 /// A page of a listed origin counts as one of our own, for the layer that refuses all others.
-async fn welcome(State(allowed): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
+async fn mark_allowed_origin(State(allowed): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
     if allowed.allows_origin(request.headers()) {
         request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
     }
@@ -132,24 +132,24 @@ async fn check_options(State((allowed, bare)): State<(CrossOrigin, Router)>, req
         let Ok(answered) = bare.oneshot(request).await;
         return answered;
     }
-    match allowed.refuses_preflight(request.headers()) {
-        Some(failure) => refusal(&failure),
+    match allowed.preflight_error(request.headers()) {
+        Some(failure) => error_response(&failure),
         None => next.run(request).await,
     }
 }
 
 /// What a request of another site is told.
-pub fn foreign() -> Failure {
+pub fn cross_site_rejected() -> Failure {
     let message = "Requests from another site are refused: list its origin in `http.allowed_origins`.";
     Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN)
 }
 
-fn refusal(failure: &Failure) -> Response<Body> {
-    answer::failure(failure, &RequestId::new())
+fn error_response(failure: &Failure) -> Response<Body> {
+    response::error(failure, &RequestId::new())
 }
 
 /// Headers that every answer has: it is not sniffed, framed, or told to the next site.
-pub async fn headers(request: Request, next: Next) -> Response {
+pub async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [

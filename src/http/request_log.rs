@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use tracing::info;
 use uuid::Uuid;
 
-use super::answer;
+use super::response;
 use crate::app::App;
 use crate::error::{Code, Failure, Verdict};
 use crate::operation::Label;
@@ -43,29 +43,29 @@ impl RequestId {
 /// What is known of a request so far, for the log's line and the metrics: also where its caller hangs up before it is
 /// answered, or handling it breaks. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Mutex<Summary>>);
+pub struct SharedSummary(Arc<Mutex<RequestSummary>>);
 
-impl Notes {
+impl SharedSummary {
     /// Notes something.
-    pub fn note(&self, something: impl FnOnce(&mut Summary)) {
+    pub fn update(&self, something: impl FnOnce(&mut RequestSummary)) {
         something(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// What was noted so far.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> RequestSummary {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// What a handler knows of its request that belongs into the log's line and the metrics.
 #[derive(Clone, Debug, Default)]
-pub struct Summary {
+pub struct RequestSummary {
     /// Whether it is GraphQL: of anything else the metrics know nothing.
     pub is_graphql: bool,
     /// `query`, `mutation` or `subscription`; none where that is not known.
     pub kind: Option<&'static str>,
     /// What the operation is called, once it is known which one it is.
-    pub label: Option<Label>,
+    pub operation: Option<Label>,
     /// A digest of who asks.
     pub caller: Option<String>,
     /// The codes of the answer's errors.
@@ -80,19 +80,19 @@ pub struct Summary {
     pub trace_id: Option<Cow<'static, str>>,
 }
 
-impl Summary {
+impl RequestSummary {
     /// Whose doing it is that the request was not served in full.
-    pub fn verdict(&self) -> Verdict {
+    pub fn outcome(&self) -> Verdict {
         self.codes.iter().map(|code| code.verdict()).max().unwrap_or_default()
     }
 
     /// Tells the metrics of a GraphQL request.
-    fn observe(&self, names: &BoundedNames, outcome: &'static str, took: Duration) {
+    fn record_metrics(&self, names: &BoundedNames, outcome: &'static str, took: Duration) {
         if !self.is_graphql {
             return;
         }
         let kind = self.kind.unwrap_or("unknown");
-        let name = self.label.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.label(name));
+        let name = self.operation.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.label(name));
         // A label that is empty is one that is not there.
         let name = name.map_or_else(String::new, |name| name.to_string());
         metrics::histogram!(names::REQUEST_DURATION, "type" => kind, "outcome" => outcome, "operation" => name)
@@ -105,61 +105,61 @@ impl Summary {
 
 /// What becomes of a request that is never answered, since its caller hung up or the process goes down: nothing below
 /// `frame` gets to say so.
-struct Watched<'a> {
+struct LogOnDrop<'a> {
     app: &'a App,
-    place: Place<'a>,
-    notes: &'a Notes,
+    line: RequestLine<'a>,
+    summary: &'a SharedSummary,
     started: Instant,
-    answered: bool,
+    is_answered: bool,
 }
 
 /// It was cut when the time for going down was up.
-const CUT: &str = "cut";
+const SHUTDOWN: &str = "cut";
 /// Its caller hung up. There is no status that says either.
 const ABANDONED: &str = "abandoned";
 
 /// Why a request that ends now is never answered.
-pub fn unanswered(app: &App) -> &'static str {
-    if app.services.cut.is_cancelled() { CUT } else { ABANDONED }
+pub fn unanswered_outcome(app: &App) -> &'static str {
+    if app.services.cut.is_cancelled() { SHUTDOWN } else { ABANDONED }
 }
 
-impl Drop for Watched<'_> {
+impl Drop for LogOnDrop<'_> {
     fn drop(&mut self) {
-        if self.answered {
+        if self.is_answered {
             return;
         }
-        let outcome = unanswered(self.app);
+        let outcome = unanswered_outcome(self.app);
         if outcome == ABANDONED {
             metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
         }
-        let (summary, took) = (self.notes.summary(), self.started.elapsed());
-        summary.observe(&self.app.operation_names, outcome, took);
-        self.place.log(&summary, None, outcome, took);
+        let (summary, took) = (self.summary.summary(), self.started.elapsed());
+        summary.record_metrics(&self.app.operation_names, outcome, took);
+        self.line.log(&summary, None, outcome, took);
     }
 }
 
 /// Routes that platforms ask every few seconds: their lines would bury all others.
-const ASKED_ALL_THE_TIME: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const PROBE_ROUTES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// Gives a request its id, its answer the headers that are always there, the log its line, and the metrics their numbers.
-pub async fn frame(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn log_requests(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::new();
     let method = request.method().clone();
     // The route and not the path: a path or query can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let notes = Notes::default();
+    let notes = SharedSummary::default();
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(notes.clone());
     // A panic is answered here, so that it has its request's id and its line in the log. Nothing is shared with what
     // broke but what is whole at any time: atomics, caches, locks that are not held across code of ours.
-    let place = Place { id: &id, method: known(&method), route: &route };
-    let mut watched = Watched { app: &app, place, notes: &notes, started, answered: false };
+    let place = RequestLine { id: &id, method: method_name(&method), route: &route };
+    let mut watched = LogOnDrop { app: &app, line: place, summary: &notes, started, is_answered: false };
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    watched.answered = true;
+    watched.is_answered = true;
     let mut response = answered.unwrap_or_else(|_panic| {
-        notes.note(|summary| summary.codes = vec![Code::InternalServerError]);
-        answer::failure(&broken(), &id)
+        notes.update(|summary| summary.codes = vec![Code::InternalServerError]);
+        response::error(&internal_error(), &id)
     });
     // What is answered where the request cannot be seen any more has made an id of its own.
     let told = response.extensions().get::<RequestId>().cloned().unwrap_or_else(|| id.clone());
@@ -169,27 +169,27 @@ pub async fn frame(State(app): State<Arc<App>>, mut request: Request, next: Next
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let (summary, took) = (notes.summary(), started.elapsed());
-    let outcome = summary.verdict().name();
-    summary.observe(&app.operation_names, outcome, took);
-    if !ASKED_ALL_THE_TIME.contains(&route.as_str()) || response.status().is_server_error() {
-        Place { id: &told, ..place }.log(&summary, Some(response.status()), outcome, took);
+    let outcome = summary.outcome().name();
+    summary.record_metrics(&app.operation_names, outcome, took);
+    if !PROBE_ROUTES.contains(&route.as_str()) || response.status().is_server_error() {
+        RequestLine { id: &told, ..place }.log(&summary, Some(response.status()), outcome, took);
     }
     response
 }
 
 /// What the log's line says of a request whatever it was.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct RequestLine<'a> {
     id: &'a RequestId,
     method: &'a str,
     route: &'a str,
 }
 
-impl Place<'_> {
+impl RequestLine<'_> {
     /// The request's line; its fields are those of `telemetry::names`.
-    fn log(&self, summary: &Summary, status: Option<StatusCode>, outcome: &str, took: Duration) {
+    fn log(&self, summary: &RequestSummary, status: Option<StatusCode>, outcome: &str, took: Duration) {
         let codes: Vec<&str> = summary.codes.iter().map(|code| code.name()).collect();
-        let label = summary.label.as_ref();
+        let label = summary.operation.as_ref();
         info!(
             request_id = self.id.as_str(),
             trace_id = summary.trace_id.as_deref(),
@@ -213,7 +213,7 @@ impl Place<'_> {
 }
 
 /// A method's name where it is one of HTTP's own; a caller can make up any other.
-fn known(method: &http::Method) -> &str {
+fn method_name(method: &http::Method) -> &str {
     match method.as_str() {
         name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT" | "QUERY") => {
             name
@@ -223,6 +223,6 @@ fn known(method: &http::Method) -> &str {
 }
 
 /// What is told where handling a request broke. The panic's own text is not looked at: it could hold anything.
-pub fn broken() -> Failure {
+pub fn internal_error() -> Failure {
     Failure::new(Code::InternalServerError, "Something went wrong in the gateway.")
 }

@@ -13,25 +13,25 @@ pub const REQUEST_TIMEOUT: &str = "request-timeout";
 ///
 /// # Errors
 /// Where the header is no time.
-pub fn of(headers: &HeaderMap, longest: Duration) -> Result<Duration, Failure> {
+pub fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Duration, Failure> {
     let mut values = headers.get_all(REQUEST_TIMEOUT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(REQUEST_TIMEOUT) { Err(wrong()) } else { Ok(longest) };
+        return if headers.contains_key(REQUEST_TIMEOUT) { Err(invalid_timeout()) } else { Ok(longest) };
     };
-    let text = value.to_str().map_err(|_| wrong())?.trim();
+    let text = value.to_str().map_err(|_| invalid_timeout())?.trim();
     // Digits with a point among them: not the signs, exponents and words that are floats too.
     if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.') {
-        return Err(wrong());
+        return Err(invalid_timeout());
     }
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    let seconds: f64 = text.parse().map_err(|_| invalid_timeout())?;
     if seconds <= 0.0 {
-        return Err(wrong());
+        return Err(invalid_timeout());
     }
     // What no duration can hold is longer than any setting.
     Ok(Duration::try_from_secs_f64(seconds).map_or(longest, |asked| asked.min(longest)))
 }
 
-fn wrong() -> Failure {
+fn invalid_timeout() -> Failure {
     Failure::new(Code::BadRequest, "`Request-Timeout` must be a number of seconds above 0, such as `2.5`, given once.")
 }
 
@@ -47,7 +47,7 @@ mod tests {
         for value in values {
             headers.append(REQUEST_TIMEOUT, HeaderValue::from_static(value));
         }
-        of(&headers, Duration::from_secs(10))
+        from_headers(&headers, Duration::from_secs(10))
     }
 
     #[rstest]
