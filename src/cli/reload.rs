@@ -6,7 +6,7 @@
 //! wait for the next start.
 
 use std::future::pending;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Reload {
         let read = spawn_blocking(move || read(file, mode)).await;
         let mut again = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
         if self.tls.is_some() {
-            again.tls = tls(&again.settings).await.map_err(|problem| format!("{problem:#}"))?;
+            again.tls = tls(&again.settings).await.map_err(|problems| problems.join("; "))?;
         }
         let changed = |now: &&InForce| started_with.iter().any(|then| then.name == now.name && then.value != now.value);
         let reloaded = |now: &&InForce| RELOADED.contains(&now.name.as_str()) || now.is_secret();
@@ -126,7 +126,7 @@ impl Reload {
             spawn_blocking(move || settings.with_secrets_read_again().map_err(|problem| problem.to_string())).await;
         let settings = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
         let tls = match &self.tls {
-            Some(_) => tls(&settings).await.map_err(|problem| format!("{problem:#}"))?,
+            Some(_) => tls(&settings).await.map_err(|problems| problems.join("; "))?,
             None => None,
         };
         info!(
@@ -158,12 +158,23 @@ impl Reload {
 /// The certificate and its key; none where callers speak plain HTTP.
 ///
 /// # Errors
-/// Where the files cannot be used, or do not belong together.
-pub async fn tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
-    use anyhow::Context;
-    let Some((certificate, key)) = settings.server.tls()? else { return Ok(None) };
-    let config = RustlsConfig::from_pem_file(certificate, key).await;
-    config.map(Some).context("settings server.tls_certificate and server.tls_key: the files cannot be used")
+/// Each file that cannot be read, or that they cannot be used or do not belong together.
+pub async fn tls(settings: &Settings) -> Result<Option<RustlsConfig>, Vec<String>> {
+    let files = settings.server.tls().map_err(|problem| vec![problem.to_string()])?;
+    let Some((certificate, key)) = files else { return Ok(None) };
+    let read = async |path: &Path, setting: &str| {
+        let told = |error| format!("setting {setting}: the file {} cannot be read: {error}", path.display());
+        tokio::fs::read(path).await.map_err(told)
+    };
+    let certificate = read(certificate, "server.tls_certificate (GATEWAY__SERVER__TLS_CERTIFICATE)").await;
+    let key = read(key, "server.tls_key (GATEWAY__SERVER__TLS_KEY)").await;
+    let (certificate, key) = match (certificate, key) {
+        (Ok(certificate), Ok(key)) => (certificate, key),
+        (certificate, key) => return Err([certificate.err(), key.err()].into_iter().flatten().collect()),
+    };
+    let unusable =
+        |error| format!("settings server.tls_certificate and server.tls_key: the files cannot be used: {error}");
+    RustlsConfig::from_pem(certificate, key).await.map(Some).map_err(|error| vec![unusable(error)])
 }
 
 /// Zero: never.
