@@ -170,7 +170,7 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
-    let Ready { settings, listeners, sandbox, tls } = ready;
+    let Ready { settings, in_force, listeners, sandbox, tls } = ready;
     let metrics = Metrics::install().context("the metrics cannot be recorded")?;
     tokio::spawn(metrics.clone().keep_up());
     let (address, admin_address) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
@@ -209,6 +209,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
         tls: tls.clone(),
         file: file.map(Path::to_owned),
         settings: settings.clone(),
+        started_with: in_force,
     };
     tokio::spawn(reload.run(hangup));
     warn_of_port(settings.server.listen);

@@ -8,13 +8,14 @@ use anyhow::{Context, bail};
 use axum_server::tls_rustls::RustlsConfig;
 
 use super::reload;
-use crate::config::{Examined, Settings};
+use crate::config::{Examined, InForce, Settings};
 use crate::privacy::audit::Audit;
 use crate::server::{Listeners, listen};
 
 /// What the gateway starts with.
 pub struct Ready {
     pub settings: Settings,
+    pub in_force: Vec<InForce>,
     pub listeners: Listeners,
     /// The embedded sandbox's, where there is one.
     pub sandbox: Option<TcpListener>,
@@ -37,9 +38,10 @@ pub async fn serving(file: Option<&Path>) -> anyhow::Result<Ready> {
     let public = looked.listener(public, "server.listen", "GATEWAY__SERVER__LISTEN");
     let admin = looked.listener(admin, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN");
     let sandbox = looked.listener(sandbox, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN");
+    let in_force = std::mem::take(&mut looked.examined.in_force);
     let settings = looked.end()?;
     let (public, admin) = public.zip(admin).context("there are no listeners")?;
-    Ok(Ready { settings, listeners: Listeners { public, admin }, sandbox, tls })
+    Ok(Ready { settings, in_force, listeners: Listeners { public, admin }, sandbox, tls })
 }
 
 /// For the sandbox alone: its address is taken.

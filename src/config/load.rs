@@ -24,6 +24,7 @@ impl Settings {
             Err(problem) => Examined {
                 settings: None,
                 problems: Error::flat(variables.into_iter().chain([problem]).collect()),
+                in_force: Vec::new(),
                 known: Known::default(),
             },
         }
@@ -55,14 +56,14 @@ impl Settings {
         let (settings, problems) = sources.settings::<Self>();
         let mut problems = Error::flat(variables.into_iter().chain(problems).collect());
         let Some(mut settings) = settings else {
-            return Examined { settings: None, problems, known: Known::default() };
+            return Examined { settings: None, problems, in_force: Vec::new(), known: Known::default() };
         };
         problems.extend(settings.read_secrets().err());
         problems = Error::flat(problems);
         let known = Known::of(sources, &problems);
         // In place of what cannot be used stand the defaults: that these do not fit is no second problem.
         problems.extend(settings.check(&|name| known.has(name)).err());
-        Examined { settings: Some(settings), problems: Error::flat(problems), known }
+        Examined { settings: Some(settings), problems: Error::flat(problems), in_force: sources.in_force(), known }
     }
 }
 
@@ -72,6 +73,8 @@ pub struct Examined {
     /// With the defaults in place of what cannot be read; none where not even these can be.
     pub settings: Option<Settings>,
     pub problems: Vec<Error>,
+    /// Every setting as text, without secrets, and where it comes from.
+    pub in_force: Vec<InForce>,
     /// Which values are what was asked for.
     known: Known,
 }
