@@ -13,6 +13,7 @@ mod sandbox;
 mod support;
 
 mod access;
+mod advisories;
 mod answers;
 mod audit;
 mod binary;
