@@ -239,15 +239,15 @@ impl App {
             self.authenticator.replace_gateway_key(now.upstream.api_key.clone());
             renewed.push("upstream.api_key");
         }
-        // Without a key of the settings the process's own stays.
-        if differs(&before.log.digest_key, &now.log.digest_key) && !now.log.digest_key.expose_secret().is_empty() {
+        // Without a key of the settings, a new one of the process's own takes its place.
+        if differs(&before.log.digest_key, &now.log.digest_key) {
             self.digests.replace_secret(&now.log.digest_key);
             renewed.push("log.digest_key");
         }
-        if let (Some(before), Some(secret)) = (before.auth.jwt_secret(), now.auth.jwt_secret())
-            && differs(before, secret)
+        if let Some(secret) = now.auth.jwt_secret()
+            && before.auth.jwt_secret().is_none_or(|before| differs(before, secret))
+            && self.authenticator.replace_jwt_secret(secret)
         {
-            self.authenticator.replace_jwt_secret(secret);
             renewed.push("auth.jwt.secret");
         }
         renewed

@@ -78,11 +78,9 @@ impl Authenticator {
         *self.gateway_key.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
-    /// From now on tokens are checked by another shared secret, where they are by one.
-    pub fn replace_jwt_secret(&self, secret: &SecretString) {
-        if let Access::Jwt(verifier) = &self.access {
-            verifier.replace_secret(secret);
-        }
+    /// From now on tokens are checked by another shared secret, where they are by one. Whether they are.
+    pub fn replace_jwt_secret(&self, secret: &SecretString) -> bool {
+        matches!(&self.access, Access::Jwt(verifier) if verifier.replace_secret(secret))
     }
 
     fn gateway_credential(&self) -> Credential {

@@ -1,5 +1,6 @@
 //! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`, `audit verify`.
 
+mod preflight;
 mod proof;
 mod reload;
 
@@ -19,14 +20,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use url::Url;
 
+use preflight::Ready;
 use reload::Reload;
 
 use crate::app::App;
 use crate::auth::Mode;
 use crate::config::Settings;
+use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
-use crate::privacy::audit::{AuditLog, Destination};
-use crate::server::{self, Keeping, Listeners, listen, open_files};
+use crate::server::{self, Keeping, open_files};
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_queue::write_within;
 use crate::telemetry::metrics::Metrics;
@@ -102,25 +104,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Serve | Command::Sandbox | Command::CheckConfig => {}
     }
     let file = arguments.file();
-    let settings = Settings::read(file)?;
     match command {
         Command::Serve => {
-            // Before the runtime: the thread that sends spans must not be made within it.
-            let telemetry = telemetry::start(&settings.log.settings(), settings.traces.settings()?.as_ref())?;
             let runtime = runtime()?;
-            let served = runtime.block_on(serve(settings, file, &telemetry));
+            let ready = runtime.block_on(preflight::serving(file))?;
+            let settings = &ready.settings;
+            // Outside of the runtime: the thread that sends spans must not be made within it.
+            let telemetry = telemetry::start(&settings.log.settings(), settings.traces.settings()?.as_ref())?;
+            let served = runtime.block_on(serve(ready, file, &telemetry));
             // What runs on the threads for blocking calls is reads of small files; it is not waited for longer.
             runtime.shutdown_timeout(LONGEST_END);
             telemetry.end(LONGEST_END);
             served
         }
         Command::Sandbox => {
+            let (settings, listener) = preflight::sandbox(file)?;
             let telemetry = telemetry::start(&settings.log.settings(), None)?;
-            let served = runtime()?.block_on(serve_sandbox(settings));
+            let served = runtime()?.block_on(serve_sandbox(settings, listener));
             telemetry.end(LONGEST_END);
             served
         }
-        Command::CheckConfig => check_config(file, &settings),
+        Command::CheckConfig => check_config(file),
         Command::Schema { .. } | Command::Audit { .. } | Command::Health { .. } => Ok(()),
     }
 }
@@ -165,14 +169,11 @@ fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
-async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
+async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let Ready { settings, in_force, listeners, sandbox, tls } = ready;
     let metrics = Metrics::install().context("the metrics cannot be recorded")?;
     tokio::spawn(metrics.clone().keep_up());
-    let sandbox_listen = (!settings.upstream.is_set()).then_some(settings.sandbox.listen);
-    let (public, admin, sandbox) = listen_all(&settings, sandbox_listen)?;
-    let (address, admin_address) = (public.local_addr()?, admin.local_addr()?);
-    let listeners = Listeners { public, admin };
-    let tls = reload::tls(&settings).await?;
+    let (address, admin_address) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
     let (stop, at_once) = stop_signals()?;
     // From here on it no longer ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
@@ -208,6 +209,7 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         tls: tls.clone(),
         file: file.map(Path::to_owned),
         settings: settings.clone(),
+        started_with: in_force,
     };
     tokio::spawn(reload.run(hangup));
     warn_of_port(settings.server.listen);
@@ -237,30 +239,6 @@ async fn serve(settings: Settings, file: Option<&Path>, telemetry: &Telemetry) -
         sandbox.await.context("the sandbox broke")??;
     }
     Ok(())
-}
-
-/// The public listener, the admin's, and the sandbox's where there is one. All that cannot be had are named.
-fn listen_all(
-    settings: &Settings,
-    sandbox: Option<SocketAddr>,
-) -> anyhow::Result<(TcpListener, TcpListener, Option<TcpListener>)> {
-    let public = listen(settings.server.listen, "server.listen", "GATEWAY__SERVER__LISTEN");
-    let admin = listen(settings.server.admin_listen, "server.admin_listen", "GATEWAY__SERVER__ADMIN_LISTEN");
-    let sandbox = sandbox.map(|address| listen(address, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")).transpose();
-    match (public, admin, sandbox) {
-        (Ok(public), Ok(admin), Ok(sandbox)) => Ok((public, admin, sandbox)),
-        (public, admin, sandbox) => {
-            let problems: Vec<String> = [public.err(), admin.err(), sandbox.err()]
-                .into_iter()
-                .flatten()
-                .map(|problem| problem.to_string())
-                .collect();
-            match problems.as_slice() {
-                [problem] => bail!("{problem}"),
-                problems => bail!("{} addresses cannot be had:\n  {}", problems.len(), problems.join("\n  ")),
-            }
-        }
-    }
 }
 
 /// Some platforms say by `PORT` where a program should listen. It would open a gateway to the network that was meant for
@@ -315,8 +293,7 @@ fn greeting(
     )
 }
 
-async fn serve_sandbox(settings: Settings) -> anyhow::Result<()> {
-    let listener = listen(settings.sandbox.listen, "sandbox.listen", "GATEWAY__SANDBOX__LISTEN")?;
+async fn serve_sandbox(settings: Settings, listener: TcpListener) -> anyhow::Result<()> {
     let greeting = format!(
         "Sandbox of the Customers API\n  \
            API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
@@ -356,10 +333,8 @@ fn stop_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
 }
 
 /// Says every setting and where it comes from, as a file that could be used; then the few that matter most.
-fn check_config(file: Option<&Path>, settings: &Settings) -> anyhow::Result<()> {
-    // What can be looked at without starting anything: the files that are named.
-    runtime()?.block_on(reload::tls(settings))?;
-    AuditLog::check(&settings.audit()?)?;
+fn check_config(file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = runtime()?.block_on(preflight::looking(file))?;
     let in_force = Settings::in_force(file)?;
     let lines: Vec<(String, &str)> =
         in_force.iter().map(|setting| (format!("{} = {}", setting.name, setting.value), &*setting.origin)).collect();

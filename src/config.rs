@@ -24,6 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use error::Error;
+pub use load::Examined;
 pub use privacy::{Privacy, Reason};
 pub use sources::InForce;
 pub use telemetry::{Log, Traces};
@@ -34,6 +35,7 @@ use crate::auth::Mode;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::operation::{OnError, rate_limit};
 use crate::outbound::is_loopback;
+use crate::privacy::audit::Destination;
 
 pub use http::Http;
 pub use jwt::Jwt;
@@ -248,7 +250,17 @@ impl Settings {
         self.audit.settings(self.is_real_upstream())
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Where records go.
+    ///
+    /// # Errors
+    /// Where real people's data would be seen and changed without a record.
+    pub fn audit_destination(&self) -> Result<Destination, Error> {
+        self.audit.destination(self.is_real_upstream())
+    }
+
+    /// Finds what is wrong with single settings and between several. `is_known` says which have the value that was asked
+    /// for: nothing is told of what depends on any other.
+    fn check(&self, is_known: &dyn Fn(&str) -> bool) -> Result<(), Error> {
         let mut problems = Problems::default();
         problems.take(self.upstream.check());
         if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
@@ -259,16 +271,23 @@ impl Settings {
         }
         let key = self.upstream.api_key.expose_secret().trim();
         // The key that is there by default is one for the sandbox only.
-        if self.auth.mode != Mode::Passthrough && (key.is_empty() || (self.is_real_upstream() && key == "sandbox")) {
+        if is_known("auth.mode")
+            && self.auth.mode != Mode::Passthrough
+            && (key.is_empty() || (self.is_real_upstream() && key == "sandbox"))
+        {
             problems.add(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
         if self.auth.mode == Mode::Jwt {
             problems.take(self.auth.jwt.checked());
+            // That there are no keys is told of this one.
+            let keys = ["auth.jwt.jwks_url", "auth.jwt.public_key_file", "auth.jwt.secret"];
+            let keys_are_known = keys.into_iter().all(is_known);
+            problems.retain(|name| keys_are_known || name != "auth.jwt.jwks_url");
         }
         problems.take(self.documents.trusted());
         problems.take(self.audit());
         let each_minute = usize::try_from(self.privacy.max_unmask_per_minute.get()).unwrap_or(usize::MAX);
-        if self.privacy.max_unmask_per_operation > each_minute {
+        if is_known("privacy.max_unmask_per_operation") && self.privacy.max_unmask_per_operation > each_minute {
             let problem = "must not be below privacy.max_unmask_per_operation";
             problems.add(unusable("privacy.max_unmask_per_minute", problem));
         }
@@ -278,7 +297,8 @@ impl Settings {
         problems.take(self.http.origins(self.auth.mode));
         problems.take(self.http.allowed_headers());
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
-        if self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
+        let rate_is_known = is_known("rate_limit.enabled") && is_known("graphql.max_upstream_calls");
+        if rate_is_known && self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
             problems.add(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
         let positive = [
@@ -321,10 +341,11 @@ impl Settings {
         if !(8 * 1024..=1024 * 1024).contains(&self.server.max_header_bytes) {
             problems.add(unusable("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
         }
-        if self.server.admin_listen == self.server.listen && self.server.listen.port() != 0 {
+        let same_address = self.server.admin_listen == self.server.listen && self.server.listen.port() != 0;
+        if is_known("server.listen") && same_address {
             problems.add(unusable("server.admin_listen", "is the address of server.listen: give it one of its own"));
         }
-        if self.server.max_bodies_bytes < self.server.max_body_bytes {
+        if is_known("server.max_body_bytes") && self.server.max_bodies_bytes < self.server.max_body_bytes {
             problems.add(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
         }
         let counts = [
@@ -364,6 +385,7 @@ impl Settings {
                 problems.add(unusable(name, &format!("must be {ceiling} at most")));
             }
         }
+        problems.retain(is_known);
         problems.end()
     }
 }

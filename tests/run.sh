@@ -81,9 +81,14 @@ dependencies() {
 }
 cargo_deny=0.20.2
 
+advisories() {
+  PATH="$PWD/target/judges/cargo-deny/bin:$PATH" tests/advisories.sh
+}
+
 step "tools" tools
 step "cargo fmt --check" cargo fmt --all --check
 step "cargo deny" dependencies
+step "advisories" advisories
 step "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 step "cargo test" cargo test --locked --workspace
 step "cargo build" cargo build --locked

@@ -152,10 +152,10 @@ impl Verifier {
         Ok(Self { validations, supply, names: settings.names })
     }
 
-    /// Takes another shared secret in place of the one there is. Keys from elsewhere stay.
-    pub fn replace_secret(&self, secret: &SecretString) {
+    /// Takes another shared secret in place of the one there is, and says whether there is one. Keys from elsewhere stay.
+    pub fn replace_secret(&self, secret: &SecretString) -> bool {
         let algorithms: Vec<Algorithm> = self.validations.iter().map(|(algorithm, _)| *algorithm).collect();
-        self.supply.replace_fixed(KeySet::of_secret(secret.expose_secret().as_bytes(), &algorithms));
+        self.supply.replace_fixed(KeySet::of_secret(secret.expose_secret().as_bytes(), &algorithms))
     }
 
     /// How old the keys are; none for a secret, which does not age.

@@ -31,10 +31,16 @@ impl Origins {
     /// Origins from the settings; `loopback` adds every origin of a loopback address.
     ///
     /// # Errors
-    /// Where one is no origin: it has a scheme and a host, and nothing but a port after.
-    pub fn new(origins: &[String], loopback: bool) -> Result<Self, NoOrigin> {
-        let listed = origins.iter().map(|origin| checked(origin)).collect::<Result<_, _>>()?;
-        Ok(Self { listed, loopback })
+    /// Each that is no origin: it has a scheme and a host, and nothing but a port after.
+    pub fn new(origins: &[String], loopback: bool) -> Result<Self, Vec<NoOrigin>> {
+        let (mut listed, mut wrong) = (Vec::new(), Vec::new());
+        for origin in origins {
+            match checked(origin) {
+                Ok(origin) => listed.push(origin),
+                Err(entry) => wrong.push(entry),
+            }
+        }
+        if wrong.is_empty() { Ok(Self { listed, loopback }) } else { Err(wrong) }
     }
 
     /// Whether no page at all may send requests.
@@ -105,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    fn origins(listed: &[&str], loopback: bool) -> Result<Origins, NoOrigin> {
+    fn origins(listed: &[&str], loopback: bool) -> Result<Origins, Vec<NoOrigin>> {
         let listed: Vec<String> = listed.iter().map(|&origin| origin.to_owned()).collect();
         Origins::new(&listed, loopback)
     }
@@ -164,7 +170,9 @@ mod tests {
     #[case("https://", "is no origin")]
     #[case("ftp://desk.example.com", "is no origin")]
     fn what_is_no_origin_is_told_with_what_to_write(#[case] listed: &str, #[case] told: &str) {
-        let error = origins(&[listed], false).expect_err("it is no origin").to_string();
+        let wrong = origins(&["https://desk.example.com", listed, "another*"], false).expect_err("two are no origins");
+        let [error, another] = wrong.iter().map(NoOrigin::to_string).collect::<Vec<_>>().try_into().expect("each");
         assert!(error.contains(told) && !error.contains("planted"), "{error}");
+        assert!(another.contains("`another*`"), "{another}");
     }
 }

@@ -55,26 +55,23 @@ impl Default for KeyedDigest {
 impl KeyedDigest {
     /// Digests under a new secret.
     pub fn new() -> Self {
-        let mut secret = [0; 32];
-        let (left, right) = secret.split_at_mut(16);
-        left.copy_from_slice(Uuid::new_v4().as_bytes());
-        right.copy_from_slice(Uuid::new_v4().as_bytes());
-        Self { secret: Arc::new(ArcSwap::from_pointee(secret)) }
+        Self { secret: Arc::new(ArcSwap::from_pointee(new_secret())) }
     }
 
     /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
     pub fn with_secret(secret: &SecretString) -> Self {
-        if secret.expose_secret().is_empty() {
-            return Self::new();
-        }
         let digests = Self::new();
         digests.replace_secret(secret);
         digests
     }
 
-    /// Digests of this and all its clones are under another secret from now on.
+    /// Digests of this and all its clones are under another secret from now on; under a new one where it is empty.
     pub fn replace_secret(&self, secret: &SecretString) {
-        self.secret.store(Arc::new(Sha256::digest(secret.expose_secret()).into()));
+        let secret = match secret.expose_secret() {
+            "" => new_secret(),
+            secret => Sha256::digest(secret).into(),
+        };
+        self.secret.store(Arc::new(secret));
     }
 
     /// The scope of a credential and an account.
@@ -94,6 +91,15 @@ impl KeyedDigest {
         let (half, _) = digest.split_at(16);
         half.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
     }
+}
+
+/// A secret that nobody else has.
+fn new_secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    let (left, right) = secret.split_at_mut(16);
+    left.copy_from_slice(Uuid::new_v4().as_bytes());
+    right.copy_from_slice(Uuid::new_v4().as_bytes());
+    secret
 }
 
 #[cfg(test)]

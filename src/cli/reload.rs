@@ -2,11 +2,11 @@
 //!
 //! SIGHUP reads all of them. The files of secrets, of the certificate and of its key are looked at as well, every
 //! `server.watch_interval`, and taken over once a look finds them as the look before did: nothing half written is. What
-//! cannot be used changes nothing: the gateway goes on with what it has, and the log says what to mend. All other settings
-//! wait for the next start.
+//! cannot be used changes nothing: the gateway goes on with what it has, and the log says what to mend. All other settings,
+//! secrets included, wait for the next start, and the log names those that have changed.
 
 use std::future::pending;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,10 +30,46 @@ pub struct Reload {
     pub tls: Option<RustlsConfig>,
     pub file: Option<PathBuf>,
     pub settings: Settings,
+    /// The same as text.
+    pub started_with: Vec<InForce>,
 }
 
-/// Settings that are taken over by a reload, beside those of secrets.
-const RELOADED: [&str; 4] = ["log.level", "documents.manifest", "server.tls_certificate", "server.tls_key"];
+/// Settings that are taken over by a reload, beside those of secrets and TLS.
+const RELOADED: [&str; 3] = ["log.level", "documents.manifest", "server.watch_interval"];
+
+/// The files of TLS, where it is spoken before and after.
+const TLS: [&str; 2] = ["server.tls_certificate", "server.tls_key"];
+
+/// Secrets that are taken over. All others wait for the next start.
+const RENEWED: [&str; 2] = ["upstream.api_key", "log.digest_key"];
+
+/// Taken over where it takes the place of one.
+const JWT_SECRET: &str = "auth.jwt.secret";
+
+/// What the process was started with: what a reload does not take over stays as it was then.
+struct Started {
+    with: Vec<InForce>,
+    settings: Settings,
+}
+
+impl Started {
+    /// The secrets that have changed since and wait for a restart.
+    fn waiting_secrets(&self, now: &Settings) -> Vec<String> {
+        let mut waiting = self.settings.differing_secrets(now);
+        let (then_used, now_used) = (self.settings.auth.jwt_secret().is_some(), now.auth.jwt_secret().is_some());
+        waiting.retain(|name| match *name {
+            // Where tokens are checked by one neither before nor after, it is not used.
+            JWT_SECRET => then_used != now_used,
+            name => !RENEWED.contains(&name),
+        });
+        waiting.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// None where there is nothing to list.
+fn listed(names: &[String]) -> Option<String> {
+    Some(names.join(", ")).filter(|names| !names.is_empty())
+}
 
 /// What SIGHUP reads.
 struct Again {
@@ -47,16 +83,19 @@ struct Again {
 impl Reload {
     /// Reloads for as long as the process lives.
     pub async fn run(mut self, mut signal: Signal) {
-        let started_with = self.in_force().await.unwrap_or_default();
+        let started = Started { with: std::mem::take(&mut self.started_with), settings: self.settings.clone() };
         let mut applied = self.digests().await;
         let mut last_look = applied.clone();
+        if self.has_changed_since_the_start().await {
+            applied.clear();
+        }
         loop {
             tokio::select! {
                 hangup = signal.recv() => {
                     if hangup.is_none() {
                         return;
                     }
-                    self.count(self.read_all(&started_with).await);
+                    self.count(self.read_all(&started).await);
                     (applied, last_look) = (self.digests().await, Vec::new());
                 }
                 () = pause(self.settings.server.watch_interval) => {
@@ -64,7 +103,7 @@ impl Reload {
                     if look != applied && look == last_look {
                         // Also where it cannot be used: one look at each content, and one line in the log.
                         applied.clone_from(&look);
-                        self.count(self.read_secrets().await);
+                        self.count(self.read_secrets(&started).await);
                     }
                     last_look = look;
                 }
@@ -88,19 +127,25 @@ impl Reload {
     }
 
     /// Everything that can be reloaded, or nothing of it.
-    async fn read_all(&self, started_with: &[InForce]) -> Result<Settings, String> {
+    async fn read_all(&self, started: &Started) -> Result<Settings, String> {
         let (file, mode) = (self.file.clone(), self.settings.documents.mode);
         let read = spawn_blocking(move || read(file, mode)).await;
         let mut again = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
         if self.tls.is_some() {
-            again.tls = tls(&again.settings).await.map_err(|problem| format!("{problem:#}"))?;
+            again.tls = tls(&again.settings).await.map_err(|problems| problems.join("; "))?;
         }
-        let changed = |now: &&InForce| started_with.iter().any(|then| then.name == now.name && then.value != now.value);
-        let reloaded = |now: &&InForce| RELOADED.contains(&now.name.as_str()) || now.is_secret();
+        let changed = |now: &&InForce| started.with.iter().any(|then| then.name == now.name && then.value != now.value);
+        let goes_on_with_tls = self.tls.is_some() && again.tls.is_some();
+        let reloaded = |now: &&InForce| {
+            let name = now.name.as_str();
+            // Of secrets their values are compared.
+            RELOADED.contains(&name) || now.is_secret() || (goes_on_with_tls && TLS.contains(&name))
+        };
         if let Ok(now) = self.in_force().await {
             again.waiting =
                 now.iter().filter(changed).filter(|now| !reloaded(now)).map(|now| now.name.clone()).collect();
         }
+        again.waiting.extend(started.waiting_secrets(&again.settings));
         let Again { settings, manifest, tls, waiting } = again;
         // Before the new level can keep it from being said.
         info!(
@@ -108,7 +153,7 @@ impl Reload {
             level = settings.log.level,
             renewed = self.app.renew(&self.settings, &settings).join(", "),
             certificate = tls.is_some(),
-            needs_restart = Some(waiting.join(", ")).filter(|names| !names.is_empty()),
+            needs_restart = listed(&waiting),
             "read again: the log's level, the trusted documents, secrets, and the certificate"
         );
         self.app.executor.trust(manifest);
@@ -120,18 +165,19 @@ impl Reload {
     }
 
     /// The secrets that come from files, the certificate and its key.
-    async fn read_secrets(&self) -> Result<Settings, String> {
+    async fn read_secrets(&self, started: &Started) -> Result<Settings, String> {
         let settings = self.settings.clone();
         let read =
             spawn_blocking(move || settings.with_secrets_read_again().map_err(|problem| problem.to_string())).await;
         let settings = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
         let tls = match &self.tls {
-            Some(_) => tls(&settings).await.map_err(|problem| format!("{problem:#}"))?,
+            Some(_) => tls(&settings).await.map_err(|problems| problems.join("; "))?,
             None => None,
         };
         info!(
             renewed = self.app.renew(&self.settings, &settings).join(", "),
             certificate = tls.is_some(),
+            needs_restart = listed(&started.waiting_secrets(&settings)),
             "read again: files of secrets or of the certificate have changed"
         );
         if let (Some(running), Some(renewed)) = (&self.tls, tls) {
@@ -147,6 +193,14 @@ impl Reload {
         read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))
     }
 
+    /// Whether a secret's file has changed between the start and the first look.
+    async fn has_changed_since_the_start(&self) -> bool {
+        let settings = self.settings.clone();
+        let changed =
+            move || settings.with_secrets_read_again().is_ok_and(|now| !settings.differing_secrets(&now).is_empty());
+        spawn_blocking(changed).await.unwrap_or_default()
+    }
+
     /// What tells one content of the watched files from the next; none for a file that cannot be read.
     async fn digests(&self) -> Vec<Option<[u8; 32]>> {
         let files = self.settings.watched_files();
@@ -158,12 +212,23 @@ impl Reload {
 /// The certificate and its key; none where callers speak plain HTTP.
 ///
 /// # Errors
-/// Where the files cannot be used, or do not belong together.
-pub async fn tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
-    use anyhow::Context;
-    let Some((certificate, key)) = settings.server.tls()? else { return Ok(None) };
-    let config = RustlsConfig::from_pem_file(certificate, key).await;
-    config.map(Some).context("settings server.tls_certificate and server.tls_key: the files cannot be used")
+/// Each file that cannot be read, or that they cannot be used or do not belong together.
+pub async fn tls(settings: &Settings) -> Result<Option<RustlsConfig>, Vec<String>> {
+    let files = settings.server.tls().map_err(|problem| vec![problem.to_string()])?;
+    let Some((certificate, key)) = files else { return Ok(None) };
+    let read = async |path: &Path, setting: &str| {
+        let told = |error| format!("setting {setting}: the file {} cannot be read: {error}", path.display());
+        tokio::fs::read(path).await.map_err(told)
+    };
+    let certificate = read(certificate, "server.tls_certificate (GATEWAY__SERVER__TLS_CERTIFICATE)").await;
+    let key = read(key, "server.tls_key (GATEWAY__SERVER__TLS_KEY)").await;
+    let (certificate, key) = match (certificate, key) {
+        (Ok(certificate), Ok(key)) => (certificate, key),
+        (certificate, key) => return Err([certificate.err(), key.err()].into_iter().flatten().collect()),
+    };
+    let unusable =
+        |error| format!("settings server.tls_certificate and server.tls_key: the files cannot be used: {error}");
+    RustlsConfig::from_pem(certificate, key).await.map(Some).map_err(|error| vec![unusable(error)])
 }
 
 /// Zero: never.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::error::Problems;
 use super::{Error, unusable};
 use crate::privacy::audit::{Destination, Settings};
 
@@ -24,14 +25,31 @@ impl Audit {
     /// # Errors
     /// Where nothing would be recorded of real people, what is there is no file, or a bound is zero.
     pub fn settings(&self, real: bool) -> Result<Settings, Error> {
-        let destination = match self.destination.trim() {
+        let mut problems = Problems::default();
+        let destination = problems.take(self.destination(real));
+        if self.queue == 0 {
+            problems.add(unusable("audit.queue", "must be 1 at least"));
+        }
+        if self.timeout.is_zero() {
+            problems.add(unusable("audit.timeout", "must be longer than nothing"));
+        }
+        problems.end_with(destination.map(|destination| Settings {
+            destination,
+            fsync: self.fsync,
+            queue: self.queue,
+            timeout: self.timeout,
+        }))
+    }
+
+    pub(super) fn destination(&self, real: bool) -> Result<Destination, Error> {
+        match self.destination.trim() {
             "" | "off" if real => {
                 let problem = "before a real upstream it has to be recorded who saw or changed whom: \
                     set it to a file, or to `stdout`";
-                return Err(unusable("audit.destination", problem));
+                Err(unusable("audit.destination", problem))
             }
-            "" | "off" => Destination::Off,
-            "stdout" => Destination::Stdout,
+            "" | "off" => Ok(Destination::Off),
+            "stdout" => Ok(Destination::Stdout),
             path => {
                 // One that is not there yet is made; anything else but a file could not be read back, or waits for ever.
                 if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -41,15 +59,8 @@ impl Audit {
                     );
                     return Err(unusable("audit.destination", &problem));
                 }
-                Destination::File(path.into())
+                Ok(Destination::File(path.into()))
             }
-        };
-        if self.queue == 0 {
-            return Err(unusable("audit.queue", "must be 1 at least"));
         }
-        if self.timeout.is_zero() {
-            return Err(unusable("audit.timeout", "must be longer than nothing"));
-        }
-        Ok(Settings { destination, fsync: self.fsync, queue: self.queue, timeout: self.timeout })
     }
 }

@@ -1,12 +1,18 @@
 //! What is wrong with settings: all of it at once, each with the setting's name.
 
 /// Settings that cannot be used. The text names each and says what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     #[error("the settings cannot be read: {0}")]
     Unreadable(String),
     #[error("unknown setting {name} ({origin}){suggestion} config/default.toml has all there are")]
-    Unknown { name: String, origin: String, suggestion: String },
+    Unknown {
+        name: String,
+        origin: String,
+        suggestion: String,
+        /// The setting that was most likely meant.
+        meant: Option<String>,
+    },
     #[error("setting {name} ({origin}): {problem}")]
     Unusable { name: String, origin: String, problem: String },
     #[error("{} problems with the settings:{}", .0.len(), lines(.0))]
@@ -38,10 +44,11 @@ impl Error {
         problems.into_iter().flat_map(each).collect()
     }
 
-    /// The setting that it is about.
+    /// The setting that it is about; of a misspelled one, the setting that was meant.
     pub fn setting(&self) -> Option<&str> {
         match self {
-            Self::Unusable { name, .. } | Self::Unknown { name, .. } => Some(name),
+            Self::Unusable { name, .. } => Some(name),
+            Self::Unknown { name, meant, .. } => Some(meant.as_ref().unwrap_or(name)),
             Self::Unreadable(_) | Self::Several(_) => None,
         }
     }
@@ -65,5 +72,17 @@ impl Problems {
     /// All of them.
     pub fn end(self) -> Result<(), Error> {
         Error::of(self.0)
+    }
+
+    /// What was checked; else all problems. Without a value there has to be a problem that says why.
+    pub fn end_with<T>(self, value: Option<T>) -> Result<T, Error> {
+        self.end()?;
+        value.ok_or_else(|| Error::Unreadable("a setting has no value".to_owned()))
+    }
+
+    /// Leaves out those that are about settings which do not fit.
+    pub fn retain(&mut self, fits: impl Fn(&str) -> bool) {
+        let problems = Error::flat(std::mem::take(&mut self.0));
+        self.0 = problems.into_iter().filter(|problem| problem.setting().is_none_or(&fits)).collect();
     }
 }

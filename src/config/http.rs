@@ -3,6 +3,7 @@
 use http::HeaderName;
 use serde::Deserialize;
 
+use super::error::Problems;
 use super::{Error, unusable};
 use crate::auth::{Mode, Origins};
 
@@ -22,18 +23,23 @@ impl Http {
     /// The origins that may send requests from a browser.
     ///
     /// # Errors
-    /// Where one is no origin.
+    /// Names each that is no origin.
     pub fn origins(&self, mode: Mode) -> Result<Origins, Error> {
         // With that mode everybody may do everything, and the people are made up.
         let loopback = mode == Mode::Sandbox;
-        Origins::new(&self.allowed_origins, loopback)
-            .map_err(|error| unusable("http.allowed_origins", &error.to_string()))
+        Origins::new(&self.allowed_origins, loopback).or_else(|wrong| {
+            let mut problems = Problems::default();
+            for entry in wrong {
+                problems.add(unusable("http.allowed_origins", &entry.to_string()));
+            }
+            problems.end_with(None)
+        })
     }
 
     /// The request headers that pages of listed origins may send besides those that are always allowed.
     ///
     /// # Errors
-    /// Where one is no header's name.
+    /// Names each that is no header's name.
     pub fn allowed_headers(&self) -> Result<Vec<HeaderName>, Error> {
         let name = |name: &String| match name.parse::<HeaderName>() {
             Ok(header) if name != "*" => Ok(header),
@@ -42,6 +48,8 @@ impl Http {
                 &format!("`{name}` is no header's name: list each, such as x-team"),
             )),
         };
-        self.allowed_headers.iter().map(name).collect()
+        let mut problems = Problems::default();
+        let headers = self.allowed_headers.iter().filter_map(|header| problems.take(name(header))).collect();
+        problems.end_with(Some(headers))
     }
 }

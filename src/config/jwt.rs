@@ -93,79 +93,94 @@ impl Jwt {
             }
         }
         let algorithms = problems.take(self.algorithms());
-        // Which keys fit depends on the algorithms.
-        let keys = algorithms.as_ref().and_then(|algorithms| problems.take(self.keys(algorithms)));
-        problems.end()?;
-        let (Some(algorithms), Some(keys)) = (algorithms, keys) else {
-            return Err(unusable("auth.jwt.algorithms", "cannot be used"));
-        };
+        let keys = problems.take(self.keys(algorithms.as_deref()));
         let pace = Pace { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval };
-        Ok(Settings { issuer, audience, algorithms, keys, names, leeway: self.leeway, pace })
+        let leeway = self.leeway;
+        let settings = algorithms.zip(keys).map(|(algorithms, keys)| Settings {
+            issuer,
+            audience,
+            algorithms,
+            keys,
+            names,
+            leeway,
+            pace,
+        });
+        problems.end_with(settings)
     }
 
     fn algorithms(&self) -> Result<Vec<Algorithm>, Error> {
         let name = "auth.jwt.algorithms";
+        let mut problems = Problems::default();
         let mut algorithms = Vec::new();
         for text in &self.algorithms {
             let algorithm = Algorithm::from_str(text);
-            let algorithm = algorithm.map_err(|_| unusable(name, &format!("`{text}` is none of {ALGORITHMS}")))?;
+            let algorithm = algorithm.map_err(|_| unusable(name, &format!("`{text}` is none of {ALGORITHMS}")));
+            let Some(algorithm) = problems.take(algorithm) else { continue };
             if !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
             }
         }
-        if algorithms.is_empty() {
+        if self.algorithms.is_empty() {
             let problem =
                 "needed with auth.mode = \"jwt\": list how your provider signs, such as RS256; never more than it uses";
-            return Err(unusable(name, problem));
+            problems.add(unusable(name, problem));
         }
         let symmetric = algorithms.iter().filter(|algorithm| is_symmetric(**algorithm)).count();
         if symmetric > 0 && symmetric < algorithms.len() {
             let problem = "lists algorithms with a shared secret (HS…) beside ones with public keys: a public key could be \
                 taken for the secret; keep one kind";
-            return Err(unusable(name, problem));
+            problems.add(unusable(name, problem));
         }
-        Ok(algorithms)
+        problems.end_with(Some(algorithms))
     }
 
-    fn keys(&self, algorithms: &[Algorithm]) -> Result<KeySource, Error> {
+    /// Where keys come from. Without algorithms that can be used it is not known which keys fit them, but whether there are
+    /// some.
+    fn keys(&self, algorithms: Option<&[Algorithm]>) -> Result<KeySource, Error> {
         let url = ("auth.jwt.jwks_url", self.jwks_url.trim());
         let file = ("auth.jwt.public_key_file", &self.public_key_file);
         let secret = ("auth.jwt.secret", self.secret.expose_secret());
         let is_set = [!url.1.is_empty(), !file.1.as_os_str().is_empty(), !secret.1.is_empty()];
-        let symmetric = algorithms.iter().any(|algorithm| is_symmetric(*algorithm));
+        let symmetric = algorithms.map(|algorithms| algorithms.iter().any(|algorithm| is_symmetric(*algorithm)));
+        let mut problems = Problems::default();
         match is_set {
             [true, false, false] => {
-                only_with(
+                problems.take(only_with(
                     url.0,
-                    !symmetric,
+                    symmetric != Some(true),
                     "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
-                )?;
-                Ok(KeySource::Jwks(key_set_url(url.0, url.1)?))
+                ));
+                let url = problems.take(key_set_url(url.0, url.1));
+                problems.end_with(url.map(KeySource::Jwks))
             }
             [false, true, false] => {
                 only_with(
                     file.0,
-                    !symmetric,
+                    symmetric != Some(true),
                     "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
                 )?;
-                check_file(file.1, algorithms)
-                    .map_err(|reason| unusable(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                // What the file has to hold depends on the algorithms.
+                if let Some(algorithms) = algorithms {
+                    check_file(file.1, algorithms)
+                        .map_err(|reason| unusable(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                }
                 Ok(KeySource::File(file.1.clone()))
             }
             [false, false, true] => {
-                only_with(
+                problems.take(only_with(
                     secret.0,
-                    symmetric,
+                    symmetric != Some(false),
                     "belongs to HS256, HS384 and HS512, and auth.jwt.algorithms lists others: set auth.jwt.jwks_url or auth.jwt.public_key_file instead",
-                )?;
-                let least = algorithms.iter().map(|algorithm| hash_bytes(*algorithm)).max().unwrap_or_default();
+                ));
+                let of_algorithms = algorithms.unwrap_or_default().iter().map(|algorithm| hash_bytes(*algorithm)).max();
+                let least = of_algorithms.unwrap_or(SHORTEST_HASH);
                 if secret.1.len() < least {
                     let problem = format!(
                         "is shorter than the hash: set {least} random bytes or more, such as `openssl rand -base64 {least}` makes"
                     );
-                    return Err(unusable(secret.0, &problem));
+                    problems.add(unusable(secret.0, &problem));
                 }
-                Ok(KeySource::Secret(self.secret.clone()))
+                problems.end_with(Some(KeySource::Secret(self.secret.clone())))
             }
             [false, false, false] => {
                 let problem = "auth.mode = \"jwt\" needs keys: set it to your provider's key set (`jwks_uri` in its \
@@ -191,18 +206,23 @@ fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error>
 
 fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
     let url = Url::parse(text).map_err(|error| unusable(name, &format!("not a URL: {error}")))?;
+    let mut problems = Problems::default();
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(unusable(name, "must have no user and no password: `check-config` and error texts show it"));
+        problems.add(unusable(name, "must have no user and no password: `check-config` and error texts show it"));
     }
     match url.scheme() {
-        "https" if url.has_host() => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        _ => Err(unusable(
+        "https" if url.has_host() => {}
+        "http" if is_loopback(&url) => {}
+        _ => problems.add(unusable(
             name,
             "must be https, or http on a loopback address: whoever changes the keys on their way can make tokens",
         )),
     }
+    problems.end_with(Some(url))
 }
+
+/// Of the shortest algorithm, in bytes.
+const SHORTEST_HASH: usize = 32;
 
 fn is_symmetric(algorithm: Algorithm) -> bool {
     algorithm.family() == AlgorithmFamily::Hmac
@@ -213,7 +233,7 @@ fn hash_bytes(algorithm: Algorithm) -> usize {
     match algorithm {
         Algorithm::HS384 => 48,
         Algorithm::HS512 => 64,
-        _ => 32,
+        _ => SHORTEST_HASH,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings as they are read: every problem is found before any is told.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -12,11 +13,20 @@ impl Settings {
     /// # Errors
     /// Names every setting, variable and file that cannot be used.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
-        let variables = sources::check_variables(std::env::vars_os());
-        match (variables, Sources::read(file, sources::environment()).and_then(|sources| Self::of(&sources))) {
-            (Ok(()), read) => read,
-            (Err(problem), Ok(_)) => Err(problem),
-            (Err(problem), Err(more)) => Err(Error::Several(Error::flat(vec![problem, more]))),
+        Self::examine(file).usable()
+    }
+
+    /// The settings in force as far as they can be read, with all that is wrong with them.
+    pub fn examine(file: Option<&Path>) -> Examined {
+        let variables = sources::check_variables(std::env::vars_os()).err();
+        match Sources::read(file, sources::environment_of_process()) {
+            Ok(sources) => Self::examine_sources(&sources, variables),
+            Err(problem) => Examined {
+                settings: None,
+                problems: Error::flat(variables.into_iter().chain([problem]).collect()),
+                in_force: Vec::new(),
+                known: Known::default(),
+            },
         }
     }
 
@@ -25,7 +35,7 @@ impl Settings {
     /// # Errors
     /// As of [`Settings::read`].
     pub fn in_force(file: Option<&Path>) -> Result<Vec<InForce>, Error> {
-        let sources = Sources::read(file, sources::environment())?;
+        let sources = Sources::read(file, sources::environment_of_process())?;
         Self::of(&sources)?;
         Ok(sources.in_force())
     }
@@ -35,27 +45,75 @@ impl Settings {
     /// # Errors
     /// Where the file cannot be read, or the address is none.
     pub fn admin_listen(file: Option<&Path>) -> Result<SocketAddr, Error> {
-        Sources::read(file, sources::environment())?.one("server.admin_listen")
+        Sources::read(file, sources::environment_of_process())?.one("server.admin_listen")
     }
 
     pub(super) fn of(sources: &Sources) -> Result<Self, Error> {
-        let (settings, mut problems) = sources.settings::<Self>();
-        if let Some(mut settings) = settings {
-            problems.extend(settings.read_secrets().err());
-            problems = Error::flat(problems);
-            let known: Vec<String> = problems.iter().filter_map(Error::setting).map(str::to_owned).collect();
-            // In place of what cannot be used stand the defaults: that these do not fit is no second problem.
-            let more = match settings.check() {
-                Ok(()) => Vec::new(),
-                Err(Error::Several(problems)) => problems,
-                Err(problem) => vec![problem],
-            };
-            let is_known =
-                |more: &Error| known.iter().any(|name| more.setting() == Some(name.trim_end_matches("_file")));
-            problems.extend(more.into_iter().filter(|more| !is_known(more)));
-            Error::of(problems).map(|()| settings)
-        } else {
-            Err(Error::of(problems).err().unwrap_or_else(|| Error::Unreadable("nothing is known of them".to_owned())))
+        Self::examine_sources(sources, None).usable()
+    }
+
+    fn examine_sources(sources: &Sources, variables: Option<Error>) -> Examined {
+        let (settings, problems) = sources.settings::<Self>();
+        let mut problems = Error::flat(variables.into_iter().chain(problems).collect());
+        let Some(mut settings) = settings else {
+            return Examined { settings: None, problems, in_force: Vec::new(), known: Known::default() };
+        };
+        problems.extend(settings.read_secrets().err());
+        problems = Error::flat(problems);
+        let known = Known::of(sources, &problems);
+        // In place of what cannot be used stand the defaults: that these do not fit is no second problem.
+        problems.extend(settings.check(&|name| known.has(name)).err());
+        Examined { settings: Some(settings), problems: Error::flat(problems), in_force: sources.in_force(), known }
+    }
+}
+
+/// Settings with all that is wrong with them.
+#[derive(Debug)]
+pub struct Examined {
+    /// With the defaults in place of what cannot be read; none where not even these can be.
+    pub settings: Option<Settings>,
+    pub problems: Vec<Error>,
+    /// Every setting as text, without secrets, and where it comes from.
+    pub in_force: Vec<InForce>,
+    /// Which values are what was asked for.
+    known: Known,
+}
+
+impl Examined {
+    /// Whether a setting has the value that was asked for, and nothing is wrong with it.
+    pub fn is_good(&self, name: &str) -> bool {
+        self.known.has(name) && !self.problems.iter().any(|problem| problem.setting() == Some(name))
+    }
+
+    /// The settings, where nothing is wrong with them.
+    ///
+    /// # Errors
+    /// All problems.
+    pub fn usable(self) -> Result<Settings, Error> {
+        Error::of(self.problems)?;
+        self.settings.ok_or_else(|| Error::Unreadable("nothing is known of them".to_owned()))
+    }
+}
+
+/// Which settings have the value that was asked for, and not the default in place of one that cannot be read.
+#[derive(Debug, Default)]
+struct Known {
+    names: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(sources: &Sources, problems: &[Error]) -> Self {
+        let mut names = sources.names().filter(|name| sources.says(name)).map(str::to_owned).collect::<BTreeSet<_>>();
+        for name in problems.iter().filter_map(Error::setting) {
+            // A secret is not known where its file cannot be read.
+            names.remove(name);
+            names.remove(name.trim_end_matches("_file"));
         }
+        Self { names }
+    }
+
+    /// Whether a setting has the value that was asked for.
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 }

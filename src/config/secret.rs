@@ -26,8 +26,16 @@ impl Settings {
     pub fn with_secrets_read_again(&self) -> Result<Self, Error> {
         let mut again = self.clone();
         again.read_secrets()?;
-        again.check()?;
+        again.check(&|_| true)?;
         Ok(again)
+    }
+
+    /// The secrets that have another value than in other settings, by their names without `_file`.
+    pub fn differing_secrets(&self, other: &Self) -> Vec<&'static str> {
+        let (mut these, mut those) = (self.clone(), other.clone());
+        let pairs = these.secrets().into_iter().zip(those.secrets());
+        let differing = pairs.filter(|(one, other)| one.value.expose_secret() != other.value.expose_secret());
+        differing.map(|(secret, _)| secret.name.trim_end_matches("_file")).collect()
     }
 
     /// The files that are looked at again while the process runs: of secrets, of the certificate and of its key.

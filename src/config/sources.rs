@@ -42,6 +42,8 @@ pub(super) struct Sources {
     file: Option<Layer>,
     environment: Layer,
     defaults: BTreeMap<String, Value>,
+    /// Why the file cannot be read, where it cannot. What it sets is not known then.
+    unreadable_file: Option<Error>,
 }
 
 /// What one source sets, by the settings' names with dots, and where it is from.
@@ -66,9 +68,16 @@ impl Layer {
     }
 }
 
-/// The environment of this process.
+/// The environment's form of settings.
 pub(super) fn environment() -> Environment {
     Environment::with_prefix(PREFIX).prefix_separator("__").separator("__")
+}
+
+/// The environment of this process, but for what is no text: [`check_variables`] names that.
+pub(super) fn environment_of_process() -> Environment {
+    let texts =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    environment().source(Some(texts.collect()))
 }
 
 /// The environment's name of a setting.
@@ -95,27 +104,47 @@ pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsStrin
             && let Some(meant) = meant
         {
             let suggestion = format!(": did you mean {}?", variable(meant));
-            problems.push(Error::Unknown { name: name.to_owned(), origin: "environment".to_owned(), suggestion });
+            let (origin, meant) = ("environment".to_owned(), Some(meant.clone()));
+            problems.push(Error::Unknown { name: name.to_owned(), origin, suggestion, meant });
         }
         // The value is not shown: it may be a secret.
-        if name.starts_with("GATEWAY__") && value.to_str().is_none() {
-            problems.push(Error::Unreadable(format!("the variable {name} is no text in UTF-8")));
+        if let Some(setting) = name.strip_prefix("GATEWAY__")
+            && value.to_str().is_none()
+        {
+            let setting = setting.replace("__", ".").to_ascii_lowercase();
+            let problem = "is no text in UTF-8".to_owned();
+            problems.push(Error::Unusable { name: setting, origin: name.to_owned(), problem });
         }
     }
     Error::of(problems)
 }
 
 impl Sources {
-    /// Reads them.
+    /// Reads them. A file that cannot be read, or is no TOML, is one of the problems with the settings, so that those of
+    /// the environment are told beside it.
     ///
     /// # Errors
-    /// Where the file cannot be read, or is no TOML.
+    /// Where the environment or the defaults cannot be read.
     pub fn read(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
-        let file = file.map(read_file).transpose()?;
+        let (file, unreadable_file) = match file.map(read_file).transpose() {
+            Ok(file) => (file, None),
+            Err(problem) => (None, Some(problem)),
+        };
         // The error's own words show the value, which may be a secret.
         let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is no text in UTF-8".to_owned());
         let environment = Layer { origin: Origin::Environment, values: flat(&environment).map_err(no_text)? };
-        Ok(Self { file, environment, defaults: flat(&defaults()).map_err(unreadable)? })
+        Ok(Self { file, environment, defaults: flat(&defaults()).map_err(unreadable)?, unreadable_file })
+    }
+
+    /// The names of all settings.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.defaults.keys().map(String::as_str)
+    }
+
+    /// Whether a value, or that there is none, is what the sources say: a file that cannot be read may set anything that the
+    /// environment does not.
+    pub fn says(&self, name: &str) -> bool {
+        self.unreadable_file.is_none() || self.winning(name).is_some()
     }
 
     /// The file and the environment; what comes later wins.
@@ -129,14 +158,15 @@ impl Sources {
         self.defaults.contains_key(name) || self.defaults.keys().any(|known| known.starts_with(&table))
     }
 
-    /// What is set to something that there is not, and secrets that are set in two ways.
+    /// A file that cannot be read, what is set to something that there is not, and secrets that are set in two ways.
     fn misplaced(&self) -> Vec<Error> {
-        let mut problems = Vec::new();
+        let mut problems: Vec<Error> = self.unreadable_file.iter().cloned().collect();
         for layer in self.layers() {
             for name in layer.values.keys().filter(|name| !self.knows(name)) {
                 let meant = nearest(name, self.defaults.keys().map(String::as_str));
                 let suggestion = meant.map_or_else(|| ":".to_owned(), |meant| format!(": did you mean {meant}?"));
-                problems.push(Error::Unknown { origin: layer.origin(name), name: name.clone(), suggestion });
+                let (origin, meant) = (layer.origin(name), meant.map(str::to_owned));
+                problems.push(Error::Unknown { origin, name: name.clone(), suggestion, meant });
             }
         }
         for name in SECRETS {
@@ -190,6 +220,9 @@ impl Sources {
 
     /// One setting alone, whatever is wrong with the others.
     pub fn one<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
+        if let Some(problem) = self.unreadable_file.as_ref().filter(|_| !self.says(name)) {
+            return Err(problem.clone());
+        }
         let value = self.winning(name).map(|(_, value)| value).or_else(|| self.defaults.get(name));
         let value = value.cloned().ok_or_else(|| Error::Unreadable(format!("there is no setting {name}")))?;
         value.try_deserialize().map_err(|error| match self.winning(name) {

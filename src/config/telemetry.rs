@@ -67,28 +67,41 @@ impl Traces {
     /// # Errors
     /// Where the endpoint is no URL, the ratio is none, or a credential would go over a network in clear.
     pub fn settings(&self) -> Result<Option<traces::Settings>, Error> {
+        let mut problems = Problems::default();
         if !(0.0..=1.0).contains(&self.sample_ratio) {
-            return Err(unusable("traces.sample_ratio", "must be from 0 to 1"));
+            problems.add(unusable("traces.sample_ratio", "must be from 0 to 1"));
         }
+        let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty());
+        if let Some(authorization) = authorization.filter(|_| !self.endpoint.trim().is_empty()) {
+            problems.take(secret::check_header("traces.authorization", authorization));
+        }
+        let endpoint = problems.take(self.endpoint(authorization.is_some()));
+        problems.end_with(endpoint).map(|endpoint| {
+            endpoint.map(|endpoint| traces::Settings {
+                endpoint,
+                authorization: authorization.cloned(),
+                sample_ratio: self.sample_ratio,
+            })
+        })
+    }
+
+    fn endpoint(&self, has_authorization: bool) -> Result<Option<Url>, Error> {
         let endpoint = self.endpoint.trim();
         if endpoint.is_empty() {
             return Ok(None);
         }
         let url = Url::parse(endpoint).map_err(|error| unusable("traces.endpoint", &format!("not a URL: {error}")))?;
+        let mut problems = Problems::default();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(unusable("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
+            problems.add(unusable("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             let problem = "must have no user, password, query or fragment: a credential goes into traces.authorization";
-            return Err(unusable("traces.endpoint", problem));
+            problems.add(unusable("traces.endpoint", problem));
         }
-        let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty()).cloned();
-        if authorization.is_some() && url.scheme() == "http" && !is_loopback(&url) {
-            return Err(unusable("traces.endpoint", "must be https where traces.authorization is set"));
+        if has_authorization && url.scheme() == "http" && !is_loopback(&url) {
+            problems.add(unusable("traces.endpoint", "must be https where traces.authorization is set"));
         }
-        if let Some(authorization) = &authorization {
-            secret::check_header("traces.authorization", authorization)?;
-        }
-        Ok(Some(traces::Settings { endpoint: url, authorization, sample_ratio: self.sample_ratio }))
+        problems.end_with(Some(Some(url)))
     }
 }

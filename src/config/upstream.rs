@@ -63,14 +63,16 @@ impl Upstream {
             return Ok(None);
         }
         let url = Url::parse(text).map_err(|error| unusable("upstream.base_url", &format!("not a URL: {error}")))?;
+        let mut problems = Problems::default();
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return Err(unusable("upstream.base_url", "must have no user, password, query or fragment"));
+            problems.add(unusable("upstream.base_url", "must have no user, password, query or fragment"));
         }
         match url.scheme() {
-            "https" if url.has_host() => Ok(Some(url)),
-            "http" if is_loopback(&url) => Ok(Some(url)),
-            _ => Err(unusable("upstream.base_url", "must be https, or http on a loopback address")),
+            "https" if url.has_host() => {}
+            "http" if is_loopback(&url) => {}
+            _ => problems.add(unusable("upstream.base_url", "must be https, or http on a loopback address")),
         }
+        problems.end_with(Some(Some(url)))
     }
 
     /// The account that the gateway's own key acts for.

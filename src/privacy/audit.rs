@@ -73,8 +73,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn check(settings: &Settings) -> Result<(), DestinationError> {
-        sink::check(&settings.destination)
+    pub fn check(destination: &Destination) -> Result<(), DestinationError> {
+        sink::check(destination)
     }
 
     /// Writes a record, and comes back when it is written: by `deadline`, and within the setting's time, at the latest.

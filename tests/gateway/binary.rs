@@ -213,8 +213,141 @@ fn a_variable_that_is_no_text_is_named_and_not_shown() {
     command.env("GATEWAY__UPSTREAM__API_KEY", std::ffi::OsStr::from_bytes(b"sk_planted\xff"));
     let output = command.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && told.contains("GATEWAY__UPSTREAM__API_KEY is no text"), "{told}");
+    let told_as = "setting upstream.api_key (GATEWAY__UPSTREAM__API_KEY): is no text";
+    assert!(!output.status.success() && told.contains(told_as), "{told}");
     assert!(!told.contains("planted"), "{told}");
+    // It hides no other.
+    command.env("GATEWAY__SERVER__DEADLINE", "soon");
+    let told = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(told.contains(told_as) && told.contains("(GATEWAY__SERVER__DEADLINE)"), "{told}");
+}
+
+/// All that a start says, which is one line for each of these, whatever their order.
+fn tells_each_once(arguments: &[&str], variables: &[(&str, &str)], told_of: &[&str]) {
+    let told = complaint(arguments, variables);
+    for problem in told_of {
+        assert_eq!(told.lines().filter(|line| line.contains(problem)).count(), 1, "{problem}: {told}");
+    }
+    let heading = usize::from(told_of.len() > 1);
+    assert_eq!(told.lines().count(), heading + told_of.len(), "{told}");
+    assert!(!told.contains("planted"), "{told}");
+}
+
+#[rstest]
+#[case::audit(
+    &[("AUDIT__DESTINATION", "/"), ("AUDIT__QUEUE", "0"), ("AUDIT__TIMEOUT", "0s")],
+    &["audit.destination (", "audit.queue (", "audit.timeout ("]
+)]
+#[case::traces(
+    &[("TRACES__SAMPLE_RATIO", "2"), ("TRACES__ENDPOINT", "ftp://127.0.0.1/?planted"), ("TRACES__AUTHORIZATION", "planted\nplanted")],
+    &["traces.sample_ratio (", "must be http or https", "no user, password, query", "traces.authorization ("]
+)]
+#[case::origins(&[("HTTP__ALLOWED_ORIGINS", "*,https://desk.example.com,desk.example.com")], &["`*` is", "`desk.example.com` has no scheme"])]
+#[case::headers(&[("HTTP__ALLOWED_HEADERS", "x team,x-team,*")], &["`x team` is", "`*` is"])]
+#[case::an_address(
+    &[("UPSTREAM__BASE_URL", "http://planted@api.example.com"), ("AUTH__MODE", "passthrough"), ("AUDIT__DESTINATION", "stdout")],
+    &["must have no user", "must be https"]
+)]
+#[case::tokens(
+    &[
+        ("AUTH__MODE", "jwt"), ("AUTH__JWT__ISSUER", "i"), ("AUTH__JWT__AUDIENCE", "a"),
+        ("AUTH__JWT__ALGORITHMS", "RS255,none"), ("AUTH__JWT__JWKS_URL", "http://planted@id.example.com/"),
+    ],
+    &["`RS255` is none of", "`none` is none of", "must have no user", "must be https"]
+)]
+#[case::keys_without_algorithms(
+    &[("AUTH__MODE", "jwt"), ("AUTH__JWT__ISSUER", "i"), ("AUTH__JWT__AUDIENCE", "a")],
+    &["auth.jwt.algorithms (", "auth.jwt.jwks_url ("]
+)]
+#[case::a_secret_of_another_kind(
+    &[
+        ("AUTH__MODE", "jwt"), ("AUTH__JWT__ISSUER", "i"), ("AUTH__JWT__AUDIENCE", "a"),
+        ("AUTH__JWT__ALGORITHMS", "RS256"), ("AUTH__JWT__SECRET", "planted"),
+    ],
+    &["belongs to HS256", "is shorter than the hash"]
+)]
+#[test]
+fn all_problems_of_a_section_are_told_at_once(#[case] settings: &[(&str, &str)], #[case] told_of: &[&str]) {
+    let names: Vec<String> = settings.iter().map(|(name, _)| format!("GATEWAY__{name}")).collect();
+    let variables: Vec<_> = names.iter().zip(settings).map(|(name, (_, value))| (name.as_str(), *value)).collect();
+    for command in ["serve", "check-config"] {
+        tells_each_once(&[command], &variables, told_of);
+    }
+}
+
+const REAL: (&str, &str) = ("GATEWAY__UPSTREAM__BASE_URL", "https://api.example.com");
+const RECORDED: (&str, &str) = ("GATEWAY__AUDIT__DESTINATION", "stdout");
+
+#[rstest]
+#[case::a_mode(&[REAL, RECORDED, ("GATEWAY__AUTH__MODE", "passthru")], "auth.mode (GATEWAY__AUTH__MODE)")]
+#[case::a_name(&[REAL, RECORDED, ("GATEWAY__AUTH__MOD", "passthrough")], "did you mean auth.mode?")]
+#[case::an_underscore(&[REAL, RECORDED, ("GATEWAY_AUTH_MODE", "passthrough")], "did you mean GATEWAY__AUTH__MODE?")]
+#[case::a_destination(&[REAL, ("GATEWAY__AUTH__MODE", "passthrough"), ("GATEWAY__AUDIT__DESTINATON", "stdout")], "did you mean audit.destination?")]
+#[case::an_address(
+    &[("GATEWAY__SERVER__LISTEN", "here"), ("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:4000")],
+    "server.listen (GATEWAY__SERVER__LISTEN)"
+)]
+#[case::a_size(
+    &[("GATEWAY__SERVER__MAX_BODY_BYTES", "64kB"), ("GATEWAY__SERVER__MAX_BODIES_BYTES", "65536")],
+    "server.max_body_bytes (GATEWAY__SERVER__MAX_BODY_BYTES)"
+)]
+#[case::a_bound(
+    &[("GATEWAY__PRIVACY__MAX_UNMASK_PER_OPERATION", "one"), ("GATEWAY__PRIVACY__MAX_UNMASK_PER_MINUTE", "5")],
+    "privacy.max_unmask_per_operation (GATEWAY__PRIVACY__MAX_UNMASK_PER_OPERATION)"
+)]
+#[case::a_secret(
+    &[
+        ("GATEWAY__AUTH__MODE", "jwt"), ("GATEWAY__AUTH__JWT__ISSUER", "i"), ("GATEWAY__AUTH__JWT__AUDIENCE", "a"),
+        ("GATEWAY__AUTH__JWT__ALGORITHMS", "HS256"), ("GATEWAY__AUTH__JWT__SECRET_FILE", "/nowhere/secret"),
+    ],
+    "auth.jwt.secret_file (GATEWAY__AUTH__JWT__SECRET_FILE)"
+)]
+#[test]
+fn a_setting_that_cannot_be_read_makes_no_second_problem(#[case] variables: &[(&str, &str)], #[case] told_of: &str) {
+    tells_each_once(&["check-config"], variables, &[told_of]);
+}
+
+#[test]
+fn a_file_that_is_no_toml_hides_no_variable() {
+    let directory = crate::process::Directory::new();
+    let file = directory.path("gateway.toml");
+    std::fs::write(&file, "[auth.jwt]\nissuer = \"planted\n").unwrap();
+    let arguments = ["serve", "--config", file.to_str().unwrap()];
+    let variables = [
+        // What these two need may stand in the file.
+        ("GATEWAY__AUTH__MODE", "jwt"),
+        REAL,
+        ("GATEWAY__SERVER__DEADLINE", "soon"),
+        ("GATEWAY__SERVER__LISTN", "127.0.0.1:0"),
+        ("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0"),
+        ("GATEWAY_LOG_LEVEL", "warn"),
+    ];
+    let told_of = ["gateway.toml: ", "SERVER__DEADLINE)", "SERVER__LISTN)", "MAX_IN_FLIGHT)", "GATEWAY__LOG__LEVEL?"];
+    tells_each_once(&arguments, &variables, &told_of);
+    std::fs::remove_file(&file).unwrap();
+    let told_of = ["gateway.toml: ", "SERVER__DEADLINE)", "SERVER__LISTN)", "MAX_IN_FLIGHT)", "GATEWAY__LOG__LEVEL?"];
+    tells_each_once(&arguments, &variables, &told_of);
+}
+
+#[test]
+fn settings_ports_certificates_and_the_audit_file_are_told_at_once() {
+    let taken: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let address = |at: usize| taken[at].local_addr().unwrap().to_string();
+    let (public, sandbox) = (address(0), address(1));
+    let variables = [
+        ("GATEWAY__SERVER__LISTEN", public.as_str()),
+        ("GATEWAY__SANDBOX__LISTEN", sandbox.as_str()),
+        ("GATEWAY__SERVER__TLS_CERTIFICATE", "/nowhere/certificate.pem"),
+        ("GATEWAY__SERVER__TLS_KEY", "/nowhere/key.pem"),
+        ("GATEWAY__AUDIT__DESTINATION", "/nowhere/audit.jsonl"),
+        ("GATEWAY__AUDIT__QUEUE", "0"),
+        ("GATEWAY__SERVER__DEADLINE", "soon"),
+    ];
+    let files = ["/nowhere/certificate.pem", "/nowhere/key.pem", "/nowhere/audit.jsonl", "audit.queue (", "DEADLINE)"];
+    tells_each_once(&["serve"], &variables, &[&files[..], &[&public, &sandbox]].concat());
+    tells_each_once(&["check-config"], &variables, &files);
+    let variables = [("GATEWAY__SANDBOX__LISTEN", sandbox.as_str()), ("GATEWAY__SERVER__DEADLINE", "soon")];
+    tells_each_once(&["sandbox"], &variables, &[&sandbox, "DEADLINE)"]);
 }
 
 #[test]

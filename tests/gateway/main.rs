@@ -12,6 +12,7 @@ mod process;
 mod support;
 
 mod access;
+mod advisories;
 mod answers;
 mod audit;
 mod binary;

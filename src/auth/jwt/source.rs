@@ -65,11 +65,11 @@ impl Supply {
         Self { snapshot, wanted: watch::Sender::new(0), pause: Duration::ZERO, fixed: Some(publish), _task: None }
     }
 
-    /// Puts other keys in place of those that have no source; keys that have one stay.
-    pub fn replace_fixed(&self, keys: KeySet) {
-        if let Some(publish) = &self.fixed {
-            publish.send_modify(|snapshot| snapshot.keys = Some(Arc::new(keys)));
-        }
+    /// Puts other keys in place of those that have no source, and says whether it did; keys that have one stay.
+    pub fn replace_fixed(&self, keys: KeySet) -> bool {
+        let Some(publish) = &self.fixed else { return false };
+        publish.send_modify(|snapshot| snapshot.keys = Some(Arc::new(keys)));
+        true
     }
 
     /// Keys from a source. The first load begins at once.

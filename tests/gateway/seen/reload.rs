@@ -1,11 +1,13 @@
 //! SIGHUP: the log's level and the trusted documents, read again while requests are served.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Shown;
 use crate::process::{Directory, Process};
+use crate::support::certified::Certified;
 
 async fn until(process: &Process, said: &str, times: usize) {
     for _ in 0..1000 {
@@ -60,4 +62,111 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     let shown = Shown::by(&process).await;
     assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "done")]), 1.0);
     assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "failed")]), 3.0);
+}
+
+/// What a reload says of each setting that changed: taken over, or to be restarted for.
+struct Reloaded {
+    process: Process,
+    file: PathBuf,
+}
+
+impl Reloaded {
+    async fn start(directory: Directory, settings: &str) -> Self {
+        let file = directory.path("gateway.toml");
+        std::fs::write(&file, settings).unwrap();
+        Self { process: Process::start_with_file(directory, &file, &[]).await, file }
+    }
+
+    /// The next line that says what was read again, after other settings and SIGHUP.
+    async fn with(&self, settings: &str) -> Value {
+        std::fs::write(&self.file, settings).unwrap();
+        let before = self.process.said().matches(READ_AGAIN).count();
+        self.process.signal("HUP");
+        self.read_again(before + 1).await
+    }
+
+    async fn read_again(&self, times: usize) -> Value {
+        until(&self.process, READ_AGAIN, times).await;
+        let said = self.process.said();
+        assert!(!said.contains("planted"), "{said}");
+        lines(&said).into_iter().filter(|line| message(line).starts_with(READ_AGAIN)).nth(times - 1).unwrap()
+    }
+}
+
+const READ_AGAIN: &str = "read again: ";
+
+/// All lines of a log in JSON.
+fn lines(log: &str) -> Vec<Value> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn message(line: &Value) -> &str {
+    line["message"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_secret_that_is_not_taken_over_is_named() {
+    let one =
+        "[upstream]\nproxy = \"http://planted-1:x@127.0.0.1:9\"\n[traces]\nauthorization = \"Bearer planted-1\"\n";
+    let reloaded = Reloaded::start(Directory::new(), one).await;
+    assert_eq!(reloaded.with(one).await["needs_restart"], Value::Null);
+    let waiting = ["upstream.proxy", "traces.authorization"];
+    let two = one.replace("planted-1", "planted-2");
+    // As long as the process has the old ones, they wait.
+    for settings in [two.as_str(), &two, "[upstream]\nproxy = \"\"\n[cache]\npage_ttl = \"7s\"\n"] {
+        let line = reloaded.with(settings).await;
+        let named = line["needs_restart"].as_str().unwrap_or_default();
+        assert!(waiting.iter().all(|name| named.split(", ").any(|word| word == *name)), "{line}");
+        assert_eq!(named.contains("cache.page_ttl"), settings.contains("page_ttl"), "{line}");
+    }
+    assert_eq!(reloaded.with(one).await["needs_restart"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_of_a_secret_that_is_not_taken_over_is_named() {
+    let directory = Directory::new();
+    let secret = directory.path("authorization");
+    std::fs::write(&secret, "Bearer planted-1").unwrap();
+    let settings = format!("[server]\nwatch_interval = \"10ms\"\n[traces]\nauthorization_file = {secret:?}\n");
+    let reloaded = Reloaded::start(directory, &settings).await;
+    std::fs::write(&secret, "Bearer planted-2").unwrap();
+    assert_eq!(reloaded.read_again(1).await["needs_restart"], "traces.authorization");
+    // Another file with what the process has.
+    let other = secret.with_extension("other");
+    std::fs::write(&other, "Bearer planted-1").unwrap();
+    let settings = format!("[server]\nwatch_interval = \"0s\"\n[traces]\nauthorization_file = {other:?}\n");
+    assert_eq!(reloaded.with(&settings).await["needs_restart"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_key_that_is_cleared_is_no_longer_used() {
+    let key = "[log]\ndigest_key = \"planted-0123456789-0123456789-0123456789\"\n";
+    let rest = "[auth]\nmode = \"passthrough\"\n";
+    let reloaded = Reloaded::start(Directory::new(), &format!("{rest}{key}")).await;
+    let caller = async || {
+        reloaded.process.ask("{ customers { totalCount } }", json!({})).await;
+        let lines = super::lines(&reloaded.process.said());
+        lines.last().unwrap()["caller"].clone()
+    };
+    let before = caller().await;
+    let line = reloaded.with(rest).await;
+    assert_eq!((&line["renewed"], &line["needs_restart"]), (&json!("log.digest_key"), &Value::Null));
+    let own = caller().await;
+    assert_ne!(own, before);
+    assert_eq!(reloaded.with(rest).await["renewed"], "");
+    assert_eq!(caller().await, own);
+    reloaded.with(&format!("{rest}{key}")).await;
+    assert_eq!(caller().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_that_is_turned_on_or_off_is_named() {
+    let certified = Certified::new();
+    let (certificate, key) = (certified.certificate(), certified.key());
+    let on = format!("[server]\ntls_certificate = {certificate:?}\ntls_key = {key:?}\n");
+    let both = "server.tls_certificate, server.tls_key";
+    let plain = Reloaded::start(Directory::new(), "").await;
+    assert_eq!(plain.with(&on).await["needs_restart"], both);
+    let encrypted = Reloaded::start(Directory::new(), &on).await;
+    assert_eq!(encrypted.with("").await["needs_restart"], both);
 }
