@@ -31,6 +31,7 @@ pub use telemetry::{Log, Traces};
 use error::Problems;
 
 use crate::auth::Mode;
+use crate::operation::body_budget::most_held;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::operation::{OnError, rate_limit};
 use crate::outbound::is_loopback;
@@ -324,8 +325,9 @@ impl Settings {
         if self.server.admin_listen == self.server.listen && self.server.listen.port() != 0 {
             problems.add(unusable("server.admin_listen", "is the address of server.listen: give it one of its own"));
         }
-        if self.server.max_bodies_bytes < self.server.max_body_bytes {
-            problems.add(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
+        if self.server.max_bodies_bytes < most_held(self.server.max_body_bytes) {
+            let problem = "must be at least twice server.max_body_bytes: a compressed body holds its coded and its decoded bytes while it is decoded";
+            problems.add(unusable("server.max_bodies_bytes", problem));
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),

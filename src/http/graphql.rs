@@ -14,7 +14,7 @@ use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -25,7 +25,7 @@ use tracing::Instrument;
 
 use super::answer::{self, with_failure_headers};
 use super::compression;
-use super::content_coding::{self, ContentCoding, Undecodable};
+use super::content_coding::{self, ContentCoding, Received, Undecodable};
 use super::media::{Media, is_json};
 use super::middleware::{Notes, RequestId, broken};
 use super::parameters::{from_body, from_query};
@@ -282,7 +282,7 @@ impl Exchange<'_> {
             }
         };
         let mut body = Limited::new(body, limit);
-        let mut read = BytesMut::new();
+        let mut received = Received::new(coding);
         // Room for what has come and not for what is announced: who sends slowly holds little.
         let mut room = self.app.body(payer);
         loop {
@@ -294,17 +294,15 @@ impl Exchange<'_> {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
                     room.reserve(data.len())?;
-                    read.extend_from_slice(&data);
+                    received.extend(&data);
                 }
                 None => break,
             }
         }
-        content_coding::decode(coding, read.freeze(), limit, |more| room.reserve(more)).await.map_err(|error| {
-            match error {
-                Undecodable::TooLarge => too_large(limit),
-                Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
-                Undecodable::Refused(failure) => failure,
-            }
+        received.decode(limit, |bytes| room.hold(bytes)).await.map_err(|error| match error {
+            Undecodable::TooLarge => too_large(limit),
+            Undecodable::Malformed => bad("The request's body is not coded as its `Content-Encoding` says."),
+            Undecodable::Refused(failure) => failure,
         })
     }
 }
