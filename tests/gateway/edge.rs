@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::gateway::Got;
+use crate::support::stub::{Reply, Stub, id_in, person};
 use crate::support::{Gateway, codes, count, only_error};
 
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -560,11 +561,12 @@ async fn the_viewer_is_who_asks() {
 
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_answers_what_is_running_and_takes_nothing_new() {
-    let (gateway, sandbox) = Gateway::start().await;
-    sandbox.latency(1000).await;
+    let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
+    let gateway = Gateway::over(&stub.base, |_| {}).await;
+    stub.hold();
     let running =
         tokio::spawn(gateway.post(&json!({"query": format!("{{ customer(id: \"{ADA}\") {{ name }} }}")})).send());
-    sandbox.until_calls(|calls| count(calls, crate::support::CUSTOMER) == 1).await;
+    stub.until_arrived(1).await;
     gateway.shutdown.cancel();
     // The platform is told first, on the listener that stays open for it.
     let mut not_ready = false;
@@ -580,6 +582,7 @@ async fn a_server_that_is_told_to_stop_answers_what_is_running_and_takes_nothing
     }
     assert!(not_ready, "the admin listener said so while a request was running");
     assert!(gateway.request(Method::GET, "/livez").send().await.is_err(), "new connections are refused");
+    stub.release();
     let got = Got::from(running.await.unwrap().unwrap()).await;
     assert_eq!(got.json(), json!({"data": {"customer": {"name": "Ada Example"}}}));
     let ended = tokio::time::timeout(Duration::from_secs(10), gateway.served).await;
@@ -589,7 +592,8 @@ async fn a_server_that_is_told_to_stop_answers_what_is_running_and_takes_nothing
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_waits_for_a_write_whose_caller_left() {
     let (gateway, sandbox) = Gateway::start().await;
-    sandbox.latency(600).await;
+    // Far longer than a busy machine takes to hang up.
+    sandbox.latency(1500).await;
     let mutation = format!("mutation {{ deleteCustomer(input: {{id: \"{REX}\"}}) {{ deletedCustomerId }} }}");
     let caller = tokio::spawn(gateway.post(&json!({"query": mutation})).send());
     sandbox.until_calls(|calls| count(calls, "DELETE /v1/customers/{id}") == 1).await;
