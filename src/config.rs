@@ -32,6 +32,7 @@ pub use telemetry::{Log, Traces};
 use error::Problems;
 
 use crate::auth::Mode;
+use crate::operation::body_budget::most_held;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::operation::{OnError, rate_limit};
 use crate::outbound::is_loopback;
@@ -345,8 +346,9 @@ impl Settings {
         if is_known("server.listen") && same_address {
             problems.add(unusable("server.admin_listen", "is the address of server.listen: give it one of its own"));
         }
-        if is_known("server.max_body_bytes") && self.server.max_bodies_bytes < self.server.max_body_bytes {
-            problems.add(unusable("server.max_bodies_bytes", "must not be below server.max_body_bytes"));
+        if is_known("server.max_body_bytes") && self.server.max_bodies_bytes < most_held(self.server.max_body_bytes) {
+            let problem = "must be at least twice server.max_body_bytes: a compressed body holds its coded and its decoded bytes while it is decoded";
+            problems.add(unusable("server.max_bodies_bytes", problem));
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),

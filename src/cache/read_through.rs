@@ -165,7 +165,7 @@ impl<V> Expiry<Key, CacheEntry<V>> for EntryExpiry {
 }
 
 impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
-    /// An empty store that holds about `max_bytes` of memory at most.
+    /// An empty store. The estimated memory of its entries is `max_bytes` at most.
     pub fn new(name: &'static str, policy: TtlPolicy, max_bytes: u64) -> Self {
         let gone = move |_: Arc<Key>, _: CacheEntry<V>, cause: RemovalCause| {
             let cause = match cause {
@@ -309,6 +309,8 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
                     ready(if overtaken { Op::Nop } else { Op::Put(kept.clone()) })
                 };
                 store.entry(key).and_compute_with(newest).await;
+                // The store evicts when some hundred inserts wait, so a burst of large answers would exceed the bound.
+                store.run_pending_tasks().await;
                 Ok(kept)
             }
         };

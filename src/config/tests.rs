@@ -30,6 +30,13 @@ fn a_share_of_repetitions_that_the_budget_would_round_is_refused() {
 }
 
 #[test]
+fn all_bodies_have_room_for_one_that_is_compressed() {
+    let bodies = |bytes| [("GATEWAY__SERVER__MAX_BODY_BYTES", "1000"), ("GATEWAY__SERVER__MAX_BODIES_BYTES", bytes)];
+    assert!(problem(&bodies("1999")).contains("must be at least twice server.max_body_bytes"));
+    assert!(with(&bodies("2000")).is_ok());
+}
+
+#[test]
 fn the_environment_wins() {
     let settings = with(&[
         ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),

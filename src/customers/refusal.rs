@@ -194,6 +194,7 @@ mod tests {
 
     use super::*;
     use crate::privacy::Personal;
+    use crate::privacy::redact::work;
     use crate::upstream::{ConnectFailure, RefusalItem};
 
     #[rstest]
@@ -273,6 +274,25 @@ mod tests {
             let errors = mended(refused(sentence, &[]), Write::Delete);
             assert_eq!((errors[0].code, errors[0].message.as_str()), (UserErrorCode::Refused, told));
         }
+    }
+
+    /// The values are prepared once for all complaints, and each complaint is searched once for all values.
+    #[test]
+    fn the_work_grows_linearly_with_known_values_and_complaints() {
+        let steps = |count: usize| {
+            let known: Vec<String> = (0..count).map(|number| format!("Known value {number:04}")).collect();
+            let details: Vec<String> = known.iter().map(|value| format!("Account of {value} is frozen.")).collect();
+            let items: Vec<_> = details.iter().map(|detail| (Some("metadata"), detail.as_str())).collect();
+            let error = refused("", &items);
+            work::of(|| {
+                let errors = mend(error, Write::Create, &known, true).expect("something that can be mended");
+                assert!(errors.iter().all(|error| error.message == "Account of […] is frozen."));
+                assert_eq!(errors.len(), count);
+            })
+        };
+        let (few, many) = (steps(100), steps(1_000));
+        assert!(few >= 100 * ("Known value 0000".len() + "Account of Known value 0000 is frozen.".len()), "{few}");
+        assert!(many <= 11 * few, "{few} steps for 100, {many} for 1,000");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Content codings of request bodies: which are taken, and decoding within a bound.
 //!
 //! `identity`, `gzip` and `br`, one at a time. A body is decoded once it is there as a whole, so that a slow sender holds no
-//! decoder; in small steps, between which other tasks run; and no further than the bound on bodies.
+//! decoder; in small steps, between which other tasks run; and no further than the bound on bodies. The coded bytes of a
+//! step are dropped when they are decoded.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use brotli_decompressor::{BrotliDecoderParameter, DecompressorWriter};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use tokio::task::yield_now;
@@ -14,7 +16,8 @@ use tokio::task::yield_now;
 /// The codings that a request may have, as `Accept-Encoding` of an answer names them (RFC 9110, section 12.5.3).
 pub const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, br");
 
-/// How many coded bytes are decoded at once. Between two steps other tasks run.
+/// How many coded bytes are decoded at once. Between two steps other tasks run, and the memory of those that are decoded
+/// is free.
 const CHUNK_BYTES: usize = 8 * 1024;
 
 /// How a body is coded.
@@ -58,40 +61,86 @@ pub enum DecodeError<E> {
     Rejected(E),
 }
 
-/// Decodes a body that is there as a whole. `reserve` is told how many more bytes there are after each step.
-///
-/// # Errors
-/// Where it is longer than `limit`, is not coded as it says, or `reserve` refuses.
-pub async fn decode<E>(
-    coding: ContentCoding,
-    body: Bytes,
-    limit: usize,
-    mut reserve: impl FnMut(usize) -> Result<(), E>,
-) -> Result<Bytes, DecodeError<E>> {
-    let mut decoder = match coding {
-        ContentCoding::Identity => return Ok(body),
-        ContentCoding::Gzip => {
-            RequestDecoder::Gzip(Box::new(MultiGzDecoder::new(LimitedBuffer { bytes: Vec::new(), limit })))
+/// A body as it comes.
+pub enum Received {
+    Identity(BytesMut),
+    Gzip(Pieces),
+    Brotli(Pieces),
+}
+
+/// Coded bytes in pieces of [`CHUNK_BYTES`], so that each piece is dropped when it is decoded.
+#[derive(Default)]
+pub struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Pieces {
+    fn extend(&mut self, mut data: &[u8]) {
+        self.bytes += data.len();
+        while !data.is_empty() {
+            match self.pieces.back_mut().filter(|last| last.len() < CHUNK_BYTES) {
+                Some(last) => {
+                    let (now, later) = data.split_at(data.len().min(CHUNK_BYTES - last.len()));
+                    last.extend_from_slice(now);
+                    data = later;
+                }
+                None => self.pieces.push_back(Vec::new()),
+            }
         }
-        ContentCoding::Brotli => {
-            let mut decoder =
-                Box::new(DecompressorWriter::new(LimitedBuffer { bytes: Vec::new(), limit }, CHUNK_BYTES));
-            // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
-            decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
-            RequestDecoder::Brotli(decoder)
-        }
-    };
-    let mut reserved = 0;
-    for step in body.chunks(CHUNK_BYTES) {
-        decoder.step(step).map_err(|error| decode_error(&error))?;
-        let decoded = decoder.decoded();
-        reserve(decoded - reserved).map_err(DecodeError::Rejected)?;
-        reserved = decoded;
-        yield_now().await;
     }
-    let decoded = decoder.finish().map_err(|error| decode_error(&error))?;
-    reserve(decoded.len().saturating_sub(reserved)).map_err(DecodeError::Rejected)?;
-    Ok(Bytes::from(decoded))
+}
+
+impl Received {
+    /// A body of which nothing has come yet.
+    pub fn new(coding: ContentCoding) -> Self {
+        match coding {
+            ContentCoding::Identity => Self::Identity(BytesMut::new()),
+            ContentCoding::Gzip => Self::Gzip(Pieces::default()),
+            ContentCoding::Brotli => Self::Brotli(Pieces::default()),
+        }
+    }
+
+    /// Adds the bytes that come next.
+    pub fn extend(&mut self, data: &[u8]) {
+        match self {
+            Self::Identity(body) => body.extend_from_slice(data),
+            Self::Gzip(pieces) | Self::Brotli(pieces) => pieces.extend(data),
+        }
+    }
+
+    /// Decodes a body that is there as a whole. After each step `hold` is told how many bytes the body holds now: those
+    /// that are not decoded yet, and those that are.
+    ///
+    /// # Errors
+    /// Where it is longer than `limit`, is not coded as it says, or `hold` refuses.
+    pub async fn decode<E>(
+        self,
+        limit: usize,
+        mut hold: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Bytes, DecodeError<E>> {
+        let into = LimitedBuffer { bytes: Vec::new(), limit };
+        let (mut decoder, Pieces { mut pieces, bytes: mut coded }) = match self {
+            Self::Identity(body) => return Ok(body.freeze()),
+            Self::Gzip(pieces) => (RequestDecoder::Gzip(Box::new(MultiGzDecoder::new(into))), pieces),
+            Self::Brotli(pieces) => {
+                let mut decoder = Box::new(DecompressorWriter::new(into, CHUNK_BYTES));
+                // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
+                decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+                (RequestDecoder::Brotli(decoder), pieces)
+            }
+        };
+        while let Some(piece) = pieces.pop_front() {
+            decoder.step(&piece).map_err(|error| decode_error(&error))?;
+            coded -= piece.len();
+            drop(piece);
+            hold(coded + decoder.decoded()).map_err(DecodeError::Rejected)?;
+            yield_now().await;
+        }
+        let decoded = decoder.finish().map_err(|error| decode_error(&error))?;
+        hold(decoded.len()).map_err(DecodeError::Rejected)?;
+        Ok(Bytes::from(decoded))
+    }
 }
 
 enum RequestDecoder {
@@ -181,14 +230,20 @@ mod tests {
         [&[a, b, c], plain, &[3]].concat()
     }
 
+    fn received(coding: ContentCoding, body: &[u8]) -> Received {
+        let mut received = Received::new(coding);
+        body.chunks(3_000).for_each(|piece| received.extend(piece));
+        received
+    }
+
     async fn decoded(coding: ContentCoding, body: Vec<u8>, limit: usize) -> Result<Bytes, DecodeError<()>> {
-        let mut reserved = 0;
-        let decoded = decode(coding, Bytes::from(body), limit, |more| {
-            reserved += more;
+        let mut held = 0;
+        let decoded = received(coding, &body).decode(limit, |bytes| {
+            held = bytes;
             Ok(())
         });
         let decoded = decoded.await?;
-        assert_eq!(reserved, decoded.len());
+        assert_eq!(held, decoded.len());
         Ok(decoded)
     }
 
@@ -225,8 +280,23 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_refused_while_it_is_decoded_is_refused() {
-        let refused = decode(ContentCoding::Gzip, Bytes::from(gzip(b"text")), 100, |_| Err("full")).await;
+        let refused = received(ContentCoding::Gzip, &gzip(b"text")).decode(100, |_| Err("full")).await;
         assert_eq!(refused, Err(DecodeError::Rejected("full")));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_decoded_are_not_held_twice() {
+        // Nothing is compressed, so the coded form is a little longer than the plain one.
+        let plain: Vec<u8> = (0..100_000_u32).map(|i| i.to_le_bytes()[0]).collect();
+        let mut coded = Vec::new();
+        GzEncoder::new(plain.as_slice(), Compression::none()).read_to_end(&mut coded).expect("a gzip body");
+        let (mut most, most_allowed) = (0, coded.len() + 64);
+        let decoded = received(ContentCoding::Gzip, &coded).decode(plain.len(), |held| {
+            most = most.max(held);
+            if held > most_allowed { Err(held) } else { Ok(()) }
+        });
+        assert_eq!(decoded.await, Ok(Bytes::from(plain)));
+        assert!(most > 90_000, "{most}");
     }
 
     /// An empty body with a large window of 16 bits, which a decoder of large windows takes.

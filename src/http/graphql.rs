@@ -14,7 +14,7 @@ use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::compression;
-use super::content_coding::{self, ContentCoding, DecodeError};
+use super::content_coding::{self, ContentCoding, DecodeError, Received};
 use super::negotiation::{ResponseMediaType, is_json};
 use super::parameters::{from_body, from_query};
 use super::request_log::{RequestId, SharedSummary, internal_error};
@@ -285,7 +285,7 @@ impl RequestHandler<'_> {
             }
         };
         let mut body = Limited::new(body, limit);
-        let mut read = BytesMut::new();
+        let mut received = Received::new(coding);
         // Room for what has come and not for what is announced: who sends slowly holds little.
         let mut room = self.app.body(client_key);
         loop {
@@ -299,19 +299,15 @@ impl RequestHandler<'_> {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
                     room.reserve(data.len())?;
-                    read.extend_from_slice(&data);
+                    received.extend(&data);
                 }
                 None => break,
             }
         }
-        content_coding::decode(coding, read.freeze(), limit, |more| room.reserve(more)).await.map_err(|error| {
-            match error {
-                DecodeError::TooLarge => payload_too_large(limit),
-                DecodeError::Malformed => {
-                    bad_request("The request's body is not coded as its `Content-Encoding` says.")
-                }
-                DecodeError::Rejected(failure) => failure,
-            }
+        received.decode(limit, |bytes| room.hold(bytes)).await.map_err(|error| match error {
+            DecodeError::TooLarge => payload_too_large(limit),
+            DecodeError::Malformed => bad_request("The request's body is not coded as its `Content-Encoding` says."),
+            DecodeError::Rejected(failure) => failure,
         })
     }
 }

@@ -1,6 +1,10 @@
 //! The bytes of request bodies that are held while they are being read: bounded for all callers together, and fair per
 //! caller. Below half of the bound everyone is admitted; above it each caller gets an equal share, and a share is never
 //! less than one whole body. Without it, one caller's unfinished bodies would shut out everybody else's requests.
+//!
+//! The bytes that are held count, and no others. A compressed body holds its coded bytes, which become fewer while it is
+//! decoded, and its decoded bytes. Each of the two is bounded by the largest body, so one body holds twice that at most:
+//! [`most_held`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +16,17 @@ use super::rate_limit::Payer;
 use crate::error::Failure;
 use crate::telemetry::names::BOUNDS_REACHED;
 
+/// How many bytes one body holds at most, where neither its coded nor its decoded form may have more than
+/// `max_body_bytes`.
+pub fn most_held(max_body_bytes: usize) -> usize {
+    max_body_bytes.saturating_mul(2)
+}
+
 /// The bytes that may be held.
 #[derive(Debug)]
 pub struct BodyBudget {
     max: usize,
-    /// The largest body that is read.
+    /// How many bytes one body holds at most. A caller's share is never less.
     largest: usize,
     held: Mutex<Held>,
 }
@@ -37,9 +47,10 @@ pub struct BodyBytes {
 }
 
 impl BodyBudget {
-    /// None are held.
-    pub fn new(max: usize, largest: usize) -> Self {
-        Self { max, largest, held: Mutex::default() }
+    /// None are held. `max` is the bound for all bodies together; settings are refused where it is below
+    /// [`most_held`].
+    pub fn new(max: usize, max_body_bytes: usize) -> Self {
+        Self { max, largest: most_held(max_body_bytes), held: Mutex::default() }
     }
 
     /// A caller's body of which nothing has come yet.
@@ -54,11 +65,29 @@ impl BodyBudget {
 }
 
 impl BodyBytes {
+    /// Notes that the body holds so many bytes from now on, more or less than before.
+    ///
+    /// # Errors
+    /// `OVERLOADED` where it is more than before and the bodies of all callers fill the bound, or those of this caller
+    /// its share.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Failure> {
+        match bytes.checked_sub(self.held) {
+            Some(more) => self.reserve(more),
+            None => {
+                self.release(self.held - bytes);
+                Ok(())
+            }
+        }
+    }
+
     /// Makes room for so many more bytes.
     ///
     /// # Errors
     /// `OVERLOADED` where the bodies of all callers fill the bound, or those of this caller its share.
     pub fn reserve(&mut self, bytes: usize) -> Result<(), Failure> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let BodyBudget { max, largest, .. } = *self.budget;
         let mut held = self.budget.held();
         let own = held.callers.get(&self.caller).copied().unwrap_or(0);
@@ -70,28 +99,32 @@ impl BodyBytes {
             counter!(BOUNDS_REACHED, "bound" => "max_bodies_bytes").increment(1);
             return Err(crowd::full());
         }
-        if bytes > 0 {
-            held.total = total;
-            *held.callers.entry(self.caller).or_default() += bytes;
-            self.held += bytes;
-        }
+        held.total = total;
+        *held.callers.entry(self.caller).or_default() += bytes;
+        self.held += bytes;
         Ok(())
+    }
+
+    /// Gives so many bytes back.
+    fn release(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let mut held = self.budget.held();
+        held.total = held.total.saturating_sub(bytes);
+        if let Some(own) = held.callers.get_mut(&self.caller) {
+            *own = own.saturating_sub(bytes);
+            if *own == 0 {
+                held.callers.remove(&self.caller);
+            }
+        }
+        self.held -= bytes;
     }
 }
 
 impl Drop for BodyBytes {
     fn drop(&mut self) {
-        if self.held == 0 {
-            return;
-        }
-        let mut held = self.budget.held();
-        held.total = held.total.saturating_sub(self.held);
-        if let Some(own) = held.callers.get_mut(&self.caller) {
-            *own = own.saturating_sub(self.held);
-            if *own == 0 {
-                held.callers.remove(&self.caller);
-            }
-        }
+        self.release(self.held);
     }
 }
 
@@ -128,13 +161,27 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_never_less_than_one_whole_body() {
-        let budget = budget(10, 10);
+    fn a_share_is_never_less_than_one_whole_body_coded_and_decoded() {
+        let budget = budget(10, 5);
         assert!(BodyBudget::body(&budget, caller(1)).reserve(10).is_ok());
         let mut most = BodyBudget::body(&budget, caller(1));
         assert!(most.reserve(8).is_ok());
         assert!(BodyBudget::body(&budget, caller(2)).reserve(3).is_err(), "there is no room at all");
         assert!(BodyBudget::body(&budget, caller(2)).reserve(2).is_ok());
+    }
+
+    #[test]
+    fn a_body_that_holds_less_gives_the_rest_back() {
+        let budget = budget(100, 50);
+        let mut body = BodyBudget::body(&budget, caller(1));
+        for held in [40, 90, 60, 100, 0, 70] {
+            assert!(body.hold(held).is_ok());
+            assert_eq!(budget.held().total, held);
+        }
+        assert!(body.hold(101).is_err());
+        assert_eq!(budget.held().total, 70, "what is refused is not held");
+        drop(body);
+        assert!(budget.held().callers.is_empty());
     }
 
     proptest! {
@@ -151,6 +198,9 @@ mod tests {
                     let mut body = BodyBudget::body(&budget, caller(who));
                     let _full = body.reserve(bytes);
                     bodies.push(body);
+                    if let Some(other) = bodies.first_mut() {
+                        let _full = other.hold(bytes);
+                    }
                 }
                 let held: usize = bodies.iter().map(|body| body.held).sum();
                 prop_assert!(held <= 100);

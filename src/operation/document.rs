@@ -75,7 +75,7 @@ const BYTES_PER_VALUE: usize = 100;
 const MOST_FORMS: usize = 8;
 
 impl Documents {
-    /// Keeps documents that take about `max_bytes` of memory at most.
+    /// Keeps documents whose estimated memory is `max_bytes` at most.
     pub fn new(schema: Valid<Schema>, settings: Settings, max_bytes: u64, digests: KeyedDigest) -> Self {
         let weigh = |_: &u128, document: &Arc<Document>| document.bytes;
         let store = Store::builder().max_capacity(max_bytes).weigher(weigh).build();
@@ -105,6 +105,8 @@ impl Documents {
         count("read");
         let document = Arc::new(Document::new(Arc::clone(text), read));
         self.cache.insert(digest, Arc::clone(&document)).await;
+        // The store evicts when some hundred inserts wait, so a burst of large documents would exceed the bound.
+        self.cache.run_pending_tasks().await;
         Ok(document)
     }
 
@@ -250,7 +252,12 @@ fn count(result: &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+    use std::time::Duration;
+
     use serde_json::json;
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
 
     use super::limits::Limits;
     use super::*;
@@ -258,6 +265,10 @@ mod tests {
     const SDL: &str = "type Query { a: Int b: Int c(d: String): Int }";
 
     fn documents() -> Documents {
+        documents_of(1_000_000)
+    }
+
+    fn documents_of(max_bytes: u64) -> Documents {
         let settings = Settings {
             max_tokens: 1_000,
             max_nesting: 64,
@@ -274,7 +285,7 @@ mod tests {
             max_values: 100,
             max_mistakes: 20,
         };
-        Documents::new(parse::schema(SDL).expect("a schema"), settings, 1_000_000, KeyedDigest::new())
+        Documents::new(parse::schema(SDL).expect("a schema"), settings, max_bytes, KeyedDigest::new())
     }
 
     #[tokio::test]
@@ -288,6 +299,57 @@ mod tests {
         for _ in 0..2 {
             assert!(documents.document(&"{ nowhere }".into(), 7, true).await.is_err());
         }
+    }
+
+    /// A document of some 60 kB, and its weight.
+    async fn large(documents: &Documents, number: u128) -> (Weak<Document>, u64) {
+        let text: Arc<str> = format!("{{ a }} # {number} {}", "x".repeat(20_000)).into();
+        let document = documents.document(&text, number, true).await.expect("a document");
+        (Arc::downgrade(&document), document.bytes.into())
+    }
+
+    /// The weight of the documents that are kept, of those too that are not tidied up yet.
+    fn kept(documents: &Documents) -> u64 {
+        documents.cache.iter().map(|(_, document)| u64::from(document.bytes)).sum()
+    }
+
+    #[tokio::test]
+    async fn distinct_documents_one_after_another_stay_within_the_bound() {
+        let documents = documents_of(1_000_000);
+        for number in 0..300 {
+            large(&documents, number).await;
+            let bytes = kept(&documents);
+            assert!(bytes <= 1_000_000, "{bytes} bytes after {number} documents");
+        }
+        let bytes = kept(&documents);
+        assert!(bytes > 900_000, "only {bytes} bytes are used");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_burst_of_distinct_documents_stays_within_the_bound() {
+        let documents = Arc::new(documents_of(1_000_000));
+        let mut burst = JoinSet::new();
+        for number in 0..300 {
+            let documents = Arc::clone(&documents);
+            burst.spawn(async move { large(&documents, number).await });
+        }
+        let read = burst.join_all().await;
+        assert!(kept(&documents) <= 1_000_000, "{} bytes", kept(&documents));
+        // The memory of what is evicted is free when no thread can be looking at it any more, which is found out as more
+        // documents are read. Two of them may be waiting for that.
+        let in_memory =
+            || read.iter().filter(|(document, _)| document.strong_count() > 0).map(|(_, bytes)| bytes).sum();
+        let freed = async {
+            for number in 1_000.. {
+                let bytes: u64 = in_memory();
+                if bytes <= 1_000_000 + 2 * 65_000 {
+                    return;
+                }
+                large(&documents, number).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(60), freed).await.expect("what is evicted is freed");
     }
 
     #[tokio::test]

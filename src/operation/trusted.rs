@@ -227,6 +227,8 @@ impl TrustedDocuments {
                 }
                 if let Some(registered) = &self.registered {
                     registered.insert(hash, Arc::clone(&text)).await;
+                    // The store evicts when some hundred inserts wait: a burst of long texts would exceed the bound.
+                    registered.run_pending_tasks().await;
                 }
                 Ok(Document { text, id })
             }
@@ -335,6 +337,21 @@ mod tests {
         documents.replace(Manifest::parse(br#"{"two": "{ __typename }"}"#).expect("a manifest"));
         assert!(documents.document(by_id("one")).await.is_err());
         assert!(documents.document(by_id("two")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn registered_texts_stay_within_their_bound() {
+        let documents = TrustedDocuments::new(Mode::Off, Manifest::default(), 100_000);
+        for number in 0..100 {
+            let text = format!("{TEXT} # {number} {}", "x".repeat(10_000));
+            let sha256 = Some(hex(&digest(&text)));
+            let named = Named { text: Some(text), sha256, ..Named::default() };
+            assert!(documents.document(named).await.is_ok());
+            let texts = documents.registered.as_ref().expect("texts may be registered").iter();
+            // Of those too that are not tidied up yet.
+            let bytes: usize = texts.map(|(_, text)| text.len()).sum();
+            assert!(bytes <= 100_000, "{bytes} bytes after {number} texts");
+        }
     }
 
     #[tokio::test]

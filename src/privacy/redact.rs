@@ -8,7 +8,9 @@
 
 use std::collections::HashSet;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::Anchored;
+use aho_corasick::automaton::Automaton;
+use aho_corasick::nfa::contiguous::NFA;
 
 /// What stands where something was cut.
 pub const REDACTED: &str = "[…]";
@@ -27,7 +29,7 @@ const MIN_KNOWN_CHARS: usize = 3;
 /// of them in one pass. Letter case and the kind and number of spaces do not matter.
 pub struct KnownValues {
     /// `None` where there is nothing to search for.
-    search: Option<AhoCorasick>,
+    search: Option<NFA>,
     /// The length of the longest value in characters.
     max_chars: usize,
     /// The search could not be built, so nothing can be told of any sentence.
@@ -40,6 +42,7 @@ impl KnownValues {
         let mut longest = 0;
         let mut patterns = HashSet::new();
         for value in values {
+            work::count(value.len());
             let value = on_one_line(value);
             let length = value.chars().count();
             longest = longest.max(length);
@@ -52,7 +55,7 @@ impl KnownValues {
             return Self { search: None, max_chars: longest, search_failed: false };
         }
         // The compact kind: it is built fast, searched once or a few times, and dropped.
-        let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns).ok();
+        let search = NFA::builder().build(patterns).ok();
         Self { max_chars: longest, search_failed: search.is_none(), search }
     }
 
@@ -70,9 +73,9 @@ impl KnownValues {
             places.resize(haystack.len(), (at, at + c.len_utf8()));
         }
         let mut found: Vec<(usize, usize)> = Vec::new();
-        for hit in search.find_overlapping_iter(&haystack) {
-            let start = places.get(hit.start()).map_or(0, |place| place.0);
-            let end = places.get(hit.end().saturating_sub(1)).map_or(text.len(), |place| place.1);
+        for (hit_start, hit_end) in longest_hits(search, &haystack) {
+            let start = places.get(hit_start).map_or(0, |place| place.0);
+            let end = places.get(hit_end.saturating_sub(1)).map_or(text.len(), |place| place.1);
             // Hits come by their ends: whatever begins behind this one's start is part of it.
             let mut joined = (start, end);
             while let Some((from, to)) = found.pop() {
@@ -93,6 +96,51 @@ impl KnownValues {
         }
         kept.push_str(text.get(kept_to..).unwrap_or_default());
         kept
+    }
+}
+
+/// Where values stand in a text, by their ends. Of the values that end at one place the longest is told alone: the others
+/// are parts of it, and to go through all of them would take a time that grows with the values.
+fn longest_hits(search: &NFA, haystack: &str) -> Vec<(usize, usize)> {
+    let mut hits = Vec::new();
+    let Ok(mut state) = search.start_state(Anchored::No) else { return vec![(0, haystack.len())] };
+    for (at, byte) in haystack.bytes().enumerate() {
+        work::count(1);
+        state = search.next_state(Anchored::No, state, byte);
+        if search.is_match(state) {
+            work::count(1);
+            // The first is the state's own value, and each that follows is an end of the one before.
+            let length = search.pattern_len(search.match_pattern(state, 0));
+            hits.push(((at + 1).saturating_sub(length), at + 1));
+        }
+    }
+    hits
+}
+
+/// How many bytes are looked at and how many hits are gone through: tests hold that this grows linearly.
+pub(crate) mod work {
+    #[cfg(test)]
+    use std::cell::Cell;
+
+    #[cfg(test)]
+    std::thread_local! {
+        static DONE: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[cfg(not(test))]
+    pub(super) const fn count(_: usize) {}
+
+    #[cfg(test)]
+    pub(super) fn count(steps: usize) {
+        DONE.set(DONE.get() + steps);
+    }
+
+    /// The steps that something takes on this thread.
+    #[cfg(test)]
+    pub fn of<T>(something: impl FnOnce() -> T) -> usize {
+        let before = DONE.get();
+        something();
+        DONE.get() - before
     }
 }
 
@@ -224,12 +272,40 @@ mod tests {
         assert_eq!(known.redact_in("Of Ada Example Street 1 and example, Street."), "Of […] 1 and ex[…]le, […].");
     }
 
+    /// Each value is the end of all longer ones, so at each place of the text as many values end as there are.
+    #[test]
+    fn values_that_are_parts_of_each_other_cost_no_more_than_one() {
+        let text = "x".repeat(2_000);
+        let searched = |values: usize| {
+            let values: Vec<String> = (MIN_KNOWN_CHARS..).take(values).map(|length| "x".repeat(length)).collect();
+            let known = KnownValues::new(values.iter().map(String::as_str));
+            assert_eq!(known.redact_in(&text), REDACTED);
+            work::of(|| known.redact_in(&text))
+        };
+        let (few, many) = (searched(10), searched(1_000));
+        assert!(many <= few, "{few} steps for 10 values, {many} for 1,000");
+    }
+
     #[test]
     fn a_part_of_a_known_value_does_not_hide_the_rest_of_it() {
         assert_eq!(redact("Ada Example exists", ["Ada", "Ada Example"]), "[…] exists");
     }
 
     proptest! {
+        #[test]
+        fn of_the_values_that_end_at_one_place_the_longest_is_told(
+            values in prop::collection::hash_set("[ab]{1,6}", 1..20),
+            text in "[ab]{0,40}",
+        ) {
+            let search = NFA::builder().build(&values).expect("few values");
+            let ends = 1..=text.len();
+            let longest = ends.filter_map(|end| {
+                let ending = values.iter().filter(|value| text[..end].ends_with(value.as_str()));
+                ending.map(String::len).max().map(|length| (end - length, end))
+            });
+            prop_assert_eq!(longest_hits(&search, &text), longest.collect::<Vec<_>>());
+        }
+
         #[test]
         fn no_known_value_comes_through(
             before in "[A-Za-zÉéß'\"«\u{0}\u{a0} ]{0,12}",

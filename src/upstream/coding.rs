@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use brotli_decompressor::DecompressorWriter;
+use brotli_decompressor::{BrotliDecoderParameter, DecompressorWriter};
 use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, header};
@@ -46,7 +46,12 @@ impl Decoder {
         match codings.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => Ok(Self::Plain(into)),
             ["gzip" | "x-gzip"] => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(into)))),
-            ["br"] => Ok(Self::Brotli(Box::new(DecompressorWriter::new(into, BUFFER)))),
+            ["br"] => {
+                let mut decoder = Box::new(DecompressorWriter::new(into, BUFFER));
+                // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
+                decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+                Ok(Self::Brotli(decoder))
+            }
             _ => Err(Kind::Invalid("a content coding that was not asked for")),
         }
     }
@@ -150,6 +155,12 @@ mod tests {
         let (one, rest) = BROTLI.split_at(5);
         assert_eq!(read("BR", &[one, &rest[..4]], 5).as_deref(), Ok(&b"hello"[..]));
         assert_eq!(read("identity", &[b"hel", b"lo"], 5).as_deref(), Ok(&b"hello"[..]));
+    }
+
+    /// An empty body with a large window of 16 bits, which a decoder of large windows takes.
+    #[test]
+    fn a_large_window_is_no_brotli() {
+        assert_eq!(read("br", &[&[0x11, 0xd0]], 100), Err("a body that does not decompress"));
     }
 
     #[test]

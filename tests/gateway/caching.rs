@@ -128,18 +128,18 @@ async fn one_callers_hang_up_does_not_cost_another_its_answer() {
     let (gateway, sandbox) = Gateway::start().await;
     let gateway = Arc::new(gateway);
     sandbox.latency(1500).await;
-    let ask = || {
+    let ask = |query: String| {
         let gateway = Arc::clone(&gateway);
-        tokio::spawn(async move { gateway.data(&name_of(ADA)).await })
+        tokio::spawn(async move { gateway.data(&query).await })
     };
-    let first = ask();
+    let first = ask(name_of(ADA));
     sandbox.until_calls(|calls| count(calls, CUSTOMER) == 1).await;
-    let second = ask();
-    // The second has joined the call long before it ends.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It has joined the call when the one for its other customer comes.
+    let second = ask(format!("{{ customer(id: \"{ADA}\") {{ name }} other: customer(id: \"{REX}\") {{ name }} }}"));
+    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 2).await;
     first.abort();
     assert_eq!(second.await.unwrap()["customer"]["name"], "Ada Example");
-    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
+    assert_eq!(sandbox.calls().await, json!({CUSTOMER: 2}));
 }
 
 #[tokio::test]

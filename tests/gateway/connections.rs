@@ -215,14 +215,13 @@ async fn until_counted(process: &Process, counter: &str, least: u64) {
 /// Keep-alive alone would hold it: the other side answers each ping.
 #[tokio::test]
 async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
-    let (gateway, _sandbox) = impatient().await;
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.server.keep_alive = 5 * SHORT).await;
     let (mut requests, connection) = h2::client::handshake(connect(&gateway).await).await.unwrap();
     let connection = tokio::spawn(connection);
     for _ in 0..2 {
         let request = http::Request::get(format!("{}/livez", gateway.base)).body(()).unwrap();
         let (answer, _) = requests.send_request(request, true).unwrap();
         assert_eq!(answer.await.unwrap().status(), 200);
-        sleep(SHORT / 2).await;
     }
     let _ended = timeout(PATIENCE, connection).await.expect("the gateway ends it").unwrap();
     gateway.data("{ __typename }").await;

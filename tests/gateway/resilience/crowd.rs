@@ -8,28 +8,33 @@ use serde_json::{Value, json};
 
 use super::{code, name_of};
 use crate::support::gateway::{Got, send};
+use crate::support::stub::{Reply, Stub, id_in, person};
 use crate::support::{CUSTOMER, Gateway, count};
 
 #[tokio::test]
 async fn a_caller_has_its_share_and_others_have_theirs() {
-    let (gateway, sandbox) = Gateway::with(|settings| {
-        settings.auth.mode = Mode::Passthrough;
-        settings.server.max_operations = 4;
+    let stub = Stub::start(|seen| match seen.path.as_str() {
+        "/v1/customers" => Reply::page(seen, &[], 0),
+        path => Reply::object(&person(id_in(path))),
     })
     .await;
-    let gateway = Arc::new(gateway);
+    let gateway = Gateway::over(&stub.base, |settings| {
+        settings.auth.mode = Mode::Passthrough;
+        settings.server.max_operations = 4;
+    });
+    let gateway = Arc::new(gateway.await);
     for key in ["key-a", "key-b"] {
         // A key counts as a caller of its own once the upstream has taken it.
         gateway.ask_as(key, "{ customers { totalCount } }", json!({})).await;
     }
-    sandbox.latency(1500).await;
+    stub.hold();
     let ask = |key: &'static str, id: uuid::Uuid| {
         let gateway = Arc::clone(&gateway);
         tokio::spawn(async move { gateway.ask_as(key, &name_of(id), json!({})).await })
     };
     // Half of it is one caller's who is alone.
     let greedy = [ask("key-a", ADA), ask("key-a", REX)];
-    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 2).await;
+    stub.until_arrived(2 + 2).await;
     let body = json!({"query": name_of(ADA)});
     let refused = gateway.post(&body).bearer_auth("key-a").header("accept", "application/graphql-response+json");
     let refused = Got::from(refused.send().await.unwrap()).await;
@@ -41,12 +46,12 @@ async fn a_caller_has_its_share_and_others_have_theirs() {
     );
     // Somebody else has room, and neither waited nor was waited for.
     let other = ask("key-b", ADA);
-    sandbox.until_calls(|calls| count(calls, CUSTOMER) == 3).await;
+    stub.until_arrived(2 + 3).await;
     assert!(!greedy[0].is_finished());
+    stub.release();
     for caller in greedy.into_iter().chain([other]) {
         assert_eq!(caller.await.unwrap()["errors"], Value::Null);
     }
-    sandbox.latency(0).await;
     let again = send(gateway.post(&body).bearer_auth("key-a")).await;
     assert_eq!(again["errors"], Value::Null, "the places are free again");
 }
@@ -103,21 +108,20 @@ async fn who_asks_for_one_customer_does_not_wait_for_who_asks_for_many() {
 
 #[tokio::test]
 async fn a_write_keeps_its_place_when_its_caller_has_gone() {
-    let (gateway, sandbox) = Gateway::with(|settings| settings.server.max_operations = 1).await;
-    let gateway = Arc::new(gateway);
-    sandbox.latency(1500).await;
+    let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
+    let gateway = Arc::new(Gateway::over(&stub.base, |settings| settings.server.max_operations = 1).await);
+    stub.hold();
     let caller = tokio::spawn({
         let gateway = Arc::clone(&gateway);
         let delete = format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
         async move { gateway.ask(&delete).await }
     });
-    sandbox.until_calls(|calls| count(calls, "DELETE /v1/customers/{id}") == 1).await;
+    stub.until_arrived(1).await;
     caller.abort();
+    // Time to find out that the caller has gone. Where it is too short, less is tested.
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert_eq!(code(&gateway.ask("{ viewer { permissions } }").await), "OVERLOADED");
-    while sandbox.writes().await.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    stub.release();
     for round in 0.. {
         assert!(round < 1000, "the place was never free again");
         if gateway.ask("{ viewer { permissions } }").await["errors"].is_null() {

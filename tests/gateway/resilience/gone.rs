@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use customers_sandbox::seed::ADA;
+use customers_sandbox::seed::{ADA, REX, RHEA};
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::name_of;
 use crate::support::Gateway;
@@ -28,19 +29,23 @@ async fn hanging() -> (Arc<Gateway>, Wire) {
 #[tokio::test]
 async fn a_read_is_given_up_when_the_last_who_waits_for_it_has_gone() {
     let (gateway, wire) = hanging().await;
-    let (first, second) = (ask(&gateway, name_of(ADA)), ask(&gateway, name_of(ADA)));
-    wire.until(1, 0).await;
-    // Both are on their way, and share the call.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // Each asks for one more customer: that call tells that it is on its way, and later that it has gone.
+    let and = |other: Uuid| {
+        format!("{{ shared: customer(id: \"{ADA}\") {{ name }} own: customer(id: \"{other}\") {{ name }} }}")
+    };
+    let first = ask(&gateway, and(RHEA));
+    wire.until(2, 0).await;
+    let second = ask(&gateway, and(REX));
+    wire.until(3, 0).await;
     first.abort();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert_eq!((wire.calls(), wire.gone()), (1, 0), "the other one waits");
+    wire.until(3, 1).await;
+    assert_eq!((wire.calls(), wire.gone()), (3, 1), "the other one waits");
     second.abort();
-    wire.until(1, 1).await;
+    wire.until(3, 3).await;
     let again = ask(&gateway, name_of(ADA));
-    wire.until(2, 1).await;
+    wire.until(4, 3).await;
     again.abort();
-    wire.until(2, 2).await;
+    wire.until(4, 4).await;
 }
 
 #[tokio::test]

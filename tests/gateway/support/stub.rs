@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -135,7 +137,7 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     /// How many have arrived, how many are here, and the most that were at once.
     counts: watch::Sender<(usize, usize, usize)>,
-    hold: usize,
+    hold: AtomicUsize,
 }
 
 /// A stub, stopped when it goes out of scope.
@@ -153,7 +155,8 @@ impl Stub {
     /// Answers nobody before so many calls have arrived.
     pub async fn holding(hold: usize, script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let (counts, _) = watch::channel((0, 0, 0));
-        let shared = Arc::new(Shared { script: Box::new(script), seen: Mutex::default(), counts, hold });
+        let shared =
+            Arc::new(Shared { script: Box::new(script), seen: Mutex::default(), counts, hold: AtomicUsize::new(hold) });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
@@ -161,6 +164,24 @@ impl Stub {
         let stopped = shutdown.clone().cancelled_owned();
         tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
         Self { base, shared, _stop: shutdown.drop_guard() }
+    }
+
+    /// Answers nobody from now on, until it is released.
+    pub fn hold(&self) {
+        self.shared.hold.store(usize::MAX, Ordering::SeqCst);
+    }
+
+    /// Answers whoever waits, and all others at once.
+    pub fn release(&self) {
+        self.shared.hold.store(0, Ordering::SeqCst);
+        self.shared.counts.send_modify(|_| {});
+    }
+
+    /// Waits until so many calls have arrived.
+    pub async fn until_arrived(&self, calls: usize) {
+        let mut counts = self.shared.counts.subscribe();
+        let reached = counts.wait_for(|(arrived, ..)| *arrived >= calls);
+        tokio::time::timeout(Duration::from_secs(30), reached).await.expect("they arrive").unwrap();
     }
 
     /// Every call that has arrived, in order.
@@ -193,7 +214,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         (*arrived, *here) = (*arrived + 1, *here + 1);
         *most = (*most).max(*here);
     });
-    shared.counts.subscribe().wait_for(|(arrived, ..)| *arrived >= shared.hold).await.unwrap();
+    shared.counts.subscribe().wait_for(|(arrived, ..)| *arrived >= shared.hold.load(Ordering::SeqCst)).await.unwrap();
     let reply = (shared.script)(&seen);
     shared.counts.send_modify(|(_, here, _)| *here -= 1);
     let mut response = Response::builder().status(reply.status);

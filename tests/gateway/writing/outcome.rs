@@ -71,7 +71,8 @@ async fn hang_up(route: &str) -> (Arc<Gateway>, crate::support::Sandbox) {
     let gateway = Arc::new(gateway);
     let name = format!("{{ customer(id: \"{REX}\") {{ name }} }}");
     assert_eq!(gateway.data(&name).await["customer"]["name"], "Rex Example");
-    sandbox.latency(150).await;
+    // Far longer than a busy machine takes to hang up.
+    sandbox.latency(1500).await;
     let caller = tokio::spawn({
         let gateway = Arc::clone(&gateway);
         async move { gateway.ask_with(UPDATE, json!({"input": for_customer(REX, json!({"name": "Rex Renamed"}))})).await }
