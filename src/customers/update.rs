@@ -12,7 +12,7 @@ use super::refusal::Write;
 use super::untouched::Untouched;
 use super::writer::{Unwritten, Written, answer_to, today, values_of};
 use super::{Act, Error, Session, SessionContext, validation};
-use crate::model::input::{ComplianceProfileInput, UpdateCustomerInput};
+use crate::model::input::UpdateCustomerInput;
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
 use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
 use crate::upstream::{Caller, Kind, Recheck};
@@ -57,7 +57,7 @@ impl Session {
             if status.is_some_and(StatusChange::is_decision) {
                 context.check_decision(&input, may_decide)?;
             }
-            let unknown = context.carried(unknown, &input, masked.is_some())?;
+            let unknown = context.carried(unknown, &input, &base, masked.is_some())?;
             let untouched = Untouched::of(&input, &base);
             let known = merge::replacement(base, input.clone()).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
@@ -109,27 +109,27 @@ impl SessionContext {
         Err(Unwritten::of(error, values_of(body)))
     }
 
-    /// The members of the record that this version does not know, as the update sends them back; a refusal where it would
-    /// drop them. They are never taken of a masked record.
+    /// The members of the record that this version does not know, as the update sends them back: all but those inside an
+    /// object that the update replaces. A refusal where it would drop any other. They are never taken of a masked record.
     fn carried(
         &self,
         unknown: UnknownMembers,
         input: &UpdateCustomerInput,
+        base: &Base,
         is_masked: bool,
     ) -> Result<UnknownMembers, Unwritten> {
-        if unknown.is_empty() {
+        let policy = self.services.unknown_members;
+        let unknown = match policy {
+            Policy::Carry => {
+                let replaced = merge::replaced_objects(input, base);
+                replaced.into_iter().fold(unknown, |unknown, path| unknown.without(path))
+            }
+            Policy::Refuse => unknown,
+        };
+        if unknown.is_empty() || (policy == Policy::Carry && !is_masked && !unknown.has_mask()) {
             return Ok(unknown);
         }
         let names = unknown.names();
-        let policy = self.services.unknown_members;
-        if policy == Policy::Carry && !is_masked && !unknown.has_mask() {
-            let replaces = |given: &ComplianceProfileInput| match given {
-                ComplianceProfileInput::Business(company) => !company.representatives.is_undefined(),
-                ComplianceProfileInput::Individual(_) => false,
-            };
-            let is_replaced = input.compliance_profile.value().is_some_and(replaces);
-            return Ok(if is_replaced { unknown.without_representatives() } else { unknown });
-        }
         warn!(members = names, "an update was refused, since it would drop members that this version does not know");
         let what_to_do = match policy {
             Policy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
