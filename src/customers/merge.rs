@@ -121,6 +121,9 @@ pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement
         missing.push(UserError::at(UserErrorCode::Required, ["status"], message));
     }
     let compliance_profile = match (input.compliance_profile, base.profile) {
+        // There is none to keep. A masked record can have lost the one that an update before could not send; left out as that
+        // one was, a repetition is the same to the byte.
+        (MaybeUndefined::Undefined, Some(None)) => None,
         (MaybeUndefined::Undefined, profile) => profile,
         (MaybeUndefined::Null, _) => Some(None),
         (MaybeUndefined::Value(given), Some(profile)) => Some(Some(merged(given, profile))),
