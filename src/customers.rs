@@ -6,6 +6,7 @@
 pub mod act;
 pub mod changes;
 pub mod checks;
+pub mod comparison;
 pub mod error;
 pub mod idempotency;
 pub mod listing;

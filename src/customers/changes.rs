@@ -1,8 +1,12 @@
 //! What an update changes: the names of the fields, and whether its change of status is a decision.
 //!
+//! There are two comparisons. What is sent and recorded goes by the exact one, so that an update can mend the spelling of a
+//! name. Whether a record holds what a repeated update asks for goes by the tidied one ([`super::comparison`]).
+//!
 //! Names are those of the schema's output, as the records of unmaskings have them: `device.ipAddress`,
 //! `complianceProfile.ssn`. No value is among them.
 
+use super::comparison::{Comparable, Comparison, are_same};
 use super::merge::Base;
 use crate::model::input::{AddressInput, ComplianceProfileInput, UpdateCustomerInput};
 use crate::model::{CustomerStatus, MaybeUndefined};
@@ -36,48 +40,70 @@ pub fn status_change(input: &UpdateCustomerInput, known: &Base) -> Option<Status
 
 /// The fields that an input gives, whatever the customer is now.
 pub fn given_fields(input: &UpdateCustomerInput) -> Vec<&'static str> {
-    fields(input, None)
+    fields(input, None, Comparison::Exact)
 }
 
 /// The fields that an update changes of this customer. What cannot be read of it counts as changed where it is given.
 pub fn changed_fields(input: &UpdateCustomerInput, known: &Base) -> Vec<&'static str> {
-    fields(input, Some(known))
+    fields(input, Some(known), Comparison::Exact)
 }
 
-fn fields(input: &UpdateCustomerInput, known: Option<&Base>) -> Vec<&'static str> {
+/// What a customer is not known to hold of an update that may have been carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The names of the fields.
+    pub fields: Vec<&'static str>,
+    /// Whether the record shows none of them, so that it says nothing about the update.
+    pub are_hidden: bool,
+}
+
+/// What a customer is not known to hold of an update, whatever form the upstream has stored it in. A value that a masked
+/// record hides is never known to be held.
+pub fn missing(input: &UpdateCustomerInput, known: &Base) -> Missing {
+    let fields = fields(input, Some(known), Comparison::Tidied);
+    let is_hidden = |field: &&str| match field.split('.').next() {
+        Some("device") => known.device.is_none(),
+        Some("complianceProfile") => known.profile.is_none(),
+        _ => false,
+    };
+    Missing { are_hidden: fields.iter().all(is_hidden), fields }
+}
+
+fn fields(input: &UpdateCustomerInput, known: Option<&Base>, comparison: Comparison) -> Vec<&'static str> {
     let mut found = Vec::new();
     let mut note = |name: &'static str, changes: bool| {
         if changes {
             found.push(name);
         }
     };
-    note("name", changes(&input.name, known.map(|known| Some(&known.name))));
-    note("email", changes(&input.email, known.map(|known| Some(&known.email))));
-    note("phone", changes(&input.phone, known.map(|known| Some(&known.phone))));
-    note("status", changes(&input.status, known.map(|known| Some(&known.status))));
+    note("name", changes(&input.name, known.map(|known| Some(&known.name)), comparison));
+    note("email", changes(&input.email, known.map(|known| Some(&known.email)), comparison));
+    note("phone", changes(&input.phone, known.map(|known| Some(&known.phone)), comparison));
+    note("status", changes(&input.status, known.map(|known| Some(&known.status)), comparison));
     // A device that cannot be read is not known to be the one that is given.
     let device = known.and_then(|known| known.device.as_ref());
-    note("device.ipAddress", changes(&input.device, device.map(Some)));
+    note("device.ipAddress", changes(&input.device, device.map(Some), comparison));
     for (name, part) in ADDRESS {
-        note(name, part_changes(&input.address, known.map(|known| known.address.as_ref()), part));
+        note(name, part_changes(&input.address, known.map(|known| known.address.as_ref()), part, comparison));
     }
     let profile = known.and_then(|known| known.profile.as_ref());
-    for (name, is_changed) in profile_fields(&input.compliance_profile, profile) {
+    for (name, is_changed) in profile_fields(&input.compliance_profile, profile, comparison) {
         note(name, is_changed);
     }
-    note("externalId", changes(&input.external_id, known.map(|known| known.external_id.as_ref())));
+    note("externalId", changes(&input.external_id, known.map(|known| known.external_id.as_ref()), comparison));
     let pairs = input.metadata.clone().map_value(metadata);
-    note("metadata", changes(&pairs, known.map(|known| known.metadata.as_ref())));
+    note("metadata", changes(&pairs, known.map(|known| known.metadata.as_ref()), comparison));
     found
 }
 
 /// Whether what is given differs from what is known. `None` is not known, and `Some(None)` is known to be empty.
-fn changes<T: PartialEq>(given: &MaybeUndefined<T>, known: Option<Option<&T>>) -> bool {
-    match given {
-        MaybeUndefined::Undefined => false,
-        MaybeUndefined::Null => known.is_none_or(|known| known.is_some()),
-        MaybeUndefined::Value(given) => known.flatten() != Some(given),
-    }
+fn changes<T: Comparable>(given: &MaybeUndefined<T>, known: Option<Option<&T>>, comparison: Comparison) -> bool {
+    let given = match given {
+        MaybeUndefined::Undefined => return false,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(given) => Some(given),
+    };
+    known.is_none_or(|known| !are_same(given, known, comparison))
 }
 
 /// A part of an address.
@@ -92,19 +118,25 @@ const ADDRESS: [(&str, Part); 5] = [
     ("address.zip", |address| Some(&address.zip)),
 ];
 
-fn part_changes(given: &MaybeUndefined<AddressInput>, known: Option<Option<&AddressInput>>, part: Part) -> bool {
+fn part_changes(
+    given: &MaybeUndefined<AddressInput>,
+    known: Option<Option<&AddressInput>>,
+    part: Part,
+    comparison: Comparison,
+) -> bool {
     let given = match given {
         MaybeUndefined::Undefined => return false,
         MaybeUndefined::Null => None,
         MaybeUndefined::Value(given) => part(given),
     };
-    known.is_none_or(|known| known.and_then(part) != given)
+    known.is_none_or(|known| !are_same(given, known.and_then(part), comparison))
 }
 
 /// Each field of a profile with whether it changes. `known` is `None` where the profile is not known in clear.
 fn profile_fields(
     given: &MaybeUndefined<ComplianceProfileInput>,
     known: Option<&Option<ProfileBody>>,
+    comparison: Comparison,
 ) -> Vec<(&'static str, bool)> {
     const DOB: &str = "complianceProfile.dob";
     const SSN: &str = "complianceProfile.ssn";
@@ -121,7 +153,7 @@ fn profile_fields(
             Some(Some(ProfileBody::Business { ein, legal_business_name, representatives, website })) => vec![
                 (EIN, ein.is_some()),
                 (LEGAL_NAME, legal_business_name.is_some()),
-                (REPRESENTATIVES, representatives.is_some()),
+                (REPRESENTATIVES, representatives.as_ref().is_some_and(|list| !list.is_nothing(comparison))),
                 (WEBSITE, website.is_some()),
             ],
         },
@@ -131,7 +163,7 @@ fn profile_fields(
                 Some(Some(ProfileBody::Individual { dob, ssn })) => (Some(dob.as_ref()), Some(ssn.as_ref())),
                 Some(_) => (Some(None), Some(None)),
             };
-            vec![(DOB, changes(&given.dob, dob)), (SSN, changes(&given.ssn, ssn))]
+            vec![(DOB, changes(&given.dob, dob, comparison)), (SSN, changes(&given.ssn, ssn, comparison))]
         }
         MaybeUndefined::Value(ComplianceProfileInput::Business(given)) => {
             let (ein, legal_name, representatives, website) = match known {
@@ -145,10 +177,10 @@ fn profile_fields(
                 Some(_) => (Some(None), Some(None), Some(None), Some(None)),
             };
             vec![
-                (EIN, changes(&given.ein, ein)),
-                (LEGAL_NAME, changes(&given.legal_business_name, legal_name)),
-                (REPRESENTATIVES, changes(&given.representatives, representatives)),
-                (WEBSITE, changes(&given.website, website)),
+                (EIN, changes(&given.ein, ein, comparison)),
+                (LEGAL_NAME, changes(&given.legal_business_name, legal_name, comparison)),
+                (REPRESENTATIVES, changes(&given.representatives, representatives, comparison)),
+                (WEBSITE, changes(&given.website, website, comparison)),
             ]
         }
     }
@@ -161,6 +193,7 @@ mod tests {
     use super::*;
     use crate::model::CustomerType;
     use crate::model::input::{DeviceInput, IndividualComplianceProfileInput, MetadataEntryInput};
+    use crate::upstream::body::Metadata;
 
     fn text(value: &str) -> Text {
         Personal::new(value.to_owned())
@@ -253,6 +286,50 @@ mod tests {
             ..nothing()
         };
         assert_eq!(changed_fields(&given, &known), ["device.ipAddress", "complianceProfile"]);
+    }
+
+    #[test]
+    fn no_metadata_and_an_empty_map_are_the_same() {
+        for known in [None, Some(Metadata::new())] {
+            let known = Base { metadata: known, ..base() };
+            for metadata in [MaybeUndefined::Null, MaybeUndefined::Value(Vec::new())] {
+                assert_eq!(changed_fields(&UpdateCustomerInput { metadata, ..nothing() }, &known), [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_upstream_tidied_up_is_a_change_that_is_not_missing() {
+        let pair = |value: &str| MetadataEntryInput { key: text("tier"), value: text(value) };
+        let given = UpdateCustomerInput {
+            name: MaybeUndefined::Value(text(" zoe\u{308} ")),
+            email: MaybeUndefined::Value(text("ADA@example.test")),
+            external_id: MaybeUndefined::Value(text(" ")),
+            metadata: MaybeUndefined::Value(vec![pair("Gold ")]),
+            ..nothing()
+        };
+        let metadata = Some(Metadata::from([("tier".to_owned(), text("gold"))]));
+        let known = Base { name: text("ZO\u{cb}"), metadata, ..base() };
+        assert_eq!(changed_fields(&given, &known), ["name", "email", "externalId", "metadata"]);
+        assert_eq!(missing(&given, &known), Missing { fields: Vec::new(), are_hidden: true });
+        let given = UpdateCustomerInput { metadata: MaybeUndefined::Value(vec![pair("silver")]), ..given };
+        assert_eq!(missing(&given, &known), Missing { fields: vec!["metadata"], are_hidden: false });
+    }
+
+    #[test]
+    fn a_value_that_is_hidden_is_missing() {
+        let known = Base { device: None, profile: None, ..base() };
+        let given = UpdateCustomerInput {
+            name: MaybeUndefined::Value(text("Ada")),
+            device: MaybeUndefined::Value(DeviceInput { ip_address: text("203.0.113.9") }),
+            compliance_profile: profile(MaybeUndefined::Undefined, MaybeUndefined::Value(text("900-12-3456"))),
+            ..nothing()
+        };
+        let fields = vec!["device.ipAddress", "complianceProfile.ssn"];
+        assert_eq!(missing(&given, &known), Missing { fields, are_hidden: true });
+        let given = UpdateCustomerInput { name: MaybeUndefined::Value(text("Bea")), ..given };
+        assert!(!missing(&given, &known).are_hidden);
+        assert!(!missing(&given, &base()).are_hidden && missing(&given, &base()).fields == ["name"]);
     }
 
     #[rstest]

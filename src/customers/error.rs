@@ -67,6 +67,7 @@ fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
         Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
         Kind::RateLimited { .. } | Kind::HeldBack { .. } => Code::UpstreamRateLimited,
         Kind::TimedOut | Kind::TooLate | Kind::Running => Code::UpstreamTimeout,
+        Kind::Unchecked(look) => upstream_code(&look.kind, callers_key),
         Kind::Busy => Code::Overloaded,
         Kind::NoAnswer(_) | Kind::Invalid(_) => Code::UpstreamInvalidResponse,
     }

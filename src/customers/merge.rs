@@ -121,6 +121,9 @@ pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement
         missing.push(UserError::at(UserErrorCode::Required, ["status"], message));
     }
     let compliance_profile = match (input.compliance_profile, base.profile) {
+        // There is none to keep. A masked record can have lost the one that an update before could not send; left out as that
+        // one was, a repetition is the same to the byte.
+        (MaybeUndefined::Undefined, Some(None)) => None,
         (MaybeUndefined::Undefined, profile) => profile,
         (MaybeUndefined::Null, _) => Some(None),
         (MaybeUndefined::Value(given), Some(profile)) => Some(Some(merged(given, profile))),
@@ -143,6 +146,28 @@ pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement
         }),
         _ => Err(missing),
     }
+}
+
+/// The objects that an update replaces as a whole, by their path on the wire: what the gateway does not know of the old one is
+/// no part of the new one. A profile is merged, but for one that is not known in clear or that has the other kind's fields.
+pub fn replaced_objects(input: &UpdateCustomerInput, base: &Base) -> Vec<&'static [&'static str]> {
+    let (is_replaced, names_representatives) = match (&input.compliance_profile, &base.profile) {
+        (MaybeUndefined::Undefined, _) => (false, false),
+        (MaybeUndefined::Null, _) | (MaybeUndefined::Value(_), None | Some(None)) => (true, false),
+        (MaybeUndefined::Value(ComplianceProfileInput::Individual(_)), Some(Some(known))) => {
+            (matches!(known, ProfileBody::Business { .. }), false)
+        }
+        (MaybeUndefined::Value(ComplianceProfileInput::Business(given)), Some(Some(known))) => {
+            (matches!(known, ProfileBody::Individual { .. }), !given.representatives.is_undefined())
+        }
+    };
+    let objects: [(&'static [&'static str], bool); 4] = [
+        (&["address"], !input.address.is_undefined()),
+        (&["device"], !input.device.is_undefined()),
+        (&["compliance_profile"], is_replaced),
+        (&["compliance_profile", "representatives"], names_representatives),
+    ];
+    objects.into_iter().filter_map(|(path, is_replaced)| is_replaced.then_some(path)).collect()
 }
 
 /// The given value; none where it is cleared; the known one where it is left out.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::act::Found;
-use super::changes::{StatusChange, changed_fields, status_change};
+use super::changes::{Missing, StatusChange, changed_fields, missing, status_change};
 use super::idempotency::{Key, Sent};
 use super::merge::{self, Base};
 use super::refusal::Write;
 use super::untouched::Untouched;
 use super::writer::{Unwritten, Written, answer_to, today, values_of};
 use super::{Act, Error, Session, SessionContext, validation};
-use crate::model::input::{ComplianceProfileInput, UpdateCustomerInput};
+use crate::model::input::UpdateCustomerInput;
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
 use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
 use crate::upstream::{Caller, Kind, Recheck};
@@ -40,28 +40,42 @@ impl Session {
             let (known, unknown) = context.known(&caller, id).await?;
             let (updated_at, masked) = (known.updated_at(), known.masked());
             let base = Base::from(known);
-            let (fields, status) = (changed_fields(&input, &base), status_change(&input, &base));
-            let changes_nothing = fields.is_empty();
+            let missing = missing(&input, &base);
+            let expected = input.expected_updated_at;
+            let has_changed = expected.is_some_and(|expected| merge::has_changed_since(updated_at, expected));
+            let mut fields = changed_fields(&input, &base);
+            if has_changed && missing.fields.is_empty() {
+                // It is a repetition, and the upstream has stored what it asks for in a form of its own.
+                fields.clear();
+            }
+            let (changes_nothing, status) = (fields.is_empty(), status_change(&input, &base));
             // It is set here alone.
             let _first = found.set(Found { fields, status });
             if changes_nothing {
                 return context.as_it_is(&caller, id, masked).await;
             }
-            if let Some(expected) = input.expected_updated_at
-                && merge::has_changed_since(updated_at, expected)
-            {
-                let message = "The customer has changed since: read it again and decide anew.";
-                let conflict = UserError::at(UserErrorCode::Conflict, ["expectedUpdatedAt"], message);
-                return Err(Unwritten::Unfit(vec![conflict]));
+            if has_changed {
+                return Err(Unwritten::Unfit(vec![changed_since(&missing)]));
             }
             if status.is_some_and(StatusChange::is_decision) {
                 context.check_decision(&input, may_decide)?;
             }
-            let unknown = context.carried(unknown, &input, masked.is_some())?;
+            let unknown = context.carried(unknown, &input, &base, masked.is_some())?;
             let untouched = Untouched::of(&input, &base);
             let known = merge::replacement(base, input.clone()).map_err(Unwritten::Unfit)?;
             context.still_in_time()?;
-            context.replace(&caller, id, &input, &key, &WholeReplacement { known, unknown }, untouched).await
+            let replaced =
+                context.replace(&caller, id, &input, &key, &WholeReplacement { known, unknown }, untouched).await;
+            match replaced {
+                // The key was used for another replacement: of an update with the same key, before somebody else changed the
+                // customer. Its values are there.
+                Err(Unwritten::Refused(error, _))
+                    if matches!(error.kind, Kind::Conflict(_)) && key.is_callers() && missing.fields.is_empty() =>
+                {
+                    context.as_it_is(&caller, id, masked).await
+                }
+                replaced => replaced,
+            }
         })
         .await
     }
@@ -102,34 +116,34 @@ impl SessionContext {
         {
             // It was carried out, and somebody changed the customer after it.
             let masked = known.masked();
-            if changed_fields(input, &Base::from(known)).is_empty() {
+            if missing(input, &Base::from(known)).fields.is_empty() {
                 return self.as_it_is(caller, id, masked).await;
             }
         }
         Err(Unwritten::of(error, values_of(body)))
     }
 
-    /// The members of the record that this version does not know, as the update sends them back; a refusal where it would
-    /// drop them. They are never taken of a masked record.
+    /// The members of the record that this version does not know, as the update sends them back: all but those inside an
+    /// object that the update replaces. A refusal where it would drop any other. They are never taken of a masked record.
     fn carried(
         &self,
         unknown: UnknownMembers,
         input: &UpdateCustomerInput,
+        base: &Base,
         is_masked: bool,
     ) -> Result<UnknownMembers, Unwritten> {
-        if unknown.is_empty() {
+        let policy = self.services.unknown_members;
+        let unknown = match policy {
+            Policy::Carry => {
+                let replaced = merge::replaced_objects(input, base);
+                replaced.into_iter().fold(unknown, |unknown, path| unknown.without(path))
+            }
+            Policy::Refuse => unknown,
+        };
+        if unknown.is_empty() || (policy == Policy::Carry && !is_masked && !unknown.has_mask()) {
             return Ok(unknown);
         }
         let names = unknown.names();
-        let policy = self.services.unknown_members;
-        if policy == Policy::Carry && !is_masked && !unknown.has_mask() {
-            let replaces = |given: &ComplianceProfileInput| match given {
-                ComplianceProfileInput::Business(company) => !company.representatives.is_undefined(),
-                ComplianceProfileInput::Individual(_) => false,
-            };
-            let is_replaced = input.compliance_profile.value().is_some_and(replaces);
-            return Ok(if is_replaced { unknown.without_representatives() } else { unknown });
-        }
         warn!(members = names, "an update was refused, since it would drop members that this version does not know");
         let what_to_do = match policy {
             Policy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
@@ -166,4 +180,16 @@ impl SessionContext {
         let missing = validation::of_reason(input.reason.as_ref(), self.services.required_reasons.decide);
         if missing.is_empty() { Ok(()) } else { Err(Unwritten::Unfit(missing)) }
     }
+}
+
+/// The customer has changed since its caller has read it, and is not known to hold what the update asks for.
+fn changed_since(missing: &Missing) -> UserError {
+    let message = match missing.are_hidden {
+        true => format!(
+            "The customer has changed since, and the upstream does not show whether it holds what was asked for ({}). To repeat an update whose answer was lost, send it with the same `idempotencyKey` and without `expectedUpdatedAt`. Else read the customer again and decide anew.",
+            missing.fields.join(", ")
+        ),
+        false => "The customer has changed since: read it again and decide anew.".to_owned(),
+    };
+    UserError::at(UserErrorCode::Conflict, ["expectedUpdatedAt"], message)
 }

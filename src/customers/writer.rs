@@ -294,7 +294,8 @@ impl Unwritten {
     pub(super) fn of(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
             Kind::TooLate => Self::TooLate,
-            _ => Self::Refused(error, values),
+            Kind::Unchecked(look) => Self::Unread(*look),
+            kind => Self::Refused(upstream::Error { kind, ..error }, values),
         }
     }
 

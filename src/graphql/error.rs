@@ -112,6 +112,7 @@ fn wording(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
         Kind::Failed { .. } => ("The Customers API failed.", "Try again later."),
         Kind::Superseded { .. } => ("Somebody else changed the customer meanwhile.", "Read it again and decide anew."),
         Kind::TimedOut | Kind::TooLate => ("The Customers API did not answer in time.", "Try again."),
+        Kind::Unchecked(look) => wording(&look.kind, callers_key),
         Kind::Busy => ("Too many calls to the Customers API are under way.", "Try again shortly."),
         Kind::NoAnswer(_) | Kind::Invalid(_) => ("The answer of the Customers API was not understood.", ""),
     }

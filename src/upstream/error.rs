@@ -74,6 +74,9 @@ pub enum Kind {
     /// attempt before was.
     #[error("the customer was changed before the write was sent again")]
     Superseded { was_sent: bool },
+    /// The look at the customer before a write that was held back had no answer, for this reason: the write was never sent.
+    #[error("the customer could not be read before the write was sent: {0}")]
+    Unchecked(Box<Error>),
     /// A success that is none: under 2xx not JSON, or not the documented shape.
     #[error("the upstream's answer was not understood: {0}")]
     NoAnswer(&'static str),
@@ -141,6 +144,7 @@ impl Kind {
             Self::TooLate => "too_late",
             Self::Open { .. } => "open",
             Self::Superseded { .. } => "superseded",
+            Self::Unchecked(look) => look.kind.name(),
             Self::NoAnswer(_) | Self::Invalid(_) => "invalid",
         }
     }
@@ -163,7 +167,7 @@ impl Kind {
 
     /// Whether there was no attempt at all.
     pub fn is_kept_back(&self) -> bool {
-        matches!(self, Self::Busy | Self::TooLate | Self::Open { .. } | Self::HeldBack { .. })
+        matches!(self, Self::Busy | Self::TooLate | Self::Open { .. } | Self::HeldBack { .. } | Self::Unchecked(_))
     }
 
     /// The pause that was asked for.
@@ -171,6 +175,7 @@ impl Kind {
         match self {
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => *retry_after,
             Self::Open { retry_after } | Self::HeldBack { retry_after } => Some(*retry_after),
+            Self::Unchecked(look) => look.kind.retry_after(),
             _ => None,
         }
     }

@@ -46,6 +46,7 @@ where
             match recheck().await {
                 Ok(true) => inner.call(request).await,
                 Ok(false) => Err(Kind::Superseded { was_sent: request.repeats.is_some() }.into()),
+                Err(error) if request.repeats.is_none() => Err(Kind::Unchecked(Box::new(error)).into()),
                 // It is a word about the look, and says nothing about the write.
                 Err(error) => Err(Error { is_own: false, ..error }),
             }

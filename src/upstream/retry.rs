@@ -79,8 +79,8 @@ impl Policy {
                 _ if error.is_own => false,
                 // These come before the write is looked at, and say nothing about an earlier attempt.
                 Kind::Unauthenticated | Kind::Forbidden | Kind::TooLate => false,
-                // Somebody else's change would be undone.
-                Kind::Superseded { .. } => false,
+                // Somebody else's change would be undone, or could be. The look has been repeated as a read is.
+                Kind::Superseded { .. } | Kind::Unchecked(_) => false,
                 _ => self.before.is_some(),
             }
         } else {

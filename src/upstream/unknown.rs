@@ -125,15 +125,17 @@ impl UnknownMembers {
         })
     }
 
-    /// The same without those of a company's representatives: the caller has named others.
+    /// The same without those inside an object or a list, by its path: another one takes its place.
     #[must_use]
-    pub fn without_representatives(mut self) -> Self {
-        if let Some(Member::Object(profile)) = self.0.get_mut("compliance_profile") {
-            profile.0.remove("representatives");
-            if profile.is_empty() {
-                self.0.remove("compliance_profile");
+    pub fn without(mut self, path: &[&str]) -> Self {
+        let Some((name, inside)) = path.split_first() else { return Self::default() };
+        if let Some(Member::Object(members)) = self.0.get_mut(*name).filter(|_| !inside.is_empty()) {
+            *members = std::mem::take(members).without(inside);
+            if !members.is_empty() {
+                return self;
             }
         }
+        self.0.remove(*name);
         self
     }
 
@@ -316,9 +318,20 @@ mod tests {
 
     #[test]
     fn what_stood_in_something_that_is_gone_is_gone_with_it() {
-        let unknown = unknown(RECORD, true).without_representatives();
+        let unknown = unknown(RECORD, true).without(&["compliance_profile", "representatives"]);
         let body = serde_json::to_string(&WholeReplacement { known: replacement(false), unknown }).expect("JSON");
         assert!(body.contains(r#""address":null"#) && !body.contains("country") && !body.contains("title"), "{body}");
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_object_that_is_replaced() {
+        let all = || unknown(RECORD, true);
+        assert_eq!(all().without(&["address"]).without(&["compliance_profile"]).names(), "ids, nickname, score");
+        let rest = "address.country, address.geo, compliance_profile.naics, ids, nickname, …";
+        assert_eq!(all().without(&["compliance_profile", "representatives"]).names(), rest);
+        assert_eq!(all().without(&["device"]).names(), all().names());
+        let only = unknown(r#"{"compliance_profile": {"representatives": [{"title": "CEO"}]}}"#, true);
+        assert!(only.without(&["compliance_profile", "representatives"]).is_empty());
     }
 
     #[test]

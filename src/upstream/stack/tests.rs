@@ -395,3 +395,18 @@ async fn a_write_that_was_held_back_is_looked_at_before_it_is_sent() {
     assert!(matches!(told, Err(Kind::Superseded { was_sent: false })), "{told:?}");
     assert_eq!((upstream.calls(), count.load(Ordering::SeqCst)), (1, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_held_back_and_cannot_be_looked_at_was_not_sent() {
+    for look in [Kind::TimedOut, Kind::Interrupted, failed(None), Kind::NoAnswer("no JSON"), Kind::Forbidden] {
+        let upstream = Upstream::new([(1, Err(limited(Some(2)))), (1, Ok(()))]);
+        assert!(upstream.write().await.is_err(), "it says how long all others are held back");
+        let (recheck, count) = looks([Err(look.clone())]);
+        let patience = Patience::until(Instant::now() + DEADLINE);
+        let told = upstream.send_with(Method::PUT, patience.clone(), Some(recheck)).await.expect_err("a failure");
+        assert!(matches!(&told, Kind::Unchecked(error) if error.kind.name() == look.name()), "{told:?}");
+        assert!(told.is_unsent() && !Error::from(told).outcome_is_unknown());
+        assert_eq!((upstream.calls(), count.load(Ordering::SeqCst)), (1, 1));
+        assert!(patience.give_up(), "nothing was sent");
+    }
+}

@@ -1,13 +1,13 @@
 //! An update that is sent again does not undo what somebody else has done meanwhile.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
-use customers_sandbox::seed::{ADA, BLUE_KETTLE};
+use customers_sandbox::seed::{ADA, BLUE_KETTLE, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::patient;
+use super::{code, name_of, patient};
 use crate::process::Process;
 use crate::support::Gateway;
 use crate::support::stub::{Reply, Stub, clear_person, person, with};
@@ -141,4 +141,45 @@ async fn a_customer_that_is_rejected_meanwhile_stays_rejected() {
     let shown = gateway.data(&format!("{{ customer(id: \"{BLUE_KETTLE}\") {{ name status }} }}")).await;
     assert_eq!(shown["customer"], json!({"name": "Blue Kettle", "status": "REJECTED"}));
     assert_eq!(sandbox.writes().await.len(), 0);
+}
+
+/// The update's read is answered once another call of the key has been limited, so the update itself is held back. Before it
+/// is sent the gateway looks at the customer, and gets this.
+#[rstest]
+#[case::a_failure(|| Reply::json(502, &json!({})), "UPSTREAM_ERROR")]
+#[case::a_time_out(|| Reply::json(408, &json!({})), "UPSTREAM_TIMEOUT")]
+#[case::no_answer(|| Reply::json(200, &json!({"data": 1})), "UPSTREAM_INVALID_RESPONSE")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_update_that_was_only_held_back_was_not_sent_whatever_the_look_gives(
+    #[case] look: fn() -> Reply,
+    #[case] told: &str,
+) {
+    let (limited, is_limited) = mpsc::channel::<()>();
+    let (reading, is_reading) = tokio::sync::watch::channel(false);
+    let is_limited = Mutex::new(is_limited);
+    let stub = Stub::start(move |seen| match seen.path.as_str() {
+        path if path.ends_with(&REX.to_string()) => Reply::json(429, &json!({})).header("retry-after", "4"),
+        path if path.ends_with("/unmasked") => {
+            reading.send_replace(true);
+            // What this thread has to do else goes to another one.
+            tokio::task::block_in_place(|| is_limited.lock().unwrap().recv().unwrap());
+            Reply::object(&clear_person(ADA))
+        }
+        _ if seen.method == "GET" => look(),
+        _ => Reply::object(&with(person(ADA), json!({"name": "Ada Renamed"}))),
+    })
+    .await;
+    let gateway = Arc::new(Gateway::over(&stub.base, |_| {}).await);
+    let updated = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.ask_with(UPDATE, json!({"input": {"id": ADA, "name": "Ada Renamed"}})).await }
+    });
+    is_reading.clone().wait_for(|is_reading| *is_reading).await.unwrap();
+    assert_eq!(code(&gateway.ask_with(&name_of(REX), json!({})).await), "UPSTREAM_RATE_LIMITED");
+    limited.send(()).unwrap();
+    let answer = updated.await.unwrap();
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((code(&answer), &extensions["outcome"]), (told, &Value::Null), "{answer}");
+    assert_eq!(extensions["retryable"], json!(told != "UPSTREAM_INVALID_RESPONSE"), "{answer}");
+    assert_eq!(puts(&stub), 0);
 }

@@ -107,3 +107,47 @@ async fn carried_members_are_still_there_after_the_update() {
     assert_eq!((&kept["data"]["nickname"], &kept["data"]["device"]["model"]), (&json!("Rex"), &json!("x")));
     assert_eq!(kept["data"]["phone"], "+12025550199");
 }
+
+/// A record with unknown members at every level.
+fn everywhere() -> Value {
+    let profile = json!({"dob": "1985-12-10", "ssn": "900-12-3456", "note": "Planted Note"});
+    let device = json!({"ip_address": "203.0.113.9", "model": "Planted Phone"});
+    with(unknown(), json!({"compliance_profile": profile, "device": device}))
+}
+
+#[rstest]
+#[case::an_address(json!({"address": {"address1": "2 New Rd", "city": "Elko", "state": "NV", "zip": "89801"}}), &["address"])]
+#[case::no_address(json!({"address": null}), &["address"])]
+#[case::a_device(json!({"device": {"ipAddress": "198.51.100.7"}}), &["device"])]
+#[case::no_profile(json!({"complianceProfile": null}), &["compliance_profile"])]
+#[case::one_field_of_a_profile(json!({"complianceProfile": {"individual": {"dob": "1980-02-29"}}}), &[])]
+#[tokio::test]
+async fn an_object_that_the_update_replaces_carries_nothing_of_the_old_one(
+    #[case] change: Value,
+    #[case] replaced: &[&str],
+) {
+    let stub = upstream(everywhere(), false).await;
+    let gateway = gateway(&stub, Some(Policy::Carry)).await;
+    let payload = run(&gateway, UPDATE, for_customer(ADA, change)).await;
+    assert_eq!(payload["userErrors"], json!([]));
+    let [put] = puts(&stub).try_into().unwrap();
+    for (object, member) in [("address", "country"), ("device", "model"), ("compliance_profile", "note")] {
+        let expected = if replaced.contains(&object) { Value::Null } else { everywhere()[object][member].clone() };
+        assert_eq!(put[object][member], expected, "{object}: {put}");
+    }
+    assert_eq!((&put["nickname"], &put["loyalty"]), (&unknown()["nickname"], &unknown()["loyalty"]));
+}
+
+#[rstest]
+#[case::in_a_masked_record(true)]
+#[case::behind_a_mask_in_the_clear_record(false)]
+#[tokio::test]
+async fn members_of_a_replaced_object_that_are_not_known_in_clear_do_not_stand_in_the_way(#[case] is_masking: bool) {
+    let device = json!({"ip_address": "203.0.113.9", "model": "*****"});
+    let stub = upstream(json!({"device": device}), is_masking).await;
+    let gateway = gateway(&stub, Some(Policy::Carry)).await;
+    let change = json!({"phone": "+12025550199", "device": {"ipAddress": "198.51.100.7"}});
+    let payload = run(&gateway, UPDATE, for_customer(ADA, change)).await;
+    assert_eq!(payload["userErrors"], json!([]));
+    assert_eq!(puts(&stub)[0]["device"], json!({"ip_address": "198.51.100.7"}));
+}
