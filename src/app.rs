@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{AcceptedKeys, Access, Authenticator, Credential, Mode, Origins, Permission, Principal, jwt};
+use crate::auth::{
+    AllowedOrigins, AuthMethod, AuthMode, Authenticator, Credential, Permission, Principal, VerifiedKeys, jwt,
+};
 use crate::cache::{self, Cache, KeyedDigest, abbreviated};
 use crate::config::Settings;
 use crate::customers::{Freshness, KeySpace, RequiredReasons, Services, Session, Turns};
@@ -44,11 +46,11 @@ pub struct App {
     rate_limit: Option<RateLimit>,
     unmask_limit: UnmaskLimit,
     /// The callers' keys that count as callers of their own.
-    pub accepted: AcceptedKeys,
+    pub accepted: VerifiedKeys,
     crowd: Crowd,
     /// Bytes of request bodies that may be held while they are being read.
     bodies: Arc<BodyBudget>,
-    pub origins: Origins,
+    pub origins: AllowedOrigins,
     /// The request headers that pages of these origins may send besides those that are always allowed.
     pub allowed_headers: Vec<HeaderName>,
     pub limits: Limits,
@@ -88,7 +90,7 @@ pub struct Playground {
     /// Whether the upstream is on another machine, so that its people are real.
     pub real_upstream: bool,
     /// How callers are told apart.
-    pub callers: Mode,
+    pub callers: AuthMode,
 }
 
 /// One request, as far as its session has to know it.
@@ -174,9 +176,9 @@ impl App {
         )
         .map_err(|problem| anyhow::anyhow!("the gateway's own schema is not valid: {problem}"))?;
         let access = match settings.auth.mode {
-            Mode::Sandbox => Access::Sandbox,
-            Mode::Passthrough => Access::Passthrough,
-            Mode::Jwt => Access::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?, proxy.as_ref())?),
+            AuthMode::Sandbox => AuthMethod::Sandbox,
+            AuthMode::Passthrough => AuthMethod::Passthrough,
+            AuthMode::Jwt => AuthMethod::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?, proxy.as_ref())?),
         };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
@@ -199,7 +201,7 @@ impl App {
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
-            accepted: AcceptedKeys::default(),
+            accepted: VerifiedKeys::default(),
             crowd: Crowd::new(settings.server.max_operations),
             bodies: Arc::new(BodyBudget::new(settings.server.max_bodies_bytes, settings.server.max_body_bytes)),
             origins: settings.http.origins(settings.auth.mode)?,
@@ -267,9 +269,9 @@ impl App {
     /// What stands for a caller in the log: of its own key, or of the name in its token; none for an anonymous one.
     pub fn caller_digest(&self, principal: &Principal) -> Option<String> {
         let digest = match (&principal.credential, &principal.subject) {
-            (Credential::Callers(key), _) => self.digests.digest(["key", key.expose_secret()]),
-            (Credential::Gateways(_), Some(subject)) => self.digests.digest(["subject", subject]),
-            (Credential::Gateways(_), None) => return None,
+            (Credential::Caller(key), _) => self.digests.digest(["key", key.expose_secret()]),
+            (Credential::Gateway(_), Some(subject)) => self.digests.digest(["subject", subject]),
+            (Credential::Gateway(_), None) => return None,
         };
         Some(abbreviated(digest))
     }
@@ -296,13 +298,13 @@ impl App {
             patience: Patience::until(deadline),
         };
         let key = match &principal.credential {
-            Credential::Callers(key) => Some(key.expose_secret()),
-            Credential::Gateways(_) => None,
+            Credential::Caller(key) => Some(key.expose_secret()),
+            Credential::Gateway(_) => None,
         };
         let key_space = match (&principal.credential, &principal.subject) {
-            (Credential::Gateways(_), Some(subject)) => Some(KeySpace::new(principal.account, subject)),
+            (Credential::Gateway(_), Some(subject)) => Some(KeySpace::new(principal.account, subject)),
             // A caller's own key has a name space of its own upstream, and in the sandbox all callers are one.
-            (Credential::Callers(_), _) | (Credential::Gateways(_), None) => None,
+            (Credential::Caller(_), _) | (Credential::Gateway(_), None) => None,
         };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
         Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)

@@ -24,7 +24,7 @@ use preflight::Ready;
 use reload::Reload;
 
 use crate::app::App;
-use crate::auth::Mode;
+use crate::auth::AuthMode;
 use crate::config::Settings;
 use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
@@ -266,9 +266,9 @@ fn greeting(
 ) -> String {
     let scheme = if tls { "https" } else { "http" };
     let who = match settings.auth.mode {
-        Mode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
-        Mode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
-        Mode::Jwt => "whoever brings a token of your identity provider (auth.mode = \"jwt\")",
+        AuthMode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
+        AuthMode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
+        AuthMode::Jwt => "whoever brings a token of your identity provider (auth.mode = \"jwt\")",
     };
     let data = if embedded {
         format!("{upstream} — the embedded sandbox; all people in it are made up, and changes are gone at the end")

@@ -31,7 +31,7 @@ pub use telemetry::{Log, Traces};
 
 use error::Problems;
 
-use crate::auth::Mode;
+use crate::auth::AuthMode;
 use crate::operation::body_budget::most_held;
 use crate::operation::trusted::{self, Manifest, TrustedDocuments};
 use crate::operation::{OnError, rate_limit};
@@ -168,14 +168,14 @@ impl Switch {
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     #[serde(deserialize_with = "word::one_of")]
-    pub mode: Mode,
+    pub mode: AuthMode,
     pub jwt: Jwt,
 }
 
 impl Auth {
     /// The secret that tokens are checked by, where they are by one.
     pub fn jwt_secret(&self) -> Option<&SecretString> {
-        Some(&self.jwt.secret).filter(|secret| self.mode == Mode::Jwt && !secret.expose_secret().is_empty())
+        Some(&self.jwt.secret).filter(|secret| self.mode == AuthMode::Jwt && !secret.expose_secret().is_empty())
     }
 }
 
@@ -219,7 +219,7 @@ impl Settings {
     /// Whether an upstream is set that is said to be the sandbox. The start is refused where it does not prove it.
     pub fn has_to_prove_sandbox(&self) -> bool {
         let is_near = || matches!(self.upstream.base_url(), Ok(Some(url)) if is_loopback(&url));
-        self.auth.mode == Mode::Sandbox && is_near()
+        self.auth.mode == AuthMode::Sandbox && is_near()
     }
 
     /// Whether introspection is answered.
@@ -264,7 +264,7 @@ impl Settings {
     fn check(&self, is_known: &dyn Fn(&str) -> bool) -> Result<(), Error> {
         let mut problems = Problems::default();
         problems.take(self.upstream.check());
-        if self.is_real_upstream() && self.auth.mode == Mode::Sandbox {
+        if self.is_real_upstream() && self.auth.mode == AuthMode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
                 set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
                 your identity provider";
@@ -273,12 +273,12 @@ impl Settings {
         let key = self.upstream.api_key.expose_secret().trim();
         // The key that is there by default is one for the sandbox only.
         if is_known("auth.mode")
-            && self.auth.mode != Mode::Passthrough
+            && self.auth.mode != AuthMode::Passthrough
             && (key.is_empty() || (self.is_real_upstream() && key == "sandbox"))
         {
             problems.add(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
         }
-        if self.auth.mode == Mode::Jwt {
+        if self.auth.mode == AuthMode::Jwt {
             problems.take(self.auth.jwt.checked());
             // That there are no keys is told of this one.
             let keys = ["auth.jwt.jwks_url", "auth.jwt.public_key_file", "auth.jwt.secret"];

@@ -7,8 +7,8 @@
 //! Nothing of a token gets into a message or the log, only the class of reason why it was refused.
 
 pub mod claims;
+pub mod jwks;
 pub mod keys;
-pub mod source;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 use url::Url;
 
-use claims::Names;
+use claims::ClaimNames;
+use jwks::{KeyLoader, KeyStore, KeyStoreError, RefreshPolicy};
 use keys::{Candidates, KeySet};
-use source::{CannotStart, Pace, Source, Supply};
 
 use crate::outbound::Proxy;
 
 /// The longest token, in bytes. Most with many roles stay below 8 KiB, where proxies begin to refuse headers; this is twice
 /// that.
-pub const LONGEST_TOKEN: usize = 16 * 1024;
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// What a token's `typ` may be (RFC 7519, section 5.1; RFC 9068, section 2.1). Others, such as `logout+jwt`, are made
 /// for something else and may fit in all else.
-const TYPES: [&str; 4] = ["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
+const ACCESS_TOKEN_TYPES: [&str; 4] = ["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
 
 /// Which tokens are taken; `[auth.jwt]` in `config/default.toml`, checked.
 #[derive(Clone, Debug)]
@@ -41,9 +41,9 @@ pub struct Settings {
     pub audience: String,
     pub algorithms: Vec<Algorithm>,
     pub keys: KeySource,
-    pub names: Names,
+    pub claim_names: ClaimNames,
     pub leeway: Duration,
-    pub pace: Pace,
+    pub refresh_policy: RefreshPolicy,
 }
 
 /// Where the keys are.
@@ -59,11 +59,11 @@ pub enum KeySource {
 
 /// The claims of a token that was found good. They have no `Debug`: they are somebody's.
 #[derive(Clone)]
-pub struct Verified {
+pub struct VerifiedClaims {
     claims: Map<String, Json>,
 }
 
-impl Verified {
+impl VerifiedClaims {
     /// All claims.
     pub fn claims(&self) -> &Map<String, Json> {
         &self.claims
@@ -72,7 +72,7 @@ impl Verified {
 
 /// Why a token is refused: for our log, by class. The caller is told nothing of it but that it was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum TokenError {
     #[error("there is no bearer token")]
     Missing,
     #[error("longer than 16 KiB")]
@@ -84,7 +84,7 @@ pub enum Refusal {
     #[error("of a type that is not an access token's")]
     Type,
     #[error("with critical extensions, of which none is known")]
-    Critical,
+    CriticalHeader,
     #[error("signed by a key that is not known")]
     UnknownKey,
     #[error("the signature is wrong")]
@@ -104,13 +104,13 @@ pub enum Refusal {
     NoKeys,
 }
 
-impl Refusal {
+impl TokenError {
     /// As the metrics call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::TooLong => "too_long",
-            Self::Malformed | Self::Critical => "malformed",
+            Self::Malformed | Self::CriticalHeader => "malformed",
             Self::Algorithm => "algorithm",
             Self::Type => "type",
             Self::UnknownKey => "unknown_key",
@@ -130,8 +130,8 @@ impl Refusal {
 pub struct Verifier {
     /// One for each algorithm: the library wants all algorithms of a validation to be of the key's family.
     validations: Vec<(Algorithm, Validation)>,
-    supply: Supply,
-    names: Names,
+    keys: KeyStore,
+    claim_names: ClaimNames,
 }
 
 impl Verifier {
@@ -139,38 +139,42 @@ impl Verifier {
     ///
     /// # Errors
     /// Where the key file cannot be used, or this machine cannot make HTTPS calls.
-    pub fn start(settings: Settings, proxy: Option<&Proxy>) -> Result<Self, CannotStart> {
+    pub fn start(settings: Settings, proxy: Option<&Proxy>) -> Result<Self, KeyStoreError> {
         let validations = settings.algorithms.iter().map(|algorithm| (*algorithm, settings.validation(*algorithm)));
         let validations = validations.collect();
         let supply = match settings.keys {
             KeySource::Secret(secret) => {
-                Supply::fixed(KeySet::of_secret(secret.expose_secret().as_bytes(), &settings.algorithms))
+                KeyStore::from_static(KeySet::from_secret(secret.expose_secret().as_bytes(), &settings.algorithms))
             }
-            KeySource::File(path) => Supply::start(Source::file(path, settings.algorithms)?, settings.pace),
-            KeySource::Jwks(url) => Supply::start(Source::jwks(url, proxy, settings.algorithms)?, settings.pace),
+            KeySource::File(path) => {
+                KeyStore::start(KeyLoader::file(path, settings.algorithms)?, settings.refresh_policy)
+            }
+            KeySource::Jwks(url) => {
+                KeyStore::start(KeyLoader::jwks(url, proxy, settings.algorithms)?, settings.refresh_policy)
+            }
         };
-        Ok(Self { validations, supply, names: settings.names })
+        Ok(Self { validations, keys: supply, claim_names: settings.claim_names })
     }
 
     /// Takes another shared secret in place of the one there is, and says whether there is one. Keys from elsewhere stay.
     pub fn replace_secret(&self, secret: &SecretString) -> bool {
         let algorithms: Vec<Algorithm> = self.validations.iter().map(|(algorithm, _)| *algorithm).collect();
-        self.supply.replace_fixed(KeySet::of_secret(secret.expose_secret().as_bytes(), &algorithms))
+        self.keys.replace_static(KeySet::from_secret(secret.expose_secret().as_bytes(), &algorithms))
     }
 
     /// How old the keys are; none for a secret, which does not age.
     pub fn key_age(&self) -> Option<Duration> {
-        self.supply.age()
+        self.keys.age()
     }
 
     /// The names of the claims that say what a caller may do, and for which account.
-    pub fn names(&self) -> &Names {
-        &self.names
+    pub fn claim_names(&self) -> &ClaimNames {
+        &self.claim_names
     }
 
     /// How long the provider is left alone before its keys are asked for again.
-    pub fn pause(&self) -> Duration {
-        self.supply.pause()
+    pub fn min_refresh_interval(&self) -> Duration {
+        self.keys.min_interval()
     }
 
     /// The claims of a token, if it is good.
@@ -180,33 +184,37 @@ impl Verifier {
     ///
     /// # Errors
     /// The class of reason why it is not.
-    pub async fn verify(&self, token: &str, deadline: Instant) -> Result<Verified, Refusal> {
-        if token.len() > LONGEST_TOKEN {
-            return Err(Refusal::TooLong);
+    pub async fn verify(&self, token: &str, deadline: Instant) -> Result<VerifiedClaims, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLong);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Malformed)?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
         let validation = self.validation(&header)?;
-        let seen = self.supply.now();
-        let refusal = match attempt(token, &header, validation, seen.keys.as_deref()) {
+        let seen = self.keys.current();
+        let refusal = match try_keys(token, &header, validation, seen.keys.as_deref()) {
             Ok(verified) => return Ok(verified),
-            Err(Attempt::Final(refusal)) => return Err(refusal),
-            Err(Attempt::OtherKeysMayFit(refusal)) => refusal,
+            Err(KeyTrialError::Final(refusal)) => return Err(refusal),
+            Err(KeyTrialError::RetryWithNewKeys(refusal)) => refusal,
         };
         // The provider may have changed its keys: look once more, no more often than the pace allows.
-        let Some(newer) = self.supply.newer_than(&seen, deadline).await else { return Err(refusal) };
-        attempt(token, &header, validation, newer.keys.as_deref()).map_err(Attempt::refusal)
+        let Some(newer) = self.keys.wait_for_newer(&seen, deadline).await else { return Err(refusal) };
+        try_keys(token, &header, validation, newer.keys.as_deref()).map_err(KeyTrialError::into_error)
     }
 
-    fn validation(&self, header: &Header) -> Result<&Validation, Refusal> {
+    fn validation(&self, header: &Header) -> Result<&Validation, TokenError> {
         // RFC 7515, section 4.1.11: an extension that is not known must not be passed over. None is known here.
         if header.crit.is_some() {
-            return Err(Refusal::Critical);
+            return Err(TokenError::CriticalHeader);
         }
-        if header.typ.as_deref().is_some_and(|typ| !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ))) {
-            return Err(Refusal::Type);
+        if header
+            .typ
+            .as_deref()
+            .is_some_and(|typ| !ACCESS_TOKEN_TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)))
+        {
+            return Err(TokenError::Type);
         }
         let found = self.validations.iter().find(|(algorithm, _)| *algorithm == header.alg);
-        found.map(|(_, validation)| validation).ok_or(Refusal::Algorithm)
+        found.map(|(_, validation)| validation).ok_or(TokenError::Algorithm)
     }
 }
 
@@ -226,52 +234,57 @@ impl Settings {
 }
 
 /// How trying the keys ended, where it did not end well.
-enum Attempt {
-    Final(Refusal),
+enum KeyTrialError {
+    Final(TokenError),
     /// Whether another key set would have made a difference.
-    OtherKeysMayFit(Refusal),
+    RetryWithNewKeys(TokenError),
 }
 
-impl Attempt {
-    fn refusal(self) -> Refusal {
+impl KeyTrialError {
+    fn into_error(self) -> TokenError {
         match self {
-            Self::Final(refusal) | Self::OtherKeysMayFit(refusal) => refusal,
+            Self::Final(refusal) | Self::RetryWithNewKeys(refusal) => refusal,
         }
     }
 }
 
 /// Tries the keys that the token can have been signed by. There are few: a set is bounded, and a `kid` leaves one.
-fn attempt(token: &str, header: &Header, validation: &Validation, keys: Option<&KeySet>) -> Result<Verified, Attempt> {
-    let Some(keys) = keys else { return Err(Attempt::OtherKeysMayFit(Refusal::NoKeys)) };
-    let Candidates { keys, named } = keys.candidates(header.alg, header.kid.as_deref());
-    let mut refusal = Refusal::UnknownKey;
+fn try_keys(
+    token: &str,
+    header: &Header,
+    validation: &Validation,
+    keys: Option<&KeySet>,
+) -> Result<VerifiedClaims, KeyTrialError> {
+    let Some(keys) = keys else { return Err(KeyTrialError::RetryWithNewKeys(TokenError::NoKeys)) };
+    let Candidates { keys, matches_kid: named } = keys.candidates(header.alg, header.kid.as_deref());
+    let mut refusal = TokenError::UnknownKey;
     for key in keys {
         match jsonwebtoken::decode::<Map<String, Json>>(token, key, validation) {
             // The library takes a list of issuers too; a token has one (RFC 7519, section 4.1.1).
             Ok(token) if token.claims.get("iss").is_some_and(Json::is_string) => {
-                return Ok(Verified { claims: token.claims });
+                return Ok(VerifiedClaims { claims: token.claims });
             }
-            Ok(_) => return Err(Attempt::Final(Refusal::Issuer)),
-            Err(error) => match class(error.kind()) {
-                Refusal::Signature => refusal = Refusal::Signature,
-                other => return Err(Attempt::Final(other)),
+            Ok(_) => return Err(KeyTrialError::Final(TokenError::Issuer)),
+            Err(error) => match classify(error.kind()) {
+                TokenError::Signature => refusal = TokenError::Signature,
+                other => return Err(KeyTrialError::Final(other)),
             },
         }
     }
     // The key that the token names is there: it is the signature that is wrong.
-    Err(if named { Attempt::Final(refusal) } else { Attempt::OtherKeysMayFit(refusal) })
+    Err(if named { KeyTrialError::Final(refusal) } else { KeyTrialError::RetryWithNewKeys(refusal) })
 }
 
 /// The class of the library's error; its text is not used, since it can hold what it failed on.
-fn class(error: &ErrorKind) -> Refusal {
+fn classify(error: &ErrorKind) -> TokenError {
     match error {
-        ErrorKind::InvalidSignature => Refusal::Signature,
-        ErrorKind::InvalidAlgorithm => Refusal::Algorithm,
-        ErrorKind::ExpiredSignature => Refusal::Expired,
-        ErrorKind::ImmatureSignature => Refusal::NotYetValid,
-        ErrorKind::InvalidIssuer => Refusal::Issuer,
-        ErrorKind::InvalidAudience => Refusal::Audience,
-        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => Refusal::Claims,
-        _ => Refusal::Malformed,
+        ErrorKind::InvalidSignature => TokenError::Signature,
+        ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
+        ErrorKind::ExpiredSignature => TokenError::Expired,
+        ErrorKind::ImmatureSignature => TokenError::NotYetValid,
+        ErrorKind::InvalidIssuer => TokenError::Issuer,
+        ErrorKind::InvalidAudience => TokenError::Audience,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => TokenError::Claims,
+        _ => TokenError::Malformed,
     }
 }

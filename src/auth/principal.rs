@@ -17,7 +17,7 @@ pub struct Principal {
     /// is answered to it at all.
     pub may_introspect: bool,
     /// Whether its answers may say what was asked of the upstream, also where the settings have that off.
-    pub may_see_report: bool,
+    pub may_request_upstream_report: bool,
     pub credential: Credential,
 }
 
@@ -25,16 +25,16 @@ pub struct Principal {
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// The gateway's own key.
-    Gateways(SecretString),
+    Gateway(SecretString),
     /// The caller's key, sent on.
-    Callers(SecretString),
+    Caller(SecretString),
 }
 
 impl Credential {
     /// The key itself.
     pub fn key(&self) -> &SecretString {
         match self {
-            Self::Gateways(key) | Self::Callers(key) => key,
+            Self::Gateway(key) | Self::Caller(key) => key,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::error::Problems;
 use super::{Error, unusable};
-use crate::auth::{Mode, Origins};
+use crate::auth::{AllowedOrigins, AuthMode};
 
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
@@ -24,10 +24,10 @@ impl Http {
     ///
     /// # Errors
     /// Names each that is no origin.
-    pub fn origins(&self, mode: Mode) -> Result<Origins, Error> {
+    pub fn origins(&self, mode: AuthMode) -> Result<AllowedOrigins, Error> {
         // With that mode everybody may do everything, and the people are made up.
-        let loopback = mode == Mode::Sandbox;
-        Origins::new(&self.allowed_origins, loopback).or_else(|wrong| {
+        let loopback = mode == AuthMode::Sandbox;
+        AllowedOrigins::new(&self.allowed_origins, loopback).or_else(|wrong| {
             let mut problems = Problems::default();
             for entry in wrong {
                 problems.add(unusable("http.allowed_origins", &entry.to_string()));

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::error::Problems;
 use super::{Error, list, unusable};
-use crate::auth::jwt::claims::Names;
-use crate::auth::jwt::source::{Pace, check_file};
+use crate::auth::jwt::claims::ClaimNames;
+use crate::auth::jwt::jwks::{RefreshPolicy, check_file};
 use crate::auth::jwt::{KeySource, Settings};
 use crate::outbound::is_loopback;
 
@@ -68,7 +68,7 @@ impl Jwt {
             &self.audience,
             "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have",
         );
-        let names = Names {
+        let names = ClaimNames {
             subject: needed(
                 "auth.jwt.subject_claim",
                 &self.subject_claim,
@@ -94,16 +94,16 @@ impl Jwt {
         }
         let algorithms = problems.take(self.algorithms());
         let keys = problems.take(self.keys(algorithms.as_deref()));
-        let pace = Pace { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval };
+        let pace = RefreshPolicy { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval };
         let leeway = self.leeway;
         let settings = algorithms.zip(keys).map(|(algorithms, keys)| Settings {
             issuer,
             audience,
             algorithms,
             keys,
-            names,
+            claim_names: names,
             leeway,
-            pace,
+            refresh_policy: pace,
         });
         problems.end_with(settings)
     }
@@ -262,8 +262,8 @@ mod tests {
         let settings = with(&others).expect("usable").auth.jwt.checked().expect("usable");
         assert_eq!(settings.algorithms, [Algorithm::RS256, Algorithm::ES256]);
         assert_eq!(
-            settings.names,
-            Names { subject: "sub".to_owned(), permissions: "permissions".to_owned(), account: None }
+            settings.claim_names,
+            ClaimNames { subject: "sub".to_owned(), permissions: "permissions".to_owned(), account: None }
         );
         assert_eq!(settings.leeway, Duration::from_secs(30));
         let secret = [("JWT__ALGORITHMS", "HS256"), ("JWT__JWKS_URL", ""), ("JWT__SECRET", SECRET)];

@@ -47,7 +47,7 @@ pub fn extensions(failure: &Failure) -> ErrorExtensionValues {
 /// An error of the layers below, as this request's caller gets to see it.
 pub fn to_public_error(ctx: &Context<'_>, error: customers::Error) -> Failure {
     let callers_key =
-        ctx.data_opt::<Principal>().is_some_and(|principal| matches!(principal.credential, Credential::Callers(_)));
+        ctx.data_opt::<Principal>().is_some_and(|principal| matches!(principal.credential, Credential::Caller(_)));
     public_error(&error, callers_key)
 }
 

@@ -13,12 +13,12 @@ use crate::operation::rate_limit::Payer;
 pub fn of_principal(app: &App, principal: &Principal, address: IpAddr) -> Payer {
     let digests = &app.services.cache.digest;
     match (&principal.credential, &principal.subject) {
-        (Credential::Callers(_), _) => {
-            let key = key_digest(app, principal).filter(|key| app.accepted.has(*key));
+        (Credential::Caller(_), _) => {
+            let key = key_digest(app, principal).filter(|key| app.accepted.contains(*key));
             key.map_or_else(|| self::of_address(app, address), Payer::known)
         }
-        (Credential::Gateways(_), Some(subject)) => Payer::known(digests.digest(["subject", subject])),
-        (Credential::Gateways(_), None) => self::of_address(app, address),
+        (Credential::Gateway(_), Some(subject)) => Payer::known(digests.digest(["subject", subject])),
+        (Credential::Gateway(_), None) => self::of_address(app, address),
     }
 }
 
@@ -30,8 +30,8 @@ pub fn of_address(app: &App, address: IpAddr) -> Payer {
 /// The digest of the key that a caller brought.
 pub fn key_digest(app: &App, principal: &Principal) -> Option<u128> {
     match &principal.credential {
-        Credential::Callers(key) => Some(app.services.cache.digest.digest(["key", key.expose_secret()])),
-        Credential::Gateways(_) => None,
+        Credential::Caller(key) => Some(app.services.cache.digest.digest(["key", key.expose_secret()])),
+        Credential::Gateway(_) => None,
     }
 }
 

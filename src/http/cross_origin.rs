@@ -20,7 +20,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 use super::request_log::RequestId;
 use super::request_timeout;
 use super::response;
-use crate::auth::Origins;
+use crate::auth::AllowedOrigins;
 use crate::error::{Code, Failure};
 
 /// The request headers that pages of listed origins may send: what the gateway reads, and what GraphQL clients and tracing
@@ -60,13 +60,13 @@ const ALLOWED_HEADERS: [&str; 27] = [
 /// Which pages may ask, and with which headers.
 #[derive(Clone, Debug)]
 pub struct CrossOrigin {
-    origins: Arc<Origins>,
+    origins: Arc<AllowedOrigins>,
     headers: Arc<[HeaderName]>,
 }
 
 impl CrossOrigin {
     /// The origins of the settings, and the headers that they allow besides those that are always allowed.
-    pub fn new(origins: &Origins, headers: &[HeaderName]) -> Self {
+    pub fn new(origins: &AllowedOrigins, headers: &[HeaderName]) -> Self {
         let always = ALLOWED_HEADERS.into_iter().map(HeaderName::from_static);
         Self { origins: Arc::new(origins.clone()), headers: always.chain(headers.iter().cloned()).collect() }
     }

@@ -166,7 +166,7 @@ impl RequestHandler<'_> {
     async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, Refused> {
         let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.limits.deadline)?;
         let by_get = match *self.method {
-            Method::GET if self.app.origins.refuses(self.headers) => {
+            Method::GET if self.app.origins.rejects_cross_site_read(self.headers) => {
                 return Err(cross_origin::cross_site_rejected().into());
             }
             Method::GET => true,
@@ -246,16 +246,16 @@ impl RequestHandler<'_> {
     /// customer lately: a caller has to be allowed to know.
     fn includes_report(&self, principal: &Principal) -> bool {
         let limits = self.app.limits;
-        let may = limits.upstream_report || principal.may_see_report;
+        let may = limits.upstream_report || principal.may_request_upstream_report;
         limits.report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
 
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
     async fn update_verified_keys(&self, key: u128, outcome: &Outcome) {
         if outcome.codes().contains(&Code::Unauthenticated) {
-            self.app.accepted.refuse(key).await;
+            self.app.accepted.remove(key).await;
         } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
-            self.app.accepted.accept(key).await;
+            self.app.accepted.insert(key).await;
         }
     }
 

@@ -5,7 +5,7 @@ mod writes;
 use std::sync::Arc;
 use std::time::Duration;
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::{ADA, REX, RHEA};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -229,7 +229,7 @@ async fn scopes_that_ask_at_once_each_make_their_own_call() {
         Reply::object(&with(person(id_in(&seen.path)), json!({"name": name})))
     })
     .await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = Mode::Passthrough).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = AuthMode::Passthrough).await;
     let query = json!({"query": name_of(ADA)});
     let account = Uuid::from_u128(7).to_string();
     let plain = |key: &str| gateway.post(&query).bearer_auth(key);

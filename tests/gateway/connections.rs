@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use reqwest::tls::Version;
 use reqwest::{Certificate, Client};
 use rstest::rstest;
@@ -531,7 +531,7 @@ fn certificates_that_cannot_be_used_are_named_in_one_line() {
 #[tokio::test]
 async fn unfinished_bodies_of_one_caller_leave_room_for_others() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
         settings.server.max_body_bytes = 10_000;
         settings.server.max_bodies_bytes = 100_000;
     })

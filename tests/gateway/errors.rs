@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ const EVERY_LIST: [&str; 3] =
 
 /// Asks everything there is of an upstream that always answers like this; every error is of the one code.
 async fn told_as(
-    mode: Mode,
+    mode: AuthMode,
     reply: impl Fn() -> Reply + Send + Sync + 'static,
     code: &str,
     retryable: bool,
@@ -74,7 +74,7 @@ async fn told_as(
 #[tokio::test]
 async fn a_rate_limit_is_told_with_its_wait() {
     let errors = told_as(
-        Mode::Sandbox,
+        AuthMode::Sandbox,
         || Reply::json(429, &envelope(429)).header("retry-after", "7"),
         "UPSTREAM_RATE_LIMITED",
         true,
@@ -82,13 +82,13 @@ async fn a_rate_limit_is_told_with_its_wait() {
     .await;
     assert!(errors.iter().all(|error| error["extensions"]["retryAfterSeconds"] == 7));
     let errors =
-        told_as(Mode::Sandbox, || html(429).header("retry-after", "planted"), "UPSTREAM_RATE_LIMITED", true).await;
+        told_as(AuthMode::Sandbox, || html(429).header("retry-after", "planted"), "UPSTREAM_RATE_LIMITED", true).await;
     assert!(errors.iter().all(|error| error["extensions"].get("retryAfterSeconds").is_none()));
 }
 
 #[tokio::test]
 async fn a_failure_of_the_upstream_is_told_with_its_request_id() {
-    let errors = told_as(Mode::Sandbox, || Reply::json(500, &envelope(500)), "UPSTREAM_ERROR", true).await;
+    let errors = told_as(AuthMode::Sandbox, || Reply::json(500, &envelope(500)), "UPSTREAM_ERROR", true).await;
     assert!(errors.iter().all(|error| error["extensions"]["upstreamRequestId"] == API_REQUEST_ID));
 }
 
@@ -100,20 +100,20 @@ async fn a_failure_of_the_upstream_is_told_with_its_request_id() {
 #[case(599)]
 #[tokio::test]
 async fn a_failure_in_front_of_the_upstream_is_a_failure(#[case] status: u16) {
-    told_as(Mode::Sandbox, move || html(status), "UPSTREAM_ERROR", true).await;
-    told_as(Mode::Sandbox, move || Reply::new(status, "text/plain", ""), "UPSTREAM_ERROR", true).await;
+    told_as(AuthMode::Sandbox, move || html(status), "UPSTREAM_ERROR", true).await;
+    told_as(AuthMode::Sandbox, move || Reply::new(status, "text/plain", ""), "UPSTREAM_ERROR", true).await;
 }
 
 #[tokio::test]
 async fn a_key_that_is_refused_is_told_to_whoever_can_mend_it() {
     let empty = || Reply { status: 401, headers: vec![], body: vec![] };
-    told_as(Mode::Sandbox, empty, "UPSTREAM_UNAVAILABLE", true).await;
-    told_as(Mode::Passthrough, empty, "UNAUTHENTICATED", false).await;
+    told_as(AuthMode::Sandbox, empty, "UPSTREAM_UNAVAILABLE", true).await;
+    told_as(AuthMode::Passthrough, empty, "UNAUTHENTICATED", false).await;
 }
 
 #[tokio::test]
 async fn what_is_forbidden_is_told_as_forbidden() {
-    told_as(Mode::Passthrough, || Reply::json(403, &envelope(403)), "FORBIDDEN", false).await;
+    told_as(AuthMode::Passthrough, || Reply::json(403, &envelope(403)), "FORBIDDEN", false).await;
 }
 
 #[rstest]
@@ -122,7 +122,7 @@ async fn what_is_forbidden_is_told_as_forbidden() {
 #[case(418)]
 #[tokio::test]
 async fn a_refused_read_is_about_its_arguments(#[case] status: u16) {
-    told_as(Mode::Sandbox, move || Reply::json(status, &envelope(status)), "BAD_USER_INPUT", false).await;
+    told_as(AuthMode::Sandbox, move || Reply::json(status, &envelope(status)), "BAD_USER_INPUT", false).await;
 }
 
 #[rstest]
@@ -141,7 +141,7 @@ async fn a_refused_read_is_about_its_arguments(#[case] status: u16) {
 #[tokio::test]
 async fn an_answer_that_is_none_is_not_taken_for_one(#[case] reply: Reply) {
     let again = move || Reply { status: reply.status, headers: reply.headers.clone(), body: reply.body.clone() };
-    told_as(Mode::Sandbox, again, "UPSTREAM_INVALID_RESPONSE", false).await;
+    told_as(AuthMode::Sandbox, again, "UPSTREAM_INVALID_RESPONSE", false).await;
 }
 
 #[rstest]
@@ -153,7 +153,7 @@ async fn an_answer_that_is_none_is_not_taken_for_one(#[case] reply: Reply) {
 async fn a_redirect_is_not_followed(#[case] status: u16) {
     let elsewhere = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
     let location = format!("{}/v1/customers/{ADA}", elsewhere.base);
-    told_as(Mode::Sandbox, move || html(status).header("location", &location), "UPSTREAM_INVALID_RESPONSE", false)
+    told_as(AuthMode::Sandbox, move || html(status).header("location", &location), "UPSTREAM_INVALID_RESPONSE", false)
         .await;
     assert_eq!(elsewhere.routes(), Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::{ADA, REX};
 use reqwest::Method;
 use rstest::rstest;
@@ -532,7 +532,7 @@ async fn a_request_id_is_always_the_gateways_own_and_stands_in_every_error() {
 
 #[tokio::test]
 async fn a_caller_without_a_key_is_told_to_bring_one() {
-    let (gateway, sandbox) = Gateway::with(|settings| settings.auth.mode = Mode::Passthrough).await;
+    let (gateway, sandbox) = Gateway::with(|settings| settings.auth.mode = AuthMode::Passthrough).await;
     for accept in ["application/json", GRAPHQL] {
         for key in [None, Some("Basic cGxhbnRlZA=="), Some("Bearer ")] {
             let mut headers = vec![("accept", accept), ("content-type", "application/json")];
@@ -549,7 +549,7 @@ async fn a_caller_without_a_key_is_told_to_bring_one() {
 
 #[tokio::test]
 async fn the_viewer_is_who_asks() {
-    let (gateway, _sandbox) = Gateway::with(|settings| settings.auth.mode = Mode::Passthrough).await;
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.auth.mode = AuthMode::Passthrough).await;
     let query = json!({"query": "{ viewer { subject accountId permissions } }"});
     let account = Uuid::from_u128(7).to_string();
     let request = gateway.post(&query).bearer_auth("key").header("straddle-account-id", &account);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_gateway::config::{Settings, Switch};
 use customers_sandbox::seed::ADA;
 use rstest::rstest;
@@ -15,7 +15,7 @@ use crate::support::{CUSTOMER, Gateway, LIST, Reply, Sandbox, Stub, count, only_
 /// A unit comes back each second, so that none does while a test runs its few requests.
 async fn limited(burst: u32) -> (Gateway, Sandbox) {
     Gateway::with(|settings| {
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
         settings.graphql.max_upstream_calls = 5;
         limit(settings, burst);
     })
@@ -171,7 +171,7 @@ async fn made_up_keys_are_counted_by_their_address_until_the_upstream_takes_one(
     })
     .await;
     let gateway = Gateway::over(&stub.base, |settings| {
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
         settings.cache.enabled = false;
         settings.graphql.max_upstream_calls = 5;
         settings.privacy.max_unmask_per_minute = 20.try_into().unwrap();
@@ -200,7 +200,7 @@ async fn made_up_keys_are_counted_by_their_address_until_the_upstream_takes_one(
 async fn made_up_keys_see_as_much_in_clear_as_one_caller() {
     let stub = Stub::start(|_| Reply::refusal(401, None, &[])).await;
     let gateway = Gateway::over(&stub.base, |settings| {
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
         settings.privacy.max_unmask_per_minute = 10.try_into().unwrap();
     })
     .await;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_gateway::config::Settings;
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
@@ -261,7 +261,7 @@ async fn the_gateways_account_is_named_where_it_is_set() {
 #[tokio::test]
 async fn in_passthrough_the_callers_key_and_account_are_sent_on() {
     let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = Mode::Passthrough).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = AuthMode::Passthrough).await;
     let query = format!("{{ customer(id: \"{ADA}\") {{ name }} }}");
     let request =
         gateway.post(&json!({"query": query})).bearer_auth("theirs").header("straddle-account-id", REX.to_string());

@@ -12,7 +12,7 @@ use crate::error::{Code, Failure};
 
 /// The names of the claims that are read. Each is a claim's name, or a path with dots: `realm_access.roles`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Names {
+pub struct ClaimNames {
     /// Who the caller is.
     pub subject: String,
     pub permissions: String,
@@ -25,8 +25,9 @@ pub struct Names {
 /// # Errors
 /// `UNAUTHENTICATED` where the token does not say: what a nameless caller did could be told of nobody. The token itself is
 /// good, so saying why helps its owner and nobody else.
-pub fn subject<'a>(names: &Names, claims: &'a Map<String, Json>) -> Result<&'a str, Failure> {
-    let subject = find(claims, &names.subject).and_then(Json::as_str).filter(|subject| !subject.trim().is_empty());
+pub fn subject<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Result<&'a str, Failure> {
+    let subject =
+        find_claim(claims, &names.subject).and_then(Json::as_str).filter(|subject| !subject.trim().is_empty());
     subject.ok_or_else(|| {
         let message = format!(
             "Your token has no claim `{}` that says who you are, as a text; ask whoever issues your tokens.",
@@ -37,31 +38,32 @@ pub fn subject<'a>(names: &Names, claims: &'a Map<String, Json>) -> Result<&'a s
 }
 
 /// What the caller may do, in the schema's order.
-pub fn permissions(names: &Names, claims: &Map<String, Json>) -> Vec<Permission> {
-    let granted: Vec<Permission> = words(names, claims).into_iter().filter_map(Permission::from_word).collect();
+pub fn permissions(names: &ClaimNames, claims: &Map<String, Json>) -> Vec<Permission> {
+    let granted: Vec<Permission> =
+        permission_words(names, claims).into_iter().filter_map(Permission::from_word).collect();
     Permission::ALL.into_iter().filter(|permission| granted.contains(permission)).collect()
 }
 
 /// Whether the same claim has the word that opens introspection. It is no permission of the schema: it says nothing
 /// about customers, and callers that have it need not be told.
-pub fn may_introspect(names: &Names, claims: &Map<String, Json>) -> bool {
-    has_word(names, claims, "SCHEMA_INTROSPECT")
+pub fn may_introspect(names: &ClaimNames, claims: &Map<String, Json>) -> bool {
+    has_permission_word(names, claims, "SCHEMA_INTROSPECT")
 }
 
 /// Whether the same claim has the word that opens the report of upstream calls, which tells whether somebody else of the
 /// scope has read a customer lately. It is no permission of the schema either.
-pub fn may_see_report(names: &Names, claims: &Map<String, Json>) -> bool {
-    has_word(names, claims, "UPSTREAM_REPORT")
+pub fn may_request_upstream_report(names: &ClaimNames, claims: &Map<String, Json>) -> bool {
+    has_permission_word(names, claims, "UPSTREAM_REPORT")
 }
 
-fn has_word(names: &Names, claims: &Map<String, Json>, wanted: &str) -> bool {
+fn has_permission_word(names: &ClaimNames, claims: &Map<String, Json>, wanted: &str) -> bool {
     let is_it = |word: &str| word.replace([':', '.'], "_").eq_ignore_ascii_case(wanted);
-    words(names, claims).into_iter().any(is_it)
+    permission_words(names, claims).into_iter().any(is_it)
 }
 
 /// The words of the claim: a list, or one text with spaces between them.
-fn words<'a>(names: &Names, claims: &'a Map<String, Json>) -> Vec<&'a str> {
-    match find(claims, &names.permissions) {
+fn permission_words<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Vec<&'a str> {
+    match find_claim(claims, &names.permissions) {
         Some(Json::String(list)) => list.split_whitespace().collect(),
         Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
@@ -75,23 +77,23 @@ fn words<'a>(names: &Names, claims: &'a Map<String, Json>) -> Vec<&'a str> {
 /// # Errors
 /// `FORBIDDEN` for an account that is not the caller's, `BAD_REQUEST` where it has to choose and did not.
 pub fn account(
-    names: &Names,
+    names: &ClaimNames,
     claims: &Map<String, Json>,
     chosen: Option<Uuid>,
     own: Option<Uuid>,
 ) -> Result<Option<Uuid>, Failure> {
-    let Some(claim) = names.account.as_deref().and_then(|name| find(claims, name)) else {
+    let Some(claim) = names.account.as_deref().and_then(|name| find_claim(claims, name)) else {
         // Equal or nothing: with no account of its own, the gateway's key would be sent with whichever is asked for.
-        return if chosen.is_none_or(|chosen| own == Some(chosen)) { Ok(own) } else { Err(not_yours()) };
+        return if chosen.is_none_or(|chosen| own == Some(chosen)) { Ok(own) } else { Err(account_forbidden()) };
     };
-    let listed = listed(claim).filter(|listed| !listed.is_empty());
+    let listed = account_ids(claim).filter(|listed| !listed.is_empty());
     let Some(listed) = listed else {
         let message = "Your token's account is not one that can be acted for; ask whoever issues your tokens.";
         return Err(Failure::new(Code::Forbidden, message));
     };
     match (chosen, listed.as_slice()) {
         (Some(chosen), listed) if listed.contains(&chosen) => Ok(Some(chosen)),
-        (Some(_), _) => Err(not_yours()),
+        (Some(_), _) => Err(account_forbidden()),
         (None, [only]) => Ok(Some(*only)),
         (None, _) => {
             let message = "Your token lists several accounts: name one of them in the header `Straddle-Account-Id`.";
@@ -100,13 +102,13 @@ pub fn account(
     }
 }
 
-fn not_yours() -> Failure {
+fn account_forbidden() -> Failure {
     let message = "Your token does not list the account that `Straddle-Account-Id` names.";
     Failure::new(Code::Forbidden, message)
 }
 
 /// The accounts in a claim, each once; none where any of it is no UUID.
-fn listed(claim: &Json) -> Option<Vec<Uuid>> {
+fn account_ids(claim: &Json) -> Option<Vec<Uuid>> {
     let one = |value: &Json| value.as_str().and_then(|text| Uuid::try_parse(text.trim()).ok());
     let mut listed = match claim {
         Json::Array(list) => list.iter().map(one).collect::<Option<Vec<_>>>()?,
@@ -119,13 +121,13 @@ fn listed(claim: &Json) -> Option<Vec<Uuid>> {
 
 /// A claim by its name or path. Names can have dots of their own (`https://example.com/roles`, a client's name in
 /// `resource_access`), so at each level the longest name that is there is taken.
-fn find<'a>(claims: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
+fn find_claim<'a>(claims: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
     let mut splits: Vec<usize> = path.match_indices('.').map(|(at, _)| at).collect();
     splits.reverse();
     claims.get(path).or_else(|| {
         splits.into_iter().find_map(|at| {
             let (name, rest) = path.split_at(at);
-            find(claims.get(name)?.as_object()?, rest.trim_start_matches('.'))
+            find_claim(claims.get(name)?.as_object()?, rest.trim_start_matches('.'))
         })
     })
 }
@@ -141,8 +143,12 @@ mod tests {
     const B: &str = "0b000000-0000-4000-8000-00000000000b";
     const C: &str = "0c000000-0000-4000-8000-00000000000c";
 
-    fn names(permissions: &str) -> Names {
-        Names { subject: "sub".to_owned(), permissions: permissions.to_owned(), account: Some("account_id".to_owned()) }
+    fn names(permissions: &str) -> ClaimNames {
+        ClaimNames {
+            subject: "sub".to_owned(),
+            permissions: permissions.to_owned(),
+            account: Some("account_id".to_owned()),
+        }
     }
 
     fn claims(value: Json) -> Map<String, Json> {
@@ -157,7 +163,7 @@ mod tests {
     #[case::blank("sub", json!({"sub": " "}), None)]
     #[case::a_number("sub", json!({"sub": 7}), None)]
     fn a_caller_has_a_name(#[case] claim: &str, #[case] token: Json, #[case] subject: Option<&str>) {
-        let names = Names { subject: claim.to_owned(), ..names("permissions") };
+        let names = ClaimNames { subject: claim.to_owned(), ..names("permissions") };
         let claims = claims(token);
         let got = super::subject(&names, &claims);
         assert_eq!(got.as_ref().ok().copied(), subject);

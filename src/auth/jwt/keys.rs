@@ -14,22 +14,22 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 /// Providers publish two to ten keys. A token that names none is tried against all that fit, so this bounds its cost.
-const MOST_KEYS: usize = 32;
+const MAX_KEYS: usize = 32;
 
 /// RSA moduli in bytes: below 2048 bits they are too weak (RFC 7518, section 3.3), above 8192 they only cost time.
-const RSA_MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-const RSA: [Algorithm; 6] =
+const RSA_ALGORITHMS: [Algorithm; 6] =
     [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
 /// Keys with what each may verify.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
 }
 
 #[derive(Clone, Debug)]
-struct Key {
+struct VerificationKey {
     id: Option<String>,
     algorithms: Vec<Algorithm>,
     decoding: DecodingKey,
@@ -40,12 +40,12 @@ struct Key {
 pub struct Candidates<'a> {
     pub keys: Vec<&'a DecodingKey>,
     /// Whether one of them has the very name that the token gives.
-    pub named: bool,
+    pub matches_kid: bool,
 }
 
 /// A text that holds no keys that can be used; what to do about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum KeySetError {
     #[error("is not a JSON Web Key Set: an object with `keys`")]
     NotAKeySet,
     #[error("holds no public key: it must have `-----BEGIN PUBLIC KEY-----` blocks")]
@@ -55,47 +55,47 @@ pub enum Unusable {
     #[error("holds a certificate: give its public key, which `openssl x509 -pubkey -noout` makes of it")]
     Certificate,
     #[error("holds a key that cannot be read")]
-    Damaged,
+    Unreadable,
     #[error("holds a key that fits none of auth.jwt.algorithms, or one of RSA with fewer than 2048 bits")]
-    Unfit,
+    NotAllowed,
     #[error("holds more than 32 keys")]
     TooMany,
 }
 
 impl KeySet {
     /// The one key that a shared secret is.
-    pub fn of_secret(secret: &[u8], allowed: &[Algorithm]) -> Self {
+    pub fn from_secret(secret: &[u8], allowed: &[Algorithm]) -> Self {
         let algorithms = allowed.to_vec();
-        Self { keys: vec![Key { id: None, algorithms, decoding: DecodingKey::from_secret(secret) }] }
+        Self { keys: vec![VerificationKey { id: None, algorithms, decoding: DecodingKey::from_secret(secret) }] }
     }
 
     /// The keys of a published set that fit. What else is in it is for others, and passed over.
     ///
     /// # Errors
     /// Where it is no key set.
-    pub fn of_jwks(json: &[u8], allowed: &[Algorithm]) -> Result<Self, Unusable> {
+    pub fn from_jwks(json: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetError> {
         #[derive(Deserialize)]
         struct Published {
             keys: Vec<Json>,
         }
-        let published: Published = serde_json::from_slice(json).map_err(|_| Unusable::NotAKeySet)?;
+        let published: Published = serde_json::from_slice(json).map_err(|_| KeySetError::NotAKeySet)?;
         let keys = published.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
-        Ok(Self { keys: keys.filter_map(|key| Key::fitting(&key, allowed)).take(MOST_KEYS).collect() })
+        Ok(Self { keys: keys.filter_map(|key| VerificationKey::from_jwk(&key, allowed)).take(MAX_KEYS).collect() })
     }
 
     /// The public keys of a PEM file, all of which must fit.
     ///
     /// # Errors
     /// What else is in it, and how to make a public key of it.
-    pub fn of_pem(text: &str, allowed: &[Algorithm]) -> Result<Self, Unusable> {
+    pub fn from_pem(text: &str, allowed: &[Algorithm]) -> Result<Self, KeySetError> {
         let mut keys = Vec::new();
         for block in text.split("-----BEGIN ").skip(1) {
-            let (label, _) = block.split_once("-----").ok_or(Unusable::Damaged)?;
+            let (label, _) = block.split_once("-----").ok_or(KeySetError::Unreadable)?;
             match label {
                 "PUBLIC KEY" | "RSA PUBLIC KEY" => {}
-                "CERTIFICATE" => return Err(Unusable::Certificate),
-                label if label.ends_with("PRIVATE KEY") => return Err(Unusable::PrivateKey),
-                _ => return Err(Unusable::NoPublicKey),
+                "CERTIFICATE" => return Err(KeySetError::Certificate),
+                label if label.ends_with("PRIVATE KEY") => return Err(KeySetError::PrivateKey),
+                _ => return Err(KeySetError::NoPublicKey),
             }
             let block = format!("-----BEGIN {block}");
             let block = block.as_bytes();
@@ -103,13 +103,13 @@ impl KeySet {
                 .or_else(|_| DecodingKey::from_ec_pem(block))
                 .or_else(|_| DecodingKey::from_ed_pem(block))
                 .and_then(|key| Jwk::from_decoding_key(&key, None))
-                .map_err(|_| Unusable::Damaged)?;
-            keys.push(Key::fitting(&key, allowed).ok_or(Unusable::Unfit)?);
-            if keys.len() > MOST_KEYS {
-                return Err(Unusable::TooMany);
+                .map_err(|_| KeySetError::Unreadable)?;
+            keys.push(VerificationKey::from_jwk(&key, allowed).ok_or(KeySetError::NotAllowed)?);
+            if keys.len() > MAX_KEYS {
+                return Err(KeySetError::TooMany);
             }
         }
-        if keys.is_empty() { Err(Unusable::NoPublicKey) } else { Ok(Self { keys }) }
+        if keys.is_empty() { Err(KeySetError::NoPublicKey) } else { Ok(Self { keys }) }
     }
 
     /// Whether there is none.
@@ -129,17 +129,17 @@ impl KeySet {
         let named: Vec<_> = fit().filter(|key| kid.is_some() && key.id.as_deref() == kid).collect();
         let is_named = !named.is_empty();
         let chosen = if is_named { named } else { fit().filter(|key| kid.is_none() || key.id.is_none()).collect() };
-        Candidates { keys: chosen.into_iter().map(|key| &key.decoding).collect(), named: is_named }
+        Candidates { keys: chosen.into_iter().map(|key| &key.decoding).collect(), matches_kid: is_named }
     }
 }
 
-impl Key {
+impl VerificationKey {
     /// The key, where it may verify anything that is allowed.
-    fn fitting(key: &Jwk, allowed: &[Algorithm]) -> Option<Self> {
+    fn from_jwk(key: &Jwk, allowed: &[Algorithm]) -> Option<Self> {
         let CommonParameters { public_key_use, key_operations, key_algorithm, key_id, .. } = &key.common;
         let for_signatures = public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
             && key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        let algorithms: Vec<Algorithm> = able(&key.algorithm)
+        let algorithms: Vec<Algorithm> = supported_algorithms(&key.algorithm)
             .iter()
             .copied()
             .filter(|algorithm| allowed.contains(algorithm))
@@ -155,20 +155,20 @@ impl Key {
 
 /// What a key of these parameters can verify. The lengths are looked at here: the library puts coordinates together as
 /// they come, and finds out at the first token that they are no point.
-fn able(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
+fn supported_algorithms(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     match parameters {
         AlgorithmParameters::RSA(key) => {
             let modulus = URL_SAFE_NO_PAD.decode(&key.n).unwrap_or_default();
             let length = modulus.iter().skip_while(|byte| **byte == 0).count();
-            if RSA_MODULUS.contains(&length) { &RSA } else { &[] }
+            if RSA_MODULUS_BYTES.contains(&length) { &RSA_ALGORITHMS } else { &[] }
         }
         AlgorithmParameters::EllipticCurve(key) => match key.curve {
-            EllipticCurve::P256 if length(&key.x) == 32 && length(&key.y) == 32 => &[Algorithm::ES256],
-            EllipticCurve::P384 if length(&key.x) == 48 && length(&key.y) == 48 => &[Algorithm::ES384],
+            EllipticCurve::P256 if decoded_length(&key.x) == 32 && decoded_length(&key.y) == 32 => &[Algorithm::ES256],
+            EllipticCurve::P384 if decoded_length(&key.x) == 48 && decoded_length(&key.y) == 48 => &[Algorithm::ES384],
             _ => &[],
         },
         AlgorithmParameters::OctetKeyPair(key) => match key.curve {
-            EllipticCurve::Ed25519 if length(&key.x) == 32 => &[Algorithm::EdDSA],
+            EllipticCurve::Ed25519 if decoded_length(&key.x) == 32 => &[Algorithm::EdDSA],
             _ => &[],
         },
         // A symmetric key that is published is nobody's secret.
@@ -176,7 +176,7 @@ fn able(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     }
 }
 
-fn length(coordinate: &str) -> usize {
+fn decoded_length(coordinate: &str) -> usize {
     URL_SAFE_NO_PAD.decode(coordinate).map_or(0, |bytes| bytes.len())
 }
 
@@ -203,23 +203,23 @@ mod tests {
 
     #[test]
     fn a_pem_file_holds_public_keys_that_fit_and_nothing_else() {
-        let both = KeySet::of_pem(&format!("for the tests\n{P256}\n{ED25519}"), &ALL).expect("two keys");
+        let both = KeySet::from_pem(&format!("for the tests\n{P256}\n{ED25519}"), &ALL).expect("two keys");
         assert_eq!(both.len(), 2);
         assert_eq!(both.candidates(Algorithm::ES256, Some("any")).keys.len(), 1);
         assert_eq!(both.candidates(Algorithm::EdDSA, None).keys.len(), 1);
         assert!(both.candidates(Algorithm::RS256, None).keys.is_empty());
-        let refused = |text: &str, allowed: &[Algorithm]| KeySet::of_pem(text, allowed).expect_err("unusable");
-        assert_eq!(refused("", &ALL), Unusable::NoPublicKey);
-        assert_eq!(refused(P256, &[Algorithm::ES384]), Unusable::Unfit);
-        assert_eq!(refused(RSA_OF_1024_BITS, &ALL), Unusable::Unfit);
-        assert_eq!(refused(&P256.replace("MFkw", "AAAA"), &ALL), Unusable::Damaged);
-        assert_eq!(refused("-----BEGIN EC", &ALL), Unusable::Damaged);
+        let refused = |text: &str, allowed: &[Algorithm]| KeySet::from_pem(text, allowed).expect_err("unusable");
+        assert_eq!(refused("", &ALL), KeySetError::NoPublicKey);
+        assert_eq!(refused(P256, &[Algorithm::ES384]), KeySetError::NotAllowed);
+        assert_eq!(refused(RSA_OF_1024_BITS, &ALL), KeySetError::NotAllowed);
+        assert_eq!(refused(&P256.replace("MFkw", "AAAA"), &ALL), KeySetError::Unreadable);
+        assert_eq!(refused("-----BEGIN EC", &ALL), KeySetError::Unreadable);
         for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
-            assert_eq!(refused(&format!("{P256}\n-----BEGIN {label}-----"), &ALL), Unusable::PrivateKey);
+            assert_eq!(refused(&format!("{P256}\n-----BEGIN {label}-----"), &ALL), KeySetError::PrivateKey);
         }
-        assert_eq!(refused("-----BEGIN CERTIFICATE-----", &ALL), Unusable::Certificate);
-        assert_eq!(refused("-----BEGIN EC PARAMETERS-----", &ALL), Unusable::NoPublicKey);
-        assert_eq!(refused(&format!("{P256}\n").repeat(MOST_KEYS + 1), &ALL), Unusable::TooMany);
+        assert_eq!(refused("-----BEGIN CERTIFICATE-----", &ALL), KeySetError::Certificate);
+        assert_eq!(refused("-----BEGIN EC PARAMETERS-----", &ALL), KeySetError::NoPublicKey);
+        assert_eq!(refused(&format!("{P256}\n").repeat(MAX_KEYS + 1), &ALL), KeySetError::TooMany);
     }
 
     #[test]
@@ -227,13 +227,17 @@ mod tests {
         let key = DecodingKey::from_ec_pem(P256.as_bytes()).expect("a key");
         let key = serde_json::to_value(Jwk::from_decoding_key(&key, None).expect("a key")).expect("JSON");
         let published = |keys: Vec<Json>| serde_json::json!({ "keys": keys }).to_string();
-        let many = KeySet::of_jwks(published(vec![key; 100]).as_bytes(), &ALL).expect("a set");
-        assert_eq!(many.len(), MOST_KEYS);
+        let many = KeySet::from_jwks(published(vec![key; 100]).as_bytes(), &ALL).expect("a set");
+        assert_eq!(many.len(), MAX_KEYS);
         let symmetric = serde_json::json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"});
-        let none = KeySet::of_jwks(published(vec![symmetric]).as_bytes(), &[Algorithm::HS256]).expect("a set");
+        let none = KeySet::from_jwks(published(vec![symmetric]).as_bytes(), &[Algorithm::HS256]).expect("a set");
         assert!(none.is_empty());
         for text in ["", "[]", "{}", "{\"keys\": 7}", "<html>"] {
-            assert_eq!(KeySet::of_jwks(text.as_bytes(), &ALL).expect_err("no set"), Unusable::NotAKeySet, "{text}");
+            assert_eq!(
+                KeySet::from_jwks(text.as_bytes(), &ALL).expect_err("no set"),
+                KeySetError::NotAKeySet,
+                "{text}"
+            );
         }
     }
 }

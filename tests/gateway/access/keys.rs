@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use customers_gateway::auth::jwt::claims::Names;
-use customers_gateway::auth::jwt::source::Pace;
+use customers_gateway::auth::jwt::claims::ClaimNames;
+use customers_gateway::auth::jwt::jwks::RefreshPolicy;
 use customers_gateway::auth::jwt::{self, KeySource, Verifier};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, Header};
@@ -210,9 +210,9 @@ async fn verified(keys: Vec<Value>, token: &str) -> bool {
             audience: AUDIENCE.into(),
             algorithms: vec![Algorithm::RS256, Algorithm::ES256],
             keys: KeySource::Jwks(provider.url.parse().unwrap()),
-            names: Names { subject: "sub".into(), permissions: "permissions".into(), account: None },
+            claim_names: ClaimNames { subject: "sub".into(), permissions: "permissions".into(), account: None },
             leeway: Duration::ZERO,
-            pace: Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) },
+            refresh_policy: RefreshPolicy { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) },
         },
         None,
     );

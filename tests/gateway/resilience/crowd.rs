@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::{ADA, REX};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ async fn a_caller_has_its_share_and_others_have_theirs() {
     })
     .await;
     let gateway = Gateway::over(&stub.base, |settings| {
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
         settings.server.max_operations = 4;
     });
     let gateway = Arc::new(gateway.await);
@@ -80,7 +80,7 @@ async fn a_place_is_free_again_when_its_caller_has_gone() {
 #[tokio::test]
 async fn who_asks_for_one_customer_does_not_wait_for_who_asks_for_many() {
     let (gateway, sandbox) = Gateway::with(|settings| {
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
         settings.upstream.max_in_flight = 2;
         settings.upstream.queue_timeout = std::time::Duration::from_secs(60);
     })

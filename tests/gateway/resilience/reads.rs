@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::ADA;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ async fn a_limit_of_one_key_holds_all_its_calls_back_and_no_other_keys() {
     .await;
     let gateway = Gateway::over(&stub.base, |settings| {
         patient(settings);
-        settings.auth.mode = Mode::Passthrough;
+        settings.auth.mode = AuthMode::Passthrough;
     })
     .await;
     for _ in 0..8 {
@@ -149,7 +149,7 @@ async fn nobody_at_the_address_is_told() {
         let gateway = Gateway::over(&upstream, |settings| {
             patient(settings);
             // A real upstream, as far as its name says.
-            settings.auth.mode = Mode::Passthrough;
+            settings.auth.mode = AuthMode::Passthrough;
         })
         .await;
         let answer = gateway.ask_as("key", &name_of(ADA), json!({})).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use customers_gateway::app::App;
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_gateway::config::Settings;
 use customers_gateway::server::open_files::Connections;
 use customers_gateway::server::{self, Keeping, Listeners};
@@ -73,7 +73,7 @@ impl Gateway {
 
     /// A gateway whose callers bring their own key.
     pub async fn passthrough() -> (Self, Sandbox) {
-        Self::with(|settings| settings.auth.mode = Mode::Passthrough).await
+        Self::with(|settings| settings.auth.mode = AuthMode::Passthrough).await
     }
 
     /// A gateway over any upstream. It sends each call once, so that a test counts what it asked for; tests of

@@ -1,6 +1,6 @@
 //! An update is partial here and a full replacement there: what is left out is not lost.
 
-use customers_gateway::auth::Mode;
+use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::{ADA, BLUE_KETTLE, RHEA};
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -216,7 +216,7 @@ async fn updates_of_different_fields_at_once_all_survive() {
 async fn callers_with_keys_of_their_own_do_not_wait_for_each_other() {
     // Both have read before either is answered: were they in one queue, nobody would be.
     let stub = Stub::holding(2, |seen| Reply::object(&crate::support::stub::clear_person(id_in(&seen.path)))).await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = Mode::Passthrough).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = AuthMode::Passthrough).await;
     let variables = json!({"input": for_customer(ADA, json!({"name": "N"}))});
     let (a, b) =
         tokio::join!(gateway.ask_as("a", UPDATE, variables.clone()), gateway.ask_as("b", UPDATE, variables.clone()));

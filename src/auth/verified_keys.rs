@@ -6,36 +6,36 @@ use std::time::Duration;
 use moka::future::Cache as Store;
 
 /// How many keys are remembered at most; one that is forgotten is soon taken again.
-const MOST_KEYS: u64 = 100_000;
+const MAX_KEYS: u64 = 100_000;
 
 /// How long a key is remembered after the upstream last took it.
-const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+const KEY_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Keys by their digest.
 #[derive(Debug)]
-pub struct AcceptedKeys {
+pub struct VerifiedKeys {
     keys: Store<u128, ()>,
 }
 
-impl Default for AcceptedKeys {
+impl Default for VerifiedKeys {
     fn default() -> Self {
-        Self { keys: Store::builder().max_capacity(MOST_KEYS).time_to_live(REMEMBERED).build() }
+        Self { keys: Store::builder().max_capacity(MAX_KEYS).time_to_live(KEY_TTL).build() }
     }
 }
 
-impl AcceptedKeys {
+impl VerifiedKeys {
     /// Whether the upstream has taken a key a short time ago.
-    pub fn has(&self, key: u128) -> bool {
+    pub fn contains(&self, key: u128) -> bool {
         self.keys.contains_key(&key)
     }
 
     /// The upstream has just taken a key.
-    pub async fn accept(&self, key: u128) {
+    pub async fn insert(&self, key: u128) {
         self.keys.insert(key, ()).await;
     }
 
     /// The upstream has just refused a key.
-    pub async fn refuse(&self, key: u128) {
+    pub async fn remove(&self, key: u128) {
         self.keys.invalidate(&key).await;
     }
 }

@@ -17,16 +17,16 @@ use tracing::{info, warn};
 
 use super::keys::KeySet;
 use crate::telemetry::names;
-pub use load::{CannotStart, Source, check_file};
-use load::{Failed, Loaded};
+use load::{KeyLoadError, LoadedKeys};
+pub use load::{KeyLoader, KeyStoreError, check_file};
 
 /// Past this a key that the provider took back could still be in use, only because the provider cannot be reached.
 /// Tokens live for minutes or hours: a provider that is down for so long has no callers with good tokens any more.
-const LONGEST_WITHOUT_PROVIDER: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_KEY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often keys are loaded.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RefreshPolicy {
     /// How old keys get before they are loaded again.
     pub refresh: Duration,
     /// The least time between two loads.
@@ -35,80 +35,92 @@ pub struct Pace {
 
 /// The keys at a moment.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct KeySnapshot {
     /// None where none could be had yet, or not for too long.
     pub keys: Option<Arc<KeySet>>,
     /// How many loads have ended, well or not.
     loads: u64,
     /// From when on another load may begin.
-    next: Option<Instant>,
+    next_load: Option<Instant>,
     loaded_at: Instant,
 }
 
 /// Keys that are kept up to date for as long as this lives.
 #[derive(Debug)]
-pub struct Supply {
-    snapshot: watch::Receiver<Snapshot>,
+pub struct KeyStore {
+    snapshot: watch::Receiver<KeySnapshot>,
     /// The number of loads that somebody waits for.
-    wanted: watch::Sender<u64>,
-    pause: Duration,
+    load_requests: watch::Sender<u64>,
+    min_interval: Duration,
     /// Where keys are published that have no source.
-    fixed: Option<watch::Sender<Snapshot>>,
+    static_keys: Option<watch::Sender<KeySnapshot>>,
     _task: Option<AbortOnDropHandle<()>>,
 }
 
-impl Supply {
+impl KeyStore {
     /// Keys that have no source and do not age.
-    pub fn fixed(keys: KeySet) -> Self {
-        let snapshot = Snapshot { keys: Some(Arc::new(keys)), loads: 0, next: None, loaded_at: Instant::now() };
+    pub fn from_static(keys: KeySet) -> Self {
+        let snapshot = KeySnapshot { keys: Some(Arc::new(keys)), loads: 0, next_load: None, loaded_at: Instant::now() };
         let (publish, snapshot) = watch::channel(snapshot);
-        Self { snapshot, wanted: watch::Sender::new(0), pause: Duration::ZERO, fixed: Some(publish), _task: None }
+        Self {
+            snapshot,
+            load_requests: watch::Sender::new(0),
+            min_interval: Duration::ZERO,
+            static_keys: Some(publish),
+            _task: None,
+        }
     }
 
     /// Puts other keys in place of those that have no source, and says whether it did; keys that have one stay.
-    pub fn replace_fixed(&self, keys: KeySet) -> bool {
-        let Some(publish) = &self.fixed else { return false };
+    pub fn replace_static(&self, keys: KeySet) -> bool {
+        let Some(publish) = &self.static_keys else { return false };
         publish.send_modify(|snapshot| snapshot.keys = Some(Arc::new(keys)));
         true
     }
 
     /// Keys from a source. The first load begins at once.
-    pub fn start(source: Source, pace: Pace) -> Self {
+    pub fn start(source: KeyLoader, pace: RefreshPolicy) -> Self {
         let now = Instant::now();
-        let keys = source.first().map(Arc::new);
-        let (publish, snapshot) = watch::channel(Snapshot { keys, loads: 0, next: Some(now), loaded_at: now });
+        let keys = source.initial_keys().map(Arc::new);
+        let (publish, snapshot) = watch::channel(KeySnapshot { keys, loads: 0, next_load: Some(now), loaded_at: now });
         let wanted = watch::Sender::new(0);
-        let task = tokio::spawn(keep(source, pace, publish, wanted.subscribe()));
-        Self { snapshot, wanted, pause: pace.min_interval, fixed: None, _task: Some(AbortOnDropHandle::new(task)) }
+        let task = tokio::spawn(run_refresh(source, pace, publish, wanted.subscribe()));
+        Self {
+            snapshot,
+            load_requests: wanted,
+            min_interval: pace.min_interval,
+            static_keys: None,
+            _task: Some(AbortOnDropHandle::new(task)),
+        }
     }
 
     /// The keys as they are.
-    pub fn now(&self) -> Snapshot {
+    pub fn current(&self) -> KeySnapshot {
         self.snapshot.borrow().clone()
     }
 
     /// How long ago the keys were loaded; since the start where none could be had yet. None for keys that do not age.
     pub fn age(&self) -> Option<Duration> {
-        let snapshot = self.now();
-        snapshot.next.map(|_| snapshot.loaded_at.elapsed())
+        let snapshot = self.current();
+        snapshot.next_load.map(|_| snapshot.loaded_at.elapsed())
     }
 
     /// The least time between two loads.
-    pub fn pause(&self) -> Duration {
-        self.pause
+    pub fn min_interval(&self) -> Duration {
+        self.min_interval
     }
 
     /// The keys after a later load than the one seen. None where no load may begin yet, or none ends in time.
-    pub async fn newer_than(&self, seen: &Snapshot, deadline: Instant) -> Option<Snapshot> {
-        let current = self.now();
+    pub async fn wait_for_newer(&self, seen: &KeySnapshot, deadline: Instant) -> Option<KeySnapshot> {
+        let current = self.current();
         if current.loads > seen.loads {
             return Some(current);
         }
-        if current.next.is_none_or(|next| Instant::now() < next) {
+        if current.next_load.is_none_or(|next| Instant::now() < next) {
             return None;
         }
         let goal = seen.loads + 1;
-        self.wanted.send_if_modified(|wanted| {
+        self.load_requests.send_if_modified(|wanted| {
             let further = *wanted < goal;
             *wanted = goal.max(*wanted);
             further
@@ -120,7 +132,12 @@ impl Supply {
 }
 
 /// Loads for as long as somebody wants keys.
-async fn keep(mut source: Source, pace: Pace, publish: watch::Sender<Snapshot>, mut wanted: watch::Receiver<u64>) {
+async fn run_refresh(
+    mut source: KeyLoader,
+    pace: RefreshPolicy,
+    publish: watch::Sender<KeySnapshot>,
+    mut wanted: watch::Receiver<u64>,
+) {
     let mut loads = 0;
     loop {
         let loaded = source.load().await;
@@ -132,14 +149,14 @@ async fn keep(mut source: Source, pace: Pace, publish: watch::Sender<Snapshot>, 
         let due = if loaded.is_ok() { next.max(now + pace.refresh) } else { next };
         loads += 1;
         publish.send_modify(|snapshot| {
-            tell(&loaded, snapshot);
+            log_load(&loaded, snapshot);
             match loaded {
-                Ok(Loaded::Keys(keys)) => (snapshot.keys, snapshot.loaded_at) = (Some(Arc::new(keys)), now),
-                Ok(Loaded::Unchanged) => snapshot.loaded_at = now,
-                Err(_) if now.duration_since(snapshot.loaded_at) > LONGEST_WITHOUT_PROVIDER => snapshot.keys = None,
+                Ok(LoadedKeys::Keys(keys)) => (snapshot.keys, snapshot.loaded_at) = (Some(Arc::new(keys)), now),
+                Ok(LoadedKeys::Unchanged) => snapshot.loaded_at = now,
+                Err(_) if now.duration_since(snapshot.loaded_at) > MAX_KEY_AGE => snapshot.keys = None,
                 Err(_) => {}
             }
-            (snapshot.loads, snapshot.next) = (loads, Some(next));
+            (snapshot.loads, snapshot.next_load) = (loads, Some(next));
         });
         sleep_until(next).await;
         tokio::select! {
@@ -150,13 +167,13 @@ async fn keep(mut source: Source, pace: Pace, publish: watch::Sender<Snapshot>, 
 }
 
 /// Says what a load brought, where somebody who runs the gateway would want to know.
-fn tell(loaded: &Result<Loaded, Failed>, before: &Snapshot) {
+fn log_load(loaded: &Result<LoadedKeys, KeyLoadError>, before: &KeySnapshot) {
     match loaded {
-        Ok(Loaded::Keys(keys)) if keys.is_empty() => {
+        Ok(LoadedKeys::Keys(keys)) if keys.is_empty() => {
             warn!("the identity provider publishes no key that fits auth.jwt.algorithms: every token is refused");
         }
-        Ok(Loaded::Keys(keys)) if before.loads == 0 => info!(keys = keys.len(), "the keys for tokens are there"),
-        Ok(Loaded::Keys(_) | Loaded::Unchanged) => {}
+        Ok(LoadedKeys::Keys(keys)) if before.loads == 0 => info!(keys = keys.len(), "the keys for tokens are there"),
+        Ok(LoadedKeys::Keys(_) | LoadedKeys::Unchanged) => {}
         Err(reason) => {
             let old_keys = before.keys.is_some();
             warn!(%reason, old_keys, "the keys for tokens could not be loaded; it will be tried again");
@@ -177,7 +194,8 @@ mod tests {
         RCRcSXwrqbfoBfnpyZzoHpVUEgfxKto6UgtbZfgbSf8Fs2nOb6HgIOZefQ==\n\
         -----END PUBLIC KEY-----";
 
-    const PACE: Pace = Pace { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) };
+    const PACE: RefreshPolicy =
+        RefreshPolicy { refresh: Duration::from_secs(600), min_interval: Duration::from_secs(30) };
 
     fn key_file(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("customers-gateway-{}-{name}.pem", std::process::id()));
@@ -186,7 +204,7 @@ mod tests {
     }
 
     /// Waits until so many loads have ended.
-    async fn loads(supply: &Supply, loads: u64) {
+    async fn loads(supply: &KeyStore, loads: u64) {
         let mut snapshots = supply.snapshot.clone();
         snapshots.wait_for(|snapshot| snapshot.loads >= loads).await.expect("the task runs");
     }
@@ -194,18 +212,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn loads_are_as_far_apart_as_the_pace_says() {
         let path = key_file("pace");
-        let supply = Supply::start(Source::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
+        let supply = KeyStore::start(KeyLoader::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
         let started = Instant::now();
         loads(&supply, 1).await;
         let soon = started + Duration::from_secs(5);
-        assert!(supply.newer_than(&supply.now(), soon).await.is_none(), "too early");
+        assert!(supply.wait_for_newer(&supply.current(), soon).await.is_none(), "too early");
         assert_eq!(Instant::now(), started, "and nobody waits for it");
         loads(&supply, 2).await;
         assert_eq!(started.elapsed(), PACE.refresh, "nobody asked");
         tokio::time::sleep(PACE.min_interval).await;
         let far = Instant::now() + PACE.refresh;
-        let (now, asked) = (supply.now(), Instant::now());
-        let (one, other) = tokio::join!(supply.newer_than(&now, far), supply.newer_than(&now, far));
+        let (now, asked) = (supply.current(), Instant::now());
+        let (one, other) = tokio::join!(supply.wait_for_newer(&now, far), supply.wait_for_newer(&now, far));
         assert_eq!((one.expect("newer").loads, other.expect("newer").loads), (3, 3), "one load for both");
         assert!(asked.elapsed() < Duration::from_secs(1));
         std::fs::remove_file(path).expect("the file is there");
@@ -214,19 +232,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn old_keys_go_on_for_a_day_and_come_back_with_their_source() {
         let path = key_file("day");
-        let supply = Supply::start(Source::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
+        let supply = KeyStore::start(KeyLoader::file(path.clone(), vec![Algorithm::ES256]).expect("a key"), PACE);
         loads(&supply, 1).await;
         let elsewhere = path.with_extension("elsewhere");
         std::fs::rename(&path, &elsewhere).expect("the file is there");
         let gone = Instant::now();
-        while supply.now().keys.is_some() {
+        while supply.current().keys.is_some() {
             tokio::time::sleep(Duration::from_secs(60)).await;
-            assert!(gone.elapsed() < LONGEST_WITHOUT_PROVIDER + PACE.refresh, "for ever");
+            assert!(gone.elapsed() < MAX_KEY_AGE + PACE.refresh, "for ever");
         }
-        assert!(gone.elapsed() > LONGEST_WITHOUT_PROVIDER);
+        assert!(gone.elapsed() > MAX_KEY_AGE);
         std::fs::rename(&elsewhere, &path).expect("the file is there");
         tokio::time::sleep(PACE.min_interval * 2).await;
-        assert!(supply.now().keys.is_some(), "the same file as before");
+        assert!(supply.current().keys.is_some(), "the same file as before");
         std::fs::remove_file(path).expect("the file is there");
     }
 }

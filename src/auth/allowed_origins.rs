@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 /// The origins that may send requests from a browser, such as `https://desk.example.com`.
 #[derive(Clone, Debug, Default)]
-pub struct Origins {
+pub struct AllowedOrigins {
     listed: Vec<String>,
     /// Whether pages of a loopback address may too, whatever their port.
     loopback: bool,
@@ -16,26 +16,26 @@ pub struct Origins {
 
 /// An entry of the settings that is no origin. The text says what to write.
 #[derive(PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NoOrigin {
+pub enum InvalidOrigin {
     #[error("`{0}` is a wildcard, and there are none: list each origin, such as `https://desk.example.com`")]
     Wildcard(String),
     #[error("`{0}` has more than scheme, host and port: write `{1}`")]
-    TooMuch(String, String),
+    HasPath(String, String),
     #[error("`{0}` has no scheme: write `https://{0}`, or `http://{0}` where that is what the browser shows")]
     NoScheme(String),
     #[error("`{0}` is no origin: write it as `https://desk.example.com`, as the browser sends it in `Origin`")]
     Other(String),
 }
 
-impl Origins {
+impl AllowedOrigins {
     /// Origins from the settings; `loopback` adds every origin of a loopback address.
     ///
     /// # Errors
     /// Each that is no origin: it has a scheme and a host, and nothing but a port after.
-    pub fn new(origins: &[String], loopback: bool) -> Result<Self, Vec<NoOrigin>> {
+    pub fn new(origins: &[String], loopback: bool) -> Result<Self, Vec<InvalidOrigin>> {
         let (mut listed, mut wrong) = (Vec::new(), Vec::new());
         for origin in origins {
-            match checked(origin) {
+            match normalize(origin) {
                 Ok(origin) => listed.push(origin),
                 Err(entry) => wrong.push(entry),
             }
@@ -56,7 +56,7 @@ impl Origins {
 
     /// Whether a read comes from a page of another site that is not listed. The layer around the routes lets reads pass,
     /// since they change nothing; but a read costs upstream calls and somebody's rate.
-    pub fn refuses(&self, headers: &HeaderMap) -> bool {
+    pub fn rejects_cross_site_read(&self, headers: &HeaderMap) -> bool {
         let foreign = |site: &HeaderValue| site == "cross-site" || site == "same-site";
         let listed = headers.get(header::ORIGIN).is_some_and(|origin| self.allows(origin));
         headers.get("sec-fetch-site").is_some_and(foreign) && !listed
@@ -81,10 +81,10 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// An entry as a browser sends it.
-fn checked(origin: &str) -> Result<String, NoOrigin> {
+fn normalize(origin: &str) -> Result<String, InvalidOrigin> {
     let written = origin.to_owned();
     if origin.contains('*') {
-        return Err(NoOrigin::Wildcard(written));
+        return Err(InvalidOrigin::Wildcard(written));
     }
     if let Some(url) = parsed(origin) {
         return Ok(url.origin().ascii_serialization());
@@ -95,13 +95,13 @@ fn checked(origin: &str) -> Result<String, NoOrigin> {
             // A name and a password are not repeated.
             let written =
                 if url.username().is_empty() && url.password().is_none() { written } else { "…@…".to_owned() };
-            Err(NoOrigin::TooMuch(written, origin))
+            Err(InvalidOrigin::HasPath(written, origin))
         }
-        Some(_) => Err(NoOrigin::Other(written)),
+        Some(_) => Err(InvalidOrigin::Other(written)),
         None if !origin.contains("//") && parsed(&format!("https://{origin}")).is_some() && origin != "null" => {
-            Err(NoOrigin::NoScheme(written))
+            Err(InvalidOrigin::NoScheme(written))
         }
-        None => Err(NoOrigin::Other(written)),
+        None => Err(InvalidOrigin::Other(written)),
     }
 }
 
@@ -111,9 +111,9 @@ mod tests {
 
     use super::*;
 
-    fn origins(listed: &[&str], loopback: bool) -> Result<Origins, Vec<NoOrigin>> {
+    fn origins(listed: &[&str], loopback: bool) -> Result<AllowedOrigins, Vec<InvalidOrigin>> {
         let listed: Vec<String> = listed.iter().map(|&origin| origin.to_owned()).collect();
-        Origins::new(&listed, loopback)
+        AllowedOrigins::new(&listed, loopback)
     }
 
     #[rstest]
@@ -171,7 +171,7 @@ mod tests {
     #[case("ftp://desk.example.com", "is no origin")]
     fn what_is_no_origin_is_told_with_what_to_write(#[case] listed: &str, #[case] told: &str) {
         let wrong = origins(&["https://desk.example.com", listed, "another*"], false).expect_err("two are no origins");
-        let [error, another] = wrong.iter().map(NoOrigin::to_string).collect::<Vec<_>>().try_into().expect("each");
+        let [error, another] = wrong.iter().map(InvalidOrigin::to_string).collect::<Vec<_>>().try_into().expect("each");
         assert!(error.contains(told) && !error.contains("planted"), "{error}");
         assert!(another.contains("`another*`"), "{another}");
     }
