@@ -28,7 +28,7 @@ use crate::auth::AuthMode;
 use crate::config::Settings;
 use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
-use crate::server::{self, Keeping, open_files};
+use crate::server::{self, ServerLimits, open_files};
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_queue::write_within;
 use crate::telemetry::metrics::Metrics;
@@ -221,11 +221,11 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     }
     // Each call in flight is a connection; the embedded sandbox is at its other end.
     let upstream = settings.upstream.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
-    let connections = open_files::share_out(settings.server.max_connections, upstream)?;
-    let keeping = Keeping {
+    let connections = open_files::allocate(settings.server.max_connections, upstream)?;
+    let keeping = ServerLimits {
         max_connections: connections,
         max_header_bytes: settings.server.max_header_bytes,
-        headers: settings.server.header_timeout,
+        header_timeout: settings.server.header_timeout,
         keep_alive: settings.server.keep_alive,
         write_timeout: settings.server.write_timeout,
         drain_delay: settings.server.drain_delay,

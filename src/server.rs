@@ -5,10 +5,10 @@
 //! under way then is given up, and recorded so. A request on a kept connection is answered as a whole, or the connection is
 //! closed before it is read.
 
-pub mod connections;
+pub mod connection_limit;
 pub mod open_files;
-mod refused_heads;
-mod stream_body;
+mod rejected_heads;
+mod timeout_body;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,9 +23,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use connections::{Bounded, Timeouts};
-use open_files::Connections;
-use refused_heads::RefusedHeads;
+use connection_limit::{ConnectionLimit, Timeouts};
+use open_files::ConnectionLimits;
+use rejected_heads::CountRejectedHeads;
 
 use crate::app::App;
 use crate::http;
@@ -33,13 +33,13 @@ use crate::http::head_limits::MAX_HEADERS;
 
 /// What the server keeps to.
 #[derive(Clone, Copy, Debug)]
-pub struct Keeping {
+pub struct ServerLimits {
     /// How many connections are held at once, on each listener.
-    pub max_connections: Connections,
+    pub max_connections: ConnectionLimits,
     /// How large a request's head may be.
     pub max_header_bytes: usize,
     /// How long a client may take for a request's headers.
-    pub headers: Duration,
+    pub header_timeout: Duration,
     /// How long a connection may be idle between two requests.
     pub keep_alive: Duration,
     /// How long a client may take nothing of its answer.
@@ -62,7 +62,7 @@ pub struct Listeners {
 #[error(
     "cannot listen on {address} (setting {setting}): {reason}; set {variable} to another address, or stop what is there"
 )]
-pub struct CannotListen {
+pub struct ListenError {
     address: SocketAddr,
     setting: &'static str,
     variable: &'static str,
@@ -73,8 +73,8 @@ pub struct CannotListen {
 ///
 /// # Errors
 /// Where the address cannot be had.
-pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str) -> Result<TcpListener, CannotListen> {
-    TcpListener::bind(address).map_err(|reason| CannotListen { address, setting, variable, reason })
+pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).map_err(|reason| ListenError { address, setting, variable, reason })
 }
 
 /// Serves until `shutdown`, then drains: until all has ended, the drain's time is up, or the services are cut.
@@ -84,7 +84,7 @@ pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str
 pub async fn serve(
     app: Arc<App>,
     listeners: Listeners,
-    keeping: Keeping,
+    keeping: ServerLimits,
     tls: Option<RustlsConfig>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -100,7 +100,7 @@ pub async fn serve(
             let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
             let until = Instant::now() + keeping.drain;
             // It ends connections itself only where all of what follows takes longer than it may.
-            public.graceful_shutdown(Some(keeping.drain + 2 * LONGEST_RECORDS));
+            public.graceful_shutdown(Some(keeping.drain + 2 * AUDIT_FLUSH_TIMEOUT));
             // First the requests, since one that still runs can begin another write; the platform can look until then.
             while public.connection_count() > 0 && Instant::now() < until && !cut.is_cancelled() {
                 sleep(Duration::from_millis(10)).await;
@@ -113,7 +113,7 @@ pub async fn serve(
             }
             // What runs is given up, and writes are recorded as what they are: nobody knows whether they were carried out.
             cut.cancel();
-            if timeout(LONGEST_RECORDS, writes.wait()).await.is_err() {
+            if timeout(AUDIT_FLUSH_TIMEOUT, writes.wait()).await.is_err() {
                 error!(writes = writes.len(), "writes were given up, and are not recorded");
             }
             public.shutdown();
@@ -134,14 +134,14 @@ async fn run(
     listener: TcpListener,
     router: Router,
     handle: Handle<SocketAddr>,
-    keeping: Keeping,
+    keeping: ServerLimits,
     max_connections: usize,
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
-    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.headers);
-    let mut server = server.accept_error_handler(connections::accept_failed());
+    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.header_timeout);
+    let mut server = server.accept_error_handler(connection_limit::accept_failed());
     // This time runs from the last answer to the end of the next head; `connections` ends idle ones and slow heads sooner.
-    let next_head = keeping.keep_alive + keeping.headers;
+    let next_head = keeping.keep_alive + keeping.header_timeout;
     // The limits on heads are `http`'s, which answers; what is over twice as much is refused before it is held.
     let max_head = 2 * keeping.max_header_bytes;
     server
@@ -156,27 +156,28 @@ async fn run(
         .http_builder()
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(keeping.headers)
-        .keep_alive_timeout(keeping.headers)
-        .max_concurrent_streams(MOST_STREAMS)
+        .keep_alive_interval(keeping.header_timeout)
+        .keep_alive_timeout(keeping.header_timeout)
+        .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(max_header_list);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let timeouts = Timeouts { keep_alive: keeping.keep_alive, headers: keeping.headers, write: keeping.write_timeout };
-    let bounded = Bounded::new(max_connections, timeouts, name);
+    let timeouts =
+        Timeouts { keep_alive: keeping.keep_alive, header: keeping.header_timeout, write: keeping.write_timeout };
+    let bounded = ConnectionLimit::new(max_connections, timeouts, name);
     match tls {
-        None => server.acceptor(RefusedHeads(bounded)).serve(service).await,
+        None => server.acceptor(CountRejectedHeads(bounded)).serve(service).await,
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).handshake_timeout(keeping.headers).acceptor(bounded);
-            server.acceptor(RefusedHeads(acceptor)).serve(service).await
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(keeping.header_timeout).acceptor(bounded);
+            server.acceptor(CountRejectedHeads(acceptor)).serve(service).await
         }
     }
 }
 
 /// How long the records of writes that are given up at the end may take.
-const LONGEST_RECORDS: Duration = Duration::from_secs(3);
+const AUDIT_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What HTTP/2 counts for each header besides its name and value (RFC 9113, section 6.5.2).
 const HEADER_OVERHEAD: usize = 32;
 
 /// How many requests one HTTP/2 connection may have open at once.
-const MOST_STREAMS: u32 = 100;
+const MAX_STREAMS: u32 = 100;

@@ -7,15 +7,15 @@ use rlimit::Resource;
 
 /// Files of the process itself: standard streams, listeners, the runtime's own, the audit file, settings that are read
 /// again, look-ups of names, the identity provider's keys, spans; and a connection that is closed as soon as it is accepted.
-const OWN: u64 = 48;
+const OWN_FILES: u64 = 48;
 /// Connections of the admin server for which files are kept back.
-const ADMIN: u64 = 32;
+const ADMIN_FILES: u64 = 32;
 /// Fewer connections of callers than this are no service.
-const LEAST_CONNECTIONS: u64 = 16;
+const MIN_CONNECTIONS: u64 = 16;
 
 /// How many connections each listener may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Connections {
+pub struct ConnectionLimits {
     pub public: usize,
     pub admin: usize,
 }
@@ -26,7 +26,7 @@ pub struct Connections {
     "the process may open {limit} files, and needs {needed} at least: raise the limit (`ulimit -n`, or `LimitNOFILE` of \
      systemd), or lower upstream.max_in_flight"
 )]
-pub struct TooFewFiles {
+pub struct TooFewOpenFiles {
     limit: u64,
     needed: u64,
 }
@@ -36,13 +36,13 @@ pub struct TooFewFiles {
 ///
 /// # Errors
 /// Where too few are left for callers.
-pub fn share_out(max_connections: usize, upstream: usize) -> Result<Connections, TooFewFiles> {
-    let wanted = wanted(max_connections, upstream);
-    let limit = raised(wanted).unwrap_or_else(|error| {
+pub fn allocate(max_connections: usize, upstream: usize) -> Result<ConnectionLimits, TooFewOpenFiles> {
+    let wanted = needed(max_connections, upstream);
+    let limit = raise_limit(wanted).unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit on open files is not known");
         u64::MAX
     });
-    let connections = shared(limit, max_connections, upstream)?;
+    let connections = divide(limit, max_connections, upstream)?;
     if connections.public < max_connections {
         tracing::warn!(
             limit,
@@ -55,17 +55,17 @@ pub fn share_out(max_connections: usize, upstream: usize) -> Result<Connections,
     Ok(connections)
 }
 
-fn number(count: usize) -> u64 {
+fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// The files for everything at once.
-fn wanted(max_connections: usize, upstream: usize) -> u64 {
-    number(max_connections).saturating_mul(2).saturating_add(number(upstream)).saturating_add(OWN)
+fn needed(max_connections: usize, upstream: usize) -> u64 {
+    to_u64(max_connections).saturating_mul(2).saturating_add(to_u64(upstream)).saturating_add(OWN_FILES)
 }
 
 /// The limit after it was raised to what is wanted, or as far as it goes.
-fn raised(wanted: u64) -> io::Result<u64> {
+fn raise_limit(wanted: u64) -> io::Result<u64> {
     let (soft, hard) = Resource::NOFILE.get()?;
     if soft >= wanted {
         return Ok(soft);
@@ -75,17 +75,17 @@ fn raised(wanted: u64) -> io::Result<u64> {
     Ok(if Resource::NOFILE.set(more, hard).is_ok() { more } else { soft })
 }
 
-fn shared(limit: u64, max_connections: usize, upstream: usize) -> Result<Connections, TooFewFiles> {
-    if limit >= wanted(max_connections, upstream) {
-        return Ok(Connections { public: max_connections, admin: max_connections });
+fn divide(limit: u64, max_connections: usize, upstream: usize) -> Result<ConnectionLimits, TooFewOpenFiles> {
+    if limit >= needed(max_connections, upstream) {
+        return Ok(ConnectionLimits { public: max_connections, admin: max_connections });
     }
     let most = |files: u64| usize::try_from(files).unwrap_or(usize::MAX).min(max_connections);
-    let kept_back = number(upstream).saturating_add(OWN + ADMIN);
+    let kept_back = to_u64(upstream).saturating_add(OWN_FILES + ADMIN_FILES);
     let public = limit.saturating_sub(kept_back);
-    if public < LEAST_CONNECTIONS.min(number(max_connections)) {
-        return Err(TooFewFiles { limit, needed: kept_back.saturating_add(LEAST_CONNECTIONS) });
+    if public < MIN_CONNECTIONS.min(to_u64(max_connections)) {
+        return Err(TooFewOpenFiles { limit, needed: kept_back.saturating_add(MIN_CONNECTIONS) });
     }
-    Ok(Connections { public: most(public), admin: most(ADMIN) })
+    Ok(ConnectionLimits { public: most(public), admin: most(ADMIN_FILES) })
 }
 
 #[cfg(test)]
@@ -96,15 +96,15 @@ mod tests {
 
     #[test]
     fn with_files_enough_nothing_is_held_back() {
-        assert_eq!(shared(10_000, 4_096, 64), Ok(Connections { public: 4_096, admin: 4_096 }));
-        assert_eq!(shared(u64::MAX, usize::MAX, 64), Ok(Connections { public: usize::MAX, admin: usize::MAX }));
+        assert_eq!(divide(10_000, 4_096, 64), Ok(ConnectionLimits { public: 4_096, admin: 4_096 }));
+        assert_eq!(divide(u64::MAX, usize::MAX, 64), Ok(ConnectionLimits { public: usize::MAX, admin: usize::MAX }));
     }
 
     #[test]
     fn too_few_files_are_told_with_how_many_it_takes() {
-        let refused = shared(100, 4_096, 64).expect_err("too few");
+        let refused = divide(100, 4_096, 64).expect_err("too few");
         assert!(refused.to_string().contains("160 at least"), "{refused}");
-        assert!(shared(160, 4_096, 64).is_ok());
+        assert!(divide(160, 4_096, 64).is_ok());
     }
 
     proptest! {
@@ -114,8 +114,8 @@ mod tests {
             max_connections in 1..10_000_usize,
             upstream in 1..2_000_usize,
         ) {
-            if let Ok(Connections { public, admin }) = shared(limit, max_connections, upstream) {
-                prop_assert!((public + admin + upstream) as u64 + OWN <= limit);
+            if let Ok(ConnectionLimits { public, admin }) = divide(limit, max_connections, upstream) {
+                prop_assert!((public + admin + upstream) as u64 + OWN_FILES <= limit);
                 prop_assert!(public > 0 && admin > 0 && public <= max_connections && admin <= max_connections);
             }
         }

@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use customers_gateway::app::App;
 use customers_gateway::config::Settings;
-use customers_gateway::server::open_files::Connections;
-use customers_gateway::server::{Keeping, Listeners, serve};
+use customers_gateway::server::open_files::ConnectionLimits;
+use customers_gateway::server::{Listeners, ServerLimits, serve};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -80,10 +80,10 @@ async fn gateway(jwt: &str) -> Gateway {
     for listener in [&public, &admin] {
         listener.set_nonblocking(true).unwrap();
     }
-    let keeping = Keeping {
-        max_connections: Connections { public: 1024, admin: 1024 },
+    let keeping = ServerLimits {
+        max_connections: ConnectionLimits { public: 1024, admin: 1024 },
         max_header_bytes: 32 * 1024,
-        headers: Duration::from_secs(60),
+        header_timeout: Duration::from_secs(60),
         keep_alive: Duration::from_secs(75),
         write_timeout: Duration::from_secs(30),
         drain_delay: Duration::ZERO,

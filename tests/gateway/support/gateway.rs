@@ -7,8 +7,8 @@ use std::time::Duration;
 use customers_gateway::app::App;
 use customers_gateway::auth::AuthMode;
 use customers_gateway::config::Settings;
-use customers_gateway::server::open_files::Connections;
-use customers_gateway::server::{self, Keeping, Listeners};
+use customers_gateway::server::open_files::ConnectionLimits;
+use customers_gateway::server::{self, Listeners, ServerLimits};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -95,13 +95,13 @@ impl Gateway {
         let listeners = Listeners { public: listener(), admin: listener() };
         let base = format!("http://{}", listeners.public.local_addr().unwrap());
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
-        let keeping = Keeping {
-            max_connections: Connections {
+        let keeping = ServerLimits {
+            max_connections: ConnectionLimits {
                 public: settings.server.max_connections,
                 admin: settings.server.max_connections,
             },
             max_header_bytes: settings.server.max_header_bytes,
-            headers: settings.server.header_timeout,
+            header_timeout: settings.server.header_timeout,
             keep_alive: settings.server.keep_alive,
             write_timeout: settings.server.write_timeout,
             drain_delay: settings.server.drain_delay,

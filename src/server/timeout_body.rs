@@ -18,65 +18,66 @@ use hyper::body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::connections::count_write_timeout;
+use super::connection_limit::count_write_timeout;
 
 /// The largest part. A stream holds two of them at most after its answer was given up.
-const LARGEST_PART: usize = 16 * 1024;
+const MAX_PART_BYTES: usize = 16 * 1024;
 
 /// A body with a time-out; `T` is dropped when the whole of it was taken, or when it was given up.
 #[derive(Debug)]
-pub struct StreamBody<T> {
-    answer: Arc<Mutex<Answer<T>>>,
-    watch: JoinHandle<()>,
+pub struct TimeoutBody<T> {
+    state: Arc<Mutex<BodyState<T>>>,
+    timer: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Answer<T> {
+struct BodyState<T> {
     /// `None` where it was given up.
     body: Option<Body>,
     /// What was taken out of `body` and not yet handed out.
-    rest: Bytes,
+    unsent: Bytes,
     /// Since when the next part has been waiting to be asked for; none while it is still being made.
     waiting_since: Option<Instant>,
     /// Whether a part was handed out.
-    begun: bool,
-    held: Option<T>,
+    is_started: bool,
+    guard: Option<T>,
 }
 
-impl<T: Send + 'static> StreamBody<T> {
+impl<T: Send + 'static> TimeoutBody<T> {
     /// Holds `held` until the body was taken, or until a part of it was not asked for within `timeout`.
     pub fn new(body: Body, timeout: Duration, held: T) -> Self {
         let waiting_since = Some(Instant::now());
-        let answer = Answer { body: Some(body), rest: Bytes::new(), waiting_since, begun: false, held: Some(held) };
+        let answer =
+            BodyState { body: Some(body), unsent: Bytes::new(), waiting_since, is_started: false, guard: Some(held) };
         let answer = Arc::new(Mutex::new(answer));
-        let watch = tokio::spawn(give_up_after(timeout, Arc::clone(&answer)));
-        Self { answer, watch }
+        let watch = tokio::spawn(abort_after(timeout, Arc::clone(&answer)));
+        Self { state: answer, timer: watch }
     }
 }
 
-impl<T> StreamBody<T> {
-    fn answer(&self) -> MutexGuard<'_, Answer<T>> {
-        lock(&self.answer)
+impl<T> TimeoutBody<T> {
+    fn lock(&self) -> MutexGuard<'_, BodyState<T>> {
+        lock(&self.state)
     }
 }
 
-impl<T> Drop for StreamBody<T> {
+impl<T> Drop for TimeoutBody<T> {
     fn drop(&mut self) {
-        self.watch.abort();
+        self.timer.abort();
     }
 }
 
-fn lock<T>(answer: &Mutex<Answer<T>>) -> MutexGuard<'_, Answer<T>> {
+fn lock<T>(answer: &Mutex<BodyState<T>>) -> MutexGuard<'_, BodyState<T>> {
     answer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn give_up_after<T>(timeout: Duration, answer: Arc<Mutex<Answer<T>>>) {
+async fn abort_after<T>(timeout: Duration, answer: Arc<Mutex<BodyState<T>>>) {
     loop {
         let since = lock(&answer).waiting_since.unwrap_or_else(Instant::now);
         sleep_until(since + timeout).await;
         let mut answer = lock(&answer);
         if answer.waiting_since.is_some_and(|since| since.elapsed() >= timeout) {
-            (answer.body, answer.rest, answer.held) = (None, Bytes::new(), None);
+            (answer.body, answer.unsent, answer.guard) = (None, Bytes::new(), None);
             drop(answer);
             count_write_timeout();
             return;
@@ -84,50 +85,50 @@ async fn give_up_after<T>(timeout: Duration, answer: Arc<Mutex<Answer<T>>>) {
     }
 }
 
-impl<T> Answer<T> {
+impl<T> BodyState<T> {
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = &mut self.body else {
             return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
         };
-        if self.rest.is_empty() {
+        if self.unsent.is_empty() {
             self.waiting_since = None;
             match ready!(HttpBody::poll_frame(Pin::new(body), cx)) {
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.rest = data,
+                    Ok(data) => self.unsent = data,
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
             }
         }
-        let whole = self.rest.len();
+        let whole = self.unsent.len();
         let is_last = HttpBody::is_end_stream(body);
-        let part = if is_last && whole > 1 { whole - 1 } else { whole }.min(LARGEST_PART);
-        (self.waiting_since, self.begun) = (Some(Instant::now()), true);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(part)))))
+        let part = if is_last && whole > 1 { whole - 1 } else { whole }.min(MAX_PART_BYTES);
+        (self.waiting_since, self.is_started) = (Some(Instant::now()), true);
+        Poll::Ready(Some(Ok(Frame::data(self.unsent.split_to(part)))))
     }
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-impl<T> HttpBody for StreamBody<T> {
+impl<T> HttpBody for TimeoutBody<T> {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.answer().poll_part(cx)
+        self.lock().poll_part(cx)
     }
 
     /// Only for a body without any bytes. Of others the server has to ask for the end: that it does shows what was taken.
     fn is_end_stream(&self) -> bool {
-        let answer = self.answer();
-        !answer.begun && answer.body.as_ref().is_some_and(HttpBody::is_end_stream)
+        let answer = self.lock();
+        !answer.is_started && answer.body.as_ref().is_some_and(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let answer = self.answer();
+        let answer = self.lock();
         let mut hint = answer.body.as_ref().map(HttpBody::size_hint).unwrap_or_default();
-        let rest = answer.rest.len() as u64;
+        let rest = answer.unsent.len() as u64;
         match hint.exact() {
             Some(more) => hint.set_exact(more + rest),
             None => hint.set_lower(hint.lower() + rest),
@@ -148,18 +149,18 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     /// A body, and a channel that ends when what it holds is dropped.
-    fn timed(body: impl Into<Body>) -> (StreamBody<oneshot::Sender<()>>, oneshot::Receiver<()>) {
+    fn timed(body: impl Into<Body>) -> (TimeoutBody<oneshot::Sender<()>>, oneshot::Receiver<()>) {
         let (held, released) = oneshot::channel();
-        (StreamBody::new(body.into(), TIMEOUT, held), released)
+        (TimeoutBody::new(body.into(), TIMEOUT, held), released)
     }
 
     #[rstest]
     #[case(0, &[])]
     #[case(1, &[1])]
     #[case(2, &[1, 1])]
-    #[case(LARGEST_PART, &[LARGEST_PART - 1, 1])]
-    #[case(LARGEST_PART + 1, &[LARGEST_PART, 1])]
-    #[case(2 * LARGEST_PART + 2, &[LARGEST_PART, LARGEST_PART, 1, 1])]
+    #[case(MAX_PART_BYTES, &[MAX_PART_BYTES - 1, 1])]
+    #[case(MAX_PART_BYTES + 1, &[MAX_PART_BYTES, 1])]
+    #[case(2 * MAX_PART_BYTES + 2, &[MAX_PART_BYTES, MAX_PART_BYTES, 1, 1])]
     #[tokio::test]
     async fn a_body_comes_whole_in_parts_of_which_the_last_is_one_byte(#[case] length: usize, #[case] parts: &[usize]) {
         let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
@@ -177,7 +178,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_nobody_asks_for_is_given_up() {
-        let (mut body, released) = timed(vec![7; 3 * LARGEST_PART]);
+        let (mut body, released) = timed(vec![7; 3 * MAX_PART_BYTES]);
         for _ in 0..2 {
             advance(TIMEOUT - Duration::from_millis(1)).await;
             assert!(body.frame().await.expect("a frame").is_ok(), "each part has a time of its own");

@@ -30,15 +30,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
-use super::stream_body::StreamBody;
+use super::timeout_body::TimeoutBody;
 use crate::telemetry::metrics::Present;
 use crate::telemetry::names;
 
 /// Writes up to this size say nothing of a request: they answer a ping or settings, of which some may go together.
-const SMALL_TALK: usize = 256;
+const CONTROL_FRAMES_MAX_BYTES: usize = 256;
 
 /// How often the log says that there are too many connections, at most; the metric counts each.
-const BETWEEN_LINES: Duration = Duration::from_secs(1);
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub struct Timeouts {
     /// To begin with the next request.
     pub keep_alive: Duration,
     /// To send the head of a request that has begun.
-    pub headers: Duration,
+    pub header: Duration,
     /// To take some more of an answer.
     pub write: Duration,
 }
@@ -58,14 +58,14 @@ pub fn count_write_timeout() {
 
 /// When the log was last told something. Whoever floods us with connections does not flood the log.
 #[derive(Debug, Default)]
-struct Said(Mutex<Option<Instant>>);
+struct LogThrottle(Mutex<Option<Instant>>);
 
-impl Said {
+impl LogThrottle {
     /// Whether it is to be told again.
     fn is_due(&self) -> bool {
         let now = Instant::now();
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = said.is_none_or(|said| now.duration_since(said) >= BETWEEN_LINES);
+        let is_due = said.is_none_or(|said| now.duration_since(said) >= LOG_INTERVAL);
         if is_due {
             *said = Some(now);
         }
@@ -75,9 +75,9 @@ impl Said {
 
 /// Counts connections that the system does not give out for want of files, and tells the log.
 pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync + 'static {
-    let said = Said::default();
+    let said = LogThrottle::default();
     move |_, error| {
-        if matches!(error.raw_os_error(), Some(TOO_MANY_OF_THE_PROCESS | TOO_MANY_OF_THE_SYSTEM)) {
+        if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
             metrics::counter!(names::BOUNDS_REACHED, "bound" => "open_files").increment(1);
             if said.is_due() {
                 tracing::warn!(%error, "connections cannot be accepted: raise the limit on open files");
@@ -87,117 +87,119 @@ pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync
 }
 
 /// `EMFILE` and `ENFILE`, the same on every Unix.
-const TOO_MANY_OF_THE_PROCESS: i32 = 24;
-const TOO_MANY_OF_THE_SYSTEM: i32 = 23;
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
 
 /// Accepts connections up to a bound.
 #[derive(Clone, Debug)]
-pub struct Bounded {
-    places: Arc<Semaphore>,
+pub struct ConnectionLimit {
+    permits: Arc<Semaphore>,
     timeouts: Timeouts,
-    held: Gauge,
+    open_gauge: Gauge,
     /// When the log was last told that there were too many.
-    said: Arc<Said>,
+    log_throttle: Arc<LogThrottle>,
 }
 
-impl Bounded {
+impl ConnectionLimit {
     /// An acceptor for at most `most` connections of a listener, which the metrics call by its name.
     pub fn new(most: usize, timeouts: Timeouts, listener: &'static str) -> Self {
         let held = metrics::gauge!(names::CONNECTIONS, "listener" => listener);
-        Self { places: Arc::new(Semaphore::new(most)), timeouts, held, said: Arc::default() }
+        Self { permits: Arc::new(Semaphore::new(most)), timeouts, open_gauge: held, log_throttle: Arc::default() }
     }
 }
 
-impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = Watched;
-    type Service = Held<S>;
-    type Future = Ready<io::Result<(Watched, Held<S>)>>;
+impl<S> Accept<TcpStream, S> for ConnectionLimit {
+    type Stream = IdleTimeoutStream;
+    type Service = TrackedService<S>;
+    type Future = Ready<io::Result<(IdleTimeoutStream, TrackedService<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
             metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_connections").increment(1);
-            if self.said.is_due() {
+            if self.log_throttle.is_due() {
                 tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
             }
             return future::ready(Err(io::Error::other("too many connections")));
         };
-        let place = Arc::new((place, Present::new(self.held.clone())));
-        let life = Arc::new(Life::default());
-        let watched = Watched {
+        let place = Arc::new((place, Present::new(self.open_gauge.clone())));
+        let life = Arc::new(Activity::default());
+        let watched = IdleTimeoutStream {
             stream,
-            life: Arc::clone(&life),
+            activity: Arc::clone(&life),
             timeouts: self.timeouts,
             timer: Box::pin(sleep(self.timeouts.keep_alive)),
-            unwritten: None,
+            write_timer: None,
         };
         // Answers are written whole; waiting to fill a segment would only add 40 ms.
         let nodelay = watched.stream.set_nodelay(true);
         let write_timeout = self.timeouts.write;
-        future::ready(nodelay.map(|()| (watched, Held { service, life, write_timeout, _place: place })))
+        future::ready(
+            nodelay.map(|()| (watched, TrackedService { service, activity: life, write_timeout, _permit: place })),
+        )
     }
 }
 
 /// What a connection's two sides know of it: its service when it works, its stream when it rests.
 #[derive(Debug, Default)]
-struct Life {
-    requests: Mutex<Requests>,
+struct Activity {
+    requests: Mutex<RequestActivity>,
     /// The stream's reader, which waits for the next request.
     reader: AtomicWaker,
 }
 
 /// The requests on a connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct Requests {
+struct RequestActivity {
     open: usize,
     /// When the last one ended, or a part of its answer went out; none before the first one, which has a time of its own.
-    last: Option<Instant>,
+    last_ended: Option<Instant>,
     /// When the first byte of the next one came. Of HTTP/1 alone: that of HTTP/2 can be anything.
-    next_began: Option<Instant>,
+    next_started: Option<Instant>,
     is_http_2: bool,
 }
 
-impl Life {
-    fn change(&self, change: impl FnOnce(&mut Requests)) {
+impl Activity {
+    fn update(&self, change: impl FnOnce(&mut RequestActivity)) {
         change(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Notes that something came.
-    fn received(&self) {
-        self.change(|requests| {
-            if requests.open == 0 && requests.last.is_some() && !requests.is_http_2 {
-                requests.next_began.get_or_insert_with(Instant::now);
+    fn record_input(&self) {
+        self.update(|requests| {
+            if requests.open == 0 && requests.last_ended.is_some() && !requests.is_http_2 {
+                requests.next_started.get_or_insert_with(Instant::now);
             }
         });
     }
 
     /// Until when the next request has to come; none while one is open, and before the first one.
-    fn next_until(&self, timeouts: Timeouts) -> Option<Instant> {
+    fn next_deadline(&self, timeouts: Timeouts) -> Option<Instant> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = requests.last.filter(|_| requests.open == 0)?;
-        Some(requests.next_began.map_or(last + timeouts.keep_alive, |began| began + timeouts.headers))
+        let last = requests.last_ended.filter(|_| requests.open == 0)?;
+        Some(requests.next_started.map_or(last + timeouts.keep_alive, |began| began + timeouts.header))
     }
 }
 
 /// A request that is open, until it is dropped.
 #[derive(Debug)]
-struct Open(Arc<Life>);
+struct OpenRequest(Arc<Activity>);
 
-impl Open {
-    fn new(life: &Arc<Life>, version: Version) -> Self {
-        life.change(|requests| {
+impl OpenRequest {
+    fn new(life: &Arc<Activity>, version: Version) -> Self {
+        life.update(|requests| {
             requests.open += 1;
-            requests.next_began = None;
+            requests.next_started = None;
             requests.is_http_2 = version == Version::HTTP_2;
         });
         Self(Arc::clone(life))
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.0.change(|requests| {
+        self.0.update(|requests| {
             requests.open = requests.open.saturating_sub(1);
-            requests.last = Some(Instant::now());
+            requests.last_ended = Some(Instant::now());
         });
         self.0.reader.wake();
     }
@@ -205,14 +207,14 @@ impl Drop for Open {
 
 /// A connection's service. It lives as long as the connection, and its place with it.
 #[derive(Clone, Debug)]
-pub struct Held<S> {
+pub struct TrackedService<S> {
     service: S,
-    life: Arc<Life>,
+    activity: Arc<Activity>,
     write_timeout: Duration,
-    _place: Arc<(OwnedSemaphorePermit, Present)>,
+    _permit: Arc<(OwnedSemaphorePermit, Present)>,
 }
 
-impl<S, B> Service<Request<B>> for Held<S>
+impl<S, B> Service<Request<B>> for TrackedService<S>
 where
     S: Service<Request<B>, Response = Response>,
     S::Future: Send + 'static,
@@ -227,7 +229,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let version = request.version();
-        let open = Open::new(&self.life, version);
+        let open = OpenRequest::new(&self.activity, version);
         let write_timeout = self.write_timeout;
         let answered = self.service.call(request);
         Box::pin(async move {
@@ -235,7 +237,7 @@ where
             // The request is open until the whole of its answer was taken.
             Ok(response.map(|body| {
                 if version == Version::HTTP_2 {
-                    return Body::new(StreamBody::new(body, write_timeout, open));
+                    return Body::new(TimeoutBody::new(body, write_timeout, open));
                 }
                 Body::new(body.map_frame(move |frame| {
                     let _open = &open;
@@ -249,28 +251,28 @@ where
 /// A connection's stream, whose input ends where it has been idle for too long, and which breaks where what is written to it
 /// is not taken.
 #[derive(Debug)]
-pub struct Watched {
+pub struct IdleTimeoutStream {
     stream: TcpStream,
-    life: Arc<Life>,
+    activity: Arc<Activity>,
     timeouts: Timeouts,
     timer: Pin<Box<Sleep>>,
     /// Runs while the socket takes nothing.
-    unwritten: Option<Pin<Box<Sleep>>>,
+    write_timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for IdleTimeoutStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // What has come goes first: it may be the next request.
         if let read @ Poll::Ready(_) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            self.life.received();
+            self.activity.record_input();
             return read;
         }
-        self.life.reader.register(cx.waker());
+        self.activity.reader.register(cx.waker());
         // An answer that is still on its way is not cut off; it has a time of its own.
-        if self.unwritten.is_some() {
+        if self.write_timer.is_some() {
             return Poll::Pending;
         }
-        let Some(until) = self.life.next_until(self.timeouts) else { return Poll::Pending };
+        let Some(until) = self.activity.next_deadline(self.timeouts) else { return Poll::Pending };
         if self.timer.deadline() != until {
             self.timer.as_mut().reset(until);
         }
@@ -279,33 +281,33 @@ impl AsyncRead for Watched {
     }
 }
 
-impl Watched {
+impl IdleTimeoutStream {
     /// Notes what went out, or breaks the connection where nothing did for too long.
-    fn wrote(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn record_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_pending() {
-            let timer = self.unwritten.get_or_insert_with(|| Box::pin(sleep(self.timeouts.write)));
+            let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(self.timeouts.write)));
             ready!(timer.as_mut().poll(cx));
             count_write_timeout();
             // What the system holds for this client is dropped as well.
             let _closed_already = self.stream.set_zero_linger();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if self.unwritten.take().is_some() {
-            self.life.reader.wake();
+        if self.write_timer.take().is_some() {
+            self.activity.reader.wake();
         }
         if let Poll::Ready(Ok(bytes)) = written
-            && bytes > SMALL_TALK
+            && bytes > CONTROL_FRAMES_MAX_BYTES
         {
-            self.life.change(|requests| requests.last = requests.last.map(|_| Instant::now()));
+            self.activity.update(|requests| requests.last_ended = requests.last_ended.map(|_| Instant::now()));
         }
         written
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for IdleTimeoutStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(cx, written)
+        self.record_write(cx, written)
     }
 
     fn poll_write_vectored(
@@ -314,7 +316,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.wrote(cx, written)
+        self.record_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -16,49 +16,50 @@ use crate::telemetry::names;
 
 /// An acceptor whose connections' refused heads are counted. It is outside of TLS, to see what is in it.
 #[derive(Clone, Debug)]
-pub struct RefusedHeads<A>(pub A);
+pub struct CountRejectedHeads<A>(pub A);
 
 /// A stream, and the service that belongs to it.
 type Accepted<I, S> = (I, S);
 
-impl<I, S, A: Accept<I, S>> Accept<I, S> for RefusedHeads<A> {
-    type Stream = Watched<A::Stream>;
+impl<I, S, A: Accept<I, S>> Accept<I, S> for CountRejectedHeads<A> {
+    type Stream = InspectedStream<A::Stream>;
     type Service = A::Service;
-    type Future = MapOk<A::Future, fn(Accepted<A::Stream, A::Service>) -> Accepted<Watched<A::Stream>, A::Service>>;
+    type Future =
+        MapOk<A::Future, fn(Accepted<A::Stream, A::Service>) -> Accepted<InspectedStream<A::Stream>, A::Service>>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        self.0.accept(stream, service).map_ok(|(stream, service)| (Watched(stream), service))
+        self.0.accept(stream, service).map_ok(|(stream, service)| (InspectedStream(stream), service))
     }
 }
 
 /// A stream whose answers are looked at.
 #[derive(Debug)]
-pub struct Watched<S>(S);
+pub struct InspectedStream<S>(S);
 
-fn look_at(written: &[u8]) {
-    if is_refused_head(written) {
+fn inspect(written: &[u8]) {
+    if is_rejected_head(written) {
         metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_header_bytes").increment(1);
         tracing::info!(status = 431, "a request was refused unread: its head is over twice `server.max_header_bytes`");
     }
 }
 
-fn is_refused_head(written: &[u8]) -> bool {
+fn is_rejected_head(written: &[u8]) -> bool {
     written.starts_with(b"HTTP/1.1 431 ") && !written.windows(REQUEST_ID.len()).any(|part| part == REQUEST_ID)
 }
 
 const REQUEST_ID: &[u8] = b"request-id: ";
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for InspectedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.0).poll_write(cx, bytes);
         if written.is_ready() {
-            look_at(bytes);
+            inspect(bytes);
         }
         written
     }
@@ -70,7 +71,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.0).poll_write_vectored(cx, slices);
         if let (true, Some(first)) = (written.is_ready(), slices.first()) {
-            look_at(first);
+            inspect(first);
         }
         written
     }
