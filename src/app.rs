@@ -32,9 +32,9 @@ use crate::operation::outcome;
 use crate::operation::rate_limit::{Payer, RateLimit};
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, AuditLog};
-use crate::telemetry::metrics::{BoundedNames, Metrics, size};
+use crate::telemetry::busy_time::BusyTime;
+use crate::telemetry::metrics::{BoundedLabelValues, Metrics, as_f64};
 use crate::telemetry::names;
-use crate::telemetry::waiting::Waiting;
 use crate::upstream::Patience;
 use crate::upstream::client::{self, Caller, Client};
 
@@ -57,7 +57,7 @@ pub struct App {
     /// What the admin server shows; none where no recorder was installed.
     pub metrics: Option<Metrics>,
     /// The operations that metrics name.
-    pub operation_names: BoundedNames,
+    pub operation_names: BoundedLabelValues,
     /// For what the log tells apart and must not name.
     digests: KeyedDigest,
     /// `None` where it is off.
@@ -105,7 +105,7 @@ pub struct Asking<'a> {
     pub place: Permit,
     /// Counts what it asks of the upstream, and for how long it waits for that.
     pub calls: Arc<AtomicU64>,
-    pub waiting: Arc<Waiting>,
+    pub waiting: Arc<BusyTime>,
 }
 
 impl App {
@@ -218,7 +218,7 @@ impl App {
                 trust_traceparent: settings.traces.trust_incoming,
             },
             metrics: None,
-            operation_names: BoundedNames::default(),
+            operation_names: BoundedLabelValues::default(),
             digests,
             playground: settings
                 .has_playground()
@@ -259,8 +259,8 @@ impl App {
     pub async fn observe(&self) {
         self.services.cache.record_metrics().await;
         self.services.upstream.health.observe();
-        metrics::gauge!(names::WRITES_IN_FLIGHT).set(size(self.services.writes.len() as u64));
-        metrics::gauge!(names::TASKS).set(size(Handle::current().metrics().num_alive_tasks() as u64));
+        metrics::gauge!(names::WRITES_IN_FLIGHT).set(as_f64(self.services.writes.len() as u64));
+        metrics::gauge!(names::TASKS).set(as_f64(Handle::current().metrics().num_alive_tasks() as u64));
         if let Some(age) = self.authenticator.key_age() {
             metrics::gauge!(names::KEY_AGE).set(age.as_secs_f64());
         }

@@ -150,7 +150,7 @@ impl Authenticator {
 
 /// What the caller is told: the same for every token that is not good, so that nobody learns from it how to make one.
 fn token_rejected(refusal: jwt::TokenError, verifier: &jwt::Verifier) -> Failure {
-    metrics::counter!(names::TOKENS_REFUSED, "reason" => refusal.name()).increment(1);
+    metrics::counter!(names::TOKENS_REJECTED, "reason" => refusal.name()).increment(1);
     // At `debug`: anybody can send bad tokens, as many as they like.
     debug!(reason = %refusal, "a bearer token was refused");
     match refusal {

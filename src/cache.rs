@@ -95,7 +95,7 @@ impl<E: StaleIfError> Cache<E> {
 
     /// Forgets a customer and its review.
     pub fn invalidate_customer(&self, scope: Scope, id: CustomerId) {
-        metrics::counter!(names::CACHE_FORGOTTEN, "what" => "customer").increment(1);
+        metrics::counter!(names::CACHE_INVALIDATIONS, "what" => "customer").increment(1);
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
@@ -110,7 +110,7 @@ impl<E: StaleIfError> Cache<E> {
 
     /// Forgets every page of a scope.
     pub fn invalidate_pages(&self, scope: Scope) {
-        metrics::counter!(names::CACHE_FORGOTTEN, "what" => "pages").increment(1);
+        metrics::counter!(names::CACHE_INVALIDATIONS, "what" => "pages").increment(1);
         self.generations.advance(scope, None);
     }
 }

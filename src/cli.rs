@@ -30,7 +30,7 @@ use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
 use crate::server::{self, ServerLimits, open_files};
 use crate::telemetry::Telemetry;
-use crate::telemetry::log_queue::write_within;
+use crate::telemetry::log_queue::write_with_timeout;
 use crate::telemetry::metrics::Metrics;
 use crate::{graphql, telemetry};
 
@@ -114,14 +114,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let served = runtime.block_on(serve(ready, file, &telemetry));
             // What runs on the threads for blocking calls is reads of small files; it is not waited for longer.
             runtime.shutdown_timeout(LONGEST_END);
-            telemetry.end(LONGEST_END);
+            telemetry.shutdown(LONGEST_END);
             served
         }
         Command::Sandbox => {
             let (settings, listener) = preflight::sandbox(file)?;
             let telemetry = telemetry::start(&settings.log.settings(), None)?;
             let served = runtime()?.block_on(serve_sandbox(settings, listener));
-            telemetry.end(LONGEST_END);
+            telemetry.shutdown(LONGEST_END);
             served
         }
         Command::CheckConfig => check_config(file),
@@ -157,7 +157,7 @@ const LONGEST_GREETING: Duration = Duration::from_millis(500);
 
 /// Writes one line on standard error: what failed, then why.
 pub fn complain(error: &anyhow::Error) {
-    write_within(LONGEST_GREETING, io::stderr(), format!("customers-gateway: {error:#}\n"));
+    write_with_timeout(LONGEST_GREETING, io::stderr(), format!("customers-gateway: {error:#}\n"));
 }
 
 /// Writes what a command was asked for.
@@ -172,7 +172,7 @@ fn say(text: &str) -> anyhow::Result<()> {
 async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyhow::Result<()> {
     let Ready { settings, in_force, listeners, sandbox, tls } = ready;
     let metrics = Metrics::install().context("the metrics cannot be recorded")?;
-    tokio::spawn(metrics.clone().keep_up());
+    tokio::spawn(metrics.clone().run_upkeep());
     let (address, admin_address) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
     let (stop, at_once) = stop_signals()?;
     // From here on it no longer ends the process.
@@ -216,8 +216,8 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.
-        Destination::Stdout => write_within(LONGEST_GREETING, io::stderr(), greeting + "\n"),
-        Destination::Off | Destination::File(_) => write_within(LONGEST_GREETING, io::stdout(), greeting + "\n"),
+        Destination::Stdout => write_with_timeout(LONGEST_GREETING, io::stderr(), greeting + "\n"),
+        Destination::Off | Destination::File(_) => write_with_timeout(LONGEST_GREETING, io::stdout(), greeting + "\n"),
     }
     // Each call in flight is a connection; the embedded sandbox is at its other end.
     let upstream = settings.upstream.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
@@ -301,7 +301,7 @@ async fn serve_sandbox(settings: Settings, listener: TcpListener) -> anyhow::Res
            All people in it are made up, and changes are gone at the end.\n",
         address = listener.local_addr()?,
     );
-    write_within(LONGEST_GREETING, io::stdout(), greeting);
+    write_with_timeout(LONGEST_GREETING, io::stdout(), greeting);
     let (stop, _at_once) = stop_signals()?;
     run_sandbox(listener, settings, stop).await
 }

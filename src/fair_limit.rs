@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::telemetry::metrics::Present;
+use crate::telemetry::metrics::GaugeGuard;
 
 /// A limit on what is held at once, and by whom.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Counts {
 pub struct Permit {
     limit: Arc<FairLimit>,
     caller: u128,
-    _counted: Present,
+    _counted: GaugeGuard,
 }
 
 /// Why there is no permit.
@@ -80,7 +80,7 @@ impl FairLimit {
         }
         counts.total += 1;
         *counts.callers.entry(caller).or_default() += 1;
-        Ok(Permit { limit: Arc::clone(this), caller, _counted: Present::new(metrics::gauge!(this.gauge)) })
+        Ok(Permit { limit: Arc::clone(this), caller, _counted: GaugeGuard::new(metrics::gauge!(this.gauge)) })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::key::Key;
 use super::single_flight::{SingleFlight, Waiter};
-use crate::telemetry::metrics::size;
+use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
 
 /// An entry costs its own bookkeeping, and its value in memory is some twice its JSON (measured on reviews, which have
@@ -193,8 +193,8 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
     pub async fn record_metrics(&self) {
         // The store's sums are those of what it has tidied up.
         self.store.run_pending_tasks().await;
-        metrics::gauge!(names::CACHE_BYTES, "store" => self.name).set(size(self.store.weighted_size()));
-        metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(size(self.store.entry_count()));
+        metrics::gauge!(names::CACHE_BYTES, "store" => self.name).set(as_f64(self.store.weighted_size()));
+        metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(as_f64(self.store.entry_count()));
     }
 
     fn record_lookup(&self, result: &'static str) {

@@ -23,7 +23,7 @@ use tracing::{Instrument, info_span};
 use super::{Error, Listing, SessionContext};
 use crate::cache::{CacheEntry, CacheStatus, Fetched, LoadError, Lookup, ReadOptions, ReadThrough, StaleIfError};
 use crate::model::{Customer, CustomerId, Page, Review};
-use crate::telemetry::metrics::size;
+use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
 use crate::upstream::{self, Answer, Caller, Kind, Patience};
 
@@ -155,7 +155,7 @@ impl Loader<PageLook> for Batch {
 
 /// Tells the metrics of a batch.
 fn observe(loader: &'static str, batch: usize) {
-    metrics::histogram!(names::LOADER_BATCH_SIZE, "loader" => loader).record(size(batch as u64));
+    metrics::histogram!(names::LOADER_BATCH_SIZE, "loader" => loader).record(as_f64(batch as u64));
 }
 
 impl SessionContext {

@@ -38,7 +38,7 @@ use crate::error::{Code, Failure};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::rate_limit::Payer;
 use crate::operation::{Outcome, Refused};
-use crate::telemetry::metrics::Present;
+use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::{names, traces};
 
 /// `/graphql`, any method.
@@ -55,19 +55,19 @@ pub async fn handle(
         return response::error(&bad_request(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
     };
     let started = std::time::Instant::now();
-    let _in_flight = Present::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
+    let _in_flight = GaugeGuard::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
     let stats = RequestStats::default();
     let exchange =
         RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, stats: &stats, summary: &notes };
     let span = request_span::start(&id);
     let unanswered = request_span::SpanGuard::new(&app, &span);
     if app.limits.trust_traceparent {
-        traces::adopt(&span, &headers);
+        traces::continue_trace(&span, &headers);
     }
     notes.update(|summary| {
         summary.is_graphql = true;
         summary.upstream_calls = Arc::clone(&stats.upstream_calls);
-        summary.trace_id = traces::id(&span);
+        summary.trace_id = traces::trace_id(&span);
     });
     let mut compress = app.limits.compression;
     let run = exchange.run(&uri, &mut body).instrument(span.clone());
@@ -111,7 +111,7 @@ pub async fn handle(
         let timing = ServerTiming {
             total: started.elapsed(),
             prepare: stats.prepared_at.get().map(|prepared| prepared.duration_since(started)),
-            upstream: stats.upstream_time.so_far(),
+            upstream: stats.upstream_time.total(),
             upstream_calls: summary.upstream_calls.load(Ordering::Relaxed),
             cache_hits: summary.cache_hits,
             shared_calls: summary.shared_calls,
@@ -314,7 +314,7 @@ impl RequestHandler<'_> {
 
 /// A body over its bound.
 fn payload_too_large(limit: usize) -> Failure {
-    metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_body_bytes").increment(1);
+    metrics::counter!(names::LIMITS_REACHED, "bound" => "max_body_bytes").increment(1);
     let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
     Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }

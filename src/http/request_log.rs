@@ -18,7 +18,7 @@ use super::response;
 use crate::app::App;
 use crate::error::{Code, Failure, Verdict};
 use crate::operation::Label;
-use crate::telemetry::metrics::BoundedNames;
+use crate::telemetry::metrics::BoundedLabelValues;
 use crate::telemetry::names;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -87,12 +87,12 @@ impl RequestSummary {
     }
 
     /// Tells the metrics of a GraphQL request.
-    fn record_metrics(&self, names: &BoundedNames, outcome: &'static str, took: Duration) {
+    fn record_metrics(&self, names: &BoundedLabelValues, outcome: &'static str, took: Duration) {
         if !self.is_graphql {
             return;
         }
         let kind = self.kind.unwrap_or("unknown");
-        let name = self.operation.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.label(name));
+        let name = self.operation.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.value(name));
         // A label that is empty is one that is not there.
         let name = name.map_or_else(String::new, |name| name.to_string());
         metrics::histogram!(names::REQUEST_DURATION, "type" => kind, "outcome" => outcome, "operation" => name)

@@ -10,8 +10,8 @@ use tracing::{Span, info_span};
 use super::request_log::{RequestId, RequestSummary, unanswered_outcome};
 use crate::app::App;
 use crate::error::Verdict;
+use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::traces;
-use crate::telemetry::waiting::Waiting;
 
 /// The span of a request: what the log's line holds, and nothing of the document.
 pub fn start(id: &RequestId) -> Span {
@@ -98,7 +98,7 @@ fn record_outcome(span: &Span, summary: &RequestSummary, status: StatusCode) {
 pub struct RequestStats {
     /// Calls that were made for it, and for how long it waited for them.
     pub upstream_calls: Arc<AtomicU64>,
-    pub upstream_time: Arc<Waiting>,
+    pub upstream_time: Arc<BusyTime>,
     /// When it was clear what is to be run.
     pub prepared_at: OnceLock<std::time::Instant>,
 }

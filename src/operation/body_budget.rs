@@ -14,7 +14,7 @@ use metrics::counter;
 use super::crowd;
 use super::rate_limit::Payer;
 use crate::error::Failure;
-use crate::telemetry::names::BOUNDS_REACHED;
+use crate::telemetry::names::LIMITS_REACHED;
 
 /// How many bytes one body holds at most, where neither its coded nor its decoded form may have more than
 /// `max_body_bytes`.
@@ -96,7 +96,7 @@ impl BodyBytes {
         let share = (max / (callers + 1)).max(largest);
         let total = held.total.saturating_add(bytes);
         if total > max || (total > max.div_ceil(2) && own.saturating_add(bytes) > share) {
-            counter!(BOUNDS_REACHED, "bound" => "max_bodies_bytes").increment(1);
+            counter!(LIMITS_REACHED, "bound" => "max_bodies_bytes").increment(1);
             return Err(crowd::full());
         }
         held.total = total;

@@ -8,7 +8,7 @@ use metrics::counter;
 use super::rate_limit::Payer;
 use crate::error::{Code, Failure};
 use crate::fair_limit::{FairLimit, Permit};
-use crate::telemetry::names::{OPERATIONS_IN_FLIGHT, OPERATIONS_REFUSED};
+use crate::telemetry::names::{OPERATIONS_IN_FLIGHT, OPERATIONS_REJECTED};
 
 /// Operations end within a second, or the gateway is in trouble and has to be left alone that long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ impl Crowd {
     /// `OVERLOADED` where there is none.
     pub fn enter(&self, payer: Payer) -> Result<Permit, Failure> {
         FairLimit::acquire(&self.0, payer.digest).map_err(|rejected| {
-            counter!(OPERATIONS_REFUSED, "why" => rejected.name()).increment(1);
+            counter!(OPERATIONS_REJECTED, "why" => rejected.name()).increment(1);
             full()
         })
     }

@@ -247,7 +247,7 @@ impl Conditional {
 }
 
 fn count(result: &'static str) {
-    metrics::counter!(names::DOCUMENT_READS, "result" => result).increment(1);
+    metrics::counter!(names::DOCUMENT_LOOKUPS, "result" => result).increment(1);
 }
 
 #[cfg(test)]

@@ -294,7 +294,7 @@ fn keys_down_to(field: &Field, at: usize) -> Option<Vec<PathSegment>> {
 }
 
 fn count_reached(bound: &'static str) {
-    metrics::counter!(names::BOUNDS_REACHED, "bound" => bound).increment(1);
+    metrics::counter!(names::LIMITS_REACHED, "bound" => bound).increment(1);
 }
 
 fn code(error: &ServerError) -> Option<&str> {

@@ -84,7 +84,7 @@ impl RateLimit {
                 Err(Failure { retry_after: Some(pause), ..Failure::new(Code::RateLimited, message) })
             }
             Err(never) => {
-                metrics::counter!(names::BOUNDS_REACHED, "bound" => "burst").increment(1);
+                metrics::counter!(names::LIMITS_REACHED, "bound" => "burst").increment(1);
                 let message = format!("The operation costs {units} units, and a caller may use {} at once.", never.0);
                 Err(Failure::new(Code::OperationTooLarge, message))
             }

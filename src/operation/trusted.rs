@@ -188,7 +188,7 @@ impl TrustedDocuments {
     pub async fn document(&self, named: Named) -> Result<Document, Failure> {
         let document = self.find(named).await?;
         let trust = if document.id.is_some() { "trusted" } else { "other" };
-        metrics::counter!(names::DOCUMENTS, "trust" => trust).increment(1);
+        metrics::counter!(names::DOCUMENTS_BY_TRUST, "trust" => trust).increment(1);
         Ok(document)
     }
 

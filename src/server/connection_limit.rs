@@ -31,7 +31,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
 use super::timeout_body::TimeoutBody;
-use crate::telemetry::metrics::Present;
+use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::names;
 
 /// Writes up to this size say nothing of a request: they answer a ping or settings, of which some may go together.
@@ -78,7 +78,7 @@ pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync
     let said = LogThrottle::default();
     move |_, error| {
         if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => "open_files").increment(1);
+            metrics::counter!(names::LIMITS_REACHED, "bound" => "open_files").increment(1);
             if said.is_due() {
                 tracing::warn!(%error, "connections cannot be accepted: raise the limit on open files");
             }
@@ -115,13 +115,13 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
-            metrics::counter!(names::BOUNDS_REACHED, "bound" => "max_connections").increment(1);
+            metrics::counter!(names::LIMITS_REACHED, "bound" => "max_connections").increment(1);
             if self.log_throttle.is_due() {
                 tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
             }
             return future::ready(Err(io::Error::other("too many connections")));
         };
-        let place = Arc::new((place, Present::new(self.open_gauge.clone())));
+        let place = Arc::new((place, GaugeGuard::new(self.open_gauge.clone())));
         let life = Arc::new(Activity::default());
         let watched = IdleTimeoutStream {
             stream,
@@ -211,7 +211,7 @@ pub struct TrackedService<S> {
     service: S,
     activity: Arc<Activity>,
     write_timeout: Duration,
-    _permit: Arc<(OwnedSemaphorePermit, Present)>,
+    _permit: Arc<(OwnedSemaphorePermit, GaugeGuard)>,
 }
 
 impl<S, B> Service<Request<B>> for TrackedService<S>

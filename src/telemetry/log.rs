@@ -35,31 +35,31 @@ pub enum Format {
 
 /// A level that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub enum InvalidLevel {
     #[error(transparent)]
     Filter(#[from] ParseError),
     #[error(
         "`{0}` is no level: write off, error, warn, info, debug or trace; for a part of the program \
          `customers_gateway::upstream=debug`"
     )]
-    NoLevel(String),
+    NotALevel(String),
 }
 
 /// Whether a level can be read.
 ///
 /// # Errors
 /// Why it cannot.
-pub fn check_level(level: &str) -> Result<(), Unreadable> {
+pub fn check_level(level: &str) -> Result<(), InvalidLevel> {
     filter(level).map(|_| ())
 }
 
 /// A word alone could also name a part of some program, all of whose lines are wanted, and nothing of any other: so
 /// `infoo` would silence the log. Ours alone is taken for that.
-fn filter(level: &str) -> Result<EnvFilter, Unreadable> {
+fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
     let words = level.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '[']));
     for word in words {
         if !word.starts_with(env!("CARGO_CRATE_NAME")) && word.parse::<LevelFilter>().is_err() {
-            return Err(Unreadable::NoLevel(word.to_owned()));
+            return Err(InvalidLevel::NotALevel(word.to_owned()));
         }
     }
     Ok(EnvFilter::try_new(level)?)
@@ -84,7 +84,7 @@ impl LevelHandle {
 pub(super) fn layer(
     settings: &Settings,
     queue: LogQueue,
-) -> Result<(impl Layer<Registry> + use<>, LevelHandle), Unreadable> {
+) -> Result<(impl Layer<Registry> + use<>, LevelHandle), InvalidLevel> {
     let (filter, handle) = reload::Layer::new(self::filter(&settings.level)?);
     // A line says all that there is to say; spans are for traces.
     let filter = filter.and(filter_fn(|line: &Metadata<'_>| line.is_event() && is_ours_or_a_warning(line)));

@@ -15,28 +15,28 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::names;
 
 /// How many bytes the lines that wait have together, at most.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Lines that wait are written together, up to about so many bytes: what a pipe takes at once.
-const WRITTEN_AT_ONCE: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// At the exit: a reader that has taken nothing for so long is not waited for.
-const STANDS_STILL: Duration = Duration::from_millis(200);
+const STALLED_READER_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The way of lines to the log. Clones share it.
 #[derive(Clone, Debug)]
 pub struct LogQueue {
     lines: SyncSender<Vec<u8>>,
-    state: Arc<State>,
+    state: Arc<QueueCounters>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueCounters {
     /// Bytes of lines that were taken and are not written yet.
     bytes: AtomicUsize,
     /// Lines that were taken, and lines that were written or could not be.
-    taken: AtomicU64,
-    done: AtomicU64,
+    accepted: AtomicU64,
+    finished: AtomicU64,
     /// A line was dropped since the queue was last empty.
     dropping: AtomicBool,
 }
@@ -53,21 +53,21 @@ impl LogQueue {
     /// Where there can be no thread.
     pub fn start(out: impl Write + Send + 'static, most_lines: usize) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(most_lines.max(1));
-        let state = Arc::new(State::default());
+        let state = Arc::new(QueueCounters::default());
         let shared = Arc::clone(&state);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(out, &waiting, &shared))?;
         Ok(Self { lines, state })
     }
 
     /// Takes a line, or drops it where it does not fit.
-    fn take(&self, line: &[u8]) {
+    fn push(&self, line: &[u8]) {
         let before = self.state.bytes.fetch_add(line.len(), Ordering::Relaxed);
-        self.state.taken.fetch_add(1, Ordering::Relaxed);
+        self.state.accepted.fetch_add(1, Ordering::Relaxed);
         // An empty queue takes any line, however long.
-        let fits = before == 0 || before.saturating_add(line.len()) <= MOST_BYTES;
+        let fits = before == 0 || before.saturating_add(line.len()) <= MAX_QUEUED_BYTES;
         if !fits || self.lines.try_send(line.to_vec()).is_err() {
             self.state.bytes.fetch_sub(line.len(), Ordering::Relaxed);
-            self.state.taken.fetch_sub(1, Ordering::Relaxed);
+            self.state.accepted.fetch_sub(1, Ordering::Relaxed);
             self.state.dropping.store(true, Ordering::Relaxed);
             count_dropped(1);
         }
@@ -76,13 +76,13 @@ impl LogQueue {
     /// Waits until what was logged before is written: as long as lines leave, and `most` at most.
     pub fn flush(&self, most: Duration) {
         let started = Instant::now();
-        let (mut done, mut moved) = (self.state.done.load(Ordering::Relaxed), started);
-        while done < self.state.taken.load(Ordering::Relaxed) {
-            if started.elapsed() > most || moved.elapsed() > STANDS_STILL {
+        let (mut done, mut moved) = (self.state.finished.load(Ordering::Relaxed), started);
+        while done < self.state.accepted.load(Ordering::Relaxed) {
+            if started.elapsed() > most || moved.elapsed() > STALLED_READER_TIMEOUT {
                 return;
             }
             std::thread::sleep(Duration::from_millis(2));
-            let now = self.state.done.load(Ordering::Relaxed);
+            let now = self.state.finished.load(Ordering::Relaxed);
             if now != done {
                 (done, moved) = (now, Instant::now());
             }
@@ -107,7 +107,7 @@ impl Write for LineWriter<'_> {
         let note = |own: &RefCell<Option<Vec<u8>>>| own.borrow_mut().as_mut().map(|own| own.extend_from_slice(line));
         // A thread that has come to its end has no such value any more.
         if OWN_LINES.try_with(note).ok().flatten().is_none() {
-            self.0.take(line);
+            self.0.push(line);
         }
         Ok(line.len())
     }
@@ -118,20 +118,20 @@ impl Write for LineWriter<'_> {
 }
 
 /// Writes lines for as long as there may be more.
-fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &State) {
+fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &QueueCounters) {
     OWN_LINES.set(Some(Vec::new()));
     let mut told = false;
     while let Ok(mut text) = waiting.recv() {
         let mut lines = 1;
-        while text.len() < WRITTEN_AT_ONCE
+        while text.len() < BATCH_BYTES
             && let Ok(more) = waiting.try_recv()
         {
             text.extend_from_slice(&more);
             lines += 1;
         }
-        write(&mut out, &text, lines);
+        write_batch(&mut out, &text, lines);
         let bytes = state.bytes.fetch_sub(text.len(), Ordering::Relaxed);
-        state.done.fetch_add(lines, Ordering::Relaxed);
+        state.finished.fetch_add(lines, Ordering::Relaxed);
         if !state.dropping.load(Ordering::Relaxed) {
             continue;
         }
@@ -139,7 +139,7 @@ fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &State) {
             told = true;
             tracing::warn!("log lines are dropped: the log's reader is slow or stands still; the metric counts them");
             let own = OWN_LINES.with_borrow_mut(|own| own.as_mut().map(std::mem::take).unwrap_or_default());
-            write(&mut out, &own, 0);
+            write_batch(&mut out, &own, 0);
         }
         // The reader has caught up: should lines be dropped again, that is told again.
         if bytes == text.len() {
@@ -150,7 +150,7 @@ fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &State) {
 }
 
 /// What cannot be written, since standard error is closed, is counted as dropped. There is nobody to tell.
-fn write(out: &mut impl Write, text: &[u8], lines: u64) {
+fn write_batch(out: &mut impl Write, text: &[u8], lines: u64) {
     if out.write_all(text).and_then(|()| out.flush()).is_err() {
         count_dropped(lines);
     }
@@ -163,7 +163,7 @@ fn count_dropped(lines: u64) {
 /// Writes to standard output or standard error without waiting for a reader that stands still.
 ///
 /// The thread that writes is left behind where it has not come to its end after `most`.
-pub fn write_within(most: Duration, mut out: impl Write + Send + 'static, text: String) {
+pub fn write_with_timeout(most: Duration, mut out: impl Write + Send + 'static, text: String) {
     let (tell, told) = sync_channel(1);
     let thread = std::thread::Builder::new().name("write".to_owned());
     let started = thread.spawn(move || {
@@ -226,10 +226,10 @@ mod tests {
         let reader = Reader::default();
         let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
         let long = format!("{}\n", "x".repeat(1023));
-        for _ in 0..3 * MOST_BYTES / long.len() {
+        for _ in 0..3 * MAX_QUEUED_BYTES / long.len() {
             log(&queue, &long);
         }
-        assert!(queue.state.bytes.load(Ordering::Relaxed) <= MOST_BYTES);
+        assert!(queue.state.bytes.load(Ordering::Relaxed) <= MAX_QUEUED_BYTES);
         assert!(queue.state.dropping.load(Ordering::Relaxed));
         queue.flush(Duration::from_secs(3600));
         assert_eq!(reader.text(), "", "the exit came first");
@@ -242,7 +242,7 @@ mod tests {
         while !reader.text().ends_with("last\n") {
             std::thread::yield_now();
         }
-        assert!(reader.text().len() <= MOST_BYTES + "last\n".len());
+        assert!(reader.text().len() <= MAX_QUEUED_BYTES + "last\n".len());
     }
 
     #[test]
@@ -253,12 +253,12 @@ mod tests {
             log(&queue, "a\n");
         }
         reader.wake();
-        while queue.state.done.load(Ordering::Relaxed) < queue.state.taken.load(Ordering::Relaxed) {
+        while queue.state.finished.load(Ordering::Relaxed) < queue.state.accepted.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
         let kept = reader.text().len() / 2;
         // What the thread had taken out when the reader stood still comes on top.
-        assert!((MOST_LINES..=MOST_LINES + WRITTEN_AT_ONCE / 2).contains(&kept), "{kept}");
+        assert!((MOST_LINES..=MOST_LINES + BATCH_BYTES / 2).contains(&kept), "{kept}");
     }
 
     #[test]
@@ -277,8 +277,8 @@ mod tests {
         let reader = Reader::default();
         reader.wake();
         let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
-        log(&queue, &"x".repeat(MOST_BYTES + 1));
+        log(&queue, &"x".repeat(MAX_QUEUED_BYTES + 1));
         queue.flush(Duration::from_secs(3600));
-        assert_eq!(reader.text().len(), MOST_BYTES + 1);
+        assert_eq!(reader.text().len(), MAX_QUEUED_BYTES + 1);
     }
 }

@@ -9,15 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::names::{self, Kind, METRICS, Metric};
+use super::names::{self, METRICS, Metric, MetricKind};
 
 /// From a kept answer to past the default deadline.
-const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 10.0, 15.0];
+const DURATION_BUCKETS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 10.0, 15.0];
 /// Up to the rows of the largest page.
-const SIZES: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0];
+const SIZE_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0];
 
 /// How often what histograms were told is put into their buckets; between, it takes memory.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The process's metrics.
 #[derive(Clone, Debug)]
@@ -32,13 +33,13 @@ impl Metrics {
     /// Where one is installed already.
     pub fn install() -> Result<Self, BuildError> {
         let builder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-            .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?;
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?
+            .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZE_BUCKETS)?;
         let handle = builder.install_recorder()?;
         for metric in METRICS {
             describe(metric);
-            if metric.kind == Kind::Counter {
-                for labels in combinations(metric) {
+            if metric.kind == MetricKind::Counter {
+                for labels in label_combinations(metric) {
                     metrics::counter!(metric.name, labels).increment(0);
                 }
             }
@@ -53,7 +54,7 @@ impl Metrics {
             names::REQUESTS_IN_FLIGHT,
             names::OPERATIONS_IN_FLIGHT,
             names::UPSTREAM_IN_FLIGHT,
-            names::UPSTREAM_QUEUED,
+            names::UPSTREAM_QUEUE_LENGTH,
         ] {
             metrics::gauge!(at_rest).set(0.0);
         }
@@ -66,14 +67,14 @@ impl Metrics {
             metrics::gauge!(names::MEMORY).set(bytes);
         }
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-            metrics::gauge!(names::OPEN_FILES).set(size(open.count() as u64));
+            metrics::gauge!(names::OPEN_FILES).set(as_f64(open.count() as u64));
         }
         self.handle.render()
     }
 
     /// Keeps histograms small, for as long as the process lives.
-    pub async fn keep_up(self) {
-        let mut due = tokio::time::interval(UPKEEP);
+    pub async fn run_upkeep(self) {
+        let mut due = tokio::time::interval(UPKEEP_INTERVAL);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             due.tick().await;
@@ -84,21 +85,21 @@ impl Metrics {
 
 /// A count as a gauge takes it.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes stay far below 2^53")]
-pub fn size(count: u64) -> f64 {
+pub fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
 /// The metric's unit stands in its name.
 fn describe(metric: &Metric) {
     match metric.kind {
-        Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-        Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-        Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
+        MetricKind::Counter => metrics::describe_counter!(metric.name, metric.help),
+        MetricKind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+        MetricKind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
     }
 }
 
 /// Each combination of a metric's labels; none where the values of a label are not known beforehand.
-fn combinations(metric: &Metric) -> Vec<Vec<metrics::Label>> {
+fn label_combinations(metric: &Metric) -> Vec<Vec<metrics::Label>> {
     metric.labels.iter().fold(vec![Vec::new()], |combinations, (label, values)| {
         let with = |before: &Vec<metrics::Label>, value: &'static str| {
             let mut labels = before.clone();
@@ -119,9 +120,9 @@ fn resident_bytes() -> Option<f64> {
 
 /// Adds one for as long as this lives.
 #[derive(Debug)]
-pub struct Present(metrics::Gauge);
+pub struct GaugeGuard(metrics::Gauge);
 
-impl Present {
+impl GaugeGuard {
     /// One more.
     pub fn new(gauge: metrics::Gauge) -> Self {
         gauge.increment(1.0);
@@ -129,7 +130,7 @@ impl Present {
     }
 }
 
-impl Drop for Present {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
@@ -138,23 +139,23 @@ impl Drop for Present {
 /// Names that may be a label's values: the first so many, and "other" for all that come after. Manifests are the team's
 /// own, and reloaded for years.
 #[derive(Debug, Default)]
-pub struct BoundedNames {
-    seen: Mutex<HashSet<Arc<str>>>,
+pub struct BoundedLabelValues {
+    values: Mutex<HashSet<Arc<str>>>,
 }
 
 /// A hundred operations are a large frontend; each is some sixty series.
-const MOST_NAMES: usize = 200;
+const MAX_VALUES: usize = 200;
 /// GraphQL has no bound on names.
-const LONGEST_NAME: usize = 100;
+const MAX_VALUE_CHARS: usize = 100;
 
-impl BoundedNames {
+impl BoundedLabelValues {
     /// The value of the label for a name.
-    pub fn label(&self, name: &Arc<str>) -> Arc<str> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn value(&self, name: &Arc<str>) -> Arc<str> {
+        let mut seen = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.contains(name) {
             return Arc::clone(name);
         }
-        if seen.len() >= MOST_NAMES || name.len() > LONGEST_NAME {
+        if seen.len() >= MAX_VALUES || name.len() > MAX_VALUE_CHARS {
             return "other".into();
         }
         seen.insert(Arc::clone(name));
@@ -168,20 +169,21 @@ mod tests {
 
     #[test]
     fn names_as_labels_are_bounded() {
-        let names = BoundedNames::default();
+        let names = BoundedLabelValues::default();
         let name = |i: usize| Arc::<str>::from(format!("Operation{i}"));
-        for i in 0..MOST_NAMES {
-            assert_eq!(names.label(&name(i)), name(i));
+        for i in 0..MAX_VALUES {
+            assert_eq!(names.value(&name(i)), name(i));
         }
-        assert_eq!(&*names.label(&name(MOST_NAMES)), "other");
-        assert_eq!(names.label(&name(0)), name(0), "who was there stays");
-        assert_eq!(&*BoundedNames::default().label(&"A".repeat(LONGEST_NAME + 1).into()), "other");
+        assert_eq!(&*names.value(&name(MAX_VALUES)), "other");
+        assert_eq!(names.value(&name(0)), name(0), "who was there stays");
+        assert_eq!(&*BoundedLabelValues::default().value(&"A".repeat(MAX_VALUE_CHARS + 1).into()), "other");
     }
 
     #[test]
     fn each_combination_of_labels_is_made_once() {
-        let of =
-            |name| METRICS.iter().find(|metric| metric.name == name).map_or(0, |metric| combinations(metric).len());
+        let of = |name| {
+            METRICS.iter().find(|metric| metric.name == name).map_or(0, |metric| label_combinations(metric).len())
+        };
         assert_eq!(of(names::CACHE_LOOKUPS), 3 * 5);
         assert_eq!((of(names::PANICS), of(names::REQUEST_DURATION)), (1, 0));
     }

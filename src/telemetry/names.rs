@@ -6,7 +6,7 @@
 
 /// What a metric counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows; its name ends in `_total`.
     Counter,
     /// How things stand.
@@ -16,14 +16,14 @@ pub enum Kind {
 }
 
 /// A label and its values; none where they are not known here.
-pub type Label = (&'static str, &'static [&'static str]);
+pub type MetricLabel = (&'static str, &'static [&'static str]);
 
 /// A metric as the exporter shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     pub name: &'static str,
-    pub kind: Kind,
-    pub labels: &'static [Label],
+    pub kind: MetricKind,
+    pub labels: &'static [MetricLabel],
     /// One sentence.
     pub help: &'static str,
 }
@@ -35,7 +35,7 @@ macro_rules! metrics {
 
         /// Every metric.
         pub const METRICS: &[Metric] =
-            &[$(Metric { name: $constant, kind: Kind::$kind, labels: &$labels, help: $help }),*];
+            &[$(Metric { name: $constant, kind: MetricKind::$kind, labels: &$labels, help: $help }),*];
     };
 }
 
@@ -60,7 +60,7 @@ const CODES: &[&str] = &[
     "UPSTREAM_INVALID_RESPONSE",
     "INTERNAL_SERVER_ERROR",
 ];
-const BOUNDS: &[&str] = &[
+const LIMITS: &[&str] = &[
     "max_header_bytes",
     "max_body_bytes",
     "max_bodies_bytes",
@@ -136,7 +136,7 @@ const CALL_OUTCOMES: &[&str] = &[
     "invalid",
     "given_up",
 ];
-const NOT_GOOD_ENOUGH: &[&str] =
+const RETRIED_OUTCOMES: &[&str] =
     &["conflict", "running", "rate_limited", "failed", "unreachable", "interrupted", "timed_out", "invalid"];
 const STORES: &[&str] = &["customers", "reviews", "pages"];
 
@@ -148,19 +148,19 @@ metrics! {
         "GraphQL requests that are being answered.";
     OPERATIONS_IN_FLIGHT: Gauge "gateway_operations_in_flight" []
         "Operations that hold a place among those that may run at once.";
-    OPERATIONS_REFUSED: Counter "gateway_operations_refused_total" [("why", &["full", "share"])]
+    OPERATIONS_REJECTED: Counter "gateway_operations_refused_total" [("why", &["full", "share"])]
         "Operations that found no place: the gateway was full, or the caller had its share.";
     REQUESTS_ABANDONED: Counter "gateway_requests_abandoned_total" []
         "Requests whose callers hung up before the answer.";
     ERRORS: Counter "gateway_errors_total" [("code", CODES)]
         "Answers with an error of this code, each code counted once an answer.";
-    BOUNDS_REACHED: Counter "gateway_bounds_reached_total" [("bound", BOUNDS)]
+    LIMITS_REACHED: Counter "gateway_bounds_reached_total" [("bound", LIMITS)]
         "How often a bound of the settings was reached.";
     RATE_LIMITED: Counter "gateway_rate_limited_total" [("limit", &["operations", "refused_callers", "unmask"])]
         "Requests that were over a caller's rate.";
-    DOCUMENTS: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
+    DOCUMENTS_BY_TRUST: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
         "Documents that were asked for, by whether the manifest lists them.";
-    DOCUMENT_READS: Counter "gateway_document_reads_total" [("result", &["kept", "read", "refused"])]
+    DOCUMENT_LOOKUPS: Counter "gateway_document_reads_total" [("result", &["kept", "read", "refused"])]
         "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
@@ -175,7 +175,7 @@ metrics! {
         "Answers that are kept.";
     CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("cause", &["size", "expired"])]
         "Kept answers that had to go for want of room, or whose time was over.";
-    CACHE_FORGOTTEN: Counter "gateway_cache_forgotten_total" [("what", &["customer", "pages"])]
+    CACHE_INVALIDATIONS: Counter "gateway_cache_forgotten_total" [("what", &["customer", "pages"])]
         "How often a customer or all pages of a scope were forgotten, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
         "How many things a loader was asked for at once.";
@@ -188,9 +188,9 @@ metrics! {
     UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_seconds"
         [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "How long one request to the upstream took, from its first byte out to its last byte in.";
-    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("why", NOT_GOOD_ENOUGH)]
+    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("why", RETRIED_OUTCOMES)]
         "Attempts after the first one, by the outcome that was not good enough.";
-    UPSTREAM_RETRIES_FORGONE: Counter "gateway_upstream_retries_forgone_total"
+    UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_forgone_total"
         [("route", ROUTES), ("why", &["attempts", "deadline", "budget"])]
         "Attempts that could have helped and were not made: for want of attempts, of time, or of budget.";
     UPSTREAM_BREAKER_STATE: Gauge "gateway_upstream_breaker_state" [("state", STATES)]
@@ -199,15 +199,15 @@ metrics! {
         "How often the circuit breaker changed to a state.";
     UPSTREAM_IN_FLIGHT: Gauge "gateway_upstream_in_flight" []
         "Requests to the upstream that are under way.";
-    UPSTREAM_QUEUED: Gauge "gateway_upstream_queued" []
+    UPSTREAM_QUEUE_LENGTH: Gauge "gateway_upstream_queued" []
         "Calls that wait for a place among those in flight.";
     UPSTREAM_QUEUE_DURATION: Histogram "gateway_upstream_queue_seconds" []
         "How long calls waited for a place, also those that got none.";
-    UPSTREAM_FAILURES_IN_A_ROW: Gauge "gateway_upstream_failures_in_a_row" []
+    UPSTREAM_CONSECUTIVE_FAILURES: Gauge "gateway_upstream_failures_in_a_row" []
         "Calls that got no answer from the upstream since the last that got one.";
-    UPSTREAM_MASKED_HERE: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
+    UPSTREAM_VALUES_MASKED: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
         "Values that the upstream sent in clear where masked ones belong, and that the gateway masked.";
-    TOKENS_REFUSED: Counter "gateway_tokens_refused_total"
+    TOKENS_REJECTED: Counter "gateway_tokens_refused_total"
         [("reason", &["missing", "too_long", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
             "not_yet_valid", "issuer", "audience", "claims", "no_keys"])]
         "Bearer tokens that were refused, by the reason that callers are not told.";
@@ -243,37 +243,40 @@ metrics! {
 
 /// A field of the line that the log has for each request.
 #[derive(Clone, Copy, Debug)]
-pub struct Field {
+pub struct LogField {
     pub name: &'static str,
     /// One sentence.
     pub help: &'static str,
 }
 
-const fn field(name: &'static str, help: &'static str) -> Field {
-    Field { name, help }
+const fn log_field(name: &'static str, help: &'static str) -> LogField {
+    LogField { name, help }
 }
 
 /// Every field of a request's line.
-pub const REQUEST_FIELDS: &[Field] = &[
-    field("request_id", "The request's id: also in the answer's header `Request-Id`, in its errors, and upstream."),
-    field("trace_id", "The trace's id, where traces are on."),
-    field("method", "The HTTP method."),
-    field("route", "The route, never the path."),
-    field(
+pub const REQUEST_FIELDS: &[LogField] = &[
+    log_field("request_id", "The request's id: also in the answer's header `Request-Id`, in its errors, and upstream."),
+    log_field("trace_id", "The trace's id, where traces are on."),
+    log_field("method", "The HTTP method."),
+    log_field("route", "The route, never the path."),
+    log_field(
         "status",
         "The answer's HTTP status; none where there was none, since the caller hung up or the process went down.",
     ),
-    field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded, failed, abandoned or cut."),
-    field("codes", "The codes of the answer's errors."),
-    field("duration_ms", "How long it took."),
-    field("operation_type", "query or mutation."),
-    field("operation_name", "The operation's name, for trusted documents only: any other is the caller's words."),
-    field("document", "The document's id in the manifest; of any other a digest under `log.digest_key`."),
-    field("planned_calls", "What it was going to cost: upstream calls with nothing kept."),
-    field("upstream_calls", "Upstream calls that went out for it, however many attempts each took."),
-    field("cache_hits", "Answers that were kept and fresh."),
-    field("shared_calls", "Answers of calls that were made for another request at the same time."),
-    field("caller", "A digest of the caller's token subject or key, under `log.digest_key`; none for anonymous ones."),
+    log_field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded, failed, abandoned or cut."),
+    log_field("codes", "The codes of the answer's errors."),
+    log_field("duration_ms", "How long it took."),
+    log_field("operation_type", "query or mutation."),
+    log_field("operation_name", "The operation's name, for trusted documents only: any other is the caller's words."),
+    log_field("document", "The document's id in the manifest; of any other a digest under `log.digest_key`."),
+    log_field("planned_calls", "What it was going to cost: upstream calls with nothing kept."),
+    log_field("upstream_calls", "Upstream calls that went out for it, however many attempts each took."),
+    log_field("cache_hits", "Answers that were kept and fresh."),
+    log_field("shared_calls", "Answers of calls that were made for another request at the same time."),
+    log_field(
+        "caller",
+        "A digest of the caller's token subject or key, under `log.digest_key`; none for anonymous ones.",
+    ),
 ];
 
 #[cfg(test)]
@@ -287,7 +290,7 @@ mod tests {
         let mut seen = HashSet::new();
         for metric in METRICS {
             assert!(seen.insert(metric.name), "{} is there twice", metric.name);
-            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == MetricKind::Counter, "{}", metric.name);
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }
     }

@@ -36,42 +36,42 @@ pub struct Settings {
 
 /// Traces that cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum CannotTrace {
+pub enum TracesError {
     #[error("the exporter's HTTP client cannot be made: {0}")]
     Client(#[source] reqwest::Error),
     #[error("the exporter cannot be made: {0}")]
     Exporter(#[from] ExporterBuildError),
     #[error("the exporter's thread cannot be started")]
-    NoThread,
+    ThreadFailed,
     #[error("the header's value cannot be sent")]
     Authorization,
 }
 
 /// How long one batch may take to be sent.
-const LONGEST_EXPORT: Duration = Duration::from_secs(5);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The way to the collector.
 #[derive(Clone, Debug)]
-pub struct Traces {
+pub struct TraceExporter {
     provider: SdkTracerProvider,
 }
 
-impl Traces {
+impl TraceExporter {
     /// Starts the thread that sends. It is to be called outside of the runtime.
     ///
     /// # Errors
     /// Where the exporter cannot be made.
-    pub fn start(settings: &Settings) -> Result<Self, CannotTrace> {
+    pub fn start(settings: &Settings) -> Result<Self, TracesError> {
         let client = client(settings)?;
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_http_client(client)
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_endpoint(settings.endpoint.as_str())
-            .with_timeout(LONGEST_EXPORT)
+            .with_timeout(EXPORT_TIMEOUT)
             .build()?;
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(Counted { exporter, failing: AtomicBool::new(false) })
+            .with_batch_exporter(CountingExporter { exporter, failing: AtomicBool::new(false) })
             // A parent is there only where its context is taken over, which is a setting.
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio))))
             .with_span_limits(trace::SpanLimits {
@@ -97,7 +97,7 @@ impl Traces {
     }
 
     /// Sends what is left and ends. It blocks, for about `most` at most.
-    pub fn end(&self, most: Duration) {
+    pub fn shutdown(&self, most: Duration) {
         if let Err(problem) = self.provider.shutdown_with_timeout(most) {
             warn!(%problem, "not all spans could be sent");
         }
@@ -105,11 +105,11 @@ impl Traces {
 }
 
 /// The client is made on a thread of its own: it brings a runtime, which must not be made within another.
-fn client(settings: &Settings) -> Result<reqwest::blocking::Client, CannotTrace> {
+fn client(settings: &Settings) -> Result<reqwest::blocking::Client, TracesError> {
     let mut headers = HeaderMap::new();
     if let Some(authorization) = &settings.authorization {
         let value = http::HeaderValue::from_str(authorization.expose_secret());
-        let mut value = value.map_err(|_| CannotTrace::Authorization)?;
+        let mut value = value.map_err(|_| TracesError::Authorization)?;
         value.set_sensitive(true);
         headers.insert(http::header::AUTHORIZATION, value);
     }
@@ -120,20 +120,20 @@ fn client(settings: &Settings) -> Result<reqwest::blocking::Client, CannotTrace>
             // A redirect would carry the credential elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .timeout(LONGEST_EXPORT)
+            .timeout(EXPORT_TIMEOUT)
             .build()
     };
-    std::thread::spawn(build).join().map_err(|_| CannotTrace::NoThread)?.map_err(CannotTrace::Client)
+    std::thread::spawn(build).join().map_err(|_| TracesError::ThreadFailed)?.map_err(TracesError::Client)
 }
 
 /// The exporter, with its outcomes counted: a collector that is away shows in the metrics, and twice in the log.
 #[derive(Debug)]
-struct Counted {
+struct CountingExporter {
     exporter: opentelemetry_otlp::SpanExporter,
     failing: AtomicBool,
 }
 
-impl SpanExporter for Counted {
+impl SpanExporter for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let outcome = self.exporter.export(batch).await;
         let failed = outcome.is_err();
@@ -177,7 +177,7 @@ impl Extractor for Traceparent<'_> {
 }
 
 /// Makes a span that has not begun part of the trace that a request's headers name.
-pub fn adopt(span: &Span, headers: &HeaderMap) {
+pub fn continue_trace(span: &Span, headers: &HeaderMap) {
     if span.is_disabled() || !headers.contains_key(TRACEPARENT) {
         return;
     }
@@ -186,7 +186,7 @@ pub fn adopt(span: &Span, headers: &HeaderMap) {
 }
 
 /// Puts the context of the span that we are in into a request's headers, as `traceparent`; nothing where traces are off.
-pub fn propagate(headers: &mut HeaderMap) {
+pub fn inject_context(headers: &mut HeaderMap) {
     let span = Span::current();
     if !span.is_disabled() {
         TraceContextPropagator::new().inject_context(&span.context(), &mut HeaderInjector(headers));
@@ -200,7 +200,7 @@ pub fn rename(span: &Span, name: String) {
 }
 
 /// The id of a span's trace; none where traces are off.
-pub fn id(span: &Span) -> Option<Cow<'static, str>> {
+pub fn trace_id(span: &Span) -> Option<Cow<'static, str>> {
     if span.is_disabled() {
         return None;
     }

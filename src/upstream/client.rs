@@ -36,8 +36,8 @@ use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, 
 use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
+use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::traces;
-use crate::telemetry::waiting::Waiting;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
@@ -72,7 +72,7 @@ pub struct Caller {
     /// Counts the calls that go out for this request, however many attempts each takes.
     pub calls: Arc<AtomicU64>,
     /// For how long this request has waited for calls.
-    pub waiting: Arc<Waiting>,
+    pub waiting: Arc<BusyTime>,
     /// How long it waits for a call.
     pub patience: Patience,
 }
@@ -412,7 +412,7 @@ impl Client {
         headers.insert(header::AUTHORIZATION, bearer(&caller.credential)?);
         headers.insert(REQUEST_ID, text(&request_id.to_string())?);
         headers.insert(CORRELATION_ID, text(&caller.correlation_id)?);
-        traces::propagate(&mut headers);
+        traces::inject_context(&mut headers);
         if let Some(account) = caller.account {
             headers.insert(ACCOUNT, text(&account.to_string())?);
         }

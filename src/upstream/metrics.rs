@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
-use crate::telemetry::metrics::Present;
+use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::names::{
     UPSTREAM_ATTEMPT_DURATION as ATTEMPT_SECONDS, UPSTREAM_ATTEMPTS as ATTEMPTS,
     UPSTREAM_BREAKER_CHANGES as BREAKER_CHANGES, UPSTREAM_BREAKER_STATE as BREAKER_STATE,
     UPSTREAM_CALL_DURATION as CALL_SECONDS, UPSTREAM_CALLS as CALLS, UPSTREAM_IN_FLIGHT as IN_FLIGHT,
-    UPSTREAM_MASKED_HERE as MASKED_HERE, UPSTREAM_QUEUE_DURATION as QUEUE_SECONDS, UPSTREAM_RETRIES as RETRIES,
-    UPSTREAM_RETRIES_FORGONE as RETRIES_FORGONE,
+    UPSTREAM_QUEUE_DURATION as QUEUE_SECONDS, UPSTREAM_RETRIES as RETRIES, UPSTREAM_RETRIES_SKIPPED as RETRIES_FORGONE,
+    UPSTREAM_VALUES_MASKED as MASKED_HERE,
 };
 
 /// The states of a breaker.
@@ -72,8 +72,8 @@ pub fn breaker_is(state: &'static str, changed: bool) {
 }
 
 /// A request is under way until this is dropped, also where it is cancelled.
-pub fn under_way() -> Present {
-    Present::new(gauge!(IN_FLIGHT))
+pub fn under_way() -> GaugeGuard {
+    GaugeGuard::new(gauge!(IN_FLIGHT))
 }
 
 /// A value came in clear where a masked one belongs, and was masked.

@@ -9,9 +9,9 @@ use tracing::{Instrument, Span, info_span};
 
 use super::breaker;
 use super::error::{Error, Kind};
-use crate::telemetry::metrics::size;
+use crate::telemetry::busy_time::BusyTime;
+use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
-use crate::telemetry::waiting::Waiting;
 
 /// Whether the upstream answers. A refusal is an answer.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Health {
 
     /// Tells the metrics.
     pub fn observe(&self) {
-        metrics::gauge!(names::UPSTREAM_FAILURES_IN_A_ROW).set(size(self.failures_in_a_row().into()));
+        metrics::gauge!(names::UPSTREAM_CONSECUTIVE_FAILURES).set(as_f64(self.failures_in_a_row().into()));
     }
 }
 
@@ -82,7 +82,7 @@ impl Drop for Watched {
 /// A call from its beginning to its end, with all that it waits for. `route` is the endpoint's template.
 pub async fn call<T>(
     health: &Health,
-    waiting: &Waiting,
+    waiting: &BusyTime,
     route: &'static str,
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -94,7 +94,7 @@ pub async fn call<T>(
         outcome = Empty,
         upstream_request_id = Empty,
     );
-    let _under = waiting.begin();
+    let _under = waiting.start();
     let mut watched = Watched::new(route, super::metrics::call_ended, span.clone());
     let answered = call.instrument(span.clone()).await;
     let failed = answered.as_ref().err();
@@ -114,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn failures_are_counted_until_the_upstream_answers() {
-        let (health, waiting) = (Health::default(), Waiting::default());
+        let (health, waiting) = (Health::default(), BusyTime::default());
         let ends = async |kind: Option<Kind>| {
             let end = async { kind.map_or(Ok(()), |kind| Err(Error::from(kind))) };
             let _ended = call(&health, &waiting, "GET /", end).await;

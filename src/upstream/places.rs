@@ -16,7 +16,7 @@ use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
 use super::metrics;
 use crate::fair_limit::{Entered, FairQueue, Slot};
-use crate::telemetry::names::UPSTREAM_QUEUED;
+use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 
 /// Bounds; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub struct ConcurrencyLimit {
 impl ConcurrencyLimit {
     /// A limit under which nothing is in flight yet.
     pub fn new(settings: Settings) -> Self {
-        let queue = FairQueue::new(settings.max_in_flight, settings.max_queue, UPSTREAM_QUEUED);
+        let queue = FairQueue::new(settings.max_in_flight, settings.max_queue, UPSTREAM_QUEUE_LENGTH);
         Self { queue: Arc::new(queue), queue_timeout: settings.queue_timeout }
     }
 

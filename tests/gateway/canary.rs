@@ -16,7 +16,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::process::{Got, Process};
-use crate::seen::traces::{Collected, collector};
+use crate::telemetry::traces::{Collected, collector};
 
 /// What the upstream knows of its customer.
 const THEIRS: [&str; 9] = [

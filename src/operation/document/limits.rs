@@ -116,7 +116,7 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
 
 /// The refusal of what is over a limit, counted.
 pub fn over(name: &'static str, limit: usize, value: usize) -> Failure {
-    metrics::counter!(names::BOUNDS_REACHED, "bound" => name).increment(1);
+    metrics::counter!(names::LIMITS_REACHED, "bound" => name).increment(1);
     let message = format!("The operation is over the bound `{name}`: {value}, where {limit} is the limit.");
     Failure::new(Code::OperationTooLarge, message)
 }

@@ -200,7 +200,7 @@ async fn a_token_is_good_up_to_16_kib_and_a_longer_one_has_a_reason_of_its_own()
     assert_eq!(request.send().await.unwrap().status(), 401);
     let refused = async |reason| {
         let name = "gateway_tokens_refused_total";
-        crate::seen::Shown::by(&process).await.sum(name, &[("reason", reason)])
+        crate::telemetry::Shown::by(&process).await.sum(name, &[("reason", reason)])
     };
     assert_eq!((refused("too_long").await, refused("missing").await, refused("malformed").await), (1.0, 0.0, 0.0));
 }

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use super::name_of;
 use crate::process::Process;
-use crate::seen::Shown;
 use crate::support::certified::Certified;
 use crate::support::stub::{Reply, id_in, person};
+use crate::telemetry::Shown;
 
 /// The API behind a certificate, over HTTP/2 where it is asked to; its address.
 pub async fn upstream(certified: &Certified) -> String {

@@ -129,7 +129,7 @@ async fn a_call_is_one_however_often_it_is_sent() {
     let mut lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = lines.rfind(|line| line["message"] == "request").unwrap();
     assert_eq!(line["upstream_calls"], 1, "{line}");
-    let shown = crate::seen::Shown::by(&process).await;
+    let shown = crate::telemetry::Shown::by(&process).await;
     let route = [("route", CUSTOMER)];
     assert_eq!(shown.sum("gateway_upstream_calls_total", &route), 1.0);
     assert_eq!(shown.sum("gateway_upstream_attempts_total", &route), 3.0);

@@ -5,44 +5,44 @@ use std::time::{Duration, Instant};
 
 /// For how long at least one thing was under way.
 #[derive(Debug, Default)]
-pub struct Waiting(Mutex<Waited>);
+pub struct BusyTime(Mutex<State>);
 
 #[derive(Debug, Default)]
-struct Waited {
-    under_way: u32,
+struct State {
+    active: u32,
     since: Option<Instant>,
-    ended: Duration,
+    total: Duration,
 }
 
-impl Waiting {
+impl BusyTime {
     /// One more thing is under way, until what this gives is dropped.
-    pub fn begin(&self) -> Under<'_> {
+    pub fn start(&self) -> BusyGuard<'_> {
         let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waited.under_way == 0 {
+        if waited.active == 0 {
             waited.since = Some(Instant::now());
         }
-        waited.under_way += 1;
-        Under(self)
+        waited.active += 1;
+        BusyGuard(self)
     }
 
     /// So far.
-    pub fn so_far(&self) -> Duration {
+    pub fn total(&self) -> Duration {
         let waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.ended + waited.since.map(|since| since.elapsed()).unwrap_or_default()
+        waited.total + waited.since.map(|since| since.elapsed()).unwrap_or_default()
     }
 }
 
 /// Something that is under way.
 #[derive(Debug)]
-pub struct Under<'a>(&'a Waiting);
+pub struct BusyGuard<'a>(&'a BusyTime);
 
-impl Drop for Under<'_> {
+impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
         let mut waited = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.under_way -= 1;
-        if waited.under_way == 0 {
+        waited.active -= 1;
+        if waited.active == 0 {
             let took = waited.since.take().map(|since| since.elapsed()).unwrap_or_default();
-            waited.ended += took;
+            waited.total += took;
         }
     }
 }
@@ -53,16 +53,16 @@ mod tests {
 
     #[test]
     fn calls_at_once_are_waited_for_once() {
-        let waiting = Waiting::default();
-        let (first, second) = (waiting.begin(), waiting.begin());
+        let waiting = BusyTime::default();
+        let (first, second) = (waiting.start(), waiting.start());
         std::thread::sleep(Duration::from_millis(5));
         drop(first);
-        let so_far = waiting.so_far();
+        let so_far = waiting.total();
         assert!(so_far >= Duration::from_millis(5));
         drop(second);
-        let ended = waiting.so_far();
+        let ended = waiting.total();
         assert!(ended >= so_far);
         std::thread::sleep(Duration::from_millis(5));
-        assert_eq!(waiting.so_far(), ended, "nothing is under way");
+        assert_eq!(waiting.total(), ended, "nothing is under way");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use customers_gateway::error::Code;
-use customers_gateway::telemetry::names::{self, Kind, METRICS};
+use customers_gateway::telemetry::names::{self, METRICS, MetricKind};
 use serde_json::json;
 
 use super::{Series, Shown, traffic};
@@ -46,7 +46,7 @@ async fn what_is_shown_is_what_the_table_names_with_labels_of_its_sets() {
     assert!(shown.sum(names::CACHE_BYTES, &[("store", "reviews")]) > 0.0);
     assert_eq!(shown.sum("gateway_upstream_call_seconds_count", &[("route", "GET /v1/customers/{id}/review")]), 1.0);
     assert_eq!(shown.sum(names::AUDIT_RECORDS, &[("outcome", "written")]), 2.0);
-    assert_eq!(shown.sum(names::CACHE_FORGOTTEN, &[("what", "customer")]), 1.0);
+    assert_eq!(shown.sum(names::CACHE_INVALIDATIONS, &[("what", "customer")]), 1.0);
     assert_eq!(shown.sum(names::REQUESTS_IN_FLIGHT, &[]), 0.0);
     assert_eq!(shown.sum(names::CONNECTIONS, &[("listener", "admin")]), 1.0, "the one that asks");
     assert_eq!(shown.sum(names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
@@ -63,7 +63,7 @@ async fn bounds_and_rates_are_counted_by_name_before_and_when_they_are_reached()
     .await;
     let shown = Shown::by(&process).await;
     assert!(shown.0.iter().any(|series| series.labels.get("bound").is_some_and(|bound| bound == "max_depth")));
-    assert_eq!(shown.sum(names::BOUNDS_REACHED, &[]), 0.0);
+    assert_eq!(shown.sum(names::LIMITS_REACHED, &[]), 0.0);
     process.ask("{ __schema { types { fields { name } } } }", json!({})).await;
     let id = process.somebody_else();
     for _ in 0..2 {
@@ -71,7 +71,7 @@ async fn bounds_and_rates_are_counted_by_name_before_and_when_they_are_reached()
         process.ask(unmask, json!({ "id": id })).await;
     }
     let shown = Shown::by(&process).await;
-    assert_eq!(shown.sum(names::BOUNDS_REACHED, &[("bound", "max_depth")]), 1.0);
+    assert_eq!(shown.sum(names::LIMITS_REACHED, &[("bound", "max_depth")]), 1.0);
     assert_eq!(shown.sum(names::RATE_LIMITED, &[("limit", "unmask")]), 1.0);
     let limited = [("type", "mutation"), ("outcome", "limited")];
     assert_eq!(shown.sum("gateway_request_duration_seconds_count", &limited), 1.0);
@@ -92,9 +92,9 @@ async fn operations_are_named_for_trusted_documents_alone() {
     let took = "gateway_request_duration_seconds_count";
     assert_eq!(shown.sum(took, &[("operation", "Trusted")]), 2.0);
     assert_eq!(shown.sum(took, &[]), 3.0);
-    assert_eq!(shown.sum(names::DOCUMENTS, &[("trust", "trusted")]), 2.0);
+    assert_eq!(shown.sum(names::DOCUMENTS_BY_TRUST, &[("trust", "trusted")]), 2.0);
     let said = process.said();
-    let lines = super::lines(&said);
+    let lines = telemetry::lines(&said);
     assert_eq!((lines[0]["operation_name"].as_str(), lines[0]["document"].as_str()), (Some("Trusted"), Some("doc-1")));
     assert!(!said.contains("PlantedName") && lines[2]["document"].as_str().is_some_and(|digest| digest.len() == 16));
 }
@@ -119,7 +119,7 @@ async fn counters_are_there_before_anything_is_counted() {
     let process = Process::start(&[]).await;
     let shown = Shown::by(&process).await;
     let there = shown.metrics();
-    let missing = METRICS.iter().filter(|metric| metric.kind == Kind::Counter && !there.contains(metric.name));
+    let missing = METRICS.iter().filter(|metric| metric.kind == MetricKind::Counter && !there.contains(metric.name));
     assert_eq!(missing.map(|metric| metric.name).collect::<Vec<_>>(), [""; 0]);
     let first = [("route", "GET /v1/customers/{id}"), ("outcome", "timed_out")];
     let series = shown
