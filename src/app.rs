@@ -19,7 +19,7 @@ use crate::auth::{
 use crate::cache::{self, Cache, KeyedDigest, abbreviated};
 use crate::config::Settings;
 use crate::customers::{Freshness, KeySpace, RequiredReasons, Services, Session, Turns};
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
 use crate::operation::Prepared;
@@ -46,66 +46,66 @@ pub struct App {
     rate_limit: Option<RateLimit>,
     unmask_limit: UnmaskLimit,
     /// The callers' keys that count as callers of their own.
-    pub accepted: VerifiedKeys,
-    crowd: Crowd,
+    pub verified_keys: VerifiedKeys,
+    operation_limit: Crowd,
     /// Bytes of request bodies that may be held while they are being read.
-    bodies: Arc<BodyBudget>,
+    body_budget: Arc<BodyBudget>,
     pub origins: AllowedOrigins,
     /// The request headers that pages of these origins may send besides those that are always allowed.
     pub allowed_headers: Vec<HeaderName>,
-    pub limits: Limits,
+    pub edge: EdgeSettings,
     /// What the admin server shows; none where no recorder was installed.
     pub metrics: Option<Metrics>,
     /// The operations that metrics name.
     pub operation_names: BoundedLabelValues,
     /// For what the log tells apart and must not name.
-    digests: KeyedDigest,
+    digest: KeyedDigest,
     /// `None` where it is off.
-    pub playground: Option<Playground>,
+    pub playground: Option<PlaygroundInfo>,
     /// Set when the process is going down: no longer ready.
     draining: AtomicBool,
 }
 
 /// What the edge keeps to.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct EdgeSettings {
     pub deadline: Duration,
     pub max_header_bytes: usize,
     pub max_body_bytes: usize,
     pub private_max_age: bool,
     /// Whether every answer says what was asked of the upstream; and whether every caller may ask for that.
-    pub report_upstream: bool,
-    pub upstream_report: bool,
+    pub always_report_upstream: bool,
+    pub may_request_upstream_report: bool,
     /// Whether answers say where the time went.
     pub server_timing: bool,
     /// Whether answers are compressed for callers that take it.
     pub compression: bool,
     /// Whether a caller's trace goes on here.
-    pub trust_traceparent: bool,
+    pub continue_traces: bool,
 }
 
 /// What the playground tells whoever opens it. Where the upstream is, it does not.
 #[derive(Clone, Copy, Debug)]
-pub struct Playground {
+pub struct PlaygroundInfo {
     /// Whether the upstream is on another machine, so that its people are real.
     pub real_upstream: bool,
     /// How callers are told apart.
-    pub callers: AuthMode,
+    pub auth_mode: AuthMode,
 }
 
 /// One request, as far as its session has to know it.
 #[derive(Debug)]
-pub struct Asking<'a> {
+pub struct RequestContext<'a> {
     pub request_id: &'a str,
     /// When its answer is wanted.
     pub deadline: Instant,
-    pub reading: Freshness,
-    pub payer: Payer,
+    pub freshness: Freshness,
+    pub client_key: Payer,
     /// Its place among the operations that run.
-    pub place: Permit,
+    pub permit: Permit,
     /// Counts what it asks of the upstream, and for how long it waits for that.
-    pub calls: Arc<AtomicU64>,
-    pub waiting: Arc<BusyTime>,
+    pub upstream_calls: Arc<AtomicU64>,
+    pub upstream_time: Arc<BusyTime>,
 }
 
 impl App {
@@ -201,28 +201,28 @@ impl App {
             }),
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
-            accepted: VerifiedKeys::default(),
-            crowd: Crowd::new(settings.server.max_operations),
-            bodies: Arc::new(BodyBudget::new(settings.server.max_bodies_bytes, settings.server.max_body_bytes)),
+            verified_keys: VerifiedKeys::default(),
+            operation_limit: Crowd::new(settings.server.max_operations),
+            body_budget: Arc::new(BodyBudget::new(settings.server.max_bodies_bytes, settings.server.max_body_bytes)),
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
-            limits: Limits {
+            edge: EdgeSettings {
                 deadline: settings.server.deadline,
                 max_header_bytes: settings.server.max_header_bytes,
                 max_body_bytes: settings.server.max_body_bytes,
                 private_max_age: settings.graphql.private_max_age,
-                report_upstream: settings.graphql.report_upstream,
-                upstream_report: settings.upstream_report(),
+                always_report_upstream: settings.graphql.report_upstream,
+                may_request_upstream_report: settings.upstream_report(),
                 server_timing: settings.http.server_timing,
                 compression: settings.http.compression,
-                trust_traceparent: settings.traces.trust_incoming,
+                continue_traces: settings.traces.trust_incoming,
             },
             metrics: None,
             operation_names: BoundedLabelValues::default(),
-            digests,
+            digest: digests,
             playground: settings
                 .has_playground()
-                .then(|| Playground { real_upstream: settings.is_real_upstream(), callers: settings.auth.mode }),
+                .then(|| PlaygroundInfo { real_upstream: settings.is_real_upstream(), auth_mode: settings.auth.mode }),
             draining: AtomicBool::new(false),
         })
     }
@@ -234,7 +234,7 @@ impl App {
     }
 
     /// Takes over secrets that were renewed: what is different in `now` from `before`.
-    pub fn renew(&self, before: &Settings, now: &Settings) -> Vec<&'static str> {
+    pub fn renew_secrets(&self, before: &Settings, now: &Settings) -> Vec<&'static str> {
         let differs = |one: &SecretString, other: &SecretString| one.expose_secret() != other.expose_secret();
         let mut renewed = Vec::new();
         if differs(&before.upstream.api_key, &now.upstream.api_key) {
@@ -243,7 +243,7 @@ impl App {
         }
         // Without a key of the settings, a new one of the process's own takes its place.
         if differs(&before.log.digest_key, &now.log.digest_key) {
-            self.digests.replace_secret(&now.log.digest_key);
+            self.digest.replace_secret(&now.log.digest_key);
             renewed.push("log.digest_key");
         }
         if let Some(secret) = now.auth.jwt_secret()
@@ -256,7 +256,7 @@ impl App {
     }
 
     /// Tells the metrics how things stand.
-    pub async fn observe(&self) {
+    pub async fn record_metrics(&self) {
         self.services.cache.record_metrics().await;
         self.services.upstream.health.observe();
         metrics::gauge!(names::WRITES_IN_FLIGHT).set(as_f64(self.services.writes.len() as u64));
@@ -269,15 +269,15 @@ impl App {
     /// What stands for a caller in the log: of its own key, or of the name in its token; none for an anonymous one.
     pub fn caller_digest(&self, principal: &Principal) -> Option<String> {
         let digest = match (&principal.credential, &principal.subject) {
-            (Credential::Caller(key), _) => self.digests.digest(["key", key.expose_secret()]),
-            (Credential::Gateway(_), Some(subject)) => self.digests.digest(["subject", subject]),
+            (Credential::Caller(key), _) => self.digest.digest(["key", key.expose_secret()]),
+            (Credential::Gateway(_), Some(subject)) => self.digest.digest(["subject", subject]),
             (Credential::Gateway(_), None) => return None,
         };
         Some(abbreviated(digest))
     }
 
     /// How old the answers to an operation may be. Somebody who changes something sees it as it is.
-    pub fn reading(kind: OperationType, past_the_cache: bool) -> Freshness {
+    pub fn freshness_for(kind: OperationType, past_the_cache: bool) -> Freshness {
         match kind {
             _ if past_the_cache => Freshness::Bypass,
             OperationType::Query => Freshness::AllowStale,
@@ -286,8 +286,16 @@ impl App {
     }
 
     /// A session for one request of a caller.
-    pub fn session(&self, principal: &Principal, asking: Asking<'_>) -> Session {
-        let Asking { request_id, deadline, reading, payer, place, calls, waiting } = asking;
+    pub fn session(&self, principal: &Principal, asking: RequestContext<'_>) -> Session {
+        let RequestContext {
+            request_id,
+            deadline,
+            freshness: reading,
+            client_key: payer,
+            permit: place,
+            upstream_calls: calls,
+            upstream_time: waiting,
+        } = asking;
         let caller = Caller {
             credential: principal.credential.key().clone(),
             account: principal.account,
@@ -314,49 +322,49 @@ impl App {
     ///
     /// # Errors
     /// `OVERLOADED` at once where the gateway is full, or the caller has its share of it.
-    pub fn enter(&self, payer: Payer) -> Result<Permit, Failure> {
-        self.crowd.enter(payer)
+    pub fn admit_operation(&self, payer: Payer) -> Result<Permit, PublicError> {
+        self.operation_limit.enter(payer)
     }
 
     /// The bytes of a caller's body, of which nothing has come yet.
-    pub fn body(&self, payer: Payer) -> BodyBytes {
-        BodyBudget::body(&self.bodies, payer)
+    pub fn reserve_body(&self, payer: Payer) -> BodyBytes {
+        BodyBudget::body(&self.body_budget, payer)
     }
 
     /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn admit(&self, payer: Payer, principal: &Principal, prepared: &Prepared) -> Result<(), Failure> {
+    pub fn charge(&self, payer: Payer, principal: &Principal, prepared: &Prepared) -> Result<(), PublicError> {
         if prepared.units() > 0 {
-            let taken = self.take(payer, prepared.units());
-            taken.inspect_err(|failure| count_limited("operations", failure))?;
+            let taken = self.charge_units(payer, prepared.units());
+            taken.inspect_err(|failure| record_rate_limited("operations", failure))?;
         }
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             // It is going to be refused, and must not take a place of those who may.
             return Ok(());
         }
         let taken = self.unmask_limit.take(payer, prepared.unmaskings(), std::time::Instant::now());
-        taken.inspect_err(|failure| count_limited("unmask", failure))
+        taken.inspect_err(|failure| record_rate_limited("unmask", failure))
     }
 
     /// Takes the unit of a request, whatever becomes of it: to refuse one takes time as well.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn admit_request(&self, payer: Payer) -> Result<(), Failure> {
-        self.take(payer, 1).inspect_err(|failure| count_limited("operations", failure))
+    pub fn charge_request(&self, payer: Payer) -> Result<(), PublicError> {
+        self.charge_units(payer, 1).inspect_err(|failure| record_rate_limited("operations", failure))
     }
 
     /// Takes a unit for a request that shows no caller: guessing has a rate too.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn admit_refused(&self, address: Payer) -> Result<(), Failure> {
-        self.take(address, 1).inspect_err(|failure| count_limited("refused_callers", failure))
+    pub fn charge_unauthenticated(&self, address: Payer) -> Result<(), PublicError> {
+        self.charge_units(address, 1).inspect_err(|failure| record_rate_limited("refused_callers", failure))
     }
 
-    fn take(&self, payer: Payer, units: usize) -> Result<(), Failure> {
+    fn charge_units(&self, payer: Payer, units: usize) -> Result<(), PublicError> {
         self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(payer, units))
     }
 
@@ -373,8 +381,8 @@ impl App {
 }
 
 /// Counts a request that is over a rate; one that no rate ever lets through is counted as over its bound.
-fn count_limited(limit: &'static str, failure: &Failure) {
-    if failure.code == Code::RateLimited {
+fn record_rate_limited(limit: &'static str, failure: &PublicError) {
+    if failure.code == ErrorCode::RateLimited {
         metrics::counter!(names::RATE_LIMITED, "limit" => limit).increment(1);
     }
 }

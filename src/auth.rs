@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 pub use allowed_origins::AllowedOrigins;
@@ -100,7 +100,7 @@ impl Authenticator {
     /// # Errors
     /// `UNAUTHENTICATED` where a credential is needed and none is there that is good; `FORBIDDEN` and `BAD_REQUEST`
     /// for an account that the caller may not, or did not, choose.
-    pub async fn principal(&self, headers: &HeaderMap, deadline: Instant) -> Result<Principal, Failure> {
+    pub async fn principal(&self, headers: &HeaderMap, deadline: Instant) -> Result<Principal, PublicError> {
         match &self.method {
             AuthMethod::Sandbox => Ok(Principal {
                 subject: None,
@@ -114,8 +114,10 @@ impl Authenticator {
                 let missing = "Send your key of the Customers API as `Authorization: Bearer …`.";
                 let key = match bearer(headers, MAX_KEY_BYTES) {
                     Ok(key) => key,
-                    Err(MissingToken::Missing) => return Err(Failure::new(Code::Unauthenticated, missing)),
-                    Err(MissingToken::TooLong) => return Err(Failure::new(Code::Unauthenticated, KEY_TOO_LONG)),
+                    Err(MissingToken::Missing) => return Err(PublicError::new(ErrorCode::Unauthenticated, missing)),
+                    Err(MissingToken::TooLong) => {
+                        return Err(PublicError::new(ErrorCode::Unauthenticated, KEY_TOO_LONG));
+                    }
                 };
                 Ok(Principal {
                     subject: None,
@@ -149,20 +151,21 @@ impl Authenticator {
 }
 
 /// What the caller is told: the same for every token that is not good, so that nobody learns from it how to make one.
-fn token_rejected(refusal: jwt::TokenError, verifier: &jwt::Verifier) -> Failure {
+fn token_rejected(refusal: jwt::TokenError, verifier: &jwt::Verifier) -> PublicError {
     metrics::counter!(names::TOKENS_REJECTED, "reason" => refusal.name()).increment(1);
     // At `debug`: anybody can send bad tokens, as many as they like.
     debug!(reason = %refusal, "a bearer token was refused");
     match refusal {
         jwt::TokenError::NoKeys => {
             let message = "Tokens cannot be checked yet, since the identity provider does not answer. Try again.";
-            let failure = Failure::new(Code::UpstreamUnavailable, message).with_status(StatusCode::SERVICE_UNAVAILABLE);
-            Failure { retry_after: Some(verifier.min_refresh_interval()), ..failure }
+            let failure =
+                PublicError::new(ErrorCode::UpstreamUnavailable, message).with_status(StatusCode::SERVICE_UNAVAILABLE);
+            PublicError { retry_after: Some(verifier.min_refresh_interval()), ..failure }
         }
         _ => {
             let message = "Send a good access token as `Authorization: Bearer …`. There is none, or it has expired, or it \
                 is not one for this gateway: get a new one from your identity provider.";
-            Failure::new(Code::Unauthenticated, message)
+            PublicError::new(ErrorCode::Unauthenticated, message)
         }
     }
 }
@@ -197,10 +200,12 @@ fn bearer(headers: &HeaderMap, longest: usize) -> Result<SecretString, MissingTo
 }
 
 /// The account that the caller names. With its own key it may name any: the upstream says whether it is allowed to.
-fn account(headers: &HeaderMap) -> Result<Option<Uuid>, Failure> {
+fn account(headers: &HeaderMap) -> Result<Option<Uuid>, PublicError> {
     let Some(value) = single_header(headers, &ACCOUNT) else { return Ok(None) };
     let account = value.ok().and_then(|value| value.to_str().ok()).and_then(|text| Uuid::try_parse(text.trim()).ok());
-    account.map(Some).ok_or_else(|| Failure::new(Code::BadRequest, "The header `Straddle-Account-Id` is not a UUID."))
+    account
+        .map(Some)
+        .ok_or_else(|| PublicError::new(ErrorCode::BadRequest, "The header `Straddle-Account-Id` is not a UUID."))
 }
 
 /// A header's only value. One that comes twice is an error: what stands before us may go by the other.
@@ -221,7 +226,7 @@ mod tests {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    async fn ask(access: AuthMethod, pairs: &[(&'static str, &'static str)]) -> Result<Principal, Failure> {
+    async fn ask(access: AuthMethod, pairs: &[(&'static str, &'static str)]) -> Result<Principal, PublicError> {
         Authenticator::new(access, "ours".into(), None).principal(&headers(pairs), Instant::now()).await
     }
 
@@ -231,7 +236,7 @@ mod tests {
         assert!(matches!(principal.credential, Credential::Caller(key) if key.expose_secret() == "theirs"));
         for wrong in [&[][..], &[("authorization", "Bearer ")], &[("authorization", "Basic abc")]] {
             let refused = ask(AuthMethod::Passthrough, wrong).await.expect_err("no key");
-            assert_eq!(refused.code, Code::Unauthenticated);
+            assert_eq!(refused.code, ErrorCode::Unauthenticated);
         }
     }
 
@@ -253,6 +258,6 @@ mod tests {
         twice.append(ACCOUNT, id.clone());
         assert!(account(&twice).is_ok_and(|account| account.is_some()));
         twice.append(ACCOUNT, id);
-        assert_eq!(account(&twice).expect_err("two").code, Code::BadRequest);
+        assert_eq!(account(&twice).expect_err("two").code, ErrorCode::BadRequest);
     }
 }

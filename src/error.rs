@@ -1,6 +1,6 @@
 //! The one table of errors: each code with its HTTP status and whether trying again can help.
 //!
-//! A [`Failure`] is what a caller gets to see: a code, a sentence that says what to do, and bounded details. It never
+//! A [`PublicError`] is what a caller gets to see: a code, a sentence that says what to do, and bounded details. It never
 //! holds an upstream URL, header or body, a stack, a variable's value or personal data. What we want to know besides
 //! is logged where the failure is made.
 
@@ -11,7 +11,7 @@ use http::StatusCode;
 
 /// An error code as in `extensions.code`. Frontends branch on it, so a code is never renamed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Code {
+pub enum ErrorCode {
     GraphqlParseFailed,
     BadRequest,
     GraphqlValidationFailed,
@@ -33,38 +33,38 @@ pub enum Code {
 
 /// Whose doing it is that a request was not served in full; the gravest last.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Verdict {
+pub enum RequestOutcome {
     /// Nobody's: it was served.
     #[default]
     Ok,
     /// The caller's: what it sent cannot be served to it.
-    Refused,
+    Rejected,
     /// The caller's: it asked too often.
-    Limited,
+    RateLimited,
     /// The upstream's.
     Upstream,
     /// The gateway's: it had no room.
     Overloaded,
     /// The gateway's: a defect, or something that wants a person.
-    Failed,
+    InternalError,
 }
 
-impl Verdict {
+impl RequestOutcome {
     /// As metrics and the log call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Refused => "refused",
-            Self::Limited => "limited",
+            Self::Rejected => "refused",
+            Self::RateLimited => "limited",
             Self::Upstream => "upstream",
             Self::Overloaded => "overloaded",
-            Self::Failed => "failed",
+            Self::InternalError => "failed",
         }
     }
 }
 
 /// What the table says of a code.
-struct Row {
+struct CodeProperties {
     name: &'static str,
     /// The status where the whole request fails, under `application/graphql-response+json`.
     status: StatusCode,
@@ -72,7 +72,7 @@ struct Row {
     retryable: bool,
 }
 
-impl Code {
+impl ErrorCode {
     /// All of them.
     pub const ALL: [Self; 17] = [
         Self::GraphqlParseFailed,
@@ -94,9 +94,9 @@ impl Code {
         Self::InternalServerError,
     ];
 
-    const fn row(self) -> Row {
-        const fn row(name: &'static str, status: StatusCode, retryable: bool) -> Row {
-            Row { name, status, retryable }
+    const fn properties(self) -> CodeProperties {
+        const fn row(name: &'static str, status: StatusCode, retryable: bool) -> CodeProperties {
+            CodeProperties { name, status, retryable }
         }
         match self {
             Self::GraphqlParseFailed => row("GRAPHQL_PARSE_FAILED", StatusCode::BAD_REQUEST, false),
@@ -120,12 +120,12 @@ impl Code {
     }
 
     /// The code of a name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.name() == name)
     }
 
     /// Whose doing an answer with this code is.
-    pub fn verdict(self) -> Verdict {
+    pub fn outcome(self) -> RequestOutcome {
         match self {
             Self::GraphqlParseFailed
             | Self::BadRequest
@@ -135,38 +135,38 @@ impl Code {
             | Self::PersistedQueryNotFound
             | Self::PersistedQueryNotSupported
             | Self::Unauthenticated
-            | Self::Forbidden => Verdict::Refused,
-            Self::RateLimited => Verdict::Limited,
-            Self::Overloaded => Verdict::Overloaded,
+            | Self::Forbidden => RequestOutcome::Rejected,
+            Self::RateLimited => RequestOutcome::RateLimited,
+            Self::Overloaded => RequestOutcome::Overloaded,
             Self::UpstreamRateLimited
             | Self::UpstreamUnavailable
             | Self::UpstreamTimeout
             | Self::UpstreamError
-            | Self::UpstreamInvalidResponse => Verdict::Upstream,
-            Self::InternalServerError => Verdict::Failed,
+            | Self::UpstreamInvalidResponse => RequestOutcome::Upstream,
+            Self::InternalServerError => RequestOutcome::InternalError,
         }
     }
 
     /// The code as it stands in `extensions.code`.
     pub fn name(self) -> &'static str {
-        self.row().name
+        self.properties().name
     }
 
     /// The HTTP status where the whole request fails for this reason, before anything was run.
     pub fn status(self) -> StatusCode {
-        self.row().status
+        self.properties().status
     }
 
     /// Whether the same request can succeed later.
-    pub fn retryable(self) -> bool {
-        self.row().retryable
+    pub fn is_retryable(self) -> bool {
+        self.properties().retryable
     }
 }
 
 /// An error as a caller gets to see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
-    pub code: Code,
+pub struct PublicError {
+    pub code: ErrorCode,
     /// What is wrong and what to do about it. No personal data.
     pub message: Cow<'static, str>,
     /// The upstream's id of the call that failed.
@@ -176,21 +176,21 @@ pub struct Failure {
     /// The permission that is missing, in the schema's name.
     pub permission: Option<&'static str>,
     /// It ended a write of which nobody knows now whether it was carried out.
-    pub outcome_is_unknown: bool,
+    pub is_outcome_unknown: bool,
     /// Another status than the code's, where HTTP has a more precise one (405, 406, 413, 415).
     pub status: Option<StatusCode>,
 }
 
-impl Failure {
+impl PublicError {
     /// A failure without details.
-    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             message: message.into(),
             upstream_request_id: None,
             retry_after: None,
             permission: None,
-            outcome_is_unknown: false,
+            is_outcome_unknown: false,
             status: None,
         }
     }
@@ -202,8 +202,8 @@ impl Failure {
     }
 
     /// Whether the same request can succeed later and can be sent again without a second thought.
-    pub fn retryable(&self) -> bool {
-        self.code.retryable() && !self.outcome_is_unknown
+    pub fn is_retryable(&self) -> bool {
+        self.code.is_retryable() && !self.is_outcome_unknown
     }
 
     /// How long to wait in whole seconds, rounded up: a caller that waits so long is not too early.

@@ -34,7 +34,7 @@ struct Counts {
 pub struct Permit {
     limit: Arc<FairLimit>,
     caller: u128,
-    _counted: GaugeGuard,
+    _gauge: GaugeGuard,
 }
 
 /// Why there is no permit.
@@ -80,7 +80,7 @@ impl FairLimit {
         }
         counts.total += 1;
         *counts.callers.entry(caller).or_default() += 1;
-        Ok(Permit { limit: Arc::clone(this), caller, _counted: GaugeGuard::new(metrics::gauge!(this.gauge)) })
+        Ok(Permit { limit: Arc::clone(this), caller, _gauge: GaugeGuard::new(metrics::gauge!(this.gauge)) })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -117,9 +117,9 @@ struct QueueState {
     /// The queues of the callers who wait; none is empty.
     queues: HashMap<u128, CallerQueue>,
     /// The same callers, each once, in the order in which they are served.
-    ring: VecDeque<u128>,
+    round_robin: VecDeque<u128>,
     /// How many tickets there have been.
-    tickets: u64,
+    next_ticket: u64,
 }
 
 /// The calls of one caller, by ticket, in the order in which they came.
@@ -136,21 +136,21 @@ pub struct Ticket {
     caller: u128,
     number: u64,
     slot: oneshot::Receiver<Slot>,
-    _queued: Permit,
+    _queue_permit: Permit,
 }
 
 /// What a caller gets at once.
 #[derive(Debug)]
-pub enum Entered {
-    Slot(Slot),
-    Waits(Ticket),
+pub enum QueueEntry {
+    Admitted(Slot),
+    Queued(Ticket),
 }
 
 impl FairQueue {
     /// A limit of `max` slots, all free, with room for `max_queue` calls that wait. `gauge` is the metric that says how many
     /// wait.
     pub fn new(max: usize, max_queue: usize, gauge: &'static str) -> Self {
-        let state = QueueState { free: max, queues: HashMap::new(), ring: VecDeque::new(), tickets: 0 };
+        let state = QueueState { free: max, queues: HashMap::new(), round_robin: VecDeque::new(), next_ticket: 0 };
         Self { state: Mutex::new(state), queued: Arc::new(FairLimit::new(max_queue, gauge)) }
     }
 
@@ -158,16 +158,16 @@ impl FairQueue {
     ///
     /// # Errors
     /// Where the queue is full, or the caller has its share of it.
-    pub fn enter(this: &Arc<Self>, caller: u128) -> Result<Entered, Rejected> {
+    pub fn enter(this: &Arc<Self>, caller: u128) -> Result<QueueEntry, Rejected> {
         let mut state = this.state();
         if let Some(less) = state.free.checked_sub(1) {
             state.free = less;
-            return Ok(Entered::Slot(Slot(Arc::clone(this))));
+            return Ok(QueueEntry::Admitted(Slot(Arc::clone(this))));
         }
         let queued = FairLimit::acquire(&this.queued, caller)?;
         let (give, slot) = oneshot::channel();
         let number = state.join(caller, give);
-        Ok(Entered::Waits(Ticket { queue: Arc::clone(this), caller, number, slot, _queued: queued }))
+        Ok(QueueEntry::Queued(Ticket { queue: Arc::clone(this), caller, number, slot, _queue_permit: queued }))
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
@@ -177,20 +177,20 @@ impl FairQueue {
 
     /// How many slots are free, and how many callers wait.
     #[cfg(test)]
-    pub fn free_and_waiting(&self) -> (usize, usize) {
+    pub fn free_and_queued(&self) -> (usize, usize) {
         let state = self.state();
-        assert_eq!(state.queues.len(), state.ring.len(), "each caller who waits is in the ring once");
+        assert_eq!(state.queues.len(), state.round_robin.len(), "each caller who waits is in the ring once");
         (state.free, state.queues.len())
     }
 }
 
 impl QueueState {
     fn join(&mut self, caller: u128, give: oneshot::Sender<Slot>) -> u64 {
-        let number = self.tickets;
-        self.tickets += 1;
+        let number = self.next_ticket;
+        self.next_ticket += 1;
         let queue = self.queues.entry(caller).or_default();
         if queue.is_empty() {
-            self.ring.push_back(caller);
+            self.round_robin.push_back(caller);
         }
         queue.push_back((number, give));
         number
@@ -198,13 +198,13 @@ impl QueueState {
 
     /// The first call of the caller whose turn it is. The caller's next turn is after all others'.
     fn next(&mut self) -> Option<oneshot::Sender<Slot>> {
-        let caller = self.ring.pop_front()?;
+        let caller = self.round_robin.pop_front()?;
         let queue = self.queues.get_mut(&caller)?;
         let first = queue.pop_front();
         if queue.is_empty() {
             self.queues.remove(&caller);
         } else {
-            self.ring.push_back(caller);
+            self.round_robin.push_back(caller);
         }
         first.map(|(_, give)| give)
     }
@@ -216,7 +216,7 @@ impl QueueState {
         queue.remove(at);
         if queue.is_empty() {
             self.queues.remove(&caller);
-            self.ring.retain(|waiting| *waiting != caller);
+            self.round_robin.retain(|waiting| *waiting != caller);
         }
     }
 }
@@ -236,7 +236,7 @@ impl Drop for Slot {
 
 impl Ticket {
     /// Waits for the call's turn. It may be cancelled and begun again.
-    pub async fn slot(&mut self) -> Slot {
+    pub async fn wait(&mut self) -> Slot {
         match (&mut self.slot).await {
             Ok(slot) => slot,
             // The sender stays in the queue as long as the ticket is there.
@@ -297,9 +297,9 @@ mod tests {
         let queue = Arc::new(FairQueue::new(0, 10, "a gauge"));
         for _ in 0..3 {
             let two = [1, 2].map(|caller| FairQueue::enter(&queue, caller).expect("there is room"));
-            assert_eq!(queue.free_and_waiting(), (0, 2));
+            assert_eq!(queue.free_and_queued(), (0, 2));
             drop(two);
-            assert_eq!(queue.free_and_waiting(), (0, 0));
+            assert_eq!(queue.free_and_queued(), (0, 0));
         }
     }
 }

@@ -12,7 +12,7 @@
 //! - [`http`]: the edge; [`auth`]: who asks; [`operation`]: may it run; [`graphql`]: what it means
 //! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
 //! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
-//! - [`answer_size`]: what bounds an answer while it is made
+//! - [`response_size`]: what bounds an answer while it is made
 //! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`fair_limit`]: limits that are
 //!   fair per caller; [`outbound`]: HTTP clients: names, proxy, causes; [`telemetry`]: what is seen: log, metrics, traces
 //!
@@ -33,10 +33,10 @@ pub mod http;
 pub mod operation;
 pub mod upstream;
 
-pub mod answer_size;
 pub mod error;
 pub mod fair_limit;
 pub mod model;
 pub mod outbound;
 pub mod privacy;
+pub mod response_size;
 pub mod telemetry;

@@ -151,7 +151,7 @@ impl Reload {
         info!(
             documents = manifest.len(),
             level = settings.log.level,
-            renewed = self.app.renew(&self.settings, &settings).join(", "),
+            renewed = self.app.renew_secrets(&self.settings, &settings).join(", "),
             certificate = tls.is_some(),
             needs_restart = listed(&waiting),
             "read again: the log's level, the trusted documents, secrets, and the certificate"
@@ -175,7 +175,7 @@ impl Reload {
             None => None,
         };
         info!(
-            renewed = self.app.renew(&self.settings, &settings).join(", "),
+            renewed = self.app.renew_secrets(&self.settings, &settings).join(", "),
             certificate = tls.is_some(),
             needs_restart = listed(&started.waiting_secrets(&settings)),
             "read again: files of secrets or of the certificate have changed"

@@ -11,7 +11,7 @@ use super::changes::{StatusChange, given_fields};
 use super::refusal::Write;
 use super::writer::Written;
 use super::{Error, Session, SessionContext};
-use crate::error::Code;
+use crate::error::ErrorCode;
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput, UpdateCustomerInput,
@@ -135,7 +135,7 @@ impl From<Write> for Action {
 impl Session {
     /// Records what the caller has no permission for.
     pub async fn record_denied(&self, act: &Act) {
-        let ending = Outcome::Failed(Code::Forbidden.name().to_owned());
+        let ending = Outcome::Failed(ErrorCode::Forbidden.name().to_owned());
         let record = self.context.record(act, ending, act.customer, &[]);
         // Nothing was done or shown: the answer says no all the same.
         let deadline = Some(self.context.deadline);

@@ -5,8 +5,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use crate::answer_size::Counted;
 use crate::model::{IdentityCheck, IdentityCheckKind, IdentityDecision, IdentityReview, ReviewCheck, ReviewReason};
+use crate::response_size::Counted;
 
 /// Every check that ran, in the order of the schema.
 pub fn of(review: &IdentityReview) -> Vec<ReviewCheck> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Code;
+use crate::error::ErrorCode;
 use crate::upstream::{self, Kind};
 
 /// No result, and why.
@@ -40,13 +40,13 @@ pub enum Error {
 impl Error {
     /// The code that callers and records know it by. `callers_key` says whether the upstream was asked with the
     /// caller's own key: only the caller can do something about that one.
-    pub fn code(&self, callers_key: bool) -> Code {
+    pub fn code(&self, callers_key: bool) -> ErrorCode {
         match self {
             Self::Upstream(error) | Self::OutcomeUnknown(error) => upstream_code(&error.kind, callers_key),
-            Self::Deadline | Self::DeadlineInWrite => Code::UpstreamTimeout,
-            Self::BadInput(_) => Code::BadUserInput,
-            Self::DecisionForbidden => Code::Forbidden,
-            Self::Lost | Self::LostInWrite | Self::NotRecorded => Code::InternalServerError,
+            Self::Deadline | Self::DeadlineInWrite => ErrorCode::UpstreamTimeout,
+            Self::BadInput(_) => ErrorCode::BadUserInput,
+            Self::DecisionForbidden => ErrorCode::Forbidden,
+            Self::Lost | Self::LostInWrite | Self::NotRecorded => ErrorCode::InternalServerError,
         }
     }
 
@@ -56,20 +56,20 @@ impl Error {
     }
 }
 
-fn upstream_code(kind: &Kind, callers_key: bool) -> Code {
+fn upstream_code(kind: &Kind, callers_key: bool) -> ErrorCode {
     match kind {
-        Kind::Unauthenticated if callers_key => Code::Unauthenticated,
+        Kind::Unauthenticated if callers_key => ErrorCode::Unauthenticated,
         Kind::Unauthenticated | Kind::Unreachable(_) | Kind::Interrupted | Kind::Open { .. } => {
-            Code::UpstreamUnavailable
+            ErrorCode::UpstreamUnavailable
         }
-        Kind::Forbidden => Code::Forbidden,
-        Kind::NotFound | Kind::Failed { .. } | Kind::Superseded { .. } => Code::UpstreamError,
-        Kind::Refused(_) | Kind::Conflict(_) => Code::BadUserInput,
-        Kind::RateLimited { .. } | Kind::HeldBack { .. } => Code::UpstreamRateLimited,
-        Kind::TimedOut | Kind::TooLate | Kind::Running => Code::UpstreamTimeout,
+        Kind::Forbidden => ErrorCode::Forbidden,
+        Kind::NotFound | Kind::Failed { .. } | Kind::Superseded { .. } => ErrorCode::UpstreamError,
+        Kind::Refused(_) | Kind::Conflict(_) => ErrorCode::BadUserInput,
+        Kind::RateLimited { .. } | Kind::HeldBack { .. } => ErrorCode::UpstreamRateLimited,
+        Kind::TimedOut | Kind::TooLate | Kind::Running => ErrorCode::UpstreamTimeout,
         Kind::Unchecked(look) => upstream_code(&look.kind, callers_key),
-        Kind::Busy => Code::Overloaded,
-        Kind::NoAnswer(_) | Kind::Invalid(_) => Code::UpstreamInvalidResponse,
+        Kind::Busy => ErrorCode::Overloaded,
+        Kind::NoAnswer(_) | Kind::Invalid(_) => ErrorCode::UpstreamInvalidResponse,
     }
 }
 

@@ -8,7 +8,7 @@ use super::error::ResolverResult;
 use super::permissions::selects_review;
 use crate::customers::Listing;
 use crate::customers::window::{Cut, End, Window};
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// How many rows there are where the caller does not say.
 pub const DEFAULT_COUNT: u32 = 25;
@@ -56,8 +56,8 @@ fn row_count(name: &str, given: i32) -> ResolverResult<u32> {
 }
 
 /// A `BAD_USER_INPUT` failure.
-pub fn bad_user_input(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
-    Failure::new(Code::BadUserInput, message)
+pub fn bad_user_input(message: impl Into<std::borrow::Cow<'static, str>>) -> PublicError {
+    PublicError::new(ErrorCode::BadUserInput, message)
 }
 
 /// What a query wants of a list.

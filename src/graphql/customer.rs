@@ -13,7 +13,7 @@ use super::permissions::{require_permission, selects_review};
 use super::review::CustomerReview;
 use crate::auth::Permission;
 use crate::customers::Session;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::model::lenient::Readable;
 use crate::model::{
     Address, ComplianceProfile, Customer as Record, CustomerConfig, CustomerDetail, CustomerId, CustomerStatus,
@@ -203,7 +203,7 @@ impl CustomerObject {
             Ok(None) => {
                 let message =
                     "The Customers API has no review of this customer: it may have been erased since. Read it again.";
-                Some(Err(Failure::new(Code::UpstreamInvalidResponse, message)))
+                Some(Err(PublicError::new(ErrorCode::UpstreamInvalidResponse, message)))
             }
             Err(error) => Some(Err(to_public_error(ctx, error))),
         }

@@ -6,18 +6,18 @@ use async_graphql::{Context, ErrorExtensionValues, Value};
 
 use crate::auth::{Credential, Permission, Principal};
 use crate::customers;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::model::lenient::UnreadableField;
 use crate::upstream::Kind;
 
 /// A resolver's result.
-pub type ResolverResult<T> = Result<T, Failure>;
+pub type ResolverResult<T> = Result<T, PublicError>;
 
 /// For a person, who sees it in a frontend. What a program does about it stands in `docs/errors.md`.
 const CHECK_BEFORE_RETRY: &str = "The change may have been made all the same: look before you try again.";
 
-impl From<Failure> for async_graphql::Error {
-    fn from(failure: Failure) -> Self {
+impl From<PublicError> for async_graphql::Error {
+    fn from(failure: PublicError) -> Self {
         let mut error = Self::new(failure.message.clone());
         error.extensions = Some(extensions(&failure));
         error
@@ -25,11 +25,11 @@ impl From<Failure> for async_graphql::Error {
 }
 
 /// What stands under `extensions` of an error, but for the request's id, which is put in where the answer is made.
-pub fn extensions(failure: &Failure) -> ErrorExtensionValues {
+pub fn extensions(failure: &PublicError) -> ErrorExtensionValues {
     let mut values = ErrorExtensionValues::default();
     values.set("code", failure.code.name());
-    values.set("retryable", failure.retryable());
-    if failure.outcome_is_unknown {
+    values.set("retryable", failure.is_retryable());
+    if failure.is_outcome_unknown {
         values.set("outcome", "UNKNOWN");
     }
     if let Some(id) = &failure.upstream_request_id {
@@ -45,19 +45,19 @@ pub fn extensions(failure: &Failure) -> ErrorExtensionValues {
 }
 
 /// An error of the layers below, as this request's caller gets to see it.
-pub fn to_public_error(ctx: &Context<'_>, error: customers::Error) -> Failure {
+pub fn to_public_error(ctx: &Context<'_>, error: customers::Error) -> PublicError {
     let callers_key =
         ctx.data_opt::<Principal>().is_some_and(|principal| matches!(principal.credential, Credential::Caller(_)));
     public_error(&error, callers_key)
 }
 
 /// A field whose value the upstream sent in a form that is not understood.
-pub fn unreadable_field(UnreadableField(field): UnreadableField) -> Failure {
+pub fn unreadable_field(UnreadableField(field): UnreadableField) -> PublicError {
     let message = format!("The Customers API sent `{field}` in a form that is not understood.");
-    Failure::new(Code::UpstreamInvalidResponse, message)
+    PublicError::new(ErrorCode::UpstreamInvalidResponse, message)
 }
 
-fn public_error(error: &customers::Error, callers_key: bool) -> Failure {
+fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
     use customers::Error;
     let code = error.code(callers_key);
     let (what, advice) = match error {
@@ -74,9 +74,9 @@ fn public_error(error: &customers::Error, callers_key: bool) -> Failure {
     let outcome_is_unknown = error.leaves_outcome_unknown();
     let advice = if outcome_is_unknown { CHECK_BEFORE_RETRY } else { advice };
     let message = [what, advice].join(" ").trim_end().to_owned();
-    let failure = Failure { outcome_is_unknown, ..Failure::new(code, message) };
+    let failure = PublicError { is_outcome_unknown: outcome_is_unknown, ..PublicError::new(code, message) };
     match error {
-        Error::Upstream(error) | Error::OutcomeUnknown(error) => Failure {
+        Error::Upstream(error) | Error::OutcomeUnknown(error) => PublicError {
             retry_after: match error.kind {
                 // A place is free as soon as one call ends.
                 Kind::Busy => Some(Duration::from_secs(1)),
@@ -85,7 +85,7 @@ fn public_error(error: &customers::Error, callers_key: bool) -> Failure {
             upstream_request_id: error.api_request_id.map(|id| id.to_string()),
             ..failure
         },
-        Error::DecisionForbidden => Failure { permission: Some(Permission::ReviewsDecide.name()), ..failure },
+        Error::DecisionForbidden => PublicError { permission: Some(Permission::ReviewsDecide.name()), ..failure },
         _ => failure,
     }
 }
@@ -128,28 +128,28 @@ mod tests {
     use crate::upstream::{self, ConnectFailure, Refusal};
 
     #[rstest]
-    #[case(Kind::Unauthenticated, Code::UpstreamUnavailable)]
-    #[case(Kind::Forbidden, Code::Forbidden)]
-    #[case(Kind::Refused(Refusal::default()), Code::BadUserInput)]
-    #[case(Kind::RateLimited { retry_after: None }, Code::UpstreamRateLimited)]
-    #[case(Kind::HeldBack { retry_after: Duration::ZERO }, Code::UpstreamRateLimited)]
-    #[case(Kind::Running, Code::UpstreamTimeout)]
-    #[case(Kind::Failed { status: 500, retry_after: None }, Code::UpstreamError)]
-    #[case(Kind::Unreachable(ConnectFailure::ConnectionRefused), Code::UpstreamUnavailable)]
-    #[case(Kind::Interrupted, Code::UpstreamUnavailable)]
-    #[case(Kind::TimedOut, Code::UpstreamTimeout)]
-    #[case(Kind::Busy, Code::Overloaded)]
-    #[case(Kind::TooLate, Code::UpstreamTimeout)]
-    #[case(Kind::Open { retry_after: Duration::ZERO }, Code::UpstreamUnavailable)]
-    #[case(Kind::Invalid("x"), Code::UpstreamInvalidResponse)]
-    fn each_kind_of_upstream_failure_has_its_code(#[case] kind: Kind, #[case] code: Code) {
+    #[case(Kind::Unauthenticated, ErrorCode::UpstreamUnavailable)]
+    #[case(Kind::Forbidden, ErrorCode::Forbidden)]
+    #[case(Kind::Refused(Refusal::default()), ErrorCode::BadUserInput)]
+    #[case(Kind::RateLimited { retry_after: None }, ErrorCode::UpstreamRateLimited)]
+    #[case(Kind::HeldBack { retry_after: Duration::ZERO }, ErrorCode::UpstreamRateLimited)]
+    #[case(Kind::Running, ErrorCode::UpstreamTimeout)]
+    #[case(Kind::Failed { status: 500, retry_after: None }, ErrorCode::UpstreamError)]
+    #[case(Kind::Unreachable(ConnectFailure::ConnectionRefused), ErrorCode::UpstreamUnavailable)]
+    #[case(Kind::Interrupted, ErrorCode::UpstreamUnavailable)]
+    #[case(Kind::TimedOut, ErrorCode::UpstreamTimeout)]
+    #[case(Kind::Busy, ErrorCode::Overloaded)]
+    #[case(Kind::TooLate, ErrorCode::UpstreamTimeout)]
+    #[case(Kind::Open { retry_after: Duration::ZERO }, ErrorCode::UpstreamUnavailable)]
+    #[case(Kind::Invalid("x"), ErrorCode::UpstreamInvalidResponse)]
+    fn each_kind_of_upstream_failure_has_its_code(#[case] kind: Kind, #[case] code: ErrorCode) {
         assert_eq!(public_error(&upstream::Error::bare(kind).into(), false).code, code);
     }
 
     #[test]
     fn only_a_callers_own_key_is_the_callers_to_mend() {
         let refused = upstream::Error::bare(Kind::Unauthenticated);
-        assert_eq!(public_error(&refused.into(), true).code, Code::Unauthenticated);
+        assert_eq!(public_error(&refused.into(), true).code, ErrorCode::Unauthenticated);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             told.message,
             "The Customers API did not answer in time. The change may have been made all the same: look before you try again."
         );
-        assert!(!told.retryable());
+        assert!(!told.is_retryable());
         assert_eq!(extensions(&told).get("outcome"), Some(&"UNKNOWN".into()));
     }
 

@@ -13,7 +13,7 @@ use super::error::ResolverResult;
 use super::permissions::require;
 use super::root_field::RootField;
 use crate::auth::Principal;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// What a supergraph's router asks of any subgraph.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Federation {
         if !ctx.data_unchecked::<Principal>().may_introspect {
             let message =
                 "Introspection is off here: compose with what `customers-gateway schema --federation` prints.";
-            return Err(Failure::new(Code::Forbidden, message));
+            return Err(PublicError::new(ErrorCode::Forbidden, message));
         }
         Ok(Service { sdl: self.sdl.as_ref().to_owned() })
     }
@@ -85,7 +85,7 @@ async fn resolve_reference(ctx: &Context<'_>, representation: &Value) -> Option<
 
 /// The `id` of a customer's representation. The messages repeat nothing of it: other subgraphs may put in more fields.
 fn customer_id(representation: &Value) -> ResolverResult<String> {
-    let bad = |message| Err(Failure::new(Code::BadUserInput, message));
+    let bad = |message| Err(PublicError::new(ErrorCode::BadUserInput, message));
     let Value::Object(fields) = representation else { return bad("A representation must be an object.") };
     match fields.get("__typename") {
         Some(Value::String(name)) if name == "Customer" => {}

@@ -10,7 +10,7 @@ use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Error, OutputType, Positioned, ServerResult, TypeDirective, Value};
 
-use crate::error::Failure;
+use crate::error::PublicError;
 
 /// Whether a failed field is null where it stands, whatever its type says; the executor puts it into each request.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct NullOnError(pub bool);
 
 /// A field that can fail and whose type cannot be null. In the schema it is just a `T`.
 #[derive(Clone, Debug)]
-pub struct Fallible<T>(pub Result<T, Failure>);
+pub struct Fallible<T>(pub Result<T, PublicError>);
 
 impl<T: OutputType> OutputType for Fallible<T> {
     fn type_name() -> Cow<'static, str> {

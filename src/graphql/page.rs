@@ -7,7 +7,7 @@ use async_graphql::Object;
 use super::connection::{MAX_LIST_ROWS, MAX_ROWS, bad_user_input};
 use super::customer::CustomerObject;
 use super::error::{ResolverResult, unreadable_field};
-use crate::error::Failure;
+use crate::error::PublicError;
 use crate::model::{Page, PageMeta};
 
 /// A numbered page of customers.
@@ -47,7 +47,7 @@ impl CustomerPage {
     }
 
     /// What the upstream says about the page.
-    async fn meta(&self) -> Result<&PageMeta, Failure> {
+    async fn meta(&self) -> Result<&PageMeta, PublicError> {
         self.page.meta.as_ref().map_err(|field| unreadable_field(*field))
     }
 }

@@ -5,7 +5,7 @@ use async_graphql::{Context, Lookahead};
 use super::error::ResolverResult;
 use super::root_field::RootField;
 use crate::auth::{Permission, Principal};
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// Goes on only for a caller that has the permission that a root field needs.
 pub fn require(ctx: &Context<'_>, root: RootField) -> ResolverResult<()> {
@@ -27,8 +27,8 @@ pub fn selects_review(ctx: &Context<'_>, selection: &Lookahead<'_>) -> bool {
     selection.field("review").exists() && has_permission(ctx, Permission::ReviewsRead)
 }
 
-fn forbidden(permission: Permission) -> Failure {
+fn forbidden(permission: Permission) -> PublicError {
     let name = permission.name();
     let message = format!("This needs the permission {name}, which you do not have.");
-    Failure { permission: Some(name), ..Failure::new(Code::Forbidden, message) }
+    PublicError { permission: Some(name), ..PublicError::new(ErrorCode::Forbidden, message) }
 }

@@ -14,7 +14,7 @@ pub fn of_principal(app: &App, principal: &Principal, address: IpAddr) -> Payer 
     let digests = &app.services.cache.digest;
     match (&principal.credential, &principal.subject) {
         (Credential::Caller(_), _) => {
-            let key = key_digest(app, principal).filter(|key| app.accepted.contains(*key));
+            let key = key_digest(app, principal).filter(|key| app.verified_keys.contains(*key));
             key.map_or_else(|| self::of_address(app, address), Payer::known)
         }
         (Credential::Gateway(_), Some(subject)) => Payer::known(digests.digest(["subject", subject])),

@@ -21,7 +21,7 @@ use super::request_log::RequestId;
 use super::request_timeout;
 use super::response;
 use crate::auth::AllowedOrigins;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// The request headers that pages of listed origins may send: what the gateway reads, and what GraphQL clients and tracing
 /// add by themselves. `http.allowed_headers` adds more.
@@ -76,7 +76,7 @@ impl CrossOrigin {
     }
 
     /// Why a preflight cannot pass.
-    fn preflight_error(&self, headers: &HeaderMap) -> Option<Failure> {
+    fn preflight_error(&self, headers: &HeaderMap) -> Option<PublicError> {
         if !self.allows_origin(headers) {
             return Some(cross_site_rejected());
         }
@@ -86,7 +86,7 @@ impl CrossOrigin {
         let refused = asked.filter(|name| !name.is_empty()).any(|name| !allowed(name));
         refused.then(|| {
             let message = "The page asks for a header that is not allowed: list it in `http.allowed_headers`.";
-            Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN)
+            PublicError::new(ErrorCode::Forbidden, message).with_status(StatusCode::FORBIDDEN)
         })
     }
 }
@@ -139,12 +139,12 @@ async fn check_options(State((allowed, bare)): State<(CrossOrigin, Router)>, req
 }
 
 /// What a request of another site is told.
-pub fn cross_site_rejected() -> Failure {
+pub fn cross_site_rejected() -> PublicError {
     let message = "Requests from another site are refused: list its origin in `http.allowed_origins`.";
-    Failure::new(Code::Forbidden, message).with_status(StatusCode::FORBIDDEN)
+    PublicError::new(ErrorCode::Forbidden, message).with_status(StatusCode::FORBIDDEN)
 }
 
-fn error_response(failure: &Failure) -> Response<Body> {
+fn error_response(failure: &PublicError) -> Response<Body> {
     response::error(failure, &RequestId::new())
 }
 

@@ -32,9 +32,9 @@ use super::request_span::{self, RequestStats};
 use super::response::{self, with_error_headers};
 use super::server_timing::ServerTiming;
 use super::{body, client_key, cross_origin, request_timeout};
-use crate::app::{App, Asking};
+use crate::app::{App, RequestContext};
 use crate::auth::Principal;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::operation::outcome::UpstreamReport;
 use crate::operation::rate_limit::Payer;
 use crate::operation::{Outcome, Refused};
@@ -61,7 +61,7 @@ pub async fn handle(
         RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, stats: &stats, summary: &notes };
     let span = request_span::start(&id);
     let unanswered = request_span::SpanGuard::new(&app, &span);
-    if app.limits.trust_traceparent {
+    if app.edge.continue_traces {
         traces::continue_trace(&span, &headers);
     }
     notes.update(|summary| {
@@ -69,7 +69,7 @@ pub async fn handle(
         summary.upstream_calls = Arc::clone(&stats.upstream_calls);
         summary.trace_id = traces::trace_id(&span);
     });
-    let mut compress = app.limits.compression;
+    let mut compress = app.edge.compression;
     let run = exchange.run(&uri, &mut body).instrument(span.clone());
     let Some(ran) = until_force_stop(&app.services.cut, run).await else {
         // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
@@ -81,7 +81,7 @@ pub async fn handle(
             compress &= !in_clear;
             notes.update(|summary| summary.codes = outcome.codes());
             let status = match (media, outcome.is_refused()) {
-                (ResponseMediaType::GraphqlResponse, true) => Code::GraphqlValidationFailed.status(),
+                (ResponseMediaType::GraphqlResponse, true) => ErrorCode::GraphqlValidationFailed.status(),
                 (ResponseMediaType::GraphqlResponse, false) | (ResponseMediaType::Json, _) => StatusCode::OK,
             };
             let mut response = response::with_body(status, media.content_type(), outcome.into_json());
@@ -96,7 +96,7 @@ pub async fn handle(
             notes.update(|summary| summary.codes = vec![reason.code()]);
             // A client that waits to be asked for its body is not.
             if !headers.contains_key(header::EXPECT) {
-                tokio::spawn(body::drain(body, Instant::now() + app.limits.deadline));
+                tokio::spawn(body::drain(body, Instant::now() + app.edge.deadline));
             }
             request_error_response(&reason, media, &id)
         }
@@ -107,7 +107,7 @@ pub async fn handle(
     }
     let summary = notes.summary();
     unanswered.finish(&summary, response.status());
-    if app.limits.server_timing {
+    if app.edge.server_timing {
         let timing = ServerTiming {
             total: started.elapsed(),
             prepare: stats.prepared_at.get().map(|prepared| prepared.duration_since(started)),
@@ -164,7 +164,7 @@ const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"
 
 impl RequestHandler<'_> {
     async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, Refused> {
-        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.limits.deadline)?;
+        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.edge.deadline)?;
         let by_get = match *self.method {
             Method::GET if self.app.origins.rejects_cross_site_read(self.headers) => {
                 return Err(cross_origin::cross_site_rejected().into());
@@ -177,7 +177,7 @@ impl RequestHandler<'_> {
         self.summary.update(|summary| summary.caller = self.app.caller_digest(&principal));
         let client_key = client_key::of_principal(self.app, &principal, self.peer.ip());
         // Before the body is there: who sends many and finishes none pays for each.
-        self.app.admit_request(client_key)?;
+        self.app.charge_request(client_key)?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -190,7 +190,7 @@ impl RequestHandler<'_> {
             from_body(&self.read_body(body, coding, client_key, deadline).await?)?
         };
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
-        let place = self.app.enter(client_key)?;
+        let place = self.app.admit_operation(client_key)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.stats.prepared_at.set(std::time::Instant::now());
         let kind = prepared.kind();
@@ -211,11 +211,18 @@ impl RequestHandler<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let (planned, in_clear) = (prepared.planned_calls(), prepared.unmaskings() > 0);
-        self.app.admit(client_key, &principal, &prepared)?;
-        let reading = App::reading(kind, bypasses_cache(self.headers));
+        self.app.charge(client_key, &principal, &prepared)?;
+        let reading = App::freshness_for(kind, bypasses_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.stats.upstream_calls), Arc::clone(&self.stats.upstream_time));
-        let asking =
-            Asking { request_id: self.id.as_str(), deadline, reading, payer: client_key, place, calls, waiting };
+        let asking = RequestContext {
+            request_id: self.id.as_str(),
+            deadline,
+            freshness: reading,
+            client_key,
+            permit: place,
+            upstream_calls: calls,
+            upstream_time: waiting,
+        };
         let session = Arc::new(self.app.session(&principal, asking));
         let key = client_key::key_digest(self.app, &principal);
         let reports = self.includes_report(&principal);
@@ -228,7 +235,7 @@ impl RequestHandler<'_> {
         self.summary.update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared));
         let fresh_until = session
             .fresh_until()
-            .filter(|_| self.app.limits.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
+            .filter(|_| self.app.edge.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
         let cache_control = cache_control(fresh_until);
         let age = session.stale_for();
         let outcome = match age {
@@ -245,25 +252,25 @@ impl RequestHandler<'_> {
     /// Whether the answer is to say what was asked of the upstream. That tells whether somebody else has read the same
     /// customer lately: a caller has to be allowed to know.
     fn includes_report(&self, principal: &Principal) -> bool {
-        let limits = self.app.limits;
-        let may = limits.upstream_report || principal.may_request_upstream_report;
-        limits.report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
+        let limits = self.app.edge;
+        let may = limits.may_request_upstream_report || principal.may_request_upstream_report;
+        limits.always_report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
 
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
     async fn update_verified_keys(&self, key: u128, outcome: &Outcome) {
-        if outcome.codes().contains(&Code::Unauthenticated) {
-            self.app.accepted.remove(key).await;
+        if outcome.codes().contains(&ErrorCode::Unauthenticated) {
+            self.app.verified_keys.remove(key).await;
         } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
-            self.app.accepted.insert(key).await;
+            self.app.verified_keys.insert(key).await;
         }
     }
 
     /// The caller. One that is refused has used up a unit of its address, so that guessing has a rate too.
-    async fn principal(&self, deadline: Instant) -> Result<Principal, Failure> {
+    async fn principal(&self, deadline: Instant) -> Result<Principal, PublicError> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
-            self.app.admit_refused(client_key::of_address(self.app, self.peer.ip()))?;
+            self.app.charge_unauthenticated(client_key::of_address(self.app, self.peer.ip()))?;
         }
         principal
     }
@@ -275,8 +282,8 @@ impl RequestHandler<'_> {
         coding: ContentCoding,
         client_key: Payer,
         deadline: Instant,
-    ) -> Result<Bytes, Failure> {
-        let limit = self.app.limits.max_body_bytes;
+    ) -> Result<Bytes, PublicError> {
+        let limit = self.app.edge.max_body_bytes;
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
                 payload_too_large(limit)
@@ -287,7 +294,7 @@ impl RequestHandler<'_> {
         let mut body = Limited::new(body, limit);
         let mut received = Received::new(coding);
         // Room for what has come and not for what is announced: who sends slowly holds little.
-        let mut room = self.app.body(client_key);
+        let mut room = self.app.reserve_body(client_key);
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {
@@ -313,22 +320,22 @@ impl RequestHandler<'_> {
 }
 
 /// A body over its bound.
-fn payload_too_large(limit: usize) -> Failure {
+fn payload_too_large(limit: usize) -> PublicError {
     metrics::counter!(names::LIMITS_REACHED, "bound" => "max_body_bytes").increment(1);
     let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
-    Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    PublicError::new(ErrorCode::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// What is told where running an operation broke: of a mutation, that it may have changed something before.
-fn internal_error_in(kind: OperationType) -> Failure {
-    Failure { outcome_is_unknown: kind == OperationType::Mutation, ..internal_error() }
+fn internal_error_in(kind: OperationType) -> PublicError {
+    PublicError { is_outcome_unknown: kind == OperationType::Mutation, ..internal_error() }
 }
 
-pub(super) fn bad_request(message: &'static str) -> Failure {
-    Failure::new(Code::BadRequest, message)
+pub(super) fn bad_request(message: &'static str) -> PublicError {
+    PublicError::new(ErrorCode::BadRequest, message)
 }
 
-fn method_not_allowed(message: &'static str) -> Failure {
+fn method_not_allowed(message: &'static str) -> PublicError {
     bad_request(message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
@@ -342,12 +349,12 @@ fn request_error_response(reason: &Refused, media: ResponseMediaType, id: &Reque
     // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
     let about_the_document = matches!(
         code,
-        Code::GraphqlParseFailed
-            | Code::GraphqlValidationFailed
-            | Code::BadUserInput
-            | Code::OperationTooLarge
-            | Code::PersistedQueryNotFound
-            | Code::PersistedQueryNotSupported
+        ErrorCode::GraphqlParseFailed
+            | ErrorCode::GraphqlValidationFailed
+            | ErrorCode::BadUserInput
+            | ErrorCode::OperationTooLarge
+            | ErrorCode::PersistedQueryNotFound
+            | ErrorCode::PersistedQueryNotSupported
     );
     let (status, failure) = match reason {
         Refused::Failure(failure) => (failure.status, Some(failure)),
@@ -408,7 +415,7 @@ mod tests {
 
     #[test]
     fn what_breaks_after_a_write_does_not_say_that_nothing_was_changed() {
-        assert!(internal_error_in(OperationType::Mutation).outcome_is_unknown);
-        assert!(!internal_error_in(OperationType::Query).outcome_is_unknown);
+        assert!(internal_error_in(OperationType::Mutation).is_outcome_unknown);
+        assert!(!internal_error_in(OperationType::Query).is_outcome_unknown);
     }
 }

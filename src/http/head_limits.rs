@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::request_log::{RequestId, SharedSummary};
 use super::{body, response};
 use crate::app::App;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// How many headers a request may have.
@@ -28,7 +28,7 @@ pub async fn check_head(
     request: Request,
     next: Next,
 ) -> Response {
-    let limit = app.limits.max_header_bytes;
+    let limit = app.edge.max_header_bytes;
     let message = if request.headers().len() > MAX_HEADERS {
         format!("The request has more than {MAX_HEADERS} headers.")
     } else if head_bytes(&request) > limit {
@@ -37,11 +37,11 @@ pub async fn check_head(
         return next.run(request).await;
     };
     metrics::counter!(names::LIMITS_REACHED, "bound" => "max_header_bytes").increment(1);
-    let failure =
-        Failure::new(Code::OperationTooLarge, message).with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let failure = PublicError::new(ErrorCode::OperationTooLarge, message)
+        .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     notes.update(|summary| summary.codes = vec![failure.code]);
     if !request.headers().contains_key(header::EXPECT) {
-        tokio::spawn(body::drain(request.into_body(), Instant::now() + app.limits.deadline));
+        tokio::spawn(body::drain(request.into_body(), Instant::now() + app.edge.deadline));
     }
     response::error(&failure, &id)
 }

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::request_log::RequestId;
 use super::response;
 use crate::app::App;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// Prometheus's text format.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -17,15 +17,15 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 /// `GET /metrics`.
 pub async fn serve(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>) -> Response {
     let Some(metrics) = app.metrics.clone() else {
-        let failure = Failure::new(Code::BadRequest, "This process records no metrics.");
+        let failure = PublicError::new(ErrorCode::BadRequest, "This process records no metrics.");
         return response::error(&failure.with_status(StatusCode::NOT_FOUND), &id);
     };
-    app.observe().await;
+    app.record_metrics().await;
     // It reads files of the process and writes some hundred kilobytes.
     match tokio::task::spawn_blocking(move || metrics.render()).await {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(_panic) => {
-            let failure = Failure::new(Code::InternalServerError, "The metrics could not be written.");
+            let failure = PublicError::new(ErrorCode::InternalServerError, "The metrics could not be written.");
             response::error(&failure, &id)
         }
     }

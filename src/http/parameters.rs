@@ -4,12 +4,12 @@ use serde_json::{Map, Value as Json};
 
 use super::body;
 use super::graphql::bad_request;
-use crate::error::Failure;
+use crate::error::PublicError;
 use crate::operation::trusted::Named;
 use crate::operation::{OnError, Operation};
 
 /// The operation in a GET's query.
-pub fn from_query(query: &str) -> Result<Operation, Failure> {
+pub fn from_query(query: &str) -> Result<Operation, PublicError> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
@@ -28,7 +28,7 @@ pub fn from_query(query: &str) -> Result<Operation, Failure> {
 }
 
 /// The operation in a POST's or a QUERY's body.
-pub fn from_body(body: &[u8]) -> Result<Operation, Failure> {
+pub fn from_body(body: &[u8]) -> Result<Operation, PublicError> {
     // RFC 8259, section 8.1, lets a reader pass over a byte order mark, which some programs put in front.
     match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
         Ok(body::JsonBody::Object(parameters)) => parse_parameters(parameters),
@@ -39,7 +39,7 @@ pub fn from_body(body: &[u8]) -> Result<Operation, Failure> {
     }
 }
 
-fn parse_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Failure> {
+fn parse_parameters(mut parameters: Map<String, Json>) -> Result<Operation, PublicError> {
     let mut text = |name: &str, wrong: &'static str| match parameters.remove(name) {
         Some(Json::String(text)) => Ok(Some(text)),
         Some(Json::Null) | None => Ok(None),

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::request_log::RequestId;
 use super::response;
 use super::router::not_found;
-use crate::app::Playground;
-use crate::error::{Code, Failure};
+use crate::app::PlaygroundInfo;
+use crate::error::{ErrorCode, PublicError};
 use bundle::{Bundle, BundleFile};
 
 pub use bundle::ResponseCoding;
@@ -35,10 +35,11 @@ struct PlaygroundPage {
 }
 
 /// The page and what it loads.
-pub fn routes<S: Clone + Send + Sync + 'static>(playground: &Playground) -> Router<S> {
+pub fn routes<S: Clone + Send + Sync + 'static>(playground: &PlaygroundInfo) -> Router<S> {
     let bundle = Bundle::embedded();
     let upstream = if playground.real_upstream { "real" } else { "sandbox" };
-    let html = bundle.html().replace("{{upstream}}", upstream).replace("{{callers}}", &playground.callers.to_string());
+    let html =
+        bundle.html().replace("{{upstream}}", upstream).replace("{{callers}}", &playground.auth_mode.to_string());
     Router::new()
         .route(PATH, get(serve_page))
         .route(&format!("{PATH}/{{*name}}"), get(serve_file))
@@ -112,7 +113,7 @@ async fn serve_file(
     }
     let Some((body, encoding)) = encode_file(&page, &name, file, encoding).await else {
         tracing::error!(file = name, "a file of the playground cannot be unpacked");
-        return response::error(&Failure::new(Code::InternalServerError, "The file cannot be unpacked."), &id);
+        return response::error(&PublicError::new(ErrorCode::InternalServerError, "The file cannot be unpacked."), &id);
     };
     let mut response = (about, [(header::CONTENT_TYPE, file.media_type.clone())], body).into_response();
     if let Some(coding) = encoding.header_value() {

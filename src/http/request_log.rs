@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::response;
 use crate::app::App;
-use crate::error::{Code, Failure, Verdict};
+use crate::error::{ErrorCode, PublicError, RequestOutcome};
 use crate::operation::Label;
 use crate::telemetry::metrics::BoundedLabelValues;
 use crate::telemetry::names;
@@ -69,7 +69,7 @@ pub struct RequestSummary {
     /// A digest of who asks.
     pub caller: Option<String>,
     /// The codes of the answer's errors.
-    pub codes: Vec<Code>,
+    pub codes: Vec<ErrorCode>,
     /// How many calls to the upstream it was going to cost.
     pub planned_calls: Option<usize>,
     /// Counts those that are made for it.
@@ -82,8 +82,8 @@ pub struct RequestSummary {
 
 impl RequestSummary {
     /// Whose doing it is that the request was not served in full.
-    pub fn outcome(&self) -> Verdict {
-        self.codes.iter().map(|code| code.verdict()).max().unwrap_or_default()
+    pub fn outcome(&self) -> RequestOutcome {
+        self.codes.iter().map(|code| code.outcome()).max().unwrap_or_default()
     }
 
     /// Tells the metrics of a GraphQL request.
@@ -158,7 +158,7 @@ pub async fn log_requests(State(app): State<Arc<App>>, mut request: Request, nex
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     watched.is_answered = true;
     let mut response = answered.unwrap_or_else(|_panic| {
-        notes.update(|summary| summary.codes = vec![Code::InternalServerError]);
+        notes.update(|summary| summary.codes = vec![ErrorCode::InternalServerError]);
         response::error(&internal_error(), &id)
     });
     // What is answered where the request cannot be seen any more has made an id of its own.
@@ -223,6 +223,6 @@ fn method_name(method: &http::Method) -> &str {
 }
 
 /// What is told where handling a request broke. The panic's own text is not looked at: it could hold anything.
-pub fn internal_error() -> Failure {
-    Failure::new(Code::InternalServerError, "Something went wrong in the gateway.")
+pub fn internal_error() -> PublicError {
+    PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
 }

@@ -9,7 +9,7 @@ use tracing::{Span, info_span};
 
 use super::request_log::{RequestId, RequestSummary, unanswered_outcome};
 use crate::app::App;
-use crate::error::Verdict;
+use crate::error::RequestOutcome;
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::traces;
 
@@ -57,7 +57,7 @@ impl<'a> SpanGuard<'a> {
 impl Drop for SpanGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.span.record("outcome", Verdict::Failed.name());
+            self.span.record("outcome", RequestOutcome::InternalError.name());
             self.span.record("otel.status_code", "ERROR");
         } else if !self.is_finished {
             self.span.record("outcome", unanswered_outcome(self.app));
@@ -76,7 +76,7 @@ fn record_outcome(span: &Span, summary: &RequestSummary, status: StatusCode) {
         let name = label.and_then(|label| label.name.as_deref());
         traces::rename(span, name.map_or_else(|| kind.to_owned(), |name| format!("{kind} {name}")));
     }
-    if verdict >= Verdict::Upstream {
+    if verdict >= RequestOutcome::Upstream {
         span.record("otel.status_code", "ERROR");
     }
     // As numbers with a sign: OpenTelemetry has no others, and would get texts.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// The header's name.
 pub const REQUEST_TIMEOUT: &str = "request-timeout";
@@ -13,7 +13,7 @@ pub const REQUEST_TIMEOUT: &str = "request-timeout";
 ///
 /// # Errors
 /// Where the header is no time.
-pub fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Duration, Failure> {
+pub fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Duration, PublicError> {
     let mut values = headers.get_all(REQUEST_TIMEOUT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return if headers.contains_key(REQUEST_TIMEOUT) { Err(invalid_timeout()) } else { Ok(longest) };
@@ -31,8 +31,11 @@ pub fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Duration, 
     Ok(Duration::try_from_secs_f64(seconds).map_or(longest, |asked| asked.min(longest)))
 }
 
-fn invalid_timeout() -> Failure {
-    Failure::new(Code::BadRequest, "`Request-Timeout` must be a number of seconds above 0, such as `2.5`, given once.")
+fn invalid_timeout() -> PublicError {
+    PublicError::new(
+        ErrorCode::BadRequest,
+        "`Request-Timeout` must be a number of seconds above 0, such as `2.5`, given once.",
+    )
 }
 
 #[cfg(test)]
@@ -42,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(values: &[&'static str]) -> Result<Duration, Failure> {
+    fn asked(values: &[&'static str]) -> Result<Duration, PublicError> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(REQUEST_TIMEOUT, HeaderValue::from_static(value));
@@ -75,6 +78,6 @@ mod tests {
     #[case(&["."])]
     #[case(&["1", "2"])]
     fn nonsense_is_refused(#[case] values: &[&'static str]) {
-        assert_eq!(asked(values).expect_err("no time").code, Code::BadRequest);
+        assert_eq!(asked(values).expect_err("no time").code, ErrorCode::BadRequest);
     }
 }

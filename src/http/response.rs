@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::request_log::RequestId;
-use crate::error::Failure;
+use crate::error::PublicError;
 use crate::operation::Outcome;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -30,7 +30,7 @@ pub fn with_body(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> 
 }
 
 /// A failure with its status, in GraphQL's shape of errors.
-pub fn error(failure: &Failure, id: &RequestId) -> Response {
+pub fn error(failure: &PublicError, id: &RequestId) -> Response {
     let outcome = Outcome::refused(&failure.clone().into(), id.as_str());
     let mut response = with_body(failure.http_status(), JSON, outcome.into_json());
     response.extensions_mut().insert(id.clone());
@@ -38,7 +38,7 @@ pub fn error(failure: &Failure, id: &RequestId) -> Response {
 }
 
 /// The headers that belong to a failure: what to wait, how to authenticate.
-pub fn with_error_headers(mut response: Response, failure: &Failure) -> Response {
+pub fn with_error_headers(mut response: Response, failure: &PublicError) -> Response {
     if let Some(seconds) = failure.retry_after_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }

@@ -13,7 +13,7 @@ use super::cross_origin::CrossOrigin;
 use super::request_log::RequestId;
 use super::{cross_origin, graphql, head_limits, metrics, playground, probes, request_log, response};
 use crate::app::App;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// What callers reach.
 pub fn public(app: Arc<App>) -> Router {
@@ -73,12 +73,12 @@ async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
 
 /// Says that there is nothing.
 pub async fn not_found(Extension(id): Extension<RequestId>) -> Response {
-    let failure = Failure::new(Code::BadRequest, "There is nothing here. GraphQL is at /graphql.");
+    let failure = PublicError::new(ErrorCode::BadRequest, "There is nothing here. GraphQL is at /graphql.");
     response::error(&failure.with_status(StatusCode::NOT_FOUND), &id)
 }
 
 async fn method_not_allowed(Extension(id): Extension<RequestId>, _method: Method) -> Response {
-    let failure = Failure::new(Code::BadRequest, "This address takes GET only.");
+    let failure = PublicError::new(ErrorCode::BadRequest, "This address takes GET only.");
     let mut response = response::error(&failure.with_status(StatusCode::METHOD_NOT_ALLOWED), &id).into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response

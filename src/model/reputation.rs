@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::lenient;
 use super::{Date, IdentityDecision};
-use crate::answer_size::Counted;
+use crate::response_size::Counted;
 
 /// What is known of a customer's history with banks and merchants. It decides on its own, apart from the breakdown.
 #[derive(SimpleObject, Clone, Debug, Deserialize)]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lenient::{self, Readable};
 use super::{Customer, DateTime, ReputationCheck};
-use crate::answer_size::Counted;
 use crate::privacy::Personal;
 use crate::privacy::pii::{PersonalDataClass::Identity, pii};
+use crate::response_size::Counted;
 
 /// The upstream's review answer: the whole masked customer, and its screening where one has run.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use metrics::counter;
 
 use super::crowd;
 use super::rate_limit::Payer;
-use crate::error::Failure;
+use crate::error::PublicError;
 use crate::telemetry::names::LIMITS_REACHED;
 
 /// How many bytes one body holds at most, where neither its coded nor its decoded form may have more than
@@ -70,7 +70,7 @@ impl BodyBytes {
     /// # Errors
     /// `OVERLOADED` where it is more than before and the bodies of all callers fill the bound, or those of this caller
     /// its share.
-    pub fn hold(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub fn hold(&mut self, bytes: usize) -> Result<(), PublicError> {
         match bytes.checked_sub(self.held) {
             Some(more) => self.reserve(more),
             None => {
@@ -84,7 +84,7 @@ impl BodyBytes {
     ///
     /// # Errors
     /// `OVERLOADED` where the bodies of all callers fill the bound, or those of this caller its share.
-    pub fn reserve(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), PublicError> {
         if bytes == 0 {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::counter;
 
 use super::rate_limit::Payer;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::{FairLimit, Permit};
 use crate::telemetry::names::{OPERATIONS_IN_FLIGHT, OPERATIONS_REJECTED};
 
@@ -27,7 +27,7 @@ impl Crowd {
     ///
     /// # Errors
     /// `OVERLOADED` where there is none.
-    pub fn enter(&self, payer: Payer) -> Result<Permit, Failure> {
+    pub fn enter(&self, payer: Payer) -> Result<Permit, PublicError> {
         FairLimit::acquire(&self.0, payer.digest).map_err(|rejected| {
             counter!(OPERATIONS_REJECTED, "why" => rejected.name()).increment(1);
             full()
@@ -36,9 +36,9 @@ impl Crowd {
 }
 
 /// What somebody is told for whom there is no room.
-pub fn full() -> Failure {
-    let failure = Failure::new(Code::Overloaded, "The gateway is at its limit. Try again shortly.");
-    Failure { retry_after: Some(PAUSE), ..failure }
+pub fn full() -> PublicError {
+    let failure = PublicError::new(ErrorCode::Overloaded, "The gateway is at its limit. Try again shortly.");
+    PublicError { retry_after: Some(PAUSE), ..failure }
 }
 
 #[cfg(test)]
@@ -50,6 +50,6 @@ mod tests {
         let crowd = Crowd::new(1);
         let _only = crowd.enter(Payer::known(1)).expect("the only place");
         let refused = crowd.enter(Payer::known(2)).expect_err("full");
-        assert_eq!((refused.code, refused.retry_after_seconds()), (Code::Overloaded, Some(1)));
+        assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::Overloaded, Some(1)));
     }
 }

@@ -23,7 +23,7 @@ use self::mistakes::Refused;
 use self::parse::{CONFLICT, Read, Settings};
 use super::collect::{self, Collected, Conditions, boolean};
 use crate::cache::KeyedDigest;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// Reads documents and keeps them, by the digest of their text: a document can hold literals, a key must not.
@@ -129,7 +129,8 @@ impl Documents {
         let collected =
             collect::collect(&self.schema, &document.valid, operation, conditions, self.settings.max_values);
         // Both were ruled out with every condition met when the document was read.
-        let collected = Arc::new(collected.map_err(|_| Failure::new(Code::GraphqlValidationFailed, CONFLICT))?);
+        let collected =
+            Arc::new(collected.map_err(|_| PublicError::new(ErrorCode::GraphqlValidationFailed, CONFLICT))?);
         let mut forms = document.forms();
         if forms.len() >= document.most_forms {
             forms.remove(0);
@@ -168,23 +169,23 @@ impl Document {
     ///
     /// # Errors
     /// `BAD_REQUEST` where there is none with this name, or several and no name.
-    pub fn operation(&self, name: Option<&str>) -> Result<&Node<Operation>, Failure> {
+    pub fn operation(&self, name: Option<&str>) -> Result<&Node<Operation>, PublicError> {
         let operations = &self.valid.operations;
         operations.get(name).map_err(|_| {
             let message = match name {
                 Some(_) => "The document has no operation with this `operationName`.",
                 None => "The document has several operations: say which one by `operationName`.",
             };
-            Failure::new(Code::BadRequest, message)
+            PublicError::new(ErrorCode::BadRequest, message)
         })
     }
 
-    fn form(&self, operation: &Operation, variables: &Variables) -> Result<Form, Failure> {
+    fn form(&self, operation: &Operation, variables: &Variables) -> Result<Form, PublicError> {
         let value = |name: &str| {
             boolean(variables, name).ok_or_else(|| {
                 // Its type can be null and its default is not, so the document is valid; its value is null.
                 let message = format!("Variable `${name}` must not be null: a condition takes `true` or `false`.");
-                Failure::new(Code::BadUserInput, message)
+                PublicError::new(ErrorCode::BadUserInput, message)
             })
         };
         let names = self.conditions.get(&key(operation)).map(Vec::as_slice).unwrap_or_default();
@@ -424,6 +425,6 @@ mod tests {
         let document = documents.document(&text, 1, true).await.expect("a document");
         let operation = document.operation(None).expect("one operation");
         let refused = documents.collected(&document, operation, &Variables::from_json(json!({"v": null})));
-        assert_eq!(refused.expect_err("null is no condition").code(), Code::BadUserInput);
+        assert_eq!(refused.expect_err("null is no condition").code(), ErrorCode::BadUserInput);
     }
 }

@@ -18,13 +18,13 @@ use super::on_error::OnError;
 use super::outcome::{self, Outcome};
 use super::trusted::{self, Manifest, Named, TrustedDocuments};
 use super::variables;
-use crate::answer_size::AnswerSize;
 use crate::auth::Principal;
 use crate::cache::{KeyedDigest, abbreviated};
 use crate::customers::Session;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::graphql::Schema;
 use crate::graphql::nullability::NullOnError;
+use crate::response_size::ResponseSize;
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
 #[derive(Clone)]
@@ -144,7 +144,7 @@ impl Executor {
         let lowered = lower(&collected, &variables, self.settings.documents.max_values)?;
         let cost = cost(&collected, &lowered.fields).map_err(|field| {
             tracing::error!(field, "a root field has no price");
-            Failure::new(Code::InternalServerError, "Something went wrong in the gateway.")
+            PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
         })?;
         let settings = &self.settings;
         for (name, limit, value) in [
@@ -184,8 +184,8 @@ impl Executor {
         let limits = self.settings.answers;
         let size = Arc::new(match operation.kind {
             // What was carried out is told.
-            OperationType::Mutation => AnswerSize::unlimited(),
-            OperationType::Query | OperationType::Subscription => AnswerSize::limited(limits.max_response_bytes),
+            OperationType::Mutation => ResponseSize::unlimited(),
+            OperationType::Query | OperationType::Subscription => ResponseSize::limited(limits.max_response_bytes),
         });
         let principal = Principal { may_introspect, ..principal };
         let null_on_error = NullOnError(on_error == OnError::Null);
@@ -208,7 +208,7 @@ struct Run<'a> {
     schema: &'a Schema,
     principal: Principal,
     session: Arc<Session>,
-    size: Arc<AnswerSize>,
+    size: Arc<ResponseSize>,
     null_on_error: NullOnError,
 }
 

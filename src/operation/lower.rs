@@ -12,7 +12,7 @@ use async_graphql_value::Value;
 use super::collect::{Collected, Field, Selection, size};
 use super::document::limits::over;
 use super::document::place::as_pos;
-use crate::error::Failure;
+use crate::error::PublicError;
 
 /// An operation as the engine runs it, root field by root field.
 pub struct Lowered {
@@ -26,7 +26,7 @@ pub struct Lowered {
 /// # Errors
 /// `OPERATION_TOO_LARGE` where the arguments hold more than `max_values` values then. They are counted before the first
 /// one is put in: a list in one variable can stand at every field.
-pub fn lower(collected: &Collected, variables: &Variables, max_values: usize) -> Result<Lowered, Failure> {
+pub fn lower(collected: &Collected, variables: &Variables, max_values: usize) -> Result<Lowered, PublicError> {
     let put_in = collected.uses.iter().map(|(name, times)| variables.get(name).map_or(0, size).saturating_mul(*times));
     let values = put_in.fold(collected.values, usize::saturating_add);
     if values > max_values {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::collect::{Collected, Field};
 use super::document::mistakes::Refused;
 use super::document::place;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::graphql::error::extensions;
 use crate::telemetry::names;
 
@@ -81,7 +81,7 @@ impl Extensions {
 impl Outcome {
     /// Of a request that was not run.
     pub fn refused(refused: &Refused, request_id: &str) -> Self {
-        let error = |message: &str, place: Option<Pos>, failure: &Failure| {
+        let error = |message: &str, place: Option<Pos>, failure: &PublicError| {
             let mut error = ServerError::new(message, place);
             error.extensions = Some(extensions(failure));
             with_request_id(error, request_id)
@@ -89,7 +89,7 @@ impl Outcome {
         let (errors, left_out) = match refused {
             Refused::Failure(failure) => (vec![error(&failure.message, None, failure)], 0),
             Refused::Mistakes(mistakes) => {
-                let failure = Failure::new(mistakes.code, "");
+                let failure = PublicError::new(mistakes.code, "");
                 let errors = mistakes.told().map(|mistake| error(&mistake.message, mistake.place, &failure));
                 (errors.collect(), mistakes.left_out)
             }
@@ -134,7 +134,7 @@ impl Outcome {
         let message = format!(
             "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
         );
-        Self::refused(&Failure::new(Code::OperationTooLarge, message).into(), request_id)
+        Self::refused(&PublicError::new(ErrorCode::OperationTooLarge, message).into(), request_id)
     }
 
     /// The answer as JSON.
@@ -183,8 +183,8 @@ impl Outcome {
     }
 
     /// The codes of the errors, each once.
-    pub fn codes(&self) -> Vec<Code> {
-        let mut codes: Vec<Code> = self.errors.iter().filter_map(code).filter_map(Code::named).collect();
+    pub fn codes(&self) -> Vec<ErrorCode> {
+        let mut codes: Vec<ErrorCode> = self.errors.iter().filter_map(code).filter_map(ErrorCode::from_name).collect();
         codes.sort_unstable_by_key(|code| code.name());
         codes.dedup();
         codes
@@ -257,7 +257,7 @@ fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
         let message = "The payload is over the bound `max_response_bytes`: of it only ids and `userErrors` are here. Where \
             `userErrors` is empty the mutation was carried out; read the rest by a query.";
         let mut error = ServerError::new(message, Some(place::as_pos(root.at)));
-        error.extensions = Some(extensions(&Failure::new(Code::OperationTooLarge, message)));
+        error.extensions = Some(extensions(&PublicError::new(ErrorCode::OperationTooLarge, message)));
         error.path = vec![PathSegment::Field(root.key().to_string())];
         errors.push(error);
     }
@@ -316,13 +316,13 @@ fn with_request_id(mut error: ServerError, request_id: &str) -> ServerError {
 /// An error that the engine made: it gets its code, and loses what it repeats of the caller's values.
 fn told_by_us(error: ServerError) -> ServerError {
     let (code, message) = if is_about_an_argument(&error.message) {
-        (Code::BadUserInput, without_values(&error.message))
+        (ErrorCode::BadUserInput, without_values(&error.message))
     } else {
         let place: Vec<String> = error.path.iter().map(path_segment).collect();
         tracing::error!(path = place.join("."), "the engine failed a field");
-        (Code::InternalServerError, "Something went wrong in the gateway.".to_owned())
+        (ErrorCode::InternalServerError, "Something went wrong in the gateway.".to_owned())
     };
-    let extensions = extensions(&Failure::new(code, message.clone()));
+    let extensions = extensions(&PublicError::new(code, message.clone()));
     ServerError { message, source: None, locations: error.locations, path: error.path, extensions: Some(extensions) }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// After how many checks the table is cleaned of callers that have not asked for a while.
@@ -69,7 +69,7 @@ impl RateLimit {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which there are enough; nothing is taken then.
-    pub fn take(&self, payer: Payer, units: usize) -> Result<(), Failure> {
+    pub fn take(&self, payer: Payer, units: usize) -> Result<(), PublicError> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_CLEANINGS == CHECKS_BETWEEN_CLEANINGS - 1 {
             self.budgets.retain_recent();
             self.budgets.shrink_to_fit();
@@ -81,12 +81,12 @@ impl RateLimit {
             Ok(Err(not_yet)) => {
                 let pause = not_yet.wait_time_from(self.clock.now());
                 let message = "You ask for more than your rate allows. Wait, then try again.";
-                Err(Failure { retry_after: Some(pause), ..Failure::new(Code::RateLimited, message) })
+                Err(PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) })
             }
             Err(never) => {
                 metrics::counter!(names::LIMITS_REACHED, "bound" => "burst").increment(1);
                 let message = format!("The operation costs {units} units, and a caller may use {} at once.", never.0);
-                Err(Failure::new(Code::OperationTooLarge, message))
+                Err(PublicError::new(ErrorCode::OperationTooLarge, message))
             }
         }
     }
@@ -107,15 +107,15 @@ mod tests {
         let (one, other) = (Payer::known(1), Payer::known(2));
         assert!(limit.take(one, 10).is_ok());
         let refused = limit.take(one, 5).expect_err("an empty budget");
-        assert_eq!((refused.code, refused.retry_after_seconds()), (Code::RateLimited, Some(5)));
+        assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::RateLimited, Some(5)));
         assert!(limit.take(other, 10).is_ok());
     }
 
     #[test]
     fn what_no_budget_ever_holds_is_refused_for_good() {
         let refused = limit(1, 10).take(Payer::known(1), 11).expect_err("too much");
-        assert!(refused.code == Code::OperationTooLarge && !refused.retryable());
+        assert!(refused.code == ErrorCode::OperationTooLarge && !refused.is_retryable());
         let more_than_a_number = limit(1, 11).take(Payer::known(1), usize::MAX).expect_err("too much");
-        assert_eq!(more_than_a_number.code, Code::OperationTooLarge);
+        assert_eq!(more_than_a_number.code, ErrorCode::OperationTooLarge);
     }
 }

@@ -15,7 +15,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// What is done with documents that no manifest lists.
@@ -185,20 +185,20 @@ impl TrustedDocuments {
     ///
     /// # Errors
     /// Where the id is not known, the text is not trusted and has to be, or a hash is not that of its text.
-    pub async fn document(&self, named: Named) -> Result<Document, Failure> {
+    pub async fn document(&self, named: Named) -> Result<Document, PublicError> {
         let document = self.find(named).await?;
         let trust = if document.id.is_some() { "trusted" } else { "other" };
         metrics::counter!(names::DOCUMENTS_BY_TRUST, "trust" => trust).increment(1);
         Ok(document)
     }
 
-    async fn find(&self, named: Named) -> Result<Document, Failure> {
+    async fn find(&self, named: Named) -> Result<Document, PublicError> {
         let manifest = self.manifest();
         let Named { text, id, sha256 } = named;
         let sha256 = sha256.map(|hash| hash.to_ascii_lowercase());
         let id = id.or_else(|| sha256.clone());
         match (text, id) {
-            (None, None) => Err(Failure::new(Code::BadRequest, "The parameter `query` is missing.")),
+            (None, None) => Err(PublicError::new(ErrorCode::BadRequest, "The parameter `query` is missing.")),
             (None, Some(id)) => {
                 if let Some((id, text)) = manifest.texts.get_key_value(id.as_str()) {
                     return Ok(Document { text: Arc::clone(text), id: Some(Arc::clone(id)) });
@@ -223,7 +223,7 @@ impl TrustedDocuments {
                 let Some(hash) = sha256 else { return Ok(Document { text, id }) };
                 if hex(&digest(&text)) != hash {
                     let message = "The hash in `extensions.persistedQuery` is not that of the document.";
-                    return Err(Failure::new(Code::BadRequest, message));
+                    return Err(PublicError::new(ErrorCode::BadRequest, message));
                 }
                 if let Some(registered) = &self.registered {
                     registered.insert(hash, Arc::clone(&text)).await;
@@ -237,15 +237,15 @@ impl TrustedDocuments {
 
     /// Why nothing has this id. The messages are names that Apollo's and urql's clients look for: at the first they send
     /// the text, at the second they send texts from then on and try no more hashes.
-    fn unknown(&self, by_hash: bool, manifest: &Manifest) -> Failure {
+    fn unknown(&self, by_hash: bool, manifest: &Manifest) -> PublicError {
         if by_hash && manifest.is_empty() && self.registered.is_none() {
-            return Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported");
+            return PublicError::new(ErrorCode::PersistedQueryNotSupported, "PersistedQueryNotSupported");
         }
-        Failure::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
+        PublicError::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
     }
 
     /// Whether a document that no manifest lists may run.
-    fn check_untrusted(&self, text: &str) -> Result<(), Failure> {
+    fn check_untrusted(&self, text: &str) -> Result<(), PublicError> {
         match self.mode {
             Mode::Off => Ok(()),
             Mode::Log => {
@@ -254,7 +254,7 @@ impl TrustedDocuments {
             }
             Mode::Only => {
                 let message = "Only documents of the manifest are run here: send the `documentId` of one.";
-                Err(Failure::new(Code::PersistedQueryNotFound, message))
+                Err(PublicError::new(ErrorCode::PersistedQueryNotFound, message))
             }
         }
     }
@@ -299,7 +299,7 @@ mod tests {
             assert_eq!(documents.document(by_id("one")).await.as_ref(), Ok(&one));
             assert_eq!(documents.document(by_text(TEXT)).await, Ok(one));
             let unknown = documents.document(by_id("two")).await.expect_err("an unknown id");
-            assert_eq!(unknown.code, Code::PersistedQueryNotFound);
+            assert_eq!(unknown.code, ErrorCode::PersistedQueryNotFound);
         }
         assert!(Manifest::parse(b"[]").is_err());
         assert!(Manifest::parse(br#"{"format": "other", "operations": []}"#).is_err());

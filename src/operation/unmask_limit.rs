@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::rate_limit::Payer;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -43,7 +43,7 @@ impl UnmaskLimit {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which there is room; nothing is taken then.
-    pub fn take(&self, payer: Payer, customers: usize, now: Instant) -> Result<(), Failure> {
+    pub fn take(&self, payer: Payer, customers: usize, now: Instant) -> Result<(), PublicError> {
         if customers == 0 {
             return Ok(());
         }
@@ -74,9 +74,9 @@ fn is_recent(time: Instant, now: Instant) -> bool {
     now.saturating_duration_since(time) < MINUTE
 }
 
-fn refusal(pause: Duration) -> Failure {
+fn refusal(pause: Duration) -> PublicError {
     let message = "You have seen as many customers in clear as a caller may within a minute. Wait, then try again.";
-    Failure { retry_after: Some(pause), ..Failure::new(Code::RateLimited, message) }
+    PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) }
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
         assert!(limit.take(one, 2, at(0)).is_ok());
         assert!(limit.take(one, 1, at(30)).is_ok());
         let refused = limit.take(one, 1, at(45)).expect_err("a fourth within a minute");
-        assert_eq!((refused.code, refused.retry_after_seconds()), (Code::RateLimited, Some(15)));
+        assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::RateLimited, Some(15)));
         assert!(limit.take(other, 3, at(45)).is_ok());
         assert!(limit.take(one, 2, at(60)).is_ok());
         let refused = limit.take(one, 2, at(61)).expect_err("the one of second 30 still counts");

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::collect::literal;
 use super::document::mistakes::input_words;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// How many mistakes are told at most: more help nobody.
 const MOST_MISTAKES: usize = 10;
@@ -28,7 +28,7 @@ pub fn coerce(
     definitions: &[Node<VariableDefinition>],
     mut given: serde_json::Map<String, Json>,
     names: bool,
-) -> Result<Variables, Failure> {
+) -> Result<Variables, PublicError> {
     let mut coercion = Coercion { schema, names, mistakes: Vec::new() };
     let mut variables = Variables::default();
     for definition in definitions {
@@ -47,7 +47,7 @@ pub fn coerce(
     }
     match coercion.mistakes.as_slice() {
         [] => Ok(variables),
-        mistakes => Err(Failure::new(Code::BadUserInput, mistakes.join(" "))),
+        mistakes => Err(PublicError::new(ErrorCode::BadUserInput, mistakes.join(" "))),
     }
 }
 

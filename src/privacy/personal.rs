@@ -13,7 +13,7 @@ use async_graphql::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::answer_size::count;
+use crate::response_size::count_bytes;
 
 /// A personal value. In the schema it is just a `T`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl<T: OutputType> OutputType for Personal<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        count(ctx, self.0.resolve(ctx, field).await?).await
+        count_bytes(ctx, self.0.resolve(ctx, field).await?).await
     }
 }
 

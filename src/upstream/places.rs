@@ -15,7 +15,7 @@ use tower::{Layer, Service, ServiceExt};
 use super::error::{Error, Kind};
 use super::exchange::{Reply, Request};
 use super::metrics;
-use crate::fair_limit::{Entered, FairQueue, Slot};
+use crate::fair_limit::{FairQueue, QueueEntry, Slot};
 use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 
 /// Bounds; see `[upstream]` in `config/default.toml`.
@@ -46,15 +46,15 @@ impl ConcurrencyLimit {
     /// A slot for a request, for as long as it is held.
     async fn acquire(&self, request: &Request) -> Result<Slot, Kind> {
         let mut ticket = match FairQueue::enter(&self.queue, request.payer) {
-            Ok(Entered::Slot(slot)) => return Ok(slot),
-            Ok(Entered::Waits(ticket)) => ticket,
+            Ok(QueueEntry::Admitted(slot)) => return Ok(slot),
+            Ok(QueueEntry::Queued(ticket)) => ticket,
             Err(_rejected) => return Err(Kind::Busy),
         };
         let began = Instant::now();
         let slot = tokio::select! {
             // A slot that comes at the last moment is taken: what is too late is seen before it is sent.
             biased;
-            slot = ticket.slot() => Ok(slot),
+            slot = ticket.wait() => Ok(slot),
             () = request.patience.over() => Err(Kind::TooLate),
             () = tokio::time::sleep(self.queue_timeout) => Err(Kind::Busy),
         };
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn assert_nobody_is_there(limit: &ConcurrencyLimit, max_in_flight: usize) {
-        assert_eq!(limit.queue.free_and_waiting(), (max_in_flight, 0));
+        assert_eq!(limit.queue.free_and_queued(), (max_in_flight, 0));
     }
 
     #[tokio::test(start_paused = true)]

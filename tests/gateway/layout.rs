@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use customers_gateway::error::Code;
+use customers_gateway::error::ErrorCode;
 
 /// What each area of `src/` may use of the others. Dependencies point down only; a new area gets a row.
 const MAY_USE: [(&str, &[&str]); 20] = [
@@ -143,12 +143,12 @@ fn every_error_code_is_explained() {
     let (_, table) = docs.split_once("## `errors`").expect("the part about errors");
     let mut explained: Vec<&str> =
         table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(code, _)| code).collect();
-    let mut codes = Code::ALL.map(Code::name).to_vec();
+    let mut codes = ErrorCode::ALL.map(ErrorCode::name).to_vec();
     explained.sort_unstable();
     codes.sort_unstable();
     assert_eq!(explained, codes);
     // And nothing is missing in the list of all: each has its row in the table.
-    assert_eq!(read("src/error.rs").matches("=> row(\"").count(), Code::ALL.len());
+    assert_eq!(read("src/error.rs").matches("=> row(\"").count(), ErrorCode::ALL.len());
 }
 
 #[test]

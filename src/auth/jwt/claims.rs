@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::auth::Permission;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// The names of the claims that are read. Each is a claim's name, or a path with dots: `realm_access.roles`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ pub struct ClaimNames {
 /// # Errors
 /// `UNAUTHENTICATED` where the token does not say: what a nameless caller did could be told of nobody. The token itself is
 /// good, so saying why helps its owner and nobody else.
-pub fn subject<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Result<&'a str, Failure> {
+pub fn subject<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Result<&'a str, PublicError> {
     let subject =
         find_claim(claims, &names.subject).and_then(Json::as_str).filter(|subject| !subject.trim().is_empty());
     subject.ok_or_else(|| {
@@ -33,7 +33,7 @@ pub fn subject<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Result<
             "Your token has no claim `{}` that says who you are, as a text; ask whoever issues your tokens.",
             names.subject
         );
-        Failure::new(Code::Unauthenticated, message)
+        PublicError::new(ErrorCode::Unauthenticated, message)
     })
 }
 
@@ -81,7 +81,7 @@ pub fn account(
     claims: &Map<String, Json>,
     chosen: Option<Uuid>,
     own: Option<Uuid>,
-) -> Result<Option<Uuid>, Failure> {
+) -> Result<Option<Uuid>, PublicError> {
     let Some(claim) = names.account.as_deref().and_then(|name| find_claim(claims, name)) else {
         // Equal or nothing: with no account of its own, the gateway's key would be sent with whichever is asked for.
         return if chosen.is_none_or(|chosen| own == Some(chosen)) { Ok(own) } else { Err(account_forbidden()) };
@@ -89,7 +89,7 @@ pub fn account(
     let listed = account_ids(claim).filter(|listed| !listed.is_empty());
     let Some(listed) = listed else {
         let message = "Your token's account is not one that can be acted for; ask whoever issues your tokens.";
-        return Err(Failure::new(Code::Forbidden, message));
+        return Err(PublicError::new(ErrorCode::Forbidden, message));
     };
     match (chosen, listed.as_slice()) {
         (Some(chosen), listed) if listed.contains(&chosen) => Ok(Some(chosen)),
@@ -97,14 +97,14 @@ pub fn account(
         (None, [only]) => Ok(Some(*only)),
         (None, _) => {
             let message = "Your token lists several accounts: name one of them in the header `Straddle-Account-Id`.";
-            Err(Failure::new(Code::BadRequest, message))
+            Err(PublicError::new(ErrorCode::BadRequest, message))
         }
     }
 }
 
-fn account_forbidden() -> Failure {
+fn account_forbidden() -> PublicError {
     let message = "Your token does not list the account that `Straddle-Account-Id` names.";
-    Failure::new(Code::Forbidden, message)
+    PublicError::new(ErrorCode::Forbidden, message)
 }
 
 /// The accounts in a claim, each once; none where any of it is no UUID.
@@ -168,7 +168,7 @@ mod tests {
         let got = super::subject(&names, &claims);
         assert_eq!(got.as_ref().ok().copied(), subject);
         let refused = got.err().map(|failure| (failure.code, failure.message.contains(claim)));
-        assert_eq!(refused, subject.is_none().then_some((Code::Unauthenticated, true)));
+        assert_eq!(refused, subject.is_none().then_some((ErrorCode::Unauthenticated, true)));
     }
 
     #[rstest]
@@ -206,21 +206,21 @@ mod tests {
     #[case::one(json!({"account_id": A}), None, Ok(Some(A)))]
     #[case::one_in_a_list(json!({"account_id": [A, A]}), None, Ok(Some(A)))]
     #[case::one_and_named(json!({"account_id": A}), Some(A), Ok(Some(A)))]
-    #[case::another_is_named(json!({"account_id": A}), Some(B), Err(Code::Forbidden))]
+    #[case::another_is_named(json!({"account_id": A}), Some(B), Err(ErrorCode::Forbidden))]
     #[case::several_and_one_named(json!({"account_id": [A, B]}), Some(B), Ok(Some(B)))]
-    #[case::several_and_none_named(json!({"account_id": [A, B]}), None, Err(Code::BadRequest))]
-    #[case::several_and_another_named(json!({"account_id": [A, B]}), Some(C), Err(Code::Forbidden))]
+    #[case::several_and_none_named(json!({"account_id": [A, B]}), None, Err(ErrorCode::BadRequest))]
+    #[case::several_and_another_named(json!({"account_id": [A, B]}), Some(C), Err(ErrorCode::Forbidden))]
     #[case::none(json!({}), None, Ok(Some(C)))]
     #[case::none_and_the_gateways_named(json!({}), Some(C), Ok(Some(C)))]
-    #[case::none_and_another_named(json!({}), Some(A), Err(Code::Forbidden))]
-    #[case::not_a_uuid(json!({"account_id": "acct_1"}), None, Err(Code::Forbidden))]
-    #[case::one_of_them_not_a_uuid(json!({"account_id": [A, "acct_1"]}), Some(A), Err(Code::Forbidden))]
-    #[case::empty_list(json!({"account_id": []}), None, Err(Code::Forbidden))]
-    #[case::null(json!({"account_id": null}), None, Err(Code::Forbidden))]
+    #[case::none_and_another_named(json!({}), Some(A), Err(ErrorCode::Forbidden))]
+    #[case::not_a_uuid(json!({"account_id": "acct_1"}), None, Err(ErrorCode::Forbidden))]
+    #[case::one_of_them_not_a_uuid(json!({"account_id": [A, "acct_1"]}), Some(A), Err(ErrorCode::Forbidden))]
+    #[case::empty_list(json!({"account_id": []}), None, Err(ErrorCode::Forbidden))]
+    #[case::null(json!({"account_id": null}), None, Err(ErrorCode::Forbidden))]
     fn the_account_is_one_that_the_token_lists(
         #[case] token: Json,
         #[case] named: Option<&str>,
-        #[case] expected: Result<Option<&str>, Code>,
+        #[case] expected: Result<Option<&str>, ErrorCode>,
     ) {
         let id = |text: &str| Uuid::try_parse(text).expect("a UUID");
         let got = account(&names("permissions"), &claims(token), named.map(id), Some(id(C)));
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn without_an_account_anywhere_a_caller_can_name_none() {
         let got = account(&names("permissions"), &Map::new(), Some(Uuid::from_u128(1)), None);
-        assert_eq!(got.expect_err("not the caller's to choose").code, Code::Forbidden);
+        assert_eq!(got.expect_err("not the caller's to choose").code, ErrorCode::Forbidden);
         assert_eq!(account(&names("permissions"), &Map::new(), None, None), Ok(None));
     }
 }

@@ -164,7 +164,7 @@ fn what_the_engine_runs(#[case] text: &str, #[case] variables: serde_json::Value
 #[case::a_long_number_for_an_id("{ cat(id: 12345678901234567890) { name } }")]
 fn what_is_refused(#[case] text: &str) {
     let refused = parse::read(&schema(), text, &settings(), true).expect_err("it is not valid");
-    assert_eq!(refused.code(), crate::error::Code::GraphqlValidationFailed, "{refused:?}");
+    assert_eq!(refused.code(), crate::error::ErrorCode::GraphqlValidationFailed, "{refused:?}");
     let Refused::Mistakes(mistakes) = refused else { unreachable!("a document is refused by its mistakes") };
     assert!(mistakes.told().all(|mistake| mistake.place.is_some_and(|place| place.line > 0)), "{mistakes:?}");
 }
@@ -190,7 +190,7 @@ fn a_literal_list_counts_as_often_as_its_fragment_is_spread() {
     );
     let settings = settings();
     let refused = parse::read(&schema(), &text, &settings, true).expect_err("too many values");
-    assert_eq!(refused.code(), crate::error::Code::OperationTooLarge);
+    assert_eq!(refused.code(), crate::error::ErrorCode::OperationTooLarge);
 }
 
 /// Text of random selections, by a tape of random bytes.

@@ -13,7 +13,7 @@ use apollo_compiler::ast::{Definition, Document, FragmentDefinition, Selection};
 use apollo_compiler::collections::IndexMap;
 
 use super::mistakes::{Mistake, Refused};
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// The bounds; see `[graphql]` in `config/default.toml`.
@@ -79,7 +79,7 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
     }
     if operations.is_empty() {
         let mistake = Mistake::new("The document has no operation.", None);
-        return Err(Refused::mistake(Code::GraphqlValidationFailed, mistake));
+        return Err(Refused::mistake(ErrorCode::GraphqlValidationFailed, mistake));
     }
     // One of them runs, and validation goes through all of them with their fragments put in.
     let mut fields = 0_usize;
@@ -109,16 +109,16 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
         Some((fragment, _)) => {
             let message = format!("The fragment `{}` is not used by any operation.", fragment.name);
             let at = fragment.name.location().map(|span| span.offset());
-            Err(Refused::mistake(Code::GraphqlValidationFailed, Mistake::new(message, at)))
+            Err(Refused::mistake(ErrorCode::GraphqlValidationFailed, Mistake::new(message, at)))
         }
     }
 }
 
 /// The refusal of what is over a limit, counted.
-pub fn over(name: &'static str, limit: usize, value: usize) -> Failure {
+pub fn over(name: &'static str, limit: usize, value: usize) -> PublicError {
     metrics::counter!(names::LIMITS_REACHED, "bound" => name).increment(1);
     let message = format!("The operation is over the bound `{name}`: {value}, where {limit} is the limit.");
-    Failure::new(Code::OperationTooLarge, message)
+    PublicError::new(ErrorCode::OperationTooLarge, message)
 }
 
 struct Walk<'a> {
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
             Some(None) => {
                 let message = format!("The fragment `{}` contains itself.", fragment.name);
                 let at = fragment.name.location().map(|span| span.offset());
-                Err(Refused::mistake(Code::GraphqlValidationFailed, Mistake::new(message, at)))
+                Err(Refused::mistake(ErrorCode::GraphqlValidationFailed, Mistake::new(message, at)))
             }
             None => {
                 self.known.insert(&fragment.name, None);

@@ -11,12 +11,12 @@ use apollo_parser::{Lexer, TokenKind as Kind};
 use async_graphql::Pos;
 
 use super::place;
-use crate::error::{Code, Failure};
+use crate::error::{ErrorCode, PublicError};
 
 /// Why a request does not run.
 #[derive(Debug)]
 pub enum Refused {
-    Failure(Failure),
+    Failure(PublicError),
     /// The document is not GraphQL, or not valid against the schema.
     Mistakes(Mistakes),
 }
@@ -25,7 +25,7 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Mistakes {
     /// `GRAPHQL_PARSE_FAILED` or `GRAPHQL_VALIDATION_FAILED`, of all of them.
-    pub code: Code,
+    pub code: ErrorCode,
     told: Vec<Mistake>,
     /// How many more there are.
     pub left_out: usize,
@@ -45,15 +45,15 @@ impl Mistake {
     }
 }
 
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
+impl From<PublicError> for Refused {
+    fn from(failure: PublicError) -> Self {
         Self::Failure(failure)
     }
 }
 
 impl Refused {
     /// By one mistake.
-    pub fn mistake(code: Code, mistake: Mistake) -> Self {
+    pub fn mistake(code: ErrorCode, mistake: Mistake) -> Self {
         Self::Mistakes(Mistakes { code, told: vec![mistake], left_out: 0 })
     }
 
@@ -61,11 +61,11 @@ impl Refused {
     pub fn invalid(mut mistakes: Vec<Mistake>, most: usize) -> Self {
         let left_out = mistakes.len().saturating_sub(most);
         mistakes.truncate(most);
-        Self::Mistakes(Mistakes { code: Code::GraphqlValidationFailed, told: mistakes, left_out })
+        Self::Mistakes(Mistakes { code: ErrorCode::GraphqlValidationFailed, told: mistakes, left_out })
     }
 
     /// The code of the refusal.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::Failure(failure) => failure.code,
             Self::Mistakes(mistakes) => mistakes.code,
@@ -109,7 +109,7 @@ pub fn syntax_at(text: &str, at: usize, expected: Option<&'static str>) -> Refus
     let mut pos = place::as_pos(at);
     place::locate(text, std::iter::once(&mut pos));
     let message = format!("{message} at line {}, column {}.", pos.line, pos.column);
-    Refused::mistake(Code::GraphqlParseFailed, Mistake { message, place: Some(pos) })
+    Refused::mistake(ErrorCode::GraphqlParseFailed, Mistake { message, place: Some(pos) })
 }
 
 /// What the parser expected, in words of ours. Its own messages are fixed but for a quoted token, which is the caller's.
@@ -200,7 +200,7 @@ pub fn validation(errors: &DiagnosticList, suggest: Option<&Schema>, most: usize
     });
     let told: Vec<Mistake> = told.collect();
     let left_out = errors.len() - told.len();
-    Refused::Mistakes(Mistakes { code: Code::GraphqlValidationFailed, told, left_out })
+    Refused::Mistakes(Mistakes { code: ErrorCode::GraphqlValidationFailed, told, left_out })
 }
 
 fn worded(error: &DiagnosticData, suggest: Option<&Schema>) -> String {

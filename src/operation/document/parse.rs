@@ -108,7 +108,7 @@ pub const CONFLICT: &str = "Two different fields or arguments have the same resp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Code;
+    use crate::error::ErrorCode;
 
     #[test]
     fn fields_of_a_union_count_for_each_of_its_members() {
@@ -137,6 +137,6 @@ mod tests {
         let text = "{ u { s: __typename t: __typename ... on A { a } } }";
         assert_eq!(read(6, text).map(|read| read.collected[0].size).map_err(|refused| refused.code()), Ok(6));
         let refused = read(5, text).expect_err("it is over the limit");
-        assert_eq!(refused.code(), Code::OperationTooLarge);
+        assert_eq!(refused.code(), ErrorCode::OperationTooLarge);
     }
 }

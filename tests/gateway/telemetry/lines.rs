@@ -66,7 +66,7 @@ async fn a_caller_that_hangs_up_leaves_a_line_and_is_counted() {
             assert_eq!((&line["operation_type"], line.get("status")), (&json!("query"), None));
             assert_eq!((line["planned_calls"].as_u64(), line["upstream_calls"].as_u64()), (Some(1), Some(1)));
             assert!(line["duration_ms"].as_u64() >= Some(200), "{line}");
-            let shown = telemetry::Shown::by(&process).await;
+            let shown = super::Shown::by(&process).await;
             assert_eq!(shown.sum("gateway_requests_abandoned_total", &[]), 1.0);
             assert_eq!(shown.sum("gateway_requests_in_flight", &[]), 0.0);
             let abandoned = [("type", "query"), ("outcome", "abandoned")];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use customers_gateway::error::Code;
+use customers_gateway::error::ErrorCode;
 use customers_gateway::telemetry::names::{self, METRICS, MetricKind};
 use serde_json::json;
 
@@ -94,7 +94,7 @@ async fn operations_are_named_for_trusted_documents_alone() {
     assert_eq!(shown.sum(took, &[]), 3.0);
     assert_eq!(shown.sum(names::DOCUMENTS_BY_TRUST, &[("trust", "trusted")]), 2.0);
     let said = process.said();
-    let lines = telemetry::lines(&said);
+    let lines = super::lines(&said);
     assert_eq!((lines[0]["operation_name"].as_str(), lines[0]["document"].as_str()), (Some("Trusted"), Some("doc-1")));
     assert!(!said.contains("PlantedName") && lines[2]["document"].as_str().is_some_and(|digest| digest.len() == 16));
 }
@@ -132,7 +132,7 @@ async fn counters_are_there_before_anything_is_counted() {
 #[test]
 fn the_tables_of_codes_agree() {
     let errors = METRICS.iter().find(|metric| metric.name == names::ERRORS).unwrap();
-    assert_eq!(errors.labels[0].1, Code::ALL.map(Code::name));
+    assert_eq!(errors.labels[0].1, ErrorCode::ALL.map(ErrorCode::name));
 }
 
 /// The words between two others in a source file, each once.

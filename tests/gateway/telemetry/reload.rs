@@ -42,9 +42,9 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     process.signal("HUP");
     until(&process, "read again: ", 1).await;
     // Its own line is of level info, which was there until it; from here on there are warnings alone.
-    let lines = telemetry::lines(&process.said()).len();
+    let lines = super::lines(&process.said()).len();
     assert!(runs("second").await && !runs("first").await);
-    assert_eq!(telemetry::lines(&process.said()).len(), lines, "the level is warn now");
+    assert_eq!(super::lines(&process.said()).len(), lines, "the level is warn now");
 
     std::fs::write(&manifest, "no manifest").unwrap();
     process.signal("HUP");
@@ -145,7 +145,7 @@ async fn a_digest_key_that_is_cleared_is_no_longer_used() {
     let reloaded = Reloaded::start(Directory::new(), &format!("{rest}{key}")).await;
     let caller = async || {
         reloaded.process.ask("{ customers { totalCount } }", json!({})).await;
-        let lines = telemetry::lines(&reloaded.process.said());
+        let lines = super::lines(&reloaded.process.said());
         lines.last().unwrap()["caller"].clone()
     };
     let before = caller().await;

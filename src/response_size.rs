@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 /// Counts the texts of one answer; the executor puts it into each request.
 #[derive(Debug)]
-pub struct AnswerSize {
+pub struct ResponseSize {
     /// In bytes; `None` where the answer has to come to its end, whatever its size.
     limit: Option<usize>,
     bytes: AtomicUsize,
@@ -24,9 +24,9 @@ pub struct AnswerSize {
 }
 
 /// What a text takes in JSON besides its characters: quotes and a comma.
-const AROUND: usize = 3;
+const STRING_OVERHEAD_BYTES: usize = 3;
 
-impl AnswerSize {
+impl ResponseSize {
     /// The size of an answer that is given up once its texts are over a limit, in bytes.
     pub fn limited(limit: usize) -> Self {
         Self { limit: Some(limit), bytes: AtomicUsize::new(0), exceeded: Notify::new() }
@@ -64,13 +64,13 @@ impl AnswerSize {
 ///
 /// # Errors
 /// Where the answer is over its limit.
-pub async fn count(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
-    if let Some(size) = ctx.data_opt::<std::sync::Arc<AnswerSize>>() {
+pub async fn count_bytes(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
+    if let Some(size) = ctx.data_opt::<std::sync::Arc<ResponseSize>>() {
         let bytes = match &value {
             Value::String(text) => text.len(),
             _ => 0,
         };
-        size.add(bytes + AROUND)?;
+        size.add(bytes + STRING_OVERHEAD_BYTES)?;
     }
     tokio::task::coop::consume_budget().await;
     Ok(value)
@@ -109,7 +109,7 @@ impl<T: OutputType> OutputType for Counted<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        count(ctx, self.0.resolve(ctx, field).await?).await
+        count_bytes(ctx, self.0.resolve(ctx, field).await?).await
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     /// Runs a query of many texts; the answer, and how often it let others run.
-    async fn run(texts: usize, size: AnswerSize) -> (Response, usize) {
+    async fn run(texts: usize, size: ResponseSize) -> (Response, usize) {
         let query = Query(vec!["text".to_owned().into(); texts]);
         let schema = Schema::new(query, EmptyMutation, EmptySubscription);
         let running = async move { schema.execute(Request::new("{ texts }").data(Arc::new(size))).await };
@@ -153,25 +153,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_answer_lets_others_run() {
-        let (response, pauses) = run(10_000, AnswerSize::limited(1_000_000)).await;
+        let (response, pauses) = run(10_000, ResponseSize::limited(1_000_000)).await;
         assert!(response.errors.is_empty());
         assert!(pauses >= 10, "{pauses}");
     }
 
     #[tokio::test]
     async fn an_answer_over_its_limit_is_given_up_unless_it_has_to_come_to_its_end() {
-        let each = "text".len() + AROUND;
-        let (response, _) = run(1_000, AnswerSize::limited(1_000 * each)).await;
+        let each = "text".len() + STRING_OVERHEAD_BYTES;
+        let (response, _) = run(1_000, ResponseSize::limited(1_000 * each)).await;
         assert!(response.errors.is_empty());
-        let (response, _) = run(1_001, AnswerSize::limited(1_000 * each)).await;
+        let (response, _) = run(1_001, ResponseSize::limited(1_000 * each)).await;
         assert!(!response.errors.is_empty());
-        let (response, _) = run(1_001, AnswerSize::unlimited()).await;
+        let (response, _) = run(1_001, ResponseSize::unlimited()).await;
         assert!(response.errors.is_empty());
     }
 
     #[tokio::test]
     async fn who_waits_for_the_limit_is_told_when_it_is_passed() {
-        let size = AnswerSize::limited(10);
+        let size = ResponseSize::limited(10);
         assert!(size.add(10).is_ok() && !size.is_exceeded());
         assert!(size.add(1).is_err() && size.is_exceeded());
         size.exceeded().await;
