@@ -178,7 +178,9 @@ impl App {
         let access = match settings.auth.mode {
             AuthMode::Sandbox => AuthMethod::Sandbox,
             AuthMode::Passthrough => AuthMethod::Passthrough,
-            AuthMode::Jwt => AuthMethod::Jwt(jwt::Verifier::start(settings.auth.jwt.checked()?, proxy.as_ref())?),
+            AuthMode::Jwt => {
+                AuthMethod::Jwt(jwt::Verifier::start(settings.auth.jwt.verifier_settings()?, proxy.as_ref())?)
+            }
         };
         let key = settings.upstream.api_key.clone();
         Ok(Self {

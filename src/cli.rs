@@ -335,7 +335,7 @@ fn stop_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
 /// Says every setting and where it comes from, as a file that could be used; then the few that matter most.
 fn check_config(file: Option<&Path>) -> anyhow::Result<()> {
     let settings = runtime()?.block_on(preflight::looking(file))?;
-    let in_force = Settings::in_force(file)?;
+    let in_force = Settings::effective(file)?;
     let lines: Vec<(String, &str)> =
         in_force.iter().map(|setting| (format!("{} = {}", setting.name, setting.value), &*setting.origin)).collect();
     // What is not a default is what somebody looks for: its origin stands beside it.

@@ -2,18 +2,18 @@
 //! as plain structs; nothing else in the program reads files or variables.
 
 mod audit;
+mod enum_word;
 mod error;
 mod http;
 mod jwt;
-mod list;
 mod load;
 mod playground;
 mod privacy;
 mod secret;
 mod sources;
+mod string_list;
 mod telemetry;
 mod upstream;
-mod word;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -25,8 +25,8 @@ use serde::Deserialize;
 
 pub use error::Error;
 pub use load::Examined;
-pub use privacy::{Privacy, Reason};
-pub use sources::InForce;
+pub use privacy::{Privacy, ReasonRequirement};
+pub use sources::EffectiveSetting;
 pub use telemetry::{Log, Traces};
 
 use error::Problems;
@@ -95,7 +95,7 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graphql {
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub introspection: Switch,
     pub max_tokens: usize,
     pub max_nesting: usize,
@@ -116,7 +116,7 @@ pub struct Graphql {
     pub max_representations: usize,
     pub max_answer_fields: usize,
     pub max_response_bytes: usize,
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub on_error: OnError,
     pub report_upstream: bool,
     pub upstream_report: Switch,
@@ -127,7 +127,7 @@ pub struct Graphql {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documents {
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub mode: trusted::Mode,
     manifest: String,
     pub automatic_max_bytes: u64,
@@ -137,7 +137,7 @@ pub struct Documents {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub enabled: Switch,
     pub units_per_second: NonZeroU32,
     pub burst: NonZeroU32,
@@ -167,7 +167,7 @@ impl Switch {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub mode: AuthMode,
     pub jwt: Jwt,
 }
@@ -263,12 +263,12 @@ impl Settings {
     /// for: nothing is told of what depends on any other.
     fn check(&self, is_known: &dyn Fn(&str) -> bool) -> Result<(), Error> {
         let mut problems = Problems::default();
-        problems.take(self.upstream.check());
+        problems.ok_or_record(self.upstream.check());
         if self.is_real_upstream() && self.auth.mode == AuthMode::Sandbox {
             let problem = "`sandbox` lets anybody do everything and is only for a sandbox on this machine: \
                 set it to `passthrough`, so that callers bring their own key, or to `jwt`, so that they bring a token of \
                 your identity provider";
-            problems.add(unusable("auth.mode", problem));
+            problems.add(invalid("auth.mode", problem));
         }
         let key = self.upstream.api_key.expose_secret().trim();
         // The key that is there by default is one for the sandbox only.
@@ -276,31 +276,31 @@ impl Settings {
             && self.auth.mode != AuthMode::Passthrough
             && (key.is_empty() || (self.is_real_upstream() && key == "sandbox"))
         {
-            problems.add(unusable("upstream.api_key", "give the gateway's key of the Customers API"));
+            problems.add(invalid("upstream.api_key", "give the gateway's key of the Customers API"));
         }
         if self.auth.mode == AuthMode::Jwt {
-            problems.take(self.auth.jwt.checked());
+            problems.ok_or_record(self.auth.jwt.verifier_settings());
             // That there are no keys is told of this one.
             let keys = ["auth.jwt.jwks_url", "auth.jwt.public_key_file", "auth.jwt.secret"];
             let keys_are_known = keys.into_iter().all(is_known);
             problems.retain(|name| keys_are_known || name != "auth.jwt.jwks_url");
         }
-        problems.take(self.documents.trusted());
-        problems.take(self.audit());
+        problems.ok_or_record(self.documents.trusted());
+        problems.ok_or_record(self.audit());
         let each_minute = usize::try_from(self.privacy.max_unmask_per_minute.get()).unwrap_or(usize::MAX);
         if is_known("privacy.max_unmask_per_operation") && self.privacy.max_unmask_per_operation > each_minute {
             let problem = "must not be below privacy.max_unmask_per_operation";
-            problems.add(unusable("privacy.max_unmask_per_minute", problem));
+            problems.add(invalid("privacy.max_unmask_per_minute", problem));
         }
-        problems.take(self.server.tls());
-        problems.take(self.log.check());
-        problems.take(self.traces.settings());
-        problems.take(self.http.origins(self.auth.mode));
-        problems.take(self.http.allowed_headers());
+        problems.ok_or_record(self.server.tls());
+        problems.ok_or_record(self.log.check());
+        problems.ok_or_record(self.traces.settings());
+        problems.ok_or_record(self.http.origins(self.auth.mode));
+        problems.ok_or_record(self.http.allowed_headers());
         let most_units = usize::try_from(self.rate_limit.burst.get()).unwrap_or(usize::MAX);
         let rate_is_known = is_known("rate_limit.enabled") && is_known("graphql.max_upstream_calls");
         if rate_is_known && self.rate_limit().is_some() && self.graphql.max_upstream_calls >= most_units {
-            problems.add(unusable("rate_limit.burst", "must be above graphql.max_upstream_calls"));
+            problems.add(invalid("rate_limit.burst", "must be above graphql.max_upstream_calls"));
         }
         let positive = [
             ("server.deadline", self.server.deadline),
@@ -310,7 +310,7 @@ impl Settings {
         ];
         for (name, duration) in positive {
             if duration.is_zero() {
-                problems.add(unusable(name, "must be longer than nothing"));
+                problems.add(invalid(name, "must be longer than nothing"));
             }
         }
         // They are added to the clock's time, which overflows where one is of millions of years.
@@ -335,20 +335,20 @@ impl Settings {
             ("upstream.breaker_open", self.upstream.breaker_open),
         ];
         for (name, duration) in bounded {
-            if duration > LONGEST {
-                problems.add(unusable(name, "must be a day at most"));
+            if duration > MAX_DURATION {
+                problems.add(invalid(name, "must be a day at most"));
             }
         }
         if !(8 * 1024..=1024 * 1024).contains(&self.server.max_header_bytes) {
-            problems.add(unusable("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
+            problems.add(invalid("server.max_header_bytes", "must be 8192 at least and 1048576 at most"));
         }
         let same_address = self.server.admin_listen == self.server.listen && self.server.listen.port() != 0;
         if is_known("server.listen") && same_address {
-            problems.add(unusable("server.admin_listen", "is the address of server.listen: give it one of its own"));
+            problems.add(invalid("server.admin_listen", "is the address of server.listen: give it one of its own"));
         }
         if is_known("server.max_body_bytes") && self.server.max_bodies_bytes < most_held(self.server.max_body_bytes) {
             let problem = "must be at least twice server.max_body_bytes: a compressed body holds its coded and its decoded bytes while it is decoded";
-            problems.add(unusable("server.max_bodies_bytes", problem));
+            problems.add(invalid("server.max_bodies_bytes", problem));
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
@@ -374,7 +374,7 @@ impl Settings {
         ];
         for (name, count) in counts {
             if count == 0 {
-                problems.add(unusable(name, "must be 1 at least"));
+                problems.add(invalid(name, "must be 1 at least"));
             }
         }
         // Past these the parser's and the engine's own recursion are the bounds, and it is the process that pays.
@@ -384,11 +384,11 @@ impl Settings {
         ];
         for (name, value, ceiling) in ceilings {
             if value > ceiling {
-                problems.add(unusable(name, &format!("must be {ceiling} at most")));
+                problems.add(invalid(name, &format!("must be {ceiling} at most")));
             }
         }
         problems.retain(is_known);
-        problems.end()
+        problems.finish()
     }
 }
 
@@ -400,8 +400,8 @@ impl Server {
     pub fn tls(&self) -> Result<Option<(&Path, &Path)>, Error> {
         match (self.tls_certificate.trim(), self.tls_key.trim()) {
             ("", "") => Ok(None),
-            ("", _) => Err(unusable("server.tls_certificate", "give the certificate that belongs to the key")),
-            (_, "") => Err(unusable("server.tls_key", "give the key that belongs to the certificate")),
+            ("", _) => Err(invalid("server.tls_certificate", "give the certificate that belongs to the key")),
+            (_, "") => Err(invalid("server.tls_key", "give the key that belongs to the certificate")),
             (certificate, key) => Ok(Some((Path::new(certificate), Path::new(key)))),
         }
     }
@@ -423,18 +423,18 @@ impl Documents {
     pub fn manifest(&self) -> Result<Manifest, Error> {
         match self.manifest.trim() {
             "" if self.mode == trusted::Mode::Off => Ok(Manifest::default()),
-            "" => Err(unusable("documents.manifest", "give the file that lists the trusted documents")),
+            "" => Err(invalid("documents.manifest", "give the file that lists the trusted documents")),
             path => Manifest::read(Path::new(path))
-                .map_err(|error| unusable("documents.manifest", &format!("{path} {error}"))),
+                .map_err(|error| invalid("documents.manifest", &format!("{path} {error}"))),
         }
     }
 }
 
 /// The longest duration that a setting takes.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn unusable(name: &str, problem: &str) -> Error {
-    Error::Unusable { name: name.to_owned(), origin: sources::variable(name), problem: problem.to_owned() }
+fn invalid(name: &str, problem: &str) -> Error {
+    Error::Invalid { name: name.to_owned(), origin: sources::variable(name), problem: problem.to_owned() }
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use anyhow::{Context, bail};
 use axum_server::tls_rustls::RustlsConfig;
 
 use super::reload;
-use crate::config::{Examined, InForce, Settings};
+use crate::config::{EffectiveSetting, Examined, Settings};
 use crate::privacy::audit::AuditLog;
 use crate::server::{Listeners, listen};
 
 /// What the gateway starts with.
 pub struct Ready {
     pub settings: Settings,
-    pub in_force: Vec<InForce>,
+    pub in_force: Vec<EffectiveSetting>,
     pub listeners: Listeners,
     /// The embedded sandbox's, where there is one.
     pub sandbox: Option<TcpListener>,

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
 use crate::app::App;
-use crate::config::{InForce, Settings};
+use crate::config::{EffectiveSetting, Settings};
 use crate::operation::trusted::{Manifest, Mode};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::names;
@@ -31,7 +31,7 @@ pub struct Reload {
     pub file: Option<PathBuf>,
     pub settings: Settings,
     /// The same as text.
-    pub started_with: Vec<InForce>,
+    pub started_with: Vec<EffectiveSetting>,
 }
 
 /// Settings that are taken over by a reload, beside those of secrets and TLS.
@@ -48,7 +48,7 @@ const JWT_SECRET: &str = "auth.jwt.secret";
 
 /// What the process was started with: what a reload does not take over stays as it was then.
 struct Started {
-    with: Vec<InForce>,
+    with: Vec<EffectiveSetting>,
     settings: Settings,
 }
 
@@ -134,9 +134,10 @@ impl Reload {
         if self.tls.is_some() {
             again.tls = tls(&again.settings).await.map_err(|problems| problems.join("; "))?;
         }
-        let changed = |now: &&InForce| started.with.iter().any(|then| then.name == now.name && then.value != now.value);
+        let changed =
+            |now: &&EffectiveSetting| started.with.iter().any(|then| then.name == now.name && then.value != now.value);
         let goes_on_with_tls = self.tls.is_some() && again.tls.is_some();
-        let reloaded = |now: &&InForce| {
+        let reloaded = |now: &&EffectiveSetting| {
             let name = now.name.as_str();
             // Of secrets their values are compared.
             RELOADED.contains(&name) || now.is_secret() || (goes_on_with_tls && TLS.contains(&name))
@@ -168,7 +169,7 @@ impl Reload {
     async fn read_secrets(&self, started: &Started) -> Result<Settings, String> {
         let settings = self.settings.clone();
         let read =
-            spawn_blocking(move || settings.with_secrets_read_again().map_err(|problem| problem.to_string())).await;
+            spawn_blocking(move || settings.with_reloaded_secrets().map_err(|problem| problem.to_string())).await;
         let settings = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
         let tls = match &self.tls {
             Some(_) => tls(&settings).await.map_err(|problems| problems.join("; "))?,
@@ -186,10 +187,10 @@ impl Reload {
         Ok(settings)
     }
 
-    async fn in_force(&self) -> Result<Vec<InForce>, String> {
+    async fn in_force(&self) -> Result<Vec<EffectiveSetting>, String> {
         let file = self.file.clone();
         let read =
-            spawn_blocking(move || Settings::in_force(file.as_deref()).map_err(|problem| problem.to_string())).await;
+            spawn_blocking(move || Settings::effective(file.as_deref()).map_err(|problem| problem.to_string())).await;
         read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))
     }
 
@@ -197,7 +198,7 @@ impl Reload {
     async fn has_changed_since_the_start(&self) -> bool {
         let settings = self.settings.clone();
         let changed =
-            move || settings.with_secrets_read_again().is_ok_and(|now| !settings.differing_secrets(&now).is_empty());
+            move || settings.with_reloaded_secrets().is_ok_and(|now| !settings.differing_secrets(&now).is_empty());
         spawn_blocking(changed).await.unwrap_or_default()
     }
 
@@ -238,7 +239,7 @@ async fn pause(interval: Duration) {
 
 /// Their texts name settings and files, and quote neither.
 fn read(file: Option<PathBuf>, mode: Mode) -> Result<Again, String> {
-    let settings = Settings::read(file.as_deref()).map_err(|problem| problem.to_string())?;
+    let settings = Settings::load(file.as_deref()).map_err(|problem| problem.to_string())?;
     // A manifest that is fit for the new mode could have the running one refuse every document.
     if settings.documents.mode != mode {
         return Err(

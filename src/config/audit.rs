@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::error::Problems;
-use super::{Error, unusable};
+use super::{Error, invalid};
 use crate::privacy::audit::{Destination, Settings};
 
 /// `[audit]`
@@ -26,12 +26,12 @@ impl Audit {
     /// Where nothing would be recorded of real people, what is there is no file, or a bound is zero.
     pub fn settings(&self, real: bool) -> Result<Settings, Error> {
         let mut problems = Problems::default();
-        let destination = problems.take(self.destination(real));
+        let destination = problems.ok_or_record(self.destination(real));
         if self.queue == 0 {
-            problems.add(unusable("audit.queue", "must be 1 at least"));
+            problems.add(invalid("audit.queue", "must be 1 at least"));
         }
         if self.timeout.is_zero() {
-            problems.add(unusable("audit.timeout", "must be longer than nothing"));
+            problems.add(invalid("audit.timeout", "must be longer than nothing"));
         }
         problems.end_with(destination.map(|destination| Settings {
             destination,
@@ -46,7 +46,7 @@ impl Audit {
             "" | "off" if real => {
                 let problem = "before a real upstream it has to be recorded who saw or changed whom: \
                     set it to a file, or to `stdout`";
-                Err(unusable("audit.destination", problem))
+                Err(invalid("audit.destination", problem))
             }
             "" | "off" => Ok(Destination::Off),
             "stdout" => Ok(Destination::Stdout),
@@ -57,7 +57,7 @@ impl Audit {
                         "{path} is no regular file, and what is written there proves nothing: \
                         set it to a file, or to `stdout`"
                     );
-                    return Err(unusable("audit.destination", &problem));
+                    return Err(invalid("audit.destination", &problem));
                 }
                 Ok(Destination::File(path.into()))
             }

@@ -14,20 +14,20 @@ pub enum Error {
         meant: Option<String>,
     },
     #[error("setting {name} ({origin}): {problem}")]
-    Unusable { name: String, origin: String, problem: String },
-    #[error("{} problems with the settings:{}", .0.len(), lines(.0))]
+    Invalid { name: String, origin: String, problem: String },
+    #[error("{} problems with the settings:{}", .0.len(), one_per_line(.0))]
     Several(Vec<Self>),
 }
 
 /// One line for each, under a heading.
-fn lines(problems: &[Error]) -> String {
+fn one_per_line(problems: &[Error]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
 impl Error {
     /// One problem as it is, several with a line for each; none where there is none.
-    pub fn of(problems: Vec<Self>) -> Result<(), Self> {
-        let mut problems = Self::flat(problems);
+    pub fn from_problems(problems: Vec<Self>) -> Result<(), Self> {
+        let mut problems = Self::flatten(problems);
         match problems.len() {
             0 => Ok(()),
             1 => problems.pop().map_or(Ok(()), Err),
@@ -36,7 +36,7 @@ impl Error {
     }
 
     /// Each problem for itself.
-    pub fn flat(problems: Vec<Self>) -> Vec<Self> {
+    pub fn flatten(problems: Vec<Self>) -> Vec<Self> {
         let each = |problem| match problem {
             Self::Several(problems) => problems,
             problem => vec![problem],
@@ -47,7 +47,7 @@ impl Error {
     /// The setting that it is about; of a misspelled one, the setting that was meant.
     pub fn setting(&self) -> Option<&str> {
         match self {
-            Self::Unusable { name, .. } => Some(name),
+            Self::Invalid { name, .. } => Some(name),
             Self::Unknown { name, meant, .. } => Some(meant.as_ref().unwrap_or(name)),
             Self::Unreadable(_) | Self::Several(_) => None,
         }
@@ -65,24 +65,24 @@ impl Problems {
     }
 
     /// What was found good; else its problem is noted.
-    pub fn take<T>(&mut self, checked: Result<T, Error>) -> Option<T> {
+    pub fn ok_or_record<T>(&mut self, checked: Result<T, Error>) -> Option<T> {
         checked.map_err(|problem| self.add(problem)).ok()
     }
 
     /// All of them.
-    pub fn end(self) -> Result<(), Error> {
-        Error::of(self.0)
+    pub fn finish(self) -> Result<(), Error> {
+        Error::from_problems(self.0)
     }
 
     /// What was checked; else all problems. Without a value there has to be a problem that says why.
     pub fn end_with<T>(self, value: Option<T>) -> Result<T, Error> {
-        self.end()?;
+        self.finish()?;
         value.ok_or_else(|| Error::Unreadable("a setting has no value".to_owned()))
     }
 
     /// Leaves out those that are about settings which do not fit.
     pub fn retain(&mut self, fits: impl Fn(&str) -> bool) {
-        let problems = Error::flat(std::mem::take(&mut self.0));
+        let problems = Error::flatten(std::mem::take(&mut self.0));
         self.0 = problems.into_iter().filter(|problem| problem.setting().is_none_or(&fits)).collect();
     }
 }

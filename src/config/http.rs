@@ -4,16 +4,16 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::error::Problems;
-use super::{Error, unusable};
+use super::{Error, invalid};
 use crate::auth::{AllowedOrigins, AuthMode};
 
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    #[serde(deserialize_with = "super::list::words")]
+    #[serde(deserialize_with = "super::string_list::deserialize_list")]
     allowed_origins: Vec<String>,
-    #[serde(deserialize_with = "super::list::words")]
+    #[serde(deserialize_with = "super::string_list::deserialize_list")]
     allowed_headers: Vec<String>,
     pub server_timing: bool,
     pub compression: bool,
@@ -30,7 +30,7 @@ impl Http {
         AllowedOrigins::new(&self.allowed_origins, loopback).or_else(|wrong| {
             let mut problems = Problems::default();
             for entry in wrong {
-                problems.add(unusable("http.allowed_origins", &entry.to_string()));
+                problems.add(invalid("http.allowed_origins", &entry.to_string()));
             }
             problems.end_with(None)
         })
@@ -43,13 +43,13 @@ impl Http {
     pub fn allowed_headers(&self) -> Result<Vec<HeaderName>, Error> {
         let name = |name: &String| match name.parse::<HeaderName>() {
             Ok(header) if name != "*" => Ok(header),
-            _ => Err(unusable(
+            _ => Err(invalid(
                 "http.allowed_headers",
                 &format!("`{name}` is no header's name: list each, such as x-team"),
             )),
         };
         let mut problems = Problems::default();
-        let headers = self.allowed_headers.iter().filter_map(|header| problems.take(name(header))).collect();
+        let headers = self.allowed_headers.iter().filter_map(|header| problems.ok_or_record(name(header))).collect();
         problems.end_with(Some(headers))
     }
 }

@@ -11,14 +11,14 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::Problems;
-use super::{Error, list, unusable};
+use super::{Error, invalid, string_list};
 use crate::auth::jwt::claims::ClaimNames;
 use crate::auth::jwt::jwks::{RefreshPolicy, check_file};
 use crate::auth::jwt::{KeySource, Settings};
 use crate::outbound::is_loopback;
 
 /// What RFC 7519 calls "a few minutes, at most", taken strictly: a token that has expired is good for so much longer.
-const MOST_LEEWAY: Duration = Duration::from_secs(60);
+const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
 const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512";
 
@@ -28,7 +28,7 @@ const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384
 pub struct Jwt {
     issuer: String,
     audience: String,
-    #[serde(deserialize_with = "list::words")]
+    #[serde(deserialize_with = "string_list::deserialize_list")]
     algorithms: Vec<String>,
     jwks_url: String,
     public_key_file: PathBuf,
@@ -50,11 +50,11 @@ impl Jwt {
     ///
     /// # Errors
     /// Names the settings that cannot be used, and says what to set.
-    pub fn checked(&self) -> Result<Settings, Error> {
+    pub fn verifier_settings(&self) -> Result<Settings, Error> {
         let mut problems = Problems::default();
         let mut needed = |name, value: &str, what: &str| {
             if value.trim().is_empty() {
-                problems.add(unusable(name, what));
+                problems.add(invalid(name, what));
             }
             value.trim().to_owned()
         };
@@ -81,19 +81,19 @@ impl Jwt {
             ),
             account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
         };
-        if self.leeway > MOST_LEEWAY {
+        if self.leeway > MAX_LEEWAY {
             let problem = "set it to 60s at most; clocks that are further apart need mending";
-            problems.add(unusable("auth.jwt.leeway", problem));
+            problems.add(invalid("auth.jwt.leeway", problem));
         }
         let periods =
             [("auth.jwt.jwks_refresh", self.jwks_refresh), ("auth.jwt.jwks_min_interval", self.jwks_min_interval)];
         for (name, period) in periods {
             if period.is_zero() {
-                problems.add(unusable(name, "must be longer than nothing"));
+                problems.add(invalid(name, "must be longer than nothing"));
             }
         }
-        let algorithms = problems.take(self.algorithms());
-        let keys = problems.take(self.keys(algorithms.as_deref()));
+        let algorithms = problems.ok_or_record(self.algorithms());
+        let keys = problems.ok_or_record(self.keys(algorithms.as_deref()));
         let pace = RefreshPolicy { refresh: self.jwks_refresh, min_interval: self.jwks_min_interval };
         let leeway = self.leeway;
         let settings = algorithms.zip(keys).map(|(algorithms, keys)| Settings {
@@ -114,8 +114,8 @@ impl Jwt {
         let mut algorithms = Vec::new();
         for text in &self.algorithms {
             let algorithm = Algorithm::from_str(text);
-            let algorithm = algorithm.map_err(|_| unusable(name, &format!("`{text}` is none of {ALGORITHMS}")));
-            let Some(algorithm) = problems.take(algorithm) else { continue };
+            let algorithm = algorithm.map_err(|_| invalid(name, &format!("`{text}` is none of {ALGORITHMS}")));
+            let Some(algorithm) = problems.ok_or_record(algorithm) else { continue };
             if !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
             }
@@ -123,13 +123,13 @@ impl Jwt {
         if self.algorithms.is_empty() {
             let problem =
                 "needed with auth.mode = \"jwt\": list how your provider signs, such as RS256; never more than it uses";
-            problems.add(unusable(name, problem));
+            problems.add(invalid(name, problem));
         }
         let symmetric = algorithms.iter().filter(|algorithm| is_symmetric(**algorithm)).count();
         if symmetric > 0 && symmetric < algorithms.len() {
             let problem = "lists algorithms with a shared secret (HS…) beside ones with public keys: a public key could be \
                 taken for the secret; keep one kind";
-            problems.add(unusable(name, problem));
+            problems.add(invalid(name, problem));
         }
         problems.end_with(Some(algorithms))
     }
@@ -145,12 +145,12 @@ impl Jwt {
         let mut problems = Problems::default();
         match is_set {
             [true, false, false] => {
-                problems.take(only_with(
+                problems.ok_or_record(only_with(
                     url.0,
                     symmetric != Some(true),
                     "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
                 ));
-                let url = problems.take(key_set_url(url.0, url.1));
+                let url = problems.ok_or_record(key_set_url(url.0, url.1));
                 problems.end_with(url.map(KeySource::Jwks))
             }
             [false, true, false] => {
@@ -162,12 +162,12 @@ impl Jwt {
                 // What the file has to hold depends on the algorithms.
                 if let Some(algorithms) = algorithms {
                     check_file(file.1, algorithms)
-                        .map_err(|reason| unusable(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                        .map_err(|reason| invalid(file.0, &format!("the file {} {reason}", file.1.display())))?;
                 }
                 Ok(KeySource::File(file.1.clone()))
             }
             [false, false, true] => {
-                problems.take(only_with(
+                problems.ok_or_record(only_with(
                     secret.0,
                     symmetric != Some(false),
                     "belongs to HS256, HS384 and HS512, and auth.jwt.algorithms lists others: set auth.jwt.jwks_url or auth.jwt.public_key_file instead",
@@ -178,20 +178,20 @@ impl Jwt {
                     let problem = format!(
                         "is shorter than the hash: set {least} random bytes or more, such as `openssl rand -base64 {least}` makes"
                     );
-                    problems.add(unusable(secret.0, &problem));
+                    problems.add(invalid(secret.0, &problem));
                 }
                 problems.end_with(Some(KeySource::Secret(self.secret.clone())))
             }
             [false, false, false] => {
                 let problem = "auth.mode = \"jwt\" needs keys: set it to your provider's key set (`jwks_uri` in its \
                     .well-known/openid-configuration), or set auth.jwt.public_key_file or auth.jwt.secret";
-                Err(unusable(url.0, problem))
+                Err(invalid(url.0, problem))
             }
             _ => {
                 let set = [url.0, file.0, secret.0].into_iter().zip(is_set).filter(|(_, is_set)| *is_set);
                 let set: Vec<_> = set.map(|(name, _)| name).collect();
                 let (first, _) = set.split_first().map_or((url.0, &[][..]), |(first, rest)| (*first, rest));
-                Err(unusable(
+                Err(invalid(
                     first,
                     &format!("keys come from one place only, and several are set: {}; keep one", set.join(", ")),
                 ))
@@ -201,19 +201,19 @@ impl Jwt {
 }
 
 fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error> {
-    if fits { Ok(()) } else { Err(unusable(name, problem)) }
+    if fits { Ok(()) } else { Err(invalid(name, problem)) }
 }
 
 fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
-    let url = Url::parse(text).map_err(|error| unusable(name, &format!("not a URL: {error}")))?;
+    let url = Url::parse(text).map_err(|error| invalid(name, &format!("not a URL: {error}")))?;
     let mut problems = Problems::default();
     if !url.username().is_empty() || url.password().is_some() {
-        problems.add(unusable(name, "must have no user and no password: `check-config` and error texts show it"));
+        problems.add(invalid(name, "must have no user and no password: `check-config` and error texts show it"));
     }
     match url.scheme() {
         "https" if url.has_host() => {}
         "http" if is_loopback(&url) => {}
-        _ => problems.add(unusable(
+        _ => problems.add(invalid(
             name,
             "must be https, or http on a loopback address: whoever changes the keys on their way can make tokens",
         )),
@@ -253,13 +253,13 @@ mod tests {
         variables.extend([("JWT__ALGORITHMS", "RS256"), ("JWT__JWKS_URL", "https://id.example.com/jwks.json")]);
         variables.extend(others);
         let source = variables.iter().map(|(name, value)| (format!("GATEWAY__AUTH__{name}"), (*value).to_owned()));
-        All::of(&Sources::read(None, environment().source(Some(source.collect())))?)
+        All::from_sources(&Sources::read(None, environment().source(Some(source.collect())))?)
     }
 
     #[test]
     fn what_is_right_can_be_used() {
         let others = [("JWT__ALGORITHMS", " RS256, ES256 ,RS256,"), ("JWT__ACCOUNT_CLAIM", "")];
-        let settings = with(&others).expect("usable").auth.jwt.checked().expect("usable");
+        let settings = with(&others).expect("usable").auth.jwt.verifier_settings().expect("usable");
         assert_eq!(settings.algorithms, [Algorithm::RS256, Algorithm::ES256]);
         assert_eq!(
             settings.claim_names,
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(settings.leeway, Duration::from_secs(30));
         let secret = [("JWT__ALGORITHMS", "HS256"), ("JWT__JWKS_URL", ""), ("JWT__SECRET", SECRET)];
         let settings = with(&secret).expect("usable");
-        assert!(!format!("{settings:?}{:?}", settings.auth.jwt.checked()).contains(SECRET));
+        assert!(!format!("{settings:?}{:?}", settings.auth.jwt.verifier_settings()).contains(SECRET));
     }
 
     #[rstest]
@@ -321,7 +321,7 @@ mod tests {
             ];
             let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let sources = Sources::read(None, environment().source(Some(source))).expect("known settings");
-            let problem = All::of(&sources).expect_err("no key").to_string();
+            let problem = All::from_sources(&sources).expect_err("no key").to_string();
             assert!(problem.contains("upstream.api_key (GATEWAY__UPSTREAM__API_KEY)"), "{problem}");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::sources::{self, InForce, Sources};
+use super::sources::{self, EffectiveSetting, Sources};
 use super::{Error, Settings};
 
 impl Settings {
@@ -12,7 +12,7 @@ impl Settings {
     ///
     /// # Errors
     /// Names every setting, variable and file that cannot be used.
-    pub fn read(file: Option<&Path>) -> Result<Self, Error> {
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
         Self::examine(file).usable()
     }
 
@@ -23,7 +23,7 @@ impl Settings {
             Ok(sources) => Self::examine_sources(&sources, variables),
             Err(problem) => Examined {
                 settings: None,
-                problems: Error::flat(variables.into_iter().chain([problem]).collect()),
+                problems: Error::flatten(variables.into_iter().chain([problem]).collect()),
                 in_force: Vec::new(),
                 known: Known::default(),
             },
@@ -34,10 +34,10 @@ impl Settings {
     ///
     /// # Errors
     /// As of [`Settings::read`].
-    pub fn in_force(file: Option<&Path>) -> Result<Vec<InForce>, Error> {
+    pub fn effective(file: Option<&Path>) -> Result<Vec<EffectiveSetting>, Error> {
         let sources = Sources::read(file, sources::environment_of_process())?;
-        Self::of(&sources)?;
-        Ok(sources.in_force())
+        Self::from_sources(&sources)?;
+        Ok(sources.effective())
     }
 
     /// Where the admin server listens. Nothing else is looked at: what asks for it has to be right whatever else is wrong.
@@ -45,25 +45,25 @@ impl Settings {
     /// # Errors
     /// Where the file cannot be read, or the address is none.
     pub fn admin_listen(file: Option<&Path>) -> Result<SocketAddr, Error> {
-        Sources::read(file, sources::environment_of_process())?.one("server.admin_listen")
+        Sources::read(file, sources::environment_of_process())?.setting("server.admin_listen")
     }
 
-    pub(super) fn of(sources: &Sources) -> Result<Self, Error> {
+    pub(super) fn from_sources(sources: &Sources) -> Result<Self, Error> {
         Self::examine_sources(sources, None).usable()
     }
 
     fn examine_sources(sources: &Sources, variables: Option<Error>) -> Examined {
         let (settings, problems) = sources.settings::<Self>();
-        let mut problems = Error::flat(variables.into_iter().chain(problems).collect());
+        let mut problems = Error::flatten(variables.into_iter().chain(problems).collect());
         let Some(mut settings) = settings else {
             return Examined { settings: None, problems, in_force: Vec::new(), known: Known::default() };
         };
         problems.extend(settings.read_secrets().err());
-        problems = Error::flat(problems);
+        problems = Error::flatten(problems);
         let known = Known::of(sources, &problems);
         // In place of what cannot be used stand the defaults: that these do not fit is no second problem.
         problems.extend(settings.check(&|name| known.has(name)).err());
-        Examined { settings: Some(settings), problems: Error::flat(problems), in_force: sources.in_force(), known }
+        Examined { settings: Some(settings), problems: Error::flatten(problems), in_force: sources.effective(), known }
     }
 }
 
@@ -74,7 +74,7 @@ pub struct Examined {
     pub settings: Option<Settings>,
     pub problems: Vec<Error>,
     /// Every setting as text, without secrets, and where it comes from.
-    pub in_force: Vec<InForce>,
+    pub in_force: Vec<EffectiveSetting>,
     /// Which values are what was asked for.
     known: Known,
 }
@@ -90,7 +90,7 @@ impl Examined {
     /// # Errors
     /// All problems.
     pub fn usable(self) -> Result<Settings, Error> {
-        Error::of(self.problems)?;
+        Error::from_problems(self.problems)?;
         self.settings.ok_or_else(|| Error::Unreadable("nothing is known of them".to_owned()))
     }
 }

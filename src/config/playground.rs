@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{Switch, word};
+use super::{Switch, enum_word};
 
 /// `[playground]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Playground {
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub enabled: Switch,
 }

@@ -4,18 +4,18 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
-use super::word;
+use super::enum_word;
 
 /// `[privacy]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Privacy {
-    #[serde(deserialize_with = "word::one_of")]
-    pub unmask_reason: Reason,
-    #[serde(deserialize_with = "word::one_of")]
-    pub decide_reason: Reason,
-    #[serde(deserialize_with = "word::one_of")]
-    pub delete_reason: Reason,
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
+    pub unmask_reason: ReasonRequirement,
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
+    pub decide_reason: ReasonRequirement,
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
+    pub delete_reason: ReasonRequirement,
     pub max_unmask_per_operation: usize,
     pub max_unmask_per_minute: NonZeroU32,
 }
@@ -23,12 +23,12 @@ pub struct Privacy {
 /// Whether a mutation needs a reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum ReasonRequirement {
     Optional,
     Required,
 }
 
-impl Reason {
+impl ReasonRequirement {
     /// Whether a mutation without one is refused.
     pub fn is_required(self) -> bool {
         self == Self::Required

@@ -8,10 +8,10 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::Problems;
-use super::{Error, Settings, unusable};
+use super::{Error, Settings, invalid};
 
 /// A secret and the file that it may come from; the file's path is empty where there is none.
-struct Place<'a> {
+struct SecretSetting<'a> {
     /// Of the setting that names the file.
     name: &'static str,
     file: PathBuf,
@@ -23,7 +23,7 @@ impl Settings {
     ///
     /// # Errors
     /// Where a file cannot be read, or holds nothing that can be used.
-    pub fn with_secrets_read_again(&self) -> Result<Self, Error> {
+    pub fn with_reloaded_secrets(&self) -> Result<Self, Error> {
         let mut again = self.clone();
         again.read_secrets()?;
         again.check(&|_| true)?;
@@ -54,8 +54,8 @@ impl Settings {
     }
 
     /// Each secret with the file that it may come from.
-    fn secrets(&mut self) -> [Place<'_>; 5] {
-        let place = |name, file: &PathBuf, value| Place { name, file: file.clone(), value };
+    fn secrets(&mut self) -> [SecretSetting<'_>; 5] {
+        let place = |name, file: &PathBuf, value| SecretSetting { name, file: file.clone(), value };
         let upstream = &mut self.upstream;
         let (log, jwt, traces) = (&mut self.log, &mut self.auth.jwt, &mut self.traces);
         [
@@ -72,21 +72,21 @@ impl Settings {
         let mut problems = Problems::default();
         for secret in self.secrets() {
             if !secret.file.as_os_str().is_empty()
-                && let Some(value) = problems.take(read(secret.name, &secret.file))
+                && let Some(value) = problems.ok_or_record(read_secret_file(secret.name, &secret.file))
             {
                 *secret.value = value;
             }
         }
-        problems.end()
+        problems.finish()
     }
 }
 
 /// Keys have some hundred bytes; a file past this is another one than was meant.
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The secret in a file, without the line break that editors and `echo` put at its end.
-fn read(name: &str, path: &Path) -> Result<SecretString, Error> {
-    let problem = |what: &str| unusable(name, &format!("the file {} {what}", path.display()));
+fn read_secret_file(name: &str, path: &Path) -> Result<SecretString, Error> {
+    let problem = |what: &str| invalid(name, &format!("the file {} {what}", path.display()));
     let unreadable = |error: std::io::Error| problem(&format!("cannot be read: {error}"));
     let file = File::open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
@@ -94,19 +94,19 @@ fn read(name: &str, path: &Path) -> Result<SecretString, Error> {
         return Err(problem("is no regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MOST_BYTES {
+    file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_SECRET_BYTES {
         return Err(problem("is larger than 64 KiB"));
     }
     let text = String::from_utf8(bytes).map_err(|_| problem("is no text in UTF-8"))?;
-    match without_line_breaks(&text) {
+    match trim_line_breaks(&text) {
         "" => Err(problem("is empty")),
         secret => Ok(SecretString::from(secret)),
     }
 }
 
 /// A text without line breaks at its end: they come from how it was written down, and belong to no value.
-pub fn without_line_breaks(text: &str) -> &str {
+pub fn trim_line_breaks(text: &str) -> &str {
     text.trim_end_matches(['\n', '\r'])
 }
 
@@ -118,5 +118,5 @@ pub fn check_header(name: &str, secret: &SecretString) -> Result<(), Error> {
     }
     let problem =
         "holds a character that no HTTP header can carry, or a space at an end: give the value alone, in ASCII";
-    Err(unusable(name, problem))
+    Err(invalid(name, problem))
 }

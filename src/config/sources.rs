@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::secret::without_line_breaks;
-use super::{Error, unusable};
+use super::secret::trim_line_breaks;
+use super::{Error, invalid};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "GATEWAY";
@@ -21,7 +21,7 @@ const SECRETS: [&str; 5] =
 
 /// A setting that is in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct InForce {
+pub struct EffectiveSetting {
     pub name: String,
     /// As it would be written in a file; of a secret, only whether there is one.
     pub value: String,
@@ -29,7 +29,7 @@ pub struct InForce {
     pub origin: String,
 }
 
-impl InForce {
+impl EffectiveSetting {
     /// Whether it is a secret, or the file of one.
     pub fn is_secret(&self) -> bool {
         SECRETS.contains(&self.name.trim_end_matches("_file"))
@@ -94,7 +94,7 @@ fn defaults() -> File<FileSourceString, FileFormat> {
 /// # Errors
 /// Names each: a setting that is written with one underscore where two belong, and one whose value is no text.
 pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Error> {
-    let known = flat(&defaults()).map_err(unreadable)?;
+    let known = flatten_source(&defaults()).map_err(unreadable)?;
     let mut problems = Vec::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
@@ -113,10 +113,10 @@ pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsStrin
         {
             let setting = setting.replace("__", ".").to_ascii_lowercase();
             let problem = "is no text in UTF-8".to_owned();
-            problems.push(Error::Unusable { name: setting, origin: name.to_owned(), problem });
+            problems.push(Error::Invalid { name: setting, origin: name.to_owned(), problem });
         }
     }
-    Error::of(problems)
+    Error::from_problems(problems)
 }
 
 impl Sources {
@@ -132,8 +132,8 @@ impl Sources {
         };
         // The error's own words show the value, which may be a secret.
         let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is no text in UTF-8".to_owned());
-        let environment = Layer { origin: Origin::Environment, values: flat(&environment).map_err(no_text)? };
-        Ok(Self { file, environment, defaults: flat(&defaults()).map_err(unreadable)?, unreadable_file })
+        let environment = Layer { origin: Origin::Environment, values: flatten_source(&environment).map_err(no_text)? };
+        Ok(Self { file, environment, defaults: flatten_source(&defaults()).map_err(unreadable)?, unreadable_file })
     }
 
     /// The names of all settings.
@@ -144,7 +144,7 @@ impl Sources {
     /// Whether a value, or that there is none, is what the sources say: a file that cannot be read may set anything that the
     /// environment does not.
     pub fn says(&self, name: &str) -> bool {
-        self.unreadable_file.is_none() || self.winning(name).is_some()
+        self.unreadable_file.is_none() || self.effective_value(name).is_some()
     }
 
     /// The file and the environment; what comes later wins.
@@ -153,17 +153,17 @@ impl Sources {
     }
 
     /// A setting, or a table of some, of which the type says what is wrong with it.
-    fn knows(&self, name: &str) -> bool {
+    fn is_known(&self, name: &str) -> bool {
         let table = format!("{name}.");
         self.defaults.contains_key(name) || self.defaults.keys().any(|known| known.starts_with(&table))
     }
 
     /// A file that cannot be read, what is set to something that there is not, and secrets that are set in two ways.
-    fn misplaced(&self) -> Vec<Error> {
+    fn unknown_or_duplicate(&self) -> Vec<Error> {
         let mut problems: Vec<Error> = self.unreadable_file.iter().cloned().collect();
         for layer in self.layers() {
-            for name in layer.values.keys().filter(|name| !self.knows(name)) {
-                let meant = nearest(name, self.defaults.keys().map(String::as_str));
+            for name in layer.values.keys().filter(|name| !self.is_known(name)) {
+                let meant = nearest_name(name, self.defaults.keys().map(String::as_str));
                 let suggestion = meant.map_or_else(|| ":".to_owned(), |meant| format!(": did you mean {meant}?"));
                 let (origin, meant) = (layer.origin(name), meant.map(str::to_owned));
                 problems.push(Error::Unknown { origin, name: name.clone(), suggestion, meant });
@@ -172,7 +172,7 @@ impl Sources {
         for name in SECRETS {
             let file = format!("{name}_file");
             if self.is_set(name) && self.is_set(&file) {
-                problems.push(unusable(&file, &format!("{name} is set as well: set one of the two")));
+                problems.push(invalid(&file, &format!("{name} is set as well: set one of the two")));
             }
         }
         problems
@@ -180,85 +180,86 @@ impl Sources {
 
     /// Whether a source sets it to something.
     fn is_set(&self, name: &str) -> bool {
-        self.winning(name).is_some_and(|(_, value)| !matches!(&value.kind, ValueKind::String(text) if text.is_empty()))
+        self.effective_value(name)
+            .is_some_and(|(_, value)| !matches!(&value.kind, ValueKind::String(text) if text.is_empty()))
     }
 
     /// The value that counts, unless it is the default.
-    fn winning(&self, name: &str) -> Option<(&Layer, &Value)> {
+    fn effective_value(&self, name: &str) -> Option<(&Layer, &Value)> {
         self.layers().rev().find_map(|layer| Some((layer, layer.values.get(name)?)))
     }
 
     /// The settings themselves, with all that is wrong with single ones, which have their defaults then. None where not even
     /// these can be read.
     pub fn settings<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Error>) {
-        let mut problems = self.misplaced();
-        let names = self.layers().flat_map(|layer| layer.values.keys()).filter(|name| self.knows(name));
+        let mut problems = self.unknown_or_duplicate();
+        let names = self.layers().flat_map(|layer| layer.values.keys()).filter(|name| self.is_known(name));
         let names: BTreeSet<&String> = names.collect();
         let values: Vec<(&str, &Layer, &Value)> = names
             .into_iter()
-            .filter_map(|name| self.winning(name).map(|(layer, value)| (name.as_str(), layer, value)))
+            .filter_map(|name| self.effective_value(name).map(|(layer, value)| (name.as_str(), layer, value)))
             .collect();
-        match built::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
+        match deserialize::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
             Ok(settings) => (Some(settings), problems),
             // Each alone, so that each is named.
             Err(all) => {
                 let mut good = Vec::new();
                 let before = problems.len();
                 for (name, layer, value) in &values {
-                    match built::<T>([(*name, *value)].into_iter()) {
+                    match deserialize::<T>([(*name, *value)].into_iter()) {
                         Ok(_) => good.push((*name, *value)),
-                        Err(error) => problems.push(self.problem(name, layer, &error)),
+                        Err(error) => problems.push(self.invalid_value(name, layer, &error)),
                     }
                 }
                 if problems.len() == before {
                     problems.push(unreadable(all));
                 }
-                (built(good.into_iter()).ok(), problems)
+                (deserialize(good.into_iter()).ok(), problems)
             }
         }
     }
 
     /// One setting alone, whatever is wrong with the others.
-    pub fn one<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
+    pub fn setting<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
         if let Some(problem) = self.unreadable_file.as_ref().filter(|_| !self.says(name)) {
             return Err(problem.clone());
         }
-        let value = self.winning(name).map(|(_, value)| value).or_else(|| self.defaults.get(name));
+        let value = self.effective_value(name).map(|(_, value)| value).or_else(|| self.defaults.get(name));
         let value = value.cloned().ok_or_else(|| Error::Unreadable(format!("there is no setting {name}")))?;
-        value.try_deserialize().map_err(|error| match self.winning(name) {
-            Some((layer, _)) => self.problem(name, layer, &error),
+        value.try_deserialize().map_err(|error| match self.effective_value(name) {
+            Some((layer, _)) => self.invalid_value(name, layer, &error),
             None => unreadable(error),
         })
     }
 
     /// What is wrong with one setting; the default shows how it is written.
-    fn problem(&self, name: &str, layer: &Layer, error: &ConfigError) -> Error {
+    fn invalid_value(&self, name: &str, layer: &Layer, error: &ConfigError) -> Error {
         let problem = match self.defaults.get(name) {
             // The parser's own words would quote it.
             _ if SECRETS.contains(&name) => "must be a text".to_owned(),
-            Some(default) => format!("{}; the default is {}", told(error), shown(default, default)),
-            None => told(error),
+            Some(default) => format!("{}; the default is {}", error_message(error), format_value(default, default)),
+            None => error_message(error),
         };
-        Error::Unusable { name: name.to_owned(), origin: layer.origin(name), problem }
+        Error::Invalid { name: name.to_owned(), origin: layer.origin(name), problem }
     }
 
     /// Every setting and where it comes from.
-    pub fn in_force(&self) -> Vec<InForce> {
+    pub fn effective(&self) -> Vec<EffectiveSetting> {
         let settings = self.defaults.iter().map(|(name, default)| {
             let is_secret = SECRETS.contains(&name.as_str());
             let file = Some(format!("{name}_file")).filter(|_| is_secret);
-            let file = file.and_then(|file| self.winning(&file)?.1.clone().into_string().ok());
+            let file = file.and_then(|file| self.effective_value(&file)?.1.clone().into_string().ok());
             if let Some(path) = file.filter(|path| !path.is_empty()) {
-                return InForce { name: name.clone(), value: "(a secret)".to_owned(), origin: path };
+                return EffectiveSetting { name: name.clone(), value: "(a secret)".to_owned(), origin: path };
             }
-            let winning = self.winning(name).map(|(layer, value)| (layer.origin(name), value));
+            let winning = self.effective_value(name).map(|(layer, value)| (layer.origin(name), value));
             let (origin, value) = winning.unwrap_or_else(|| ("default".to_owned(), default));
-            let value = match shown(value, default) {
+            let value = match format_value(value, default) {
                 value if !is_secret => value,
                 value if value == "\"\"" => "(none)".to_owned(),
                 _ => "(a secret)".to_owned(),
             };
-            InForce { name: name.clone(), value, origin }
+            EffectiveSetting { name: name.clone(), value, origin }
         });
         settings.collect()
     }
@@ -271,13 +272,13 @@ fn read_file(path: &Path) -> Result<Layer, Error> {
     }
     let of_the_file = |problem: String| Error::Unreadable(format!("{}: {problem}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| of_the_file(error.to_string()))?;
-    let values = flat(&File::from_str(&text, FileFormat::Toml));
-    let values = values.map_err(|error| of_the_file(without_the_source(&error.to_string())))?;
+    let values = flatten_source(&File::from_str(&text, FileFormat::Toml));
+    let values = values.map_err(|error| of_the_file(without_source_line(&error.to_string())))?;
     Ok(Layer { origin: Origin::File(path.to_owned()), values })
 }
 
 /// The settings of the defaults and of these values.
-fn built<'a, T: DeserializeOwned>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> Result<T, ConfigError> {
+fn deserialize<'a, T: DeserializeOwned>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> Result<T, ConfigError> {
     let mut builder = Config::builder().add_source(defaults());
     for (name, value) in values {
         builder = builder.set_override(name, value.clone())?;
@@ -286,20 +287,20 @@ fn built<'a, T: DeserializeOwned>(values: impl Iterator<Item = (&'a str, &'a Val
 }
 
 /// What an error says, without the names that are told beside it.
-fn told(error: &ConfigError) -> String {
+fn error_message(error: &ConfigError) -> String {
     match error {
         ConfigError::Type { unexpected, expected, .. } => format!("{unexpected} is not {expected}"),
-        ConfigError::At { error, .. } => told(error),
-        other => without_the_source(&other.to_string()),
+        ConfigError::At { error, .. } => error_message(error),
+        other => without_source_line(&other.to_string()),
     }
 }
 
 /// A value as it would be written in a file; the environment has texts alone, so the default tells what it is.
-fn shown(value: &Value, default: &Value) -> String {
+fn format_value(value: &Value, default: &Value) -> String {
     match (&value.kind, &default.kind) {
         (ValueKind::String(text), ValueKind::String(_)) => format!("{text:?}"),
         (ValueKind::Array(values), _) => {
-            let values: Vec<String> = values.iter().map(|value| shown(value, value)).collect();
+            let values: Vec<String> = values.iter().map(|value| format_value(value, value)).collect();
             format!("[{}]", values.join(", "))
         }
         _ => value.to_string(),
@@ -307,7 +308,7 @@ fn shown(value: &Value, default: &Value) -> String {
 }
 
 /// The settings of a source by their names with dots, without tables.
-fn flat(source: &impl Source) -> Result<BTreeMap<String, Value>, ConfigError> {
+fn flatten_source(source: &impl Source) -> Result<BTreeMap<String, Value>, ConfigError> {
     let mut found = BTreeMap::new();
     flatten("", source.collect()?, &mut found);
     Ok(found)
@@ -317,7 +318,7 @@ fn flat(source: &impl Source) -> Result<BTreeMap<String, Value>, ConfigError> {
 fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String, Value>) {
     for (name, mut value) in values {
         if let ValueKind::String(text) = &mut value.kind {
-            text.truncate(without_line_breaks(text).len());
+            text.truncate(trim_line_breaks(text).len());
         }
         let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value.kind {
@@ -330,7 +331,7 @@ fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String
 }
 
 /// The setting that was most likely meant: the same word in another section, or a word that is close.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+fn nearest_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     // How other programs call it.
     if matches!(name, "port" | "host" | "listen" | "server.port" | "server.host" | "server.address") {
         return Some("server.listen");
@@ -346,11 +347,11 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Opti
 }
 
 fn unreadable(error: ConfigError) -> Error {
-    Error::Unreadable(without_the_source(&error.to_string()))
+    Error::Unreadable(without_source_line(&error.to_string()))
 }
 
 /// A parser's message in one line, and without the line of the file that it quotes: that line can hold a key.
-fn without_the_source(message: &str) -> String {
+fn without_source_line(message: &str) -> String {
     let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
     let told: Vec<&str> = message.lines().filter(|line| !quoted(line)).map(str::trim).collect();
     told.join(" ").trim().to_owned()
@@ -364,7 +365,7 @@ mod tests {
     use crate::config::Settings;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, Error> {
-        Settings::of(&sources(variables)?)
+        Settings::from_sources(&sources(variables)?)
     }
 
     fn sources(variables: &[(&str, &str)]) -> Result<Sources, Error> {
@@ -394,7 +395,7 @@ mod tests {
     #[test]
     fn each_setting_is_told_with_where_it_comes_from() {
         let sources = sources(&[("GATEWAY__SERVER__DEADLINE", "3s"), ("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "7")]);
-        let told = sources.expect("known settings").in_force();
+        let told = sources.expect("known settings").effective();
         let of = |name: &str| {
             let found = told.iter().find(|setting| setting.name == name).expect("a setting");
             (found.value.as_str(), found.origin.as_str())
@@ -409,7 +410,7 @@ mod tests {
     #[test]
     fn what_is_a_secret_by_its_type_is_never_shown() {
         const PLANTED: &str = "planted-0123456789-0123456789-0123456789";
-        let defaults = flat(&defaults()).expect("the defaults");
+        let defaults = flatten_source(&defaults()).expect("the defaults");
         let texts = defaults.iter().filter(|(_, value)| matches!(value.kind, ValueKind::String(_)));
         let mut secrets = 0;
         for (name, _) in texts {
@@ -421,7 +422,7 @@ mod tests {
                 continue;
             }
             let secret = !format!("{settings:?}").contains(PLANTED);
-            let shown = sources.in_force().iter().any(|setting| setting.value.contains(PLANTED));
+            let shown = sources.effective().iter().any(|setting| setting.value.contains(PLANTED));
             assert_eq!(secret, !shown, "{name}");
             secrets += usize::from(secret);
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::Problems;
-use super::{Error, secret, unusable, word};
+use super::{Error, enum_word, invalid, secret};
 use crate::outbound::is_loopback;
 use crate::telemetry::{log, traces};
 
@@ -16,7 +16,7 @@ use crate::telemetry::{log, traces};
 #[serde(deny_unknown_fields)]
 pub struct Log {
     pub level: String,
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     format: log::Format,
     queue: usize,
     pub digest_key: SecretString,
@@ -24,10 +24,10 @@ pub struct Log {
 }
 
 /// Below it the digest of a name could be found by trying keys.
-const SHORTEST_KEY: usize = 32;
+const MIN_DIGEST_KEY_BYTES: usize = 32;
 
 /// The queue takes its memory at the start.
-const MOST_QUEUED: usize = 1_000_000;
+const MAX_QUEUE: usize = 1_000_000;
 
 impl Log {
     /// What the log is started with.
@@ -37,16 +37,17 @@ impl Log {
 
     pub(super) fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
-        problems.take(log::check_level(&self.level).map_err(|problem| unusable("log.level", &problem.to_string())));
-        if !(1..=MOST_QUEUED).contains(&self.queue) {
-            problems.add(unusable("log.queue", &format!("must be from 1 to {MOST_QUEUED}")));
+        problems
+            .ok_or_record(log::check_level(&self.level).map_err(|problem| invalid("log.level", &problem.to_string())));
+        if !(1..=MAX_QUEUE).contains(&self.queue) {
+            problems.add(invalid("log.queue", &format!("must be from 1 to {MAX_QUEUE}")));
         }
         let length = self.digest_key.expose_secret().len();
-        if length > 0 && length < SHORTEST_KEY {
+        if length > 0 && length < MIN_DIGEST_KEY_BYTES {
             let problem = "must be 32 bytes at least, such as of `openssl rand -hex 32`";
-            problems.add(unusable("log.digest_key", problem));
+            problems.add(invalid("log.digest_key", problem));
         }
-        problems.end()
+        problems.finish()
     }
 }
 
@@ -69,13 +70,13 @@ impl Traces {
     pub fn settings(&self) -> Result<Option<traces::Settings>, Error> {
         let mut problems = Problems::default();
         if !(0.0..=1.0).contains(&self.sample_ratio) {
-            problems.add(unusable("traces.sample_ratio", "must be from 0 to 1"));
+            problems.add(invalid("traces.sample_ratio", "must be from 0 to 1"));
         }
         let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty());
         if let Some(authorization) = authorization.filter(|_| !self.endpoint.trim().is_empty()) {
-            problems.take(secret::check_header("traces.authorization", authorization));
+            problems.ok_or_record(secret::check_header("traces.authorization", authorization));
         }
-        let endpoint = problems.take(self.endpoint(authorization.is_some()));
+        let endpoint = problems.ok_or_record(self.endpoint(authorization.is_some()));
         problems.end_with(endpoint).map(|endpoint| {
             endpoint.map(|endpoint| traces::Settings {
                 endpoint,
@@ -90,17 +91,17 @@ impl Traces {
         if endpoint.is_empty() {
             return Ok(None);
         }
-        let url = Url::parse(endpoint).map_err(|error| unusable("traces.endpoint", &format!("not a URL: {error}")))?;
+        let url = Url::parse(endpoint).map_err(|error| invalid("traces.endpoint", &format!("not a URL: {error}")))?;
         let mut problems = Problems::default();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            problems.add(unusable("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
+            problems.add(invalid("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             let problem = "must have no user, password, query or fragment: a credential goes into traces.authorization";
-            problems.add(unusable("traces.endpoint", problem));
+            problems.add(invalid("traces.endpoint", problem));
         }
         if has_authorization && url.scheme() == "http" && !is_loopback(&url) {
-            problems.add(unusable("traces.endpoint", "must be https where traces.authorization is set"));
+            problems.add(invalid("traces.endpoint", "must be https where traces.authorization is set"));
         }
         problems.end_with(Some(Some(url)))
     }

@@ -5,7 +5,7 @@ use super::*;
 
 fn with(variables: &[(&str, &str)]) -> Result<Settings, Error> {
     let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Settings::of(&Sources::read(None, sources::environment().source(Some(source)))?)
+    Settings::from_sources(&Sources::read(None, sources::environment().source(Some(source)))?)
 }
 
 fn problem(variables: &[(&str, &str)]) -> String {

@@ -9,7 +9,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::error::Problems;
-use super::{Error, secret, unusable, word};
+use super::{Error, enum_word, invalid, secret};
 use crate::outbound::{Proxy, is_loopback};
 use crate::upstream::{ArrayEncoding, breaker, places, retry, stack, unknown};
 
@@ -41,9 +41,9 @@ pub struct Upstream {
     #[serde(with = "humantime_serde")]
     pub breaker_open: Duration,
     pub max_response_bytes: usize,
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub arrays: ArrayEncoding,
-    #[serde(deserialize_with = "word::one_of")]
+    #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub unknown_members: unknown::Policy,
 }
 
@@ -62,15 +62,15 @@ impl Upstream {
         if text.is_empty() {
             return Ok(None);
         }
-        let url = Url::parse(text).map_err(|error| unusable("upstream.base_url", &format!("not a URL: {error}")))?;
+        let url = Url::parse(text).map_err(|error| invalid("upstream.base_url", &format!("not a URL: {error}")))?;
         let mut problems = Problems::default();
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            problems.add(unusable("upstream.base_url", "must have no user, password, query or fragment"));
+            problems.add(invalid("upstream.base_url", "must have no user, password, query or fragment"));
         }
         match url.scheme() {
             "https" if url.has_host() => {}
             "http" if is_loopback(&url) => {}
-            _ => problems.add(unusable("upstream.base_url", "must be https, or http on a loopback address")),
+            _ => problems.add(invalid("upstream.base_url", "must be https, or http on a loopback address")),
         }
         problems.end_with(Some(Some(url)))
     }
@@ -84,7 +84,7 @@ impl Upstream {
         if text.is_empty() {
             return Ok(None);
         }
-        Uuid::try_parse(text).map(Some).map_err(|_| unusable("upstream.account_id", "not a UUID"))
+        Uuid::try_parse(text).map(Some).map_err(|_| invalid("upstream.account_id", "not a UUID"))
     }
 
     #[cfg(test)]
@@ -115,7 +115,7 @@ impl Upstream {
         let is_proxy = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !is_proxy {
             let problem = format!("must be an address such as http://proxy.example.com:3128, or `environment`{name}");
-            return Err(unusable("upstream.proxy", &problem));
+            return Err(invalid("upstream.proxy", &problem));
         }
         Ok(Some(Proxy { url: SecretString::from(url), no_proxy: except }))
     }
@@ -143,11 +143,11 @@ impl Upstream {
     /// Whether its settings are ones to work with.
     pub(super) fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
-        problems.take(self.base_url());
-        problems.take(self.account());
-        problems.take(self.proxy());
+        problems.ok_or_record(self.base_url());
+        problems.ok_or_record(self.account());
+        problems.ok_or_record(self.proxy());
         if !self.api_key.expose_secret().is_empty() {
-            problems.take(secret::check_header("upstream.api_key", &self.api_key));
+            problems.ok_or_record(secret::check_header("upstream.api_key", &self.api_key));
         }
         let positive = [
             ("upstream.connect_timeout", self.connect_timeout),
@@ -156,7 +156,7 @@ impl Upstream {
             ("upstream.breaker_open", self.breaker_open),
         ];
         for (name, _) in positive.iter().filter(|(_, duration)| duration.is_zero()) {
-            problems.add(unusable(name, "must be longer than nothing"));
+            problems.add(invalid(name, "must be longer than nothing"));
         }
         let counts = [
             ("upstream.max_attempts", usize::try_from(self.max_attempts).unwrap_or(usize::MAX)),
@@ -165,16 +165,16 @@ impl Upstream {
             ("upstream.max_response_bytes", self.max_response_bytes),
         ];
         for (name, _) in counts.iter().filter(|(_, count)| *count == 0) {
-            problems.add(unusable(name, "must be 1 at least"));
+            problems.add(invalid(name, "must be 1 at least"));
         }
         if !(1..=100).contains(&self.breaker_failures_percent) {
-            problems.add(unusable("upstream.breaker_failures_percent", "must be from 1 to 100"));
+            problems.add(invalid("upstream.breaker_failures_percent", "must be from 1 to 100"));
         }
         // The budget counts how many successes pay for one, in whole ones: 60 would be 100.
         if self.retry_budget_percent != 0 && 100 % self.retry_budget_percent != 0 {
             let problem = "must be 0 or divide 100: 1, 2, 4, 5, 10, 20, 25, 50, 100";
-            problems.add(unusable("upstream.retry_budget_percent", problem));
+            problems.add(invalid("upstream.retry_budget_percent", problem));
         }
-        problems.end()
+        problems.finish()
     }
 }

@@ -72,7 +72,7 @@ async fn gateway(jwt: &str) -> Gateway {
          [upstream]\naccount_id = '{OWN}'\n\
          timeout = '30s'\n[server]\ndeadline = '60s'\n"
     );
-    let settings = Settings::read(Some(&file("settings.toml", &settings))).unwrap();
+    let settings = Settings::load(Some(&file("settings.toml", &settings))).unwrap();
     let app = Arc::new(App::new(&settings, upstream.parse().unwrap()).unwrap());
     let public = TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -22,7 +22,7 @@ async fn listing() -> (Gateway, Sandbox) {
 fn settings_of(toml: &str) -> Settings {
     let file = std::env::temp_dir().join(format!("gateway-test-{}.toml", uuid::Uuid::new_v4()));
     std::fs::write(&file, toml).unwrap();
-    let settings = Settings::read(Some(&file)).unwrap();
+    let settings = Settings::load(Some(&file)).unwrap();
     std::fs::remove_file(&file).unwrap();
     settings
 }

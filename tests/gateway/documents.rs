@@ -56,7 +56,7 @@ fn settings(mode: &str, manifest: &str, automatic: u64) -> Settings {
     let toml =
         format!("[documents]\nmode = \"{mode}\"\nmanifest = \"{manifest}\"\nautomatic_max_bytes = {automatic}\n");
     let file = File::of(&toml);
-    Settings::read(Some(file.path().as_ref())).unwrap()
+    Settings::load(Some(file.path().as_ref())).unwrap()
 }
 
 /// A gateway that knows these documents.

@@ -227,6 +227,6 @@ async fn trusted_documents_hold_for_a_router_as_for_everybody() {
     );
     std::fs::write(&file, toml).unwrap();
     let sandbox = Sandbox::start().await;
-    let gateway = Gateway::serve(&sandbox.base, &Settings::read(Some(&file)).unwrap());
+    let gateway = Gateway::serve(&sandbox.base, &Settings::load(Some(&file)).unwrap());
     assert_eq!(codes(&entities(&gateway, &[customer(ADA)]).await), ["PERSISTED_QUERY_NOT_FOUND"]);
 }

@@ -144,7 +144,7 @@ async fn before_a_real_upstream(playground: &str) -> (Gateway, Sandbox) {
         records.display(),
     );
     fs::write(&file, toml).unwrap();
-    let settings = Settings::read(Some(&file)).unwrap();
+    let settings = Settings::load(Some(&file)).unwrap();
     fs::remove_file(&file).unwrap();
     let sandbox = Sandbox::start().await;
     (Gateway::serve(&sandbox.base, &settings), sandbox)

@@ -249,7 +249,7 @@ async fn the_gateways_account_is_named_where_it_is_set() {
     let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
     let file = std::env::temp_dir().join(format!("gateway-test-{}.toml", Uuid::new_v4()));
     std::fs::write(&file, format!("[upstream]\napi_key = \"ours\"\naccount_id = \"{REX}\"\n")).unwrap();
-    let gateway = Gateway::serve(&stub.base, &Settings::read(Some(&file)).unwrap());
+    let gateway = Gateway::serve(&stub.base, &Settings::load(Some(&file)).unwrap());
     std::fs::remove_file(&file).unwrap();
     let query = format!("{{ customer(id: \"{ADA}\") {{ name }} viewer {{ accountId }} }}");
     assert_eq!(gateway.data(&query).await["viewer"]["accountId"], json!(REX));

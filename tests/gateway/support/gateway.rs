@@ -79,7 +79,7 @@ impl Gateway {
     /// A gateway over any upstream. It sends each call once, so that a test counts what it asked for; tests of
     /// resilience ask for more.
     pub async fn over(upstream: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings::read(None).unwrap();
+        let mut settings = Settings::load(None).unwrap();
         settings.upstream.max_attempts = 1;
         // Generous, since machines that run tests are busy; a test of these sets its own.
         settings.server.deadline = Duration::from_secs(60);

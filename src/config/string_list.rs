@@ -4,16 +4,16 @@ use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Written {
+enum ListValue {
     Array(Vec<String>),
     Words(String),
 }
 
 /// The words of a list, without blank ones. For use in `#[serde(deserialize_with = "…")]`.
-pub fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let words = match Written::deserialize(deserializer)? {
-        Written::Array(words) => words,
-        Written::Words(text) => text.split(',').map(str::to_owned).collect(),
+pub fn deserialize_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let words = match ListValue::deserialize(deserializer)? {
+        ListValue::Array(words) => words,
+        ListValue::Words(text) => text.split(',').map(str::to_owned).collect(),
     };
     Ok(words.iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect())
 }

@@ -5,7 +5,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer};
 
 /// One of an enumeration's words; the error lists them all. For use in `#[serde(deserialize_with = "…")]`.
-pub fn one_of<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub fn deserialize_enum<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     let text = String::deserialize(deserializer)?;
     let word: StrDeserializer<'_, D::Error> = text.trim().into_deserializer();
     T::deserialize(word)
