@@ -4,7 +4,7 @@ import { relayStylePagination } from '@apollo/client/utilities';
 export const cache = () =>
   new InMemoryCache({
     typePolicies: {
-      // One list for each filter and sort; `fetchMore` appends to it. It merges `edges`, so select `edges`, not `nodes`.
+      // One list for each filter and sort; `fetchMore` appends to it. It merges `edges`: select `edges`, not `nodes`.
       Query: { fields: { customers: relayStylePagination(['filter', 'sort']) } },
       // `reviewId` identifies a screening; a refresh creates a new one.
       IdentityReview: { keyFields: ['reviewId'] },
