@@ -1,7 +1,7 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset';
 
-// What both outputs share: every scalar has a type, and enums are unions of strings.
+// Both outputs use these options: every scalar has a type, and enums are unions of strings.
 const config = {
   strictScalars: true,
   scalars: { DateTime: 'string', Date: 'string' },
@@ -14,7 +14,7 @@ const codegen: CodegenConfig = {
   schema: 'schema.graphql',
   importExtension: '.js',
   generates: {
-    // For clients with a cache by type and id, which want parsed documents with `__typename` in them: Apollo, urql.
+    // For clients with a normalized cache, which need parsed documents with `__typename`: Apollo, urql.
     'src/gql/': {
       preset: 'client',
       documents: 'src/*.ts',
@@ -22,7 +22,7 @@ const codegen: CodegenConfig = {
       presetConfig,
       config,
     },
-    // For plain fetch and clients that take text: the parser stays out of the bundle.
+    // For plain fetch and clients that send text: the bundle contains no GraphQL parser.
     'page/gql/': { preset: 'client', documents: 'page/*.ts', presetConfig, config: { ...config, documentMode: 'string' } },
   },
 };

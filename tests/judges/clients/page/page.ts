@@ -105,12 +105,12 @@ interface UserError {
   path: string[] | null;
 }
 
-/** What to show at each field of a form, by the field's path in the input: `email`, `address.zip`. */
+/** The message for each field of a form, by the field's path in the input: `email`, `address.zip`. */
 function fieldErrors(userErrors: UserError[]): { fields: Map<string, string>; form: string[] } {
   const fields = new Map<string, string>();
   const form: string[] = [];
   for (const { message, path } of userErrors) {
-    // The first name in a path is the argument's, `input`.
+    // A path begins with the name of the argument, `input`.
     const field = path?.slice(1).join('.');
     if (field) fields.set(field, message);
     else form.push(message);

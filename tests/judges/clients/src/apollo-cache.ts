@@ -4,11 +4,11 @@ import { relayStylePagination } from '@apollo/client/utilities';
 export const cache = () =>
   new InMemoryCache({
     typePolicies: {
-      // One list for each filter and sort; `fetchMore` adds to it. It keeps `edges`, so ask for those, not for `nodes`.
+      // One list for each filter and sort; `fetchMore` appends to it. It merges `edges`: select `edges`, not `nodes`.
       Query: { fields: { customers: relayStylePagination(['filter', 'sort']) } },
-      // A screening is known by its own id; a refresh gives a new one.
+      // `reviewId` identifies a screening; a refresh creates a new one.
       IdentityReview: { keyFields: ['reviewId'] },
-      // Its parts have none: what two views ask of them belongs together.
+      // Its parts have no id: merge the fields that two views select.
       CustomerReview: { merge: true },
       IdentityBreakdown: { merge: true },
       IdentityCheck: { merge: true },

@@ -17,14 +17,14 @@ export const cache = (schema: IntrospectionQuery) =>
     resolvers: {
       Query: {
         customers: relayPagination(),
-        // A customer that a list has brought shows at once; what is missing of it is null until it comes.
+        // A customer that a list has loaded is shown at once; its missing fields are null until they arrive.
         customer: (_parent, { id }) => ({ __typename: 'Customer', id }),
       },
     },
     optimistic: { decideCustomerReview: decide },
   });
 
-// Types without an `id` are kept inside their customer: reviews, addresses, payloads, and clear records above all.
+// Types without an `id` are stored inside their parent: reviews, addresses, payloads and unmasked records.
 function embedded({ __schema: { types } }: IntrospectionQuery) {
   const keyless = types.filter((type) => type.kind === 'OBJECT' && !type.fields.some(({ name }) => name === 'id'));
   return Object.fromEntries(keyless.map(({ name }) => [name, () => null]));
