@@ -84,9 +84,9 @@ async function story(gateway, name, { moves = GOOD, alerts = [], may = [], begin
 
 /** Lines that a good day leaves at zero, and why. */
 const ZERO = {
-  "Panics, instances going down: panics": "only a defect raises it",
-  "Over a rate: answer not read": "only a client that reads nothing for server.write_timeout raises it, as in tests/gateway/connections.rs",
-  "Audit records: masked here: {{field}}": "the sandbox masks all itself; a stub that does not is in tests/gateway/answers.rs",
+  "Panics, instances shutting down: panics": "only a defect raises it",
+  "Rate limits reached: response not read": "only a client that reads nothing for server.write_timeout raises it, as in tests/gateway/connections.rs",
+  "Audit records: masked by the gateway: {{field}}": "the sandbox masks all itself; a stub that does not is in tests/gateway/answers.rs",
 };
 
 /** Every line of every panel has to show something in the whole time, under names that tell its series apart. */
