@@ -1,7 +1,7 @@
 //! The control door, `/_sandbox/…`: what tests, demos and front ends' own CI steer the sandbox by.
 //!
-//! It is a public contract (docs name it), and no part of the vendor's API. A call acts on the world of the bearer
-//! token (and account) that it carries, without one on the world of the default key; counts, faults and latency are of
+//! It is a public contract (docs name it), and no part of the vendor's API. A call acts on the store of the bearer
+//! token (and account) that it carries, without one on the store of the default key; counts, faults and latency are of
 //! the whole sandbox. What is not understood is a 400 that says what is accepted.
 
 use std::sync::Arc;
@@ -102,14 +102,14 @@ pub async fn add_customers(State(sandbox): State<Arc<Sandbox>>, headers: HeaderM
     let count = object.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
     let count = count.ok_or(r#"{"count": 2500} is expected"#)?;
     let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
-    let world = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
-    let mut world = lock(&world);
-    let before = world.len();
+    let store = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
+    let mut store = lock(&store);
+    let before = store.len();
     if before.saturating_add(count as usize) > MAX_CUSTOMERS {
-        return Err(format!("a world holds at most {MAX_CUSTOMERS} customers, and this one has {before}").into());
+        return Err(format!("a tenant holds at most {MAX_CUSTOMERS} customers; this tenant has {before}").into());
     }
-    world.add_seeded(count);
-    Ok(Json(json!({"created": world.len() - before, "total": world.len()})))
+    store.add_seeded(count);
+    Ok(Json(json!({"created": store.len() - before, "total": store.len()})))
 }
 
 /// `PUT /_sandbox/customers/{id}`: changes a customer as somebody else would, without an event.
@@ -130,9 +130,9 @@ pub async fn change_customer(
         return Err(EXPECTED.into());
     }
     let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
-    let world = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
+    let store = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
     let id = Uuid::parse_str(&id).map_err(|_| "the id must be a UUID")?;
-    let changed = lock(&world).update(id, |customer| {
+    let changed = lock(&store).update(id, |customer| {
         customer.status = status.unwrap_or(customer.status);
         if let Some(members) = members {
             customer.unknown_members.clone_from(members);

@@ -4,7 +4,7 @@
 //! `match`, which older pages of the vendor show, are refused on the way in and never sent.
 
 /// Declares an enum whose values are words of the wire.
-macro_rules! words {
+macro_rules! wire_enum {
     ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,10 +12,10 @@ macro_rules! words {
 
         impl $name {
             /// Every word, for texts that say what is accepted.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
+            pub const VALUES: &'static [&'static str] = &[$($word),+];
 
             /// The word as it stands on the wire.
-            pub fn word(self) -> &'static str {
+            pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
@@ -27,13 +27,13 @@ macro_rules! words {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.word())
+                serializer.serialize_str(self.as_str())
             }
         }
     };
 }
 
-words! {
+wire_enum! {
     /// Where a customer stands.
     CustomerStatus {
         /// Screening runs, or was skipped.
@@ -49,7 +49,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// What a customer is.
     CustomerType {
         /// A person.
@@ -59,7 +59,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// What a screening module, or the screening as a whole, came to.
     Decision {
         /// Nothing against it.
@@ -71,7 +71,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// How close a value is to known records, weakest first.
     Correlation {
         /// Hardly.
@@ -85,7 +85,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// When a new customer is screened.
     ProcessingMethod {
         /// During the call; the server's default.
@@ -97,7 +97,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// The status that the caller wants a screening to end in.
     Outcome {
         /// The real screening.
@@ -111,7 +111,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// What a list is ordered by.
     SortBy {
         /// The name, without regard to case.
@@ -121,7 +121,7 @@ words! {
     }
 }
 
-words! {
+wire_enum! {
     /// Which way a list runs.
     SortOrder {
         /// Smallest first.

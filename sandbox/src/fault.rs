@@ -52,7 +52,7 @@ pub struct Fault {
     set_status: Option<CustomerStatus>,
 }
 
-/// A fault that has hit.
+/// A fault that has triggered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TriggeredFault {
     /// What goes wrong.
@@ -86,24 +86,28 @@ impl Faults {
 
     /// All that wait, as the control door shows them.
     pub fn list(&self) -> Value {
-        lock(&self.0).iter().map(Fault::show).collect()
+        lock(&self.0).iter().map(Fault::to_json).collect()
     }
 
     /// The oldest fault that fits this call, counted as used.
-    pub fn take(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
+    pub fn trigger(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
         let mut faults = lock(&self.0);
         let at = faults.iter().position(|fault| fault.matches(operation, id))?;
         let fault = faults.get_mut(at)?;
-        let late = matches!(fault.kind, FaultKind::ResetMidBody | FaultKind::SlowBody(_) | FaultKind::NoFault);
-        let lost = operation.is_write() && fault.after_write;
-        let hit = TriggeredFault { kind: fault.kind, replaces_call: !late && !lost, set_status: fault.set_status };
+        let needs_body = matches!(fault.kind, FaultKind::ResetMidBody | FaultKind::SlowBody(_) | FaultKind::NoFault);
+        let after_write = operation.is_write() && fault.after_write;
+        let triggered = TriggeredFault {
+            kind: fault.kind,
+            replaces_call: !needs_body && !after_write,
+            set_status: fault.set_status,
+        };
         if let Some(times) = &mut fault.times {
             *times -= 1;
             if *times == 0 {
                 faults.remove(at);
             }
         }
-        Some(hit)
+        Some(triggered)
     }
 }
 
@@ -116,7 +120,7 @@ impl Fault {
     fn parse(body: &Value) -> Result<Self, String> {
         let object = known_members(body, &["fault", "route", "times", "customer_id", "after_write", "set_status"])?;
         let fault = object.get("fault").ok_or_else(|| format!("`fault` is required: {ACCEPTED}"))?;
-        // The two that say whom and when to hit are taken in either place.
+        // The two that say whom and when to triggered are taken in either place.
         let known = [
             "status",
             "retry_after",
@@ -146,8 +150,8 @@ impl Fault {
         })
     }
 
-    fn show(&self) -> Value {
-        let mut shown = json!({"fault": self.kind.show(), "after_write": self.after_write});
+    fn to_json(&self) -> Value {
+        let mut shown = json!({"fault": self.kind.to_json(), "after_write": self.after_write});
         let fields = [
             ("route", self.route.map(|route| json!(route.route()))),
             ("customer_id", self.customer_id.map(|id| json!(id))),
@@ -162,10 +166,10 @@ impl Fault {
 }
 
 impl FaultKind {
-    fn parse(fault: &Map<String, Value>, may_be_nothing: bool) -> Result<Self, String> {
+    fn parse(fault: &Map<String, Value>, may_be_empty: bool) -> Result<Self, String> {
         let kinds = ["status", "hang", "reset", "slow_body_ms", "garbage"];
         let given: Vec<_> = kinds.into_iter().filter_map(|name| Some((name, fault.get(name)?))).collect();
-        if given.is_empty() && may_be_nothing {
+        if given.is_empty() && may_be_empty {
             return Ok(Self::NoFault);
         }
         let [(name, value)] = given.as_slice() else {
@@ -200,7 +204,7 @@ impl FaultKind {
         kind.ok_or_else(|| ACCEPTED.into())
     }
 
-    fn show(self) -> Value {
+    fn to_json(self) -> Value {
         match self {
             Self::Status(status, None) => json!({"status": status.as_u16()}),
             Self::Status(status, Some(seconds)) => {
@@ -239,7 +243,7 @@ fn parse_id(value: &Value) -> Result<Uuid, String> {
 
 fn parse_status(value: &Value) -> Result<CustomerStatus, String> {
     let status = value.as_str().and_then(CustomerStatus::parse);
-    status.ok_or_else(|| format!("`set_status` must be one of {}", CustomerStatus::WORDS.join(", ")))
+    status.ok_or_else(|| format!("`set_status` must be one of {}", CustomerStatus::VALUES.join(", ")))
 }
 
 fn parse_times(value: &Value) -> Result<u64, String> {
@@ -255,21 +259,21 @@ mod tests {
         let faults = Faults::default();
         let body = json!({"route": "GET /v1/customers/{id}", "times": 2, "fault": {"status": 503, "retry_after": 2}});
         faults.add(&body).expect("a good fault");
-        assert_eq!(faults.take(Operation::Review, Uuid::nil()), None);
+        assert_eq!(faults.trigger(Operation::Review, Uuid::nil()), None);
         for _ in 0..2 {
-            let hit = faults.take(Operation::Get, Uuid::nil()).expect("two times");
-            assert_eq!(hit.kind, FaultKind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
-            assert!(hit.replaces_call);
+            let triggered = faults.trigger(Operation::Get, Uuid::nil()).expect("two times");
+            assert_eq!(triggered.kind, FaultKind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
+            assert!(triggered.replaces_call);
         }
-        assert_eq!(faults.take(Operation::Get, Uuid::nil()), None);
+        assert_eq!(faults.trigger(Operation::Get, Uuid::nil()), None);
     }
 
     #[test]
     fn a_lost_answer_is_asked_for_with_after_write() {
         let faults = Faults::default();
         faults.add(&json!({"fault": {"status": 500}, "after_write": true})).expect("a good fault");
-        assert!(faults.take(Operation::Create, Uuid::nil()).is_some_and(|hit| !hit.replaces_call));
-        assert!(faults.take(Operation::Get, Uuid::nil()).is_some_and(|hit| hit.replaces_call));
+        assert!(faults.trigger(Operation::Create, Uuid::nil()).is_some_and(|triggered| !triggered.replaces_call));
+        assert!(faults.trigger(Operation::Get, Uuid::nil()).is_some_and(|triggered| triggered.replaces_call));
     }
 
     #[test]

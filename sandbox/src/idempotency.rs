@@ -1,8 +1,8 @@
 //! What became of each `Idempotency-Key` of a world.
 //!
 //! A key belongs to the first request that bears it, whatever became of it: the same request gets the first
-//! answer again, another one 409, and so does the same one while the first still runs. A 400 uses its key up
-//! too (reported from live use); a 422 is kept and given again like any answer. The key's life time is not
+//! response again, another one 409, and so does the same one while the first still runs. A 400 uses its key up
+//! too (reported from live use); a 422 is kept and given again like any response. The key's life time is not
 //! published: here it is until 2,000 younger keys have come.
 
 use std::collections::{HashMap, VecDeque};
@@ -40,13 +40,13 @@ pub fn check(key: &str) -> Result<(), ApiError> {
 struct StoredKey {
     fingerprint: Fingerprint,
     /// `None` while the request runs.
-    answer: Option<ApiResponse>,
+    response: Option<ApiResponse>,
 }
 
 /// The keys of one world.
 #[derive(Clone, Default)]
 pub struct IdempotencyKeys {
-    records: HashMap<String, StoredKey>,
+    stored: HashMap<String, StoredKey>,
     /// Oldest first.
     order: VecDeque<String>,
 }
@@ -55,7 +55,7 @@ pub struct IdempotencyKeys {
 pub enum Claim {
     /// It is the first: do it, then `settle` the key.
     First,
-    /// Give this answer again.
+    /// Give this response again.
     Replay(ApiResponse),
     /// 409.
     Conflict(ApiError),
@@ -64,33 +64,33 @@ pub enum Claim {
 impl IdempotencyKeys {
     /// Claims the key for a request.
     pub fn claim(&mut self, key: &str, fingerprint: Fingerprint) -> Claim {
-        match self.records.get(key) {
-            Some(record) if record.fingerprint != fingerprint => {
+        match self.stored.get(key) {
+            Some(stored) if stored.fingerprint != fingerprint => {
                 Claim::Conflict(ApiError::Conflict("This idempotency key belongs to a different request."))
             }
-            Some(StoredKey { answer: None, .. }) => {
+            Some(StoredKey { response: None, .. }) => {
                 Claim::Conflict(ApiError::Conflict("The first request with this idempotency key is still running."))
             }
-            Some(StoredKey { answer: Some(answer), .. }) => {
-                Claim::Replay(ApiResponse { is_replay: true, ..answer.clone() })
+            Some(StoredKey { response: Some(response), .. }) => {
+                Claim::Replay(ApiResponse { is_replay: true, ..response.clone() })
             }
             None => {
                 if self.order.len() >= MAX_KEYS
                     && let Some(oldest) = self.order.pop_front()
                 {
-                    self.records.remove(&oldest);
+                    self.stored.remove(&oldest);
                 }
                 self.order.push_back(key.to_owned());
-                self.records.insert(key.to_owned(), StoredKey { fingerprint, answer: None });
+                self.stored.insert(key.to_owned(), StoredKey { fingerprint, response: None });
                 Claim::First
             }
         }
     }
 
-    /// Keeps the answer of the first request. A key that a reset has swept away meanwhile stays away.
-    pub fn settle(&mut self, key: &str, answer: &ApiResponse) {
-        if let Some(record) = self.records.get_mut(key) {
-            record.answer = Some(answer.clone());
+    /// Keeps the response of the first request. A key that a reset has swept away meanwhile stays away.
+    pub fn settle(&mut self, key: &str, response: &ApiResponse) {
+        if let Some(stored) = self.stored.get_mut(key) {
+            stored.response = Some(response.clone());
         }
     }
 }
@@ -106,7 +106,7 @@ mod tests {
         assert!(matches!(keys.claim("0123456789", mine), Claim::First));
         assert!(matches!(keys.claim("0123456789", mine), Claim::Conflict(_)));
         keys.settle("0123456789", &ApiResponse::from(ApiError::NotFound));
-        assert!(matches!(keys.claim("0123456789", mine), Claim::Replay(answer) if answer.is_replay));
+        assert!(matches!(keys.claim("0123456789", mine), Claim::Replay(response) if response.is_replay));
         assert!(matches!(keys.claim("0123456789", other), Claim::Conflict(_)));
     }
 
@@ -116,8 +116,8 @@ mod tests {
         for number in 0..=MAX_KEYS {
             keys.claim(&format!("key-{number:06}"), [0; 32]);
         }
-        assert_eq!((keys.records.len(), keys.order.len()), (MAX_KEYS, MAX_KEYS));
-        assert!(!keys.records.contains_key("key-000000"));
+        assert_eq!((keys.stored.len(), keys.order.len()), (MAX_KEYS, MAX_KEYS));
+        assert!(!keys.stored.contains_key("key-000000"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     // A token of its own, so that a sandbox that fails does not stop what it was started by.
     let shutdown = shutdown.child_token();
     let _ended = shutdown.clone().drop_guard();
-    let post = WebhookSender::start(shutdown.clone())?;
-    let sandbox = Sandbox::new(tenant::digest(&settings.default_key), post, shutdown.clone());
+    let webhooks = WebhookSender::start(shutdown.clone())?;
+    let sandbox = Sandbox::new(tenant::digest(&settings.default_key), webhooks, shutdown.clone());
     server::run(listener, router::router(Arc::new(sandbox)), shutdown).await
 }

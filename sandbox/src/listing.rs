@@ -1,6 +1,6 @@
 //! One page of the list of customers: its parameters, its filters, its order.
 //!
-//! Where the wire is open, the stricter reading holds: page 0, sizes 0 or over 1000, unknown words and bad
+//! Where the wire is open, the stricter reading holds: page 0, sizes 0 or over 1000, unknown_value words and bad
 //! dates are refused with 422; `email` is exact but for case; both date bounds are inclusive. Parameters
 //! that are not known are ignored, and an empty value counts as none, as in every ASP.NET service.
 
@@ -71,13 +71,13 @@ impl Query {
         let mut problems = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             if !value.is_empty() {
-                query.take(&name, &value, &mut problems);
+                query.set_parameter(&name, &value, &mut problems);
             }
         }
         if problems.is_empty() { Ok(query) } else { Err(problems) }
     }
 
-    fn take(&mut self, name: &str, value: &str, problems: &mut Vec<FieldProblem>) {
+    fn set_parameter(&mut self, name: &str, value: &str, problems: &mut Vec<FieldProblem>) {
         match name {
             "page_number" => match value.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok()) {
                 Some(number) if number > 0 => self.page_number = number,
@@ -91,18 +91,18 @@ impl Query {
             },
             "sort_by" => match SortBy::parse(value) {
                 Some(word) => self.sort_by = word,
-                None => problems.push(unknown(name, SortBy::WORDS)),
+                None => problems.push(unknown_value(name, SortBy::VALUES)),
             },
             "sort_order" => match SortOrder::parse(value) {
                 Some(word) => self.sort_order = word,
-                None => problems.push(unknown(name, SortOrder::WORDS)),
+                None => problems.push(unknown_value(name, SortOrder::VALUES)),
             },
             "created_from" | "created_to" => {
-                let moment = timestamp::parse(value);
-                if moment.is_none() {
+                let timestamp = timestamp::parse(value);
+                if timestamp.is_none() {
                     problems.push(FieldProblem::at(name, "Must be a date-time."));
                 }
-                if name == "created_from" { self.created_from = moment } else { self.created_to = moment }
+                if name == "created_from" { self.created_from = timestamp } else { self.created_to = timestamp }
             }
             "name" => self.name = Some(value.to_lowercase()),
             "email" => self.email = Some(value.to_lowercase()),
@@ -110,9 +110,9 @@ impl Query {
             "search_text" => self.search_text = Some(value.to_lowercase()),
             // Python, Node and .NET join the words with commas, Ruby repeats the key: both are taken.
             "status" => parse_words(value, CustomerStatus::parse, &mut self.statuses)
-                .unwrap_or_else(|()| problems.push(unknown(name, CustomerStatus::WORDS))),
+                .unwrap_or_else(|()| problems.push(unknown_value(name, CustomerStatus::VALUES))),
             "types" => parse_words(value, CustomerType::parse, &mut self.kinds)
-                .unwrap_or_else(|()| problems.push(unknown(name, CustomerType::WORDS))),
+                .unwrap_or_else(|()| problems.push(unknown_value(name, CustomerType::VALUES))),
             _ => {}
         }
     }
@@ -131,7 +131,7 @@ impl Query {
     }
 
     /// The page that is asked for; beyond the end it is empty and the total is still true.
-    pub fn page(&self, world: &CustomerStore) -> Page {
+    pub fn page(&self, store: &CustomerStore) -> Page {
         let skipped = (self.page_number as usize - 1).saturating_mul(self.page_size as usize);
         let mut page = Page { customers: Vec::new(), total_items: 0 };
         let mut collect = |customer: &Arc<Customer>| {
@@ -142,7 +142,7 @@ impl Query {
                 page.total_items += 1;
             }
         };
-        world.in_order(self.sort_by, self.sort_order).for_each(&mut collect);
+        store.in_order(self.sort_by, self.sort_order).for_each(&mut collect);
         page
     }
 }
@@ -163,7 +163,7 @@ fn parse_words<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) 
     Ok(())
 }
 
-fn unknown(name: &str, accepted: &[&str]) -> FieldProblem {
+fn unknown_value(name: &str, accepted: &[&str]) -> FieldProblem {
     FieldProblem::at(name, format!("Must be one of: {}.", accepted.join(", ")))
 }
 
@@ -187,12 +187,12 @@ mod tests {
 
     #[test]
     fn descending_is_ascending_backwards_but_for_customers_that_are_equal() {
-        let world = seed::seeded_store();
+        let store = seed::seeded_store();
         let key = |id: &uuid::Uuid, sort_by: &str| {
-            let customer = world.get(*id).expect("a seeded customer");
+            let customer = store.get(*id).expect("a seeded customer");
             if sort_by == "name" { customer.name_key() } else { customer.created_at.to_rfc3339() }
         };
-        for sort_by in SortBy::WORDS {
+        for sort_by in SortBy::VALUES {
             let mut down = ids(&format!("page_size=1000&sort_by={sort_by}"));
             down.sort_by(|a, b| key(b, sort_by).cmp(&key(a, sort_by)).then(a.cmp(b)));
             assert_eq!(down, ids(&format!("page_size=1000&sort_by={sort_by}&sort_order=desc")));
@@ -217,8 +217,8 @@ mod tests {
 
     #[test]
     fn date_bounds_are_inclusive() {
-        let world = seed::seeded_store();
-        let ada = world.get(seed::ADA).expect("a seeded customer").created_at.to_rfc3339().replace('+', "%2B");
+        let store = seed::seeded_store();
+        let ada = store.get(seed::ADA).expect("a seeded customer").created_at.to_rfc3339().replace('+', "%2B");
         assert_eq!(ids(&format!("created_from={ada}&created_to={ada}")), [seed::ADA]);
     }
 }

@@ -1,6 +1,6 @@
-//! The nine operations of the API: their routes, and what each does to a world.
+//! The nine operations of the API: their routes, and what each does to a store.
 //!
-//! Everything here is done under the world's lock and without waiting, so a write takes effect whole or not
+//! Everything here is done under the store's lock and without waiting, so a write takes effect full or not
 //! at all. Time, faults, keys and HTTP stand around it, in `exchange`.
 
 mod read;
@@ -49,7 +49,7 @@ pub struct OperationInput<'a> {
     pub id: Uuid,
     /// The query string, or an empty one.
     pub query: &'a str,
-    /// The whole body.
+    /// The full body.
     pub body: &'a [u8],
     /// Whether this caller may see clear values.
     pub may_unmask: bool,
@@ -71,7 +71,7 @@ pub struct Change {
     pub event: EventKind,
 }
 
-/// What the world is told about a change.
+/// What the store is told about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// `customer.created.v1`, then `customer.event.v1`.
@@ -144,50 +144,50 @@ impl Operation {
     }
 
     /// Does it.
-    pub fn perform(self, world: &mut CustomerStore, call: &OperationInput<'_>) -> OperationResult {
+    pub fn perform(self, store: &mut CustomerStore, input: &OperationInput<'_>) -> OperationResult {
         let outcome = match self {
-            Self::List => read::list(world, call.query),
-            Self::Get => read::get(world, call.id),
-            Self::Unmask => read::unmask(world, call),
-            Self::Review => read::review(world, call.id),
-            Self::Create => write::create(world, call.body),
-            Self::Update => write::update(world, call.id, call.body),
-            Self::Delete => write::delete(world, call.id),
-            Self::Decide => write::decide(world, call.id, call.body),
-            Self::Refresh => write::refresh(world, call.id),
+            Self::List => read::list(store, input.query),
+            Self::Get => read::get(store, input.id),
+            Self::Unmask => read::unmask(store, input),
+            Self::Review => read::review(store, input.id),
+            Self::Create => write::create(store, input.body),
+            Self::Update => write::update(store, input.id, input.body),
+            Self::Delete => write::delete(store, input.id),
+            Self::Decide => write::decide(store, input.id, input.body),
+            Self::Refresh => write::refresh(store, input.id),
         };
-        outcome.unwrap_or_else(|refusal| OperationResult { response: refusal.into(), change: None })
+        outcome.unwrap_or_else(|error| OperationResult { response: error.into(), change: None })
     }
 }
 
 /// What a read comes to.
-fn read_result(answer: ApiResponse) -> OperationResult {
-    OperationResult { response: answer, change: None }
+fn read_result(response: ApiResponse) -> OperationResult {
+    OperationResult { response, change: None }
 }
 
 /// What a write comes to: the customer, masked. Seven digits and `Z` were seen on POST only; for the other
 /// writes they are assumed.
-fn write_result(status: StatusCode, customer: Arc<Customer>, news: EventKind) -> OperationResult {
-    let answer = customer_response(status, &customer, Visibility::Masked, TimestampFormat::Write);
-    OperationResult { response: answer, change: Some(Change { customer, event: news }) }
+fn write_result(status: StatusCode, customer: Arc<Customer>, event: EventKind) -> OperationResult {
+    let response = customer_response(status, &customer, Visibility::Masked, TimestampFormat::Write);
+    OperationResult { response, change: Some(Change { customer, event }) }
 }
 
 /// One customer, with the members that the contract does not have.
 fn customer_response(
     status: StatusCode,
     customer: &Customer,
-    sight: Visibility,
-    spelling: TimestampFormat,
+    visibility: Visibility,
+    format: TimestampFormat,
 ) -> ApiResponse {
-    let whole = view::full_customer(customer, sight, spelling);
+    let full = view::full_customer(customer, visibility, format);
     if customer.unknown_members.is_empty() {
-        return ApiResponse::from_object(status, &whole);
+        return ApiResponse::from_object(status, &full);
     }
-    let mut record = serde_json::to_value(&whole).unwrap_or_default();
+    let mut record = serde_json::to_value(&full).unwrap_or_default();
     unknown_members::add(&mut record, &customer.unknown_members);
     ApiResponse::from_object(status, &record)
 }
 
-fn find(world: &CustomerStore, id: Uuid) -> Result<&Arc<Customer>, ApiError> {
-    world.get(id).ok_or(ApiError::NotFound)
+fn find(store: &CustomerStore, id: Uuid) -> Result<&Arc<Customer>, ApiError> {
+    store.get(id).ok_or(ApiError::NotFound)
 }

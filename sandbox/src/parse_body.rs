@@ -55,44 +55,44 @@ const BUSINESS_KEYS: [&str; 4] = ["ein", "legal_business_name", "representatives
 
 /// Reads the body of a create.
 pub fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
-    let mut shape = BodyParser::default();
+    let mut parser = BodyParser::default();
     let value = parse_root(body)?;
-    let object = shape.object("", &value, &[&COMMON_KEYS[..], &["type", "config"]].concat());
-    let kind = shape.word(object, "", "type", CustomerType::parse, CustomerType::WORDS);
-    let draft = shape.draft(object, kind);
-    let configuration = shape.configuration(object);
+    let object = parser.object("", &value, &[&COMMON_KEYS[..], &["type", "config"]].concat());
+    let kind = parser.word(object, "", "type", CustomerType::parse, CustomerType::VALUES);
+    let draft = parser.draft(object, kind);
+    let configuration = parser.configuration(object);
     // Each `None` stands for a problem that was noted, so a good body has both.
     match (kind, draft) {
-        (Some(kind), Some(draft)) if shape.problems.is_empty() => Ok(Creation { draft, kind, configuration }),
-        _ => Err(shape.problems),
+        (Some(kind), Some(draft)) if parser.problems.is_empty() => Ok(Creation { draft, kind, configuration }),
+        _ => Err(parser.problems),
     }
 }
 
 /// Reads the body of an update. The kind is fixed by then, and not known before the look-up.
 pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
-    let mut shape = BodyParser::default();
+    let mut parser = BodyParser::default();
     let value = parse_root(body)?;
-    let object = shape.object("", &value, &[&COMMON_KEYS[..], &["status"]].concat());
-    let status = shape.word(object, "", "status", CustomerStatus::parse, CustomerStatus::WORDS);
-    let draft = shape.draft(object, None);
+    let object = parser.object("", &value, &[&COMMON_KEYS[..], &["status"]].concat());
+    let status = parser.word(object, "", "status", CustomerStatus::parse, CustomerStatus::VALUES);
+    let draft = parser.draft(object, None);
     match (status, draft) {
-        (Some(status), Some(draft)) if shape.problems.is_empty() => Ok(Replacement { draft, status }),
-        _ => Err(shape.problems),
+        (Some(status), Some(draft)) if parser.problems.is_empty() => Ok(Replacement { draft, status }),
+        _ => Err(parser.problems),
     }
 }
 
 /// Reads the body of a decision; the result is `verified` or `rejected`.
 pub fn decision(body: &[u8]) -> Result<CustomerStatus, Vec<FieldProblem>> {
-    let mut shape = BodyParser::default();
+    let mut parser = BodyParser::default();
     let value = parse_root(body)?;
-    let object = shape.object("", &value, &["status"]);
+    let object = parser.object("", &value, &["status"]);
     let decided = |word: &str| {
         CustomerStatus::parse(word)
             .filter(|status| matches!(status, CustomerStatus::Verified | CustomerStatus::Rejected))
     };
-    match shape.word(object, "", "status", decided, &["verified", "rejected"]) {
-        Some(status) if shape.problems.is_empty() => Ok(status),
-        _ => Err(shape.problems),
+    match parser.word(object, "", "status", decided, &["verified", "rejected"]) {
+        Some(status) if parser.problems.is_empty() => Ok(status),
+        _ => Err(parser.problems),
     }
 }
 
@@ -288,13 +288,13 @@ impl BodyParser {
         let members = self.object("config", value, &["processing_method", "sandbox_outcome"]);
         let has = |name| members.is_some_and(|members| members.contains_key(name));
         if has("processing_method") {
-            let words = ProcessingMethod::WORDS;
+            let words = ProcessingMethod::VALUES;
             let method = self.word(members, "config", "processing_method", ProcessingMethod::parse, words);
             configuration.processing_method = method.unwrap_or(ProcessingMethod::Inline);
         }
         if has("sandbox_outcome") {
             configuration.sandbox_outcome =
-                self.word(members, "config", "sandbox_outcome", Outcome::parse, Outcome::WORDS);
+                self.word(members, "config", "sandbox_outcome", Outcome::parse, Outcome::VALUES);
         }
         configuration
     }

@@ -112,8 +112,8 @@ impl PagedMeta {
             max_page_size,
             page_number: query.page_number,
             page_size: query.page_size,
-            sort_by: query.sort_by.word(),
-            sort_order: query.sort_order.word(),
+            sort_by: query.sort_by.as_str(),
+            sort_order: query.sort_order.as_str(),
             total_items,
             total_pages: total_items.div_ceil(query.page_size.max(1) as usize),
         }
@@ -201,13 +201,13 @@ impl ApiResponse {
 }
 
 impl From<ApiError> for ApiResponse {
-    fn from(refusal: ApiError) -> Self {
-        let status = refusal.status();
+    fn from(error: ApiError) -> Self {
+        let status = error.status();
         if status == StatusCode::UNAUTHORIZED {
             return Self::new(status, Bytes::new());
         }
         let (kind, title) = type_and_title(status);
-        let (detail, items) = match &refusal {
+        let (detail, items) = match &error {
             ApiError::Malformed(problems) => (None, Some(items(problems, to_pascal_case))),
             ApiError::Fields(problems) => (None, Some(items(problems, str::to_owned))),
             ApiError::Rule(sentence) => (Some(sentence.as_str()), None),
@@ -249,10 +249,10 @@ fn type_and_title(status: StatusCode) -> (String, String) {
     (format!("/{}", title.to_lowercase().replace([' ', '-'], "_")), title.into())
 }
 
-fn items(problems: &[FieldProblem], spell: fn(&str) -> String) -> Vec<Item<'_>> {
+fn items(problems: &[FieldProblem], format_path: fn(&str) -> String) -> Vec<Item<'_>> {
     problems
         .iter()
-        .map(|FieldProblem { path, detail }| Item { reference: path.as_deref().map(spell), detail })
+        .map(|FieldProblem { path, detail }| Item { reference: path.as_deref().map(format_path), detail })
         .collect()
 }
 

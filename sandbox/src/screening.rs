@@ -7,8 +7,8 @@
 
 mod codes;
 mod findings;
+mod full_screening;
 mod insights;
-mod showcase;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 pub use findings::screen;
+pub use full_screening::full_screening;
 pub use insights::Insights;
-pub use showcase::full_screening;
 
 use super::enums::{Correlation, Decision};
 use super::timestamp::{Timestamp, TimestampFormat};
@@ -46,10 +46,10 @@ pub struct Screening {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watch_list: Option<WatchList>,
     /// When it was begun. Reviews are only ever read, so the spelling is the read's.
-    #[serde(serialize_with = "as_read")]
+    #[serde(serialize_with = "serialize_as_read")]
     pub created_at: Timestamp,
     /// When it last changed.
-    #[serde(serialize_with = "as_read")]
+    #[serde(serialize_with = "serialize_as_read")]
     pub updated_at: Timestamp,
 }
 
@@ -132,6 +132,6 @@ pub struct Match {
     pub urls: Vec<&'static str>,
 }
 
-fn as_read<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_as_read<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&TimestampFormat::Read.format(*moment))
 }

@@ -1,4 +1,4 @@
-//! The people that every world begins with: the same on every machine, all of them made up.
+//! The people that every store begins with: the same on every machine, all of them made up.
 //!
 //! Six have ids to remember, for docs and tests; the others are drawn from fixed numbers. Addresses are
 //! under `example.test`, phones are +1 202 555 01xx, SSNs begin with 9 (never issued), device addresses are
@@ -34,10 +34,10 @@ pub const IVY: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0005)
 /// Rhea Example: a person in review though all modules accept: her reputation alone says `review`. External id `rhea-6`.
 pub const RHEA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0006);
 
-/// How many customers a fresh world has.
+/// How many customers a fresh store has.
 pub const COUNT: usize = 250;
 
-/// A fresh world.
+/// A fresh store.
 pub fn seeded_store() -> CustomerStore {
     let mut store = CustomerStore::default();
     for customer in documented::documented_customers() {
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn every_kind_and_every_status_occurs() {
         assert_eq!(seeded_store().len(), COUNT);
-        assert_eq!(counted(|customer| customer.kind), CustomerType::WORDS.len());
-        assert_eq!(counted(|customer| customer.status), CustomerStatus::WORDS.len());
+        assert_eq!(counted(|customer| customer.kind), CustomerType::VALUES.len());
+        assert_eq!(counted(|customer| customer.status), CustomerStatus::VALUES.len());
         assert_eq!(counted(|customer| customer.address.is_some()), 2);
         assert_eq!(counted(|customer| customer.profile.is_some()), 2);
         assert_eq!(counted(|customer| customer.metadata.is_some()), 2);
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn a_world_holds_as_many_people_as_were_planted() {
-        let mut world = seeded_store();
-        world.add_seeded(2500);
-        assert_eq!(world.len(), COUNT + 2500);
+        let mut store = seeded_store();
+        store.add_seeded(2500);
+        assert_eq!(store.len(), COUNT + 2500);
     }
 }

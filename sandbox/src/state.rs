@@ -1,7 +1,7 @@
-//! All that a running sandbox holds: worlds, counts, the log of writes, latency, faults, webhooks.
+//! All that a running sandbox holds: stores, counts, the log of writes, latency, faults, webhooks.
 //!
 //! Counts, faults and latency are of the whole sandbox. Data, the log of writes and the webhook belong to a
-//! bearer token. Everything is bounded; of the worlds the last 64 used are kept.
+//! bearer token. Everything is bounded; of the stores the last 64 used are kept.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,12 +23,12 @@ use super::webhook::WebhookSender;
 const MAX_STORES: usize = 64;
 const MAX_LOGGED_WRITES: usize = 10_000;
 
-/// A world that calls share.
+/// A store that calls share.
 pub type SharedStore = Arc<Mutex<CustomerStore>>;
 
 /// The state of one sandbox.
 pub struct Sandbox {
-    /// The token on whose world control calls without one act.
+    /// The token on whose store control calls without one act.
     pub default_token: TokenDigest,
     /// Faults that wait for a call.
     pub faults: Faults,
@@ -73,11 +73,11 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sandbox {
     /// A fresh sandbox.
-    pub fn new(default_token: TokenDigest, post: WebhookSender, shutdown: CancellationToken) -> Self {
+    pub fn new(default_token: TokenDigest, webhooks: WebhookSender, shutdown: CancellationToken) -> Self {
         Self {
             default_token,
             faults: Faults::default(),
-            webhooks: post,
+            webhooks,
             shutdown,
             seed: seed::seeded_store(),
             stores: Mutex::default(),
@@ -87,36 +87,36 @@ impl Sandbox {
         }
     }
 
-    /// The world of a scope, seeded on first use. The one that was not used for longest makes room.
-    pub fn store(&self, scope: Tenant) -> SharedStore {
-        let mut worlds = lock(&self.stores);
-        worlds.uses += 1;
-        let uses = worlds.uses;
-        if let Some((world, used)) = worlds.by_tenant.get_mut(&scope) {
+    /// The store of a tenant, seeded on first use. The one that was not used for longest makes room.
+    pub fn store(&self, tenant: Tenant) -> SharedStore {
+        let mut stores = lock(&self.stores);
+        stores.uses += 1;
+        let uses = stores.uses;
+        if let Some((store, used)) = stores.by_tenant.get_mut(&tenant) {
             *used = uses;
-            return Arc::clone(world);
+            return Arc::clone(store);
         }
-        if worlds.by_tenant.len() >= MAX_STORES
-            && let Some(oldest) = worlds.by_tenant.iter().min_by_key(|(_, (_, used))| *used).map(|(scope, _)| *scope)
+        if stores.by_tenant.len() >= MAX_STORES
+            && let Some(oldest) = stores.by_tenant.iter().min_by_key(|(_, (_, used))| *used).map(|(tenant, _)| *tenant)
         {
-            worlds.by_tenant.remove(&oldest);
+            stores.by_tenant.remove(&oldest);
         }
-        let world = Arc::new(Mutex::new(self.seed.clone()));
-        worlds.by_tenant.insert(scope, (Arc::clone(&world), uses));
-        world
+        let store = Arc::new(Mutex::new(self.seed.clone()));
+        stores.by_tenant.insert(tenant, (Arc::clone(&store), uses));
+        store
     }
 
-    /// Back to the seed: the token's worlds and its log, and the whole sandbox's latency, faults and counts.
+    /// Back to the seed: the token's stores and its log, and the whole sandbox's latency, faults and counts.
     /// The webhook stays: it is where news goes, not data.
     pub fn reset(&self, token: TokenDigest) {
-        let worlds: Vec<_> = {
-            let worlds = lock(&self.stores);
-            let own = worlds.by_tenant.iter().filter(|(scope, _)| scope.token == token);
-            own.map(|(_, (world, _))| Arc::clone(world)).collect()
+        let stores: Vec<_> = {
+            let stores = lock(&self.stores);
+            let own = stores.by_tenant.iter().filter(|(tenant, _)| tenant.token == token);
+            own.map(|(_, (store, _))| Arc::clone(store)).collect()
         };
-        // In place, so that a call under way and a screening to come meet the fresh world, not a lost one.
-        for world in worlds {
-            *lock(&world) = self.seed.clone();
+        // In place, so that a call under way and a screening to come meet the fresh store, not a lost one.
+        for store in stores {
+            *lock(&store) = self.seed.clone();
         }
         lock(&self.writes).retain(|(owner, _)| *owner != token);
         self.set_latency(Duration::ZERO);
@@ -140,17 +140,17 @@ impl Sandbox {
         lock(&self.calls).clear();
     }
 
-    /// Logs a write that took effect and posts its news. Called while the world is held, so that log and
+    /// Logs a write that took effect and posts its news. Called while the store is held, so that log and
     /// news have the order of the writes.
-    pub fn record_write(&self, scope: Tenant, change: &Change, write: Option<LoggedWrite>) {
+    pub fn record_write(&self, tenant: Tenant, change: &Change, write: Option<LoggedWrite>) {
         if let Some(write) = write {
             let mut writes = lock(&self.writes);
             if writes.len() >= MAX_LOGGED_WRITES {
                 writes.pop_front();
             }
-            writes.push_back((scope.token, write));
+            writes.push_back((tenant.token, write));
         }
-        self.webhooks.enqueue(scope, change);
+        self.webhooks.enqueue(tenant, change);
     }
 
     /// The token's writes, oldest first.

@@ -32,7 +32,7 @@ pub struct Tenant {
 #[derive(Clone, Copy)]
 pub struct Caller {
     /// The world.
-    pub scope: Tenant,
+    pub tenant: Tenant,
     /// Whether it may see clear values.
     pub may_unmask: bool,
 }
@@ -48,7 +48,7 @@ pub fn caller(headers: &HeaderMap) -> Result<Caller, ApiError> {
     let account = account(headers).map_err(|()| {
         ApiError::Malformed(vec![FieldProblem::without_path("The Straddle-Account-Id header must be a UUID.")])
     })?;
-    Ok(Caller { scope: Tenant { token: digest(token), account }, may_unmask: !token.contains(NO_UNMASK) })
+    Ok(Caller { tenant: Tenant { token: digest(token), account }, may_unmask: !token.contains(NO_UNMASK) })
 }
 
 /// The bearer token, where there is one that is not empty.

@@ -19,11 +19,11 @@ pub enum TimestampFormat {
 
 impl TimestampFormat {
     /// The moment in this spelling.
-    pub fn format(self, moment: Timestamp) -> String {
-        let seconds = moment.format("%Y-%m-%dT%H:%M:%S");
+    pub fn format(self, timestamp: Timestamp) -> String {
+        let seconds = timestamp.format("%Y-%m-%dT%H:%M:%S");
         match self {
             Self::Read => seconds.to_string(),
-            Self::Write => format!("{seconds}.{:07}Z", moment.nanosecond() % 1_000_000_000 / 100),
+            Self::Write => format!("{seconds}.{:07}Z", timestamp.nanosecond() % 1_000_000_000 / 100),
         }
     }
 }
@@ -41,8 +41,8 @@ pub fn after(previous: Timestamp) -> Timestamp {
 
 /// Reads a bound of a list filter: with a zone, without one (UTC), or a plain date (its midnight).
 pub fn parse(text: &str) -> Option<Timestamp> {
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Some(moment.to_utc());
+    if let Ok(timestamp) = DateTime::parse_from_rfc3339(text) {
+        return Some(timestamp.to_utc());
     }
     let without_zone = text.parse::<NaiveDateTime>().ok();
     let midnight = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0);

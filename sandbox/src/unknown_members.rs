@@ -32,22 +32,22 @@ pub fn add(record: &mut Value, members: &UnknownMembers) {
 pub fn split<'b>(body: &'b [u8], members: &UnknownMembers) -> (Cow<'b, [u8]>, UnknownMembers) {
     let parsed = if members.is_empty() { None } else { serde_json::from_slice::<Value>(body).ok() };
     let Some(mut parsed) = parsed else { return (Cow::Borrowed(body), UnknownMembers::new()) };
-    let taken = take(&mut parsed, members);
-    (Cow::Owned(parsed.to_string().into_bytes()), taken)
+    let extracted = extract(&mut parsed, members);
+    (Cow::Owned(parsed.to_string().into_bytes()), extracted)
 }
 
-fn take(body: &mut Value, members: &UnknownMembers) -> UnknownMembers {
-    let mut taken = UnknownMembers::new();
-    let Some(body) = body.as_object_mut() else { return taken };
+fn extract(body: &mut Value, members: &UnknownMembers) -> UnknownMembers {
+    let mut extracted = UnknownMembers::new();
+    let Some(body) = body.as_object_mut() else { return extracted };
     for (name, value) in members {
         let found = match (body.get_mut(name), value) {
             (Some(inside), Value::Object(members)) if OBJECTS.contains(&name.as_str()) => {
-                Some(Value::Object(take(inside, members)))
+                Some(Value::Object(extract(inside, members)))
             }
             _ if OBJECTS.contains(&name.as_str()) => None,
             _ => body.remove(name),
         };
-        taken.extend(found.map(|found| (name.clone(), found)));
+        extracted.extend(found.map(|found| (name.clone(), found)));
     }
-    taken
+    extracted
 }

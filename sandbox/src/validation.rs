@@ -19,28 +19,28 @@ const MAX_METADATA_CHARS: usize = 40;
 
 /// All that is wrong with a draft for a customer of `kind`.
 pub fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
-    let mut breaches = Violations(Vec::new());
-    breaches.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
-    breaches.require(is_email(&draft.email), "email", "Not an e-mail address.");
-    breaches.require(is_phone(&draft.phone), "phone", "Not an E.164 number.");
-    breaches.require(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
+    let mut violations = Violations(Vec::new());
+    violations.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
+    violations.require(is_email(&draft.email), "email", "Not an e-mail address.");
+    violations.require(is_phone(&draft.phone), "phone", "Not an E.164 number.");
+    violations.require(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
     if let Some(address) = &draft.address {
-        breaches.address(address);
+        violations.address(address);
     }
     if let Some(profile) = &draft.profile {
-        breaches.profile(profile, kind);
+        violations.profile(profile, kind);
     }
     if let Some(metadata) = &draft.metadata {
-        breaches.metadata(metadata);
+        violations.metadata(metadata);
     }
-    breaches.0
+    violations.0
 }
 
 struct Violations(Vec<FieldProblem>);
 
 impl Violations {
-    fn require(&mut self, kept: bool, path: impl Into<String>, detail: &str) {
-        if !kept {
+    fn require(&mut self, holds: bool, path: impl Into<String>, detail: &str) {
+        if !holds {
             self.0.push(FieldProblem::at(path, detail));
         }
     }
@@ -52,8 +52,8 @@ impl Violations {
             ("address.city", Some(&address.city)),
         ];
         for (path, line) in lines {
-            let kept = line.is_none_or(|line| line.chars().count() <= MAX_ADDRESS_LINE);
-            self.require(kept, path, "Must have at most 100 characters.");
+            let fits = line.is_none_or(|line| line.chars().count() <= MAX_ADDRESS_LINE);
+            self.require(fits, path, "Must have at most 100 characters.");
         }
         let state = address.state.len() == 2 && address.state.bytes().all(|byte| byte.is_ascii_uppercase());
         self.require(state, "address.state", "Must be two capital letters.");
@@ -63,7 +63,7 @@ impl Violations {
 
     fn profile(&mut self, profile: &Profile, kind: CustomerType) {
         if profile.kind() != kind {
-            let detail = format!("Does not fit a customer of type {}.", kind.word());
+            let detail = format!("Does not fit a customer of type {}.", kind.as_str());
             self.require(false, "compliance_profile", &detail);
         }
         match profile {

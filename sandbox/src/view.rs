@@ -137,7 +137,7 @@ struct FlatProfile<'a> {
     website: Option<&'a str>,
 }
 
-/// A row of a list. Lists are reads, so the spelling of its moments is the read's.
+/// A row of a list. Lists are reads, so the format of its moments is the read's.
 pub fn summary(customer: &Customer) -> Summary<'_> {
     Summary {
         id: customer.id,
@@ -152,8 +152,8 @@ pub fn summary(customer: &Customer) -> Summary<'_> {
     }
 }
 
-/// The whole customer.
-pub fn full_customer(customer: &Customer, sight: Visibility, spelling: TimestampFormat) -> FullCustomer<'_> {
+/// The full customer.
+pub fn full_customer(customer: &Customer, visibility: Visibility, format: TimestampFormat) -> FullCustomer<'_> {
     FullCustomer {
         id: customer.id,
         name: &customer.name,
@@ -162,11 +162,11 @@ pub fn full_customer(customer: &Customer, sight: Visibility, spelling: Timestamp
         phone: &customer.phone,
         external_id: customer.external_id.as_deref(),
         status: customer.status,
-        created_at: spelling.format(customer.created_at),
-        updated_at: spelling.format(customer.updated_at),
+        created_at: format.format(customer.created_at),
+        updated_at: format.format(customer.updated_at),
         address: customer.address.as_ref(),
-        compliance_profile: customer.profile.as_ref().map(|profile| profile_view(profile, sight)),
-        device: device(customer, sight),
+        compliance_profile: customer.profile.as_ref().map(|profile| profile_view(profile, visibility)),
+        device: device(customer, visibility),
         metadata: customer.metadata.as_ref(),
         config: customer.configuration,
     }
@@ -191,19 +191,19 @@ pub fn event_data(customer: &Customer) -> EventData<'_> {
     }
 }
 
-fn device(customer: &Customer, sight: Visibility) -> Device<'_> {
+fn device(customer: &Customer, visibility: Visibility) -> Device<'_> {
     let clear = Some(customer.ip_address.as_str());
-    Device { ip_address: sight.apply(clear, IP_MASK).unwrap_or(IP_MASK) }
+    Device { ip_address: visibility.apply(clear, IP_MASK).unwrap_or(IP_MASK) }
 }
 
-fn profile_view(profile: &Profile, sight: Visibility) -> ProfileView<'_> {
+fn profile_view(profile: &Profile, visibility: Visibility) -> ProfileView<'_> {
     match profile {
         Profile::Individual { dob, ssn } => ProfileView::Individual {
-            dob: sight.apply(dob.as_deref(), DOB_MASK),
-            ssn: sight.apply(ssn.as_deref(), SSN_MASK),
+            dob: visibility.apply(dob.as_deref(), DOB_MASK),
+            ssn: visibility.apply(ssn.as_deref(), SSN_MASK),
         },
         Profile::Business { ein, legal_business_name, representatives, website } => ProfileView::Business {
-            ein: sight.apply(ein.as_deref(), EIN_MASK),
+            ein: visibility.apply(ein.as_deref(), EIN_MASK),
             legal_business_name: legal_business_name.as_deref(),
             representatives: representatives.as_deref(),
             website: website.as_deref(),
@@ -226,8 +226,8 @@ mod tests {
 
     use super::*;
 
-    fn shown(profile: &Profile, sight: Visibility) -> Value {
-        to_value(profile_view(profile, sight)).expect("plain data")
+    fn shown(profile: &Profile, visibility: Visibility) -> Value {
+        to_value(profile_view(profile, visibility)).expect("plain data")
     }
 
     #[test]

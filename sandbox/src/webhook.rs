@@ -89,10 +89,10 @@ impl WebhookSender {
             .timeout(DELIVERY_TIMEOUT)
             .build()
             .map_err(std::io::Error::other)?;
-        let (queue, mut letters) = mpsc::channel::<Delivery>(QUEUE);
+        let (queue, mut deliveries) = mpsc::channel::<Delivery>(QUEUE);
         tokio::spawn(shutdown.run_until_cancelled_owned(async move {
-            while let Some(letter) = letters.recv().await {
-                deliver(&client, &letter).await;
+            while let Some(delivery) = deliveries.recv().await {
+                deliver(&client, &delivery).await;
             }
         }));
         Ok(Self { endpoints: Mutex::default(), queue })
@@ -114,20 +114,20 @@ impl WebhookSender {
     }
 
     /// Puts the events of a change into the queue.
-    pub fn enqueue(&self, scope: Tenant, change: &Change) {
+    pub fn enqueue(&self, tenant: Tenant, change: &Change) {
         let types: &[&'static str] = match change.event {
             EventKind::Created => &["customer.created.v1", "customer.event.v1"],
             EventKind::Changed => &["customer.event.v1"],
             EventKind::Deleted => &[],
         };
-        let Some(endpoint) = lock(&self.endpoints).get(&scope.token).cloned() else {
+        let Some(endpoint) = lock(&self.endpoints).get(&tenant.token).cloned() else {
             return;
         };
         for &event_type in types {
             let event = WebhookEvent {
                 event_type,
                 event_id: Uuid::now_v7(),
-                account_id: scope.account.unwrap_or(DEFAULT_ACCOUNT),
+                account_id: tenant.account.unwrap_or(DEFAULT_ACCOUNT),
                 data: view::event_data(&change.customer),
             };
             let body = serde_json::to_vec(&event).expect("maps have string keys, so plain data always serialises");
@@ -139,21 +139,21 @@ impl WebhookSender {
     }
 }
 
-async fn deliver(client: &reqwest::Client, letter: &Delivery) {
-    for pause in RETRY_DELAYS.into_iter().map(Some).chain([None]) {
+async fn deliver(client: &reqwest::Client, delivery: &Delivery) {
+    for delay in RETRY_DELAYS.into_iter().map(Some).chain([None]) {
         let timestamp = Utc::now().timestamp().to_string();
         let sent = client
-            .post(letter.endpoint.url.clone())
+            .post(delivery.endpoint.url.clone())
             .header("content-type", "application/json; charset=utf-8")
-            .header("webhook-id", &letter.id)
-            .header("webhook-signature", signature(&letter.endpoint.key, &letter.id, &timestamp, &letter.body))
+            .header("webhook-id", &delivery.id)
+            .header("webhook-signature", signature(&delivery.endpoint.key, &delivery.id, &timestamp, &delivery.body))
             .header("webhook-timestamp", timestamp)
-            .body(letter.body.clone())
+            .body(delivery.body.clone())
             .send()
             .await;
-        match (sent, pause) {
-            (Ok(answer), _) if answer.status().is_success() => return,
-            (_, Some(pause)) => tokio::time::sleep(pause).await,
+        match (sent, delay) {
+            (Ok(response), _) if response.status().is_success() => return,
+            (_, Some(delay)) => tokio::time::sleep(delay).await,
             (_, None) => tracing::warn!(attempts = RETRY_DELAYS.len() + 1, "sandbox webhook was not accepted"),
         }
     }

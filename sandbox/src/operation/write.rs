@@ -18,11 +18,11 @@ use crate::validation;
 
 /// With `inline` the answer has the settled status (seen). What `background` and `skip` do is reported by nobody:
 /// assumed is `pending` first and the rest later, and `pending` for good without any screening.
-pub(super) fn create(world: &mut CustomerStore, body: &[u8]) -> Result<OperationResult, ApiError> {
+pub(super) fn create(store: &mut CustomerStore, body: &[u8]) -> Result<OperationResult, ApiError> {
     let parse_body::Creation { draft, kind, configuration } =
         parse_body::creation(body).map_err(ApiError::Malformed)?;
-    check(world, &draft, kind, None)?;
-    if world.len() >= MAX_CUSTOMERS {
+    check(store, &draft, kind, None)?;
+    if store.len() >= MAX_CUSTOMERS {
         return Err(ApiError::Rule(format!("The sandbox holds at most {MAX_CUSTOMERS} customers.")));
     }
     let now = timestamp::now();
@@ -47,32 +47,32 @@ pub(super) fn create(world: &mut CustomerStore, body: &[u8]) -> Result<Operation
     if configuration.processing_method == ProcessingMethod::Inline {
         apply_screening(&mut customer, now);
     }
-    Ok(write_result(StatusCode::CREATED, world.upsert(customer), EventKind::Created))
+    Ok(write_result(StatusCode::CREATED, store.upsert(customer), EventKind::Created))
 }
 
 /// Ends the screening of a customer that was created with `background`; nothing where it is gone or settled by now.
-pub fn settle(world: &mut CustomerStore, id: Uuid) -> Option<Change> {
-    let mut customer = world.get(id).filter(|customer| customer.status == CustomerStatus::Pending)?.as_ref().clone();
+pub fn settle(store: &mut CustomerStore, id: Uuid) -> Option<Change> {
+    let mut customer = store.get(id).filter(|customer| customer.status == CustomerStatus::Pending)?.as_ref().clone();
     customer.updated_at = timestamp::after(customer.updated_at);
     let now = customer.updated_at;
     apply_screening(&mut customer, now);
-    Some(Change { customer: world.upsert(customer), event: EventKind::Changed })
+    Some(Change { customer: store.upsert(customer), event: EventKind::Changed })
 }
 
 /// A whole PUT. Open point 1, stricter reading: what is left out is cleared, as an explicit `null` is; and of
 /// the statuses only the words of the contract's unused enum (verified, inactive, rejected) can be set anew.
-pub(super) fn update(world: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result<OperationResult, ApiError> {
-    let more = world.get(id).map(|customer| customer.unknown_members.clone()).unwrap_or_default();
-    let (body, more) = unknown_members::split(body, &more);
+pub(super) fn update(store: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result<OperationResult, ApiError> {
+    let existing = store.get(id).map(|customer| customer.unknown_members.clone()).unwrap_or_default();
+    let (body, sent) = unknown_members::split(body, &existing);
     let parse_body::Replacement { draft, status } = parse_body::replacement(&body).map_err(ApiError::Malformed)?;
-    let before = Arc::clone(find(world, id)?);
+    let before = Arc::clone(find(store, id)?);
     let mut problems = validation::validate(&draft, before.kind);
     if status != before.status && matches!(status, CustomerStatus::Pending | CustomerStatus::Review) {
         let sentence = "Can be set to verified, inactive or rejected only, or stay as it is.";
         problems.push(FieldProblem::at("status", sentence));
     }
     reject(problems)?;
-    check_email_unique(world, &draft.email, Some(id))?;
+    check_email_unique(store, &draft.email, Some(id))?;
     let mut after = Customer {
         name: draft.name,
         email: draft.email,
@@ -83,7 +83,7 @@ pub(super) fn update(world: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result
         profile: draft.profile,
         ip_address: draft.ip_address,
         metadata: draft.metadata,
-        unknown_members: more,
+        unknown_members: sent,
         updated_at: timestamp::after(before.updated_at),
         ..before.as_ref().clone()
     };
@@ -93,45 +93,45 @@ pub(super) fn update(world: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result
         let now = after.updated_at;
         after.screening = Some(Arc::new(new_screening(&after, now)));
     }
-    Ok(write_result(StatusCode::OK, world.upsert(after), EventKind::Changed))
+    Ok(write_result(StatusCode::OK, store.upsert(after), EventKind::Changed))
 }
 
 /// Open point 2: the answer shows the customer as it was; afterwards it is not found, a second delete included.
-pub(super) fn delete(world: &mut CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
-    let customer = world.remove(id).ok_or(ApiError::NotFound)?;
+pub(super) fn delete(store: &mut CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
+    let customer = store.remove(id).ok_or(ApiError::NotFound)?;
     Ok(write_result(StatusCode::OK, customer, EventKind::Deleted))
 }
 
 /// Seen: only a customer in review can be decided, and the refusal names the status. The screening's own
 /// decision stays what it was.
-pub(super) fn decide(world: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result<OperationResult, ApiError> {
+pub(super) fn decide(store: &mut CustomerStore, id: Uuid, body: &[u8]) -> Result<OperationResult, ApiError> {
     let status = parse_body::decision(body).map_err(ApiError::Malformed)?;
-    let before = find(world, id)?;
+    let before = find(store, id)?;
     if before.status != CustomerStatus::Review {
-        let word = before.status.word();
+        let word = before.status.as_str();
         return Err(ApiError::Rule(format!("Customer status is {word}. Only customers in review can be decided.")));
     }
     let after = Customer { status, updated_at: timestamp::after(before.updated_at), ..before.as_ref().clone() };
-    Ok(write_result(StatusCode::OK, world.upsert(after), EventKind::Changed))
+    Ok(write_result(StatusCode::OK, store.upsert(after), EventKind::Changed))
 }
 
 /// Open point 3: 200, and the status stays; not while a screening is still to come. The customer's own
 /// `updated_at` moves, since events are ordered by it and a refreshed review is an event.
-pub(super) fn refresh(world: &mut CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
-    let before = find(world, id)?;
+pub(super) fn refresh(store: &mut CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
+    let before = find(store, id)?;
     if before.status == CustomerStatus::Pending {
         return Err(ApiError::Rule("Customer status is pending. Its first screening has not ended.".into()));
     }
     let mut after = Customer { updated_at: timestamp::after(before.updated_at), ..before.as_ref().clone() };
     let now = after.updated_at;
     after.screening = Some(Arc::new(new_screening(&after, now)));
-    Ok(write_result(StatusCode::OK, world.upsert(after), EventKind::Changed))
+    Ok(write_result(StatusCode::OK, store.upsert(after), EventKind::Changed))
 }
 
 /// Fields first, all of them; then the rule of unique e-mails, which is said in one sentence.
-fn check(world: &CustomerStore, draft: &Draft, kind: CustomerType, own: Option<Uuid>) -> Result<(), ApiError> {
+fn check(store: &CustomerStore, draft: &Draft, kind: CustomerType, own: Option<Uuid>) -> Result<(), ApiError> {
     reject(validation::validate(draft, kind))?;
-    check_email_unique(world, &draft.email, own)
+    check_email_unique(store, &draft.email, own)
 }
 
 fn reject(problems: Vec<FieldProblem>) -> Result<(), ApiError> {
@@ -139,8 +139,8 @@ fn reject(problems: Vec<FieldProblem>) -> Result<(), ApiError> {
 }
 
 /// Seen: the sentence names the address, so that it holds personal data.
-fn check_email_unique(world: &CustomerStore, email: &str, own: Option<Uuid>) -> Result<(), ApiError> {
-    match world.id_by_email(email) {
+fn check_email_unique(store: &CustomerStore, email: &str, own: Option<Uuid>) -> Result<(), ApiError> {
+    match store.id_by_email(email) {
         Some(owner) if own != Some(owner) => {
             Err(ApiError::Rule(format!("A customer with the email {email} already exists. Emails must be unique.")))
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::insights::{Insight, figures};
+use super::insights::{Insight, random_insights};
 use super::{Kyc, Match, Module, NetworkAlerts, Reputation, Screening, WatchList, codes};
 use crate::enums::{Correlation, CustomerType, Decision, Outcome};
 use crate::random::Random;
@@ -129,35 +129,35 @@ fn correlation_of(score: f64) -> Correlation {
     }
 }
 
-pub(super) fn kyc(doubtful: bool) -> Kyc {
+pub(super) fn kyc(needs_review: bool) -> Kyc {
     Kyc {
-        codes: Some(vec![if doubtful { "R907" } else { "I919" }]),
-        decision: if doubtful { Decision::Review } else { Decision::Accept },
-        validations: VALIDATIONS.iter().map(|&name| (name, !(doubtful && name == "ssn"))).collect(),
+        codes: Some(vec![if needs_review { "R907" } else { "I919" }]),
+        decision: if needs_review { Decision::Review } else { Decision::Accept },
+        validations: VALIDATIONS.iter().map(|&name| (name, !(needs_review && name == "ssn"))).collect(),
     }
 }
 
-pub(super) fn network_alerts(doubtful: bool) -> NetworkAlerts {
+pub(super) fn network_alerts(needs_review: bool) -> NetworkAlerts {
     NetworkAlerts {
-        alerts: Some(if doubtful { vec!["fraud_reported", "account_takeover"] } else { Vec::new() }),
-        codes: Some(if doubtful { vec!["R301"] } else { Vec::new() }),
-        decision: if doubtful { Decision::Review } else { Decision::Accept },
+        alerts: Some(if needs_review { vec!["fraud_reported", "account_takeover"] } else { Vec::new() }),
+        codes: Some(if needs_review { vec!["R301"] } else { Vec::new() }),
+        decision: if needs_review { Decision::Review } else { Decision::Accept },
     }
 }
 
-fn reputation(doubtful: bool, random: &mut Random) -> Reputation {
-    let mut insights = figures(random, false);
-    insights.insert("accounts_count", Insight::Count(if doubtful { 14 } else { 2 }));
+fn reputation(needs_review: bool, random: &mut Random) -> Reputation {
+    let mut insights = random_insights(random, false);
+    insights.insert("accounts_count", Insight::Count(if needs_review { 14 } else { 2 }));
     Reputation {
-        codes: Some(if doubtful { vec!["R1022"] } else { Vec::new() }),
-        decision: if doubtful { Decision::Review } else { Decision::Accept },
+        codes: Some(if needs_review { vec!["R1022"] } else { Vec::new() }),
+        decision: if needs_review { Decision::Review } else { Decision::Accept },
         insights,
-        risk_score: Some(if doubtful { random.score(40, 70) } else { random.score(0, 30) }),
+        risk_score: Some(if needs_review { random.score(40, 70) } else { random.score(0, 30) }),
     }
 }
 
-fn watch_list(doubtful: bool, random: &mut Random) -> WatchList {
-    if !doubtful {
+fn watch_list(needs_review: bool, random: &mut Random) -> WatchList {
+    if !needs_review {
         return WatchList {
             codes: Some(Vec::new()),
             decision: Decision::Accept,

@@ -70,12 +70,12 @@ pub enum Insight {
     Unknown,
 }
 
-/// Figures that depend on `random`; with `whole` each of the 33 has a value.
-pub fn figures(random: &mut Random, whole: bool) -> Insights {
+/// Figures that depend on `random`; with `complete` each of the 33 has a value.
+pub fn random_insights(random: &mut Random, complete: bool) -> Insights {
     let mut insights = Insights::new();
-    let mut put = |name, random: &mut Random, figure: fn(&mut Random) -> Insight| {
-        if whole || random.chance(70) {
-            insights.insert(name, figure(random));
+    let mut put = |name, random: &mut Random, draw: fn(&mut Random) -> Insight| {
+        if complete || random.chance(70) {
+            insights.insert(name, draw(random));
         } else if random.chance(50) {
             insights.insert(name, Insight::Unknown);
         }

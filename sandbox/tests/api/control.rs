@@ -4,7 +4,7 @@ use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Got, at, smallest, start};
+use super::{TestResponse, at, minimal_customer, start};
 
 #[tokio::test]
 async fn calls_are_counted_by_route_when_they_arrive() {
@@ -30,7 +30,7 @@ async fn writes_that_took_effect_are_listed_in_order() {
     let request = sandbox.request(Method::DELETE, &at(seed::REX)).header("idempotency-key", "delete-rex-1");
     request.send().await.unwrap();
     sandbox.delete(&at(seed::REX)).await;
-    let id = sandbox.post("/v1/customers", smallest("w@example.test")).await.data()["id"].clone();
+    let id = sandbox.post("/v1/customers", minimal_customer("w@example.test")).await.data()["id"].clone();
     let expected = json!([
         {"method": "DELETE", "route": "/v1/customers/{id}", "customer_id": seed::REX,
          "idempotency_key": "delete-rex-1", "status": 200},
@@ -72,9 +72,9 @@ async fn a_call_without_a_key_acts_on_the_default_keys_world_and_others_on_their
             None => request,
         }
     };
-    let without = Got::from(plant(None).send().await.unwrap()).await.json();
-    let other = Got::from(plant(Some("another-key")).send().await.unwrap()).await.json();
-    let default = Got::from(plant(Some(super::KEY)).send().await.unwrap()).await.json();
+    let without = TestResponse::from(plant(None).send().await.unwrap()).await.json();
+    let other = TestResponse::from(plant(Some("another-key")).send().await.unwrap()).await.json();
+    let default = TestResponse::from(plant(Some(super::KEY)).send().await.unwrap()).await.json();
     assert_eq!([&without["total"], &other["total"], &default["total"]], [251, 251, 252]);
 }
 

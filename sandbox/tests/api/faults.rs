@@ -6,9 +6,9 @@ use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Running, at, smallest, start};
+use super::{RunningSandbox, at, minimal_customer, start};
 
-async fn total(sandbox: &Running) -> Value {
+async fn total(sandbox: &RunningSandbox) -> Value {
     sandbox.get("/v1/customers?page_size=1").await.json()["meta"]["total_items"].clone()
 }
 
@@ -104,7 +104,8 @@ async fn a_fault_comes_instead_of_the_write_unless_asked_otherwise() {
     let before = total(&sandbox).await;
     for fault in [json!({"status": 500}), json!({"garbage": true}), json!({"reset": "before_headers"})] {
         sandbox.fault(json!({"route": "POST /v1/customers", "times": 1, "fault": fault})).await;
-        let _lost = sandbox.request(Method::POST, "/v1/customers").json(&smallest("f@example.test")).send().await;
+        let _lost =
+            sandbox.request(Method::POST, "/v1/customers").json(&minimal_customer("f@example.test")).send().await;
     }
     assert_eq!(total(&sandbox).await, before);
     for (number, fault) in
@@ -112,7 +113,7 @@ async fn a_fault_comes_instead_of_the_write_unless_asked_otherwise() {
     {
         let fault = json!({"route": "POST /v1/customers", "times": 1, "after_write": true, "fault": fault});
         sandbox.fault(fault).await;
-        let body = smallest(&format!("f{number}@example.test"));
+        let body = minimal_customer(&format!("f{number}@example.test"));
         let _lost = sandbox.request(Method::POST, "/v1/customers").json(&body).send().await;
         assert_eq!(total(&sandbox).await.as_u64(), before.as_u64().map(|before| before + 1 + number as u64));
     }

@@ -4,19 +4,19 @@ use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Got, Running, at, smallest, start, with};
+use super::{RunningSandbox, TestResponse, at, minimal_customer, start, with};
 
 const IDEMPOTENCY_KEY: &str = "test-key-0001";
 
-async fn create(sandbox: &Running, key: &str, body: &Value) -> Got {
+async fn create(sandbox: &RunningSandbox, key: &str, body: &Value) -> TestResponse {
     let request = sandbox.request(Method::POST, "/v1/customers").header("idempotency-key", key).json(body);
-    Got::from(request.send().await.unwrap()).await
+    TestResponse::from(request.send().await.unwrap()).await
 }
 
 #[tokio::test]
 async fn the_same_request_gets_the_first_answer_again() {
     let sandbox = start().await;
-    let body = smallest("once@example.test");
+    let body = minimal_customer("once@example.test");
     let first = create(&sandbox, IDEMPOTENCY_KEY, &body).await;
     let second = create(&sandbox, IDEMPOTENCY_KEY, &body).await;
     assert_eq!((first.status, second.status), (201, 201));
@@ -28,8 +28,8 @@ async fn the_same_request_gets_the_first_answer_again() {
 #[tokio::test]
 async fn another_request_with_the_key_is_a_conflict() {
     let sandbox = start().await;
-    create(&sandbox, IDEMPOTENCY_KEY, &smallest("one@example.test")).await;
-    let other = create(&sandbox, IDEMPOTENCY_KEY, &smallest("two@example.test")).await;
+    create(&sandbox, IDEMPOTENCY_KEY, &minimal_customer("one@example.test")).await;
+    let other = create(&sandbox, IDEMPOTENCY_KEY, &minimal_customer("two@example.test")).await;
     assert_eq!((other.status, other.json()["error"]["type"].as_str()), (409, Some("/conflict")));
     let path = sandbox.request(Method::DELETE, &at(seed::ADA)).header("idempotency-key", IDEMPOTENCY_KEY);
     assert_eq!(path.send().await.unwrap().status(), 409);
@@ -38,16 +38,16 @@ async fn another_request_with_the_key_is_a_conflict() {
 #[tokio::test]
 async fn a_refused_400_burns_its_key() {
     let sandbox = start().await;
-    let bad = with(smallest("burnt@example.test"), json!({"colour": "red"}));
+    let bad = with(minimal_customer("burnt@example.test"), json!({"colour": "red"}));
     assert_eq!(create(&sandbox, IDEMPOTENCY_KEY, &bad).await.status, 400);
-    assert_eq!(create(&sandbox, IDEMPOTENCY_KEY, &smallest("burnt@example.test")).await.status, 409);
-    assert_eq!(create(&sandbox, "test-key-0002", &smallest("burnt@example.test")).await.status, 201);
+    assert_eq!(create(&sandbox, IDEMPOTENCY_KEY, &minimal_customer("burnt@example.test")).await.status, 409);
+    assert_eq!(create(&sandbox, "test-key-0002", &minimal_customer("burnt@example.test")).await.status, 201);
 }
 
 #[tokio::test]
 async fn a_422_is_kept_and_given_again() {
     let sandbox = start().await;
-    let taken = smallest("ada@example.test");
+    let taken = minimal_customer("ada@example.test");
     assert_eq!(create(&sandbox, IDEMPOTENCY_KEY, &taken).await.status, 422);
     sandbox.delete(&at(seed::ADA)).await;
     let again = create(&sandbox, IDEMPOTENCY_KEY, &taken).await;
@@ -58,21 +58,21 @@ async fn a_422_is_kept_and_given_again() {
 async fn a_key_has_10_to_40_characters_and_the_refusal_names_no_field() {
     let sandbox = start().await;
     for key in ["short", &"k".repeat(43)] {
-        let got = create(&sandbox, key, &smallest("k@example.test")).await;
+        let got = create(&sandbox, key, &minimal_customer("k@example.test")).await;
         assert_eq!(got.status, 400);
         let items = got.json()["error"]["items"].clone();
         assert_eq!(items.as_array().unwrap().len(), 1);
         assert!(items[0].get("reference").is_none());
     }
     // A key of the wrong length was never one, so nothing is burnt.
-    assert_eq!(create(&sandbox, &"k".repeat(37), &smallest("k@example.test")).await.status, 201);
+    assert_eq!(create(&sandbox, &"k".repeat(37), &minimal_customer("k@example.test")).await.status, 201);
 }
 
 #[tokio::test]
 async fn the_same_key_while_the_first_still_runs_is_a_conflict() {
     let sandbox = start().await;
     sandbox.put("/_sandbox/latency", json!({"ms": 600})).await;
-    let body = smallest("running@example.test");
+    let body = minimal_customer("running@example.test");
     let later = async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         create(&sandbox, IDEMPOTENCY_KEY, &body).await
@@ -85,7 +85,7 @@ async fn the_same_key_while_the_first_still_runs_is_a_conflict() {
 async fn a_fault_before_the_write_leaves_the_key_free() {
     let sandbox = start().await;
     sandbox.fault(json!({"route": "POST /v1/customers", "times": 1, "fault": {"status": 503}})).await;
-    let body = smallest("free@example.test");
+    let body = minimal_customer("free@example.test");
     assert_eq!(create(&sandbox, IDEMPOTENCY_KEY, &body).await.status, 503);
     let second = create(&sandbox, IDEMPOTENCY_KEY, &body).await;
     assert_eq!((second.status, second.header("idempotent-replayed")), (201, None));
@@ -95,7 +95,7 @@ async fn a_fault_before_the_write_leaves_the_key_free() {
 async fn a_lost_answer_is_found_again_by_its_key() {
     let sandbox = start().await;
     sandbox.fault(json!({"times": 1, "fault": {"reset": "before_headers"}, "after_write": true})).await;
-    let body = smallest("lost@example.test");
+    let body = minimal_customer("lost@example.test");
     let request = sandbox.request(Method::POST, "/v1/customers").header("idempotency-key", IDEMPOTENCY_KEY).json(&body);
     assert!(request.send().await.is_err());
     let second = create(&sandbox, IDEMPOTENCY_KEY, &body).await;
@@ -105,10 +105,11 @@ async fn a_lost_answer_is_found_again_by_its_key() {
 #[tokio::test]
 async fn keys_belong_to_a_world() {
     let sandbox = start().await;
-    let body = smallest("world@example.test");
+    let body = minimal_customer("world@example.test");
     create(&sandbox, IDEMPOTENCY_KEY, &body).await;
     let request = sandbox.client.post(format!("{}/v1/customers", sandbox.base)).bearer_auth("another-key");
-    let got = Got::from(request.header("idempotency-key", IDEMPOTENCY_KEY).json(&body).send().await.unwrap()).await;
+    let got =
+        TestResponse::from(request.header("idempotency-key", IDEMPOTENCY_KEY).json(&body).send().await.unwrap()).await;
     assert_eq!((got.status, got.header("idempotent-replayed")), (201, None));
 }
 
@@ -119,7 +120,7 @@ async fn every_write_takes_a_key() {
     let calls = [
         (Method::PUT, format!("{path}/refresh_review"), json!({})),
         (Method::PATCH, format!("{path}/review"), json!({"status": "verified"})),
-        (Method::PUT, path.clone(), super::update("ada@example.test", "verified")),
+        (Method::PUT, path.clone(), super::minimal_update("ada@example.test", "verified")),
         (Method::DELETE, path, json!({})),
     ];
     for (number, (method, path, body)) in calls.into_iter().enumerate() {
@@ -127,7 +128,7 @@ async fn every_write_takes_a_key() {
         for _ in 0..2 {
             let request =
                 sandbox.request(method.clone(), &path).header("idempotency-key", format!("every-write-{number}"));
-            answers.push(Got::from(request.json(&body).send().await.unwrap()).await);
+            answers.push(TestResponse::from(request.json(&body).send().await.unwrap()).await);
         }
         assert_eq!((answers[0].status, answers[1].status), (200, 200), "{method} {path}");
         assert_eq!(answers[0].text, answers[1].text);

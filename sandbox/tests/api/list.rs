@@ -3,14 +3,14 @@
 use customers_sandbox::seed;
 use serde_json::Value;
 
-use super::{Running, smallest, start, with};
+use super::{RunningSandbox, minimal_customer, start, with};
 
-async fn names(sandbox: &Running, query: &str) -> Vec<String> {
+async fn names(sandbox: &RunningSandbox, query: &str) -> Vec<String> {
     let rows = sandbox.get(&format!("/v1/customers?{query}")).await.data();
     rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn total(sandbox: &Running, query: &str) -> u64 {
+async fn total(sandbox: &RunningSandbox, query: &str) -> u64 {
     sandbox.get(&format!("/v1/customers?{query}")).await.json()["meta"]["total_items"].as_u64().unwrap()
 }
 
@@ -58,7 +58,7 @@ async fn beyond_the_end_is_nothing_with_true_totals() {
 async fn names_are_ordered_without_regard_to_case() {
     let sandbox = start().await;
     for (name, email) in [("aaa b", "1@example.test"), ("AAA c", "2@example.test"), ("Aaa A", "3@example.test")] {
-        let body = with(smallest(email), serde_json::json!({"name": name}));
+        let body = with(minimal_customer(email), serde_json::json!({"name": name}));
         assert_eq!(sandbox.post("/v1/customers", body).await.status, 201);
     }
     assert_eq!(names(&sandbox, "page_size=3").await, ["Aaa A", "aaa b", "AAA c"]);
@@ -70,7 +70,7 @@ async fn equal_names_are_in_the_order_of_their_ids_whichever_way_the_list_is_sor
     let sandbox = start().await;
     let mut ids = Vec::new();
     for number in 0..5 {
-        let body = with(smallest(&format!("{number}@example.test")), serde_json::json!({"name": "Same Name"}));
+        let body = with(minimal_customer(&format!("{number}@example.test")), serde_json::json!({"name": "Same Name"}));
         ids.push(sandbox.post("/v1/customers", body).await.data()["id"].as_str().unwrap().to_owned());
     }
     ids.sort();

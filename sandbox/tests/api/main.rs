@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const KEY: &str = "sandbox-key";
 
 /// A running sandbox, stopped when it goes out of scope.
-struct Running {
+struct RunningSandbox {
     base: String,
     client: reqwest::Client,
     shutdown: CancellationToken,
@@ -34,13 +34,13 @@ struct Running {
 }
 
 /// What came back.
-struct Got {
+struct TestResponse {
     status: u16,
     headers: reqwest::header::HeaderMap,
     text: String,
 }
 
-impl Got {
+impl TestResponse {
     async fn from(response: Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
@@ -67,47 +67,47 @@ impl Got {
     }
 }
 
-async fn start() -> Running {
+async fn start() -> RunningSandbox {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     tokio::spawn(serve(listener, Settings { default_key: KEY.into() }, shutdown.clone()));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    Running { base, client, _stop: shutdown.clone().drop_guard(), shutdown }
+    RunningSandbox { base, client, _stop: shutdown.clone().drop_guard(), shutdown }
 }
 
-impl Running {
+impl RunningSandbox {
     /// A request with the default key.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(KEY)
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Got {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> TestResponse {
         let request = self.request(method, path);
         let request = match body {
             Some(body) => request.json(&body),
             None => request,
         };
-        Got::from(request.send().await.unwrap()).await
+        TestResponse::from(request.send().await.unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> Got {
+    async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Got {
+    async fn post(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    async fn put(&self, path: &str, body: Value) -> Got {
+    async fn put(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::PUT, path, Some(body)).await
     }
 
-    async fn patch(&self, path: &str, body: Value) -> Got {
+    async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::PATCH, path, Some(body)).await
     }
 
-    async fn delete(&self, path: &str) -> Got {
+    async fn delete(&self, path: &str) -> TestResponse {
         self.send(Method::DELETE, path, None).await
     }
 
@@ -119,19 +119,19 @@ impl Running {
 
     /// Creates a person that is settled as `outcome`, and gives back its id.
     async fn person(&self, email: &str, outcome: &str) -> String {
-        let body = with(smallest(email), json!({"config": {"sandbox_outcome": outcome}}));
+        let body = with(minimal_customer(email), json!({"config": {"sandbox_outcome": outcome}}));
         self.post("/v1/customers", body).await.data()["id"].as_str().unwrap().to_owned()
     }
 }
 
-/// The smallest body of a create.
-fn smallest(email: &str) -> Value {
+/// The minimal_customer body of a create.
+fn minimal_customer(email: &str) -> Value {
     json!({"name": "Tess Example", "type": "individual", "email": email, "phone": "+12025550123",
            "device": {"ip_address": "203.0.113.9"}})
 }
 
-/// The smallest body of an update.
-fn update(email: &str, status: &str) -> Value {
+/// The minimal_customer body of an minimal_update.
+fn minimal_update(email: &str, status: &str) -> Value {
     json!({"name": "Tess B. Example", "email": email, "phone": "+12025550124",
            "device": {"ip_address": "203.0.113.10"}, "status": status})
 }

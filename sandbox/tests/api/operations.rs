@@ -1,9 +1,9 @@
-//! Create, get, unmask, update, delete.
+//! Create, get, unmask, minimal_update, delete.
 
 use customers_sandbox::seed;
 use serde_json::json;
 
-use super::{at, smallest, start, update, with};
+use super::{at, minimal_customer, minimal_update, start, with};
 
 fn company() -> serde_json::Value {
     json!({ "name": "Tin Kettle", "type": "business", "email": "books@tinkettle.test", "phone": "+12025550144",
@@ -57,7 +57,7 @@ async fn a_key_without_the_permission_is_refused_unmasking_only() {
 #[tokio::test]
 async fn absent_optionals_are_absent_and_the_configuration_is_echoed() {
     let sandbox = start().await;
-    let data = sandbox.post("/v1/customers", smallest("tess@example.test")).await.data();
+    let data = sandbox.post("/v1/customers", minimal_customer("tess@example.test")).await.data();
     let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,
@@ -82,7 +82,7 @@ async fn background_settles_a_moment_later_and_skip_never() {
     let mut ids = Vec::new();
     for method in ["background", "skip"] {
         let config = json!({"config": {"processing_method": method, "sandbox_outcome": "verified"}});
-        let body = with(smallest(&format!("{method}@example.test")), config);
+        let body = with(minimal_customer(&format!("{method}@example.test")), config);
         let data = sandbox.post("/v1/customers", body).await.data();
         assert_eq!(data["status"], "pending");
         ids.push(data["id"].as_str().unwrap().to_owned());
@@ -136,20 +136,20 @@ async fn a_profile_of_the_other_kind_is_refused() {
 #[tokio::test]
 async fn an_email_is_unique_whatever_its_case_and_free_again_after_a_delete() {
     let sandbox = start().await;
-    let got = sandbox.post("/v1/customers", smallest("ADA@example.test")).await;
+    let got = sandbox.post("/v1/customers", minimal_customer("ADA@example.test")).await;
     assert_eq!(got.status, 422);
     let error = got.json()["error"].clone();
     assert!(error.get("items").is_none(), "{error}");
     let detail = error["detail"].as_str().unwrap();
     assert!(detail.contains("ADA@example.test") && detail.contains("exists") && detail.contains("unique"));
     assert_eq!(sandbox.delete(&at(seed::ADA)).await.status, 200);
-    assert_eq!(sandbox.post("/v1/customers", smallest("ADA@example.test")).await.status, 201);
+    assert_eq!(sandbox.post("/v1/customers", minimal_customer("ADA@example.test")).await.status, 201);
 }
 
 #[tokio::test]
 async fn an_update_replaces_everything_and_clears_what_is_left_out() {
     let sandbox = start().await;
-    let body = with(update("ada@example.test", "verified"), json!({"external_id": null}));
+    let body = with(minimal_update("ada@example.test", "verified"), json!({"external_id": null}));
     let before = sandbox.get(&at(seed::ADA)).await.data();
     let after = sandbox.put(&at(seed::ADA), body).await.data();
     assert_eq!(after["name"], "Tess B. Example");
@@ -166,7 +166,7 @@ async fn an_update_replaces_everything_and_clears_what_is_left_out() {
 #[tokio::test]
 async fn an_update_takes_neither_type_nor_config_and_needs_its_five_fields() {
     let sandbox = start().await;
-    let body = with(update("ada@example.test", "verified"), json!({"type": "individual", "config": {}}));
+    let body = with(minimal_update("ada@example.test", "verified"), json!({"type": "individual", "config": {}}));
     let got = sandbox.put(&at(seed::ADA), body).await;
     assert_eq!((got.status, got.references()), (400, vec!["Config".into(), "Type".into()]));
     let got = sandbox.put(&at(seed::ADA), json!({})).await;
@@ -180,7 +180,7 @@ async fn an_update_takes_neither_type_nor_config_and_needs_its_five_fields() {
 async fn only_three_statuses_can_be_set_and_the_present_one_may_stay() {
     let sandbox = start().await;
     for (status, answer) in [("review", 200), ("pending", 422), ("inactive", 200), ("review", 422), ("rejected", 200)] {
-        let got = sandbox.put(&at(seed::ADA), update("ada@example.test", status)).await;
+        let got = sandbox.put(&at(seed::ADA), minimal_update("ada@example.test", status)).await;
         assert_eq!(got.status, answer, "{status}");
         if answer == 422 {
             assert_eq!(got.references(), ["status"]);
@@ -191,8 +191,8 @@ async fn only_three_statuses_can_be_set_and_the_present_one_may_stay() {
 #[tokio::test]
 async fn an_update_cannot_take_somebody_elses_email_but_keeps_its_own() {
     let sandbox = start().await;
-    assert_eq!(sandbox.put(&at(seed::ADA), update("REX@example.test", "review")).await.status, 422);
-    assert_eq!(sandbox.put(&at(seed::ADA), update("Ada@Example.test", "review")).await.status, 200);
+    assert_eq!(sandbox.put(&at(seed::ADA), minimal_update("REX@example.test", "review")).await.status, 422);
+    assert_eq!(sandbox.put(&at(seed::ADA), minimal_update("Ada@Example.test", "review")).await.status, 200);
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn a_deleted_customer_is_shown_once_more_and_then_gone_everywhere() {
         let got = sandbox.get(&format!("{path}{tail}")).await;
         assert_eq!((got.status, got.json()["error"]["type"].as_str()), (404, Some("/not_found")), "{tail}");
     }
-    assert_eq!(sandbox.put(&path, update("ada@example.test", "verified")).await.status, 404);
+    assert_eq!(sandbox.put(&path, minimal_update("ada@example.test", "verified")).await.status, 404);
     assert_eq!(sandbox.delete(&path).await.status, 404);
     assert_eq!(sandbox.patch(&format!("{path}/review"), json!({"status": "verified"})).await.status, 404);
     assert_eq!(sandbox.put(&format!("{path}/refresh_review"), json!({})).await.status, 404);

@@ -4,7 +4,7 @@ use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Got, at, smallest, start, update};
+use super::{TestResponse, at, minimal_customer, minimal_update, start};
 
 /// The form of a text: digits as `0`.
 fn form(text: &serde_json::Value) -> String {
@@ -15,11 +15,11 @@ fn form(text: &serde_json::Value) -> String {
 async fn reads_show_whole_seconds_without_a_zone_and_writes_seven_digits() {
     let sandbox = start().await;
     let (read, write) = ("0000-00-00T00:00:00", "0000-00-00T00:00:00.0000000Z");
-    let created = sandbox.post("/v1/customers", smallest("t@example.test")).await.json();
+    let created = sandbox.post("/v1/customers", minimal_customer("t@example.test")).await.json();
     assert_eq!(form(&created["data"]["created_at"]), write);
     assert_eq!(form(&created["meta"]["api_request_timestamp"]), write);
     let path = at(created["data"]["id"].as_str().unwrap());
-    assert_eq!(form(&sandbox.put(&path, update("t@example.test", "review")).await.data()["updated_at"]), write);
+    assert_eq!(form(&sandbox.put(&path, minimal_update("t@example.test", "review")).await.data()["updated_at"]), write);
     for tail in ["", "/unmasked"] {
         let got = sandbox.get(&format!("{path}{tail}")).await.json();
         assert_eq!(form(&got["data"]["created_at"]), read);
@@ -34,8 +34,8 @@ async fn reads_show_whole_seconds_without_a_zone_and_writes_seven_digits() {
 #[tokio::test]
 async fn two_quick_updates_have_different_times() {
     let sandbox = start().await;
-    let first = sandbox.put(&at(seed::ADA), update("ada@example.test", "review")).await.data();
-    let second = sandbox.put(&at(seed::ADA), update("ada@example.test", "review")).await.data();
+    let first = sandbox.put(&at(seed::ADA), minimal_update("ada@example.test", "review")).await.data();
+    let second = sandbox.put(&at(seed::ADA), minimal_update("ada@example.test", "review")).await.data();
     assert!(first["updated_at"].as_str() < second["updated_at"].as_str());
 }
 
@@ -47,7 +47,7 @@ async fn without_a_key_the_answer_is_an_empty_401() {
         if let Some(value) = authorization {
             request = request.header("authorization", value);
         }
-        let got = Got::from(request.send().await.unwrap()).await;
+        let got = TestResponse::from(request.send().await.unwrap()).await;
         assert_eq!((got.status, got.text.as_str(), got.header("content-type")), (401, "", None));
     }
 }
@@ -94,7 +94,7 @@ async fn bodies_must_be_json_by_header_and_by_content() {
     let sandbox = start().await;
     let send = async |kind: &str, body: &str| {
         let request = sandbox.request(Method::POST, "/v1/customers").header("content-type", kind);
-        Got::from(request.body(body.to_owned()).send().await.unwrap()).await
+        TestResponse::from(request.body(body.to_owned()).send().await.unwrap()).await
     };
     assert_eq!(send("text/plain", "{}").await.status, 415);
     for kind in ["application/json", "text/json; charset=utf-8", "application/problem+json"] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::findings::{join_codes, kyc, network_alerts};
-use super::insights::figures;
+use super::insights::random_insights;
 use super::{Kyc, Match, Module, Reputation, Screening, WatchList};
 use crate::enums::{Correlation, Decision};
 use crate::random::Random;
@@ -56,7 +56,7 @@ pub fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
         reputation: Some(Reputation {
             codes: Some(vec!["R1022"]),
             decision: Decision::Review,
-            insights: figures(&mut random, true),
+            insights: random_insights(&mut random, true),
             risk_score: Some(0.45),
         }),
         watch_list: Some(WatchList {
