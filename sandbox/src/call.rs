@@ -43,7 +43,7 @@ struct ValidCall {
 }
 
 /// Answers one call.
-pub async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
+pub(crate) async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
     sandbox.count_call(operation);
     let connection = request.extensions().get::<Connection>().cloned();
     let id = path_id(request.uri().path());

@@ -28,7 +28,7 @@ const MAX_LATENCY_MS: u64 = 60_000;
 type ControlResult = Result<Json<Value>, BadRequest>;
 
 /// A 400 with its text.
-pub struct BadRequest(String);
+pub(crate) struct BadRequest(String);
 
 impl axum::response::IntoResponse for BadRequest {
     fn into_response(self) -> Response {
@@ -49,29 +49,29 @@ impl From<&str> for BadRequest {
 }
 
 /// A route that the door does not have.
-pub fn unknown_route() -> Response {
+pub(crate) fn unknown_route() -> Response {
     let error = "known are /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
     (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }
 
 /// `GET /_sandbox/calls`
-pub async fn calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(sandbox.calls())
 }
 
 /// `DELETE /_sandbox/calls`
-pub async fn reset_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn reset_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     sandbox.reset_calls();
     Json(sandbox.calls())
 }
 
 /// `GET /_sandbox/writes`: the token's, whatever the account.
-pub async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+pub(crate) async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     Json(json!(sandbox.writes(token(&sandbox, &headers))))
 }
 
 /// `PUT /_sandbox/latency`
-pub async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
+pub(crate) async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     let object = object(&body, &["ms"])?;
     let ms = object.get("ms").and_then(Value::as_u64).filter(|ms| *ms <= MAX_LATENCY_MS);
     let ms = ms.ok_or_else(|| format!(r#"{{"ms": 0..{MAX_LATENCY_MS}}} is expected"#))?;
@@ -80,24 +80,28 @@ pub async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Co
 }
 
 /// `GET /_sandbox/faults`
-pub async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(json!({"faults": sandbox.faults.list()}))
 }
 
 /// `POST /_sandbox/faults`
-pub async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
+pub(crate) async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     sandbox.faults.add(&parse(&body)?)?;
     Ok(Json(json!({"faults": sandbox.faults.list()})))
 }
 
 /// `DELETE /_sandbox/faults`
-pub async fn clear_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn clear_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     sandbox.faults.clear();
     Json(json!({"faults": sandbox.faults.list()}))
 }
 
 /// `POST /_sandbox/customers`
-pub async fn add_customers(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
+pub(crate) async fn add_customers(
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ControlResult {
     let object = object(&body, &["count"])?;
     let count = object.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
     let count = count.ok_or(r#"{"count": 2500} is expected"#)?;
@@ -113,7 +117,7 @@ pub async fn add_customers(State(sandbox): State<Arc<Sandbox>>, headers: HeaderM
 }
 
 /// `PUT /_sandbox/customers/{id}`: changes a customer as somebody else would, without an event.
-pub async fn change_customer(
+pub(crate) async fn change_customer(
     State(sandbox): State<Arc<Sandbox>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -143,7 +147,7 @@ pub async fn change_customer(
 }
 
 /// `PUT /_sandbox/webhook`: for the token's worlds, whatever the account.
-pub async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
+pub(crate) async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
     let object = object(&body, &["url", "secret"])?;
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (Some(url), Some(secret)) = (text("url"), text("secret")) else {
@@ -154,13 +158,13 @@ pub async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap
 }
 
 /// `DELETE /_sandbox/webhook`
-pub async fn unset_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+pub(crate) async fn unset_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     sandbox.webhooks.unset(token(&sandbox, &headers));
     Json(json!({"url": null}))
 }
 
 /// `POST /_sandbox/reset`
-pub async fn reset(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     sandbox.reset(token(&sandbox, &headers));
     Json(json!({"reset": true}))
 }

@@ -15,75 +15,75 @@ use super::timestamp::Timestamp;
 use super::unknown_members::UnknownMembers;
 
 /// Pairs of the caller's own.
-pub type Metadata = BTreeMap<String, String>;
+pub(crate) type Metadata = BTreeMap<String, String>;
 
 /// One customer.
 #[derive(Clone)]
-pub struct Customer {
+pub(crate) struct Customer {
     /// Version 7, as seen.
-    pub id: Uuid,
+    pub(crate) id: Uuid,
     /// Never blank.
-    pub name: String,
+    pub(crate) name: String,
     /// Fixed at creation.
-    pub kind: CustomerType,
+    pub(crate) kind: CustomerType,
     /// Unique in its world without regard to case.
-    pub email: String,
+    pub(crate) email: String,
     /// E.164.
-    pub phone: String,
+    pub(crate) phone: String,
     /// Where the customer stands.
-    pub status: CustomerStatus,
+    pub(crate) status: CustomerStatus,
     /// The caller's own id; not unique.
-    pub external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
     /// All or nothing.
-    pub address: Option<Address>,
+    pub(crate) address: Option<Address>,
     /// Of the shape that fits `kind`.
-    pub profile: Option<Profile>,
+    pub(crate) profile: Option<Profile>,
     /// IPv4, in clear.
-    pub ip_address: String,
+    pub(crate) ip_address: String,
     /// The caller's own pairs.
-    pub metadata: Option<Metadata>,
+    pub(crate) metadata: Option<Metadata>,
     /// What was asked for at creation.
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// Strictly later after every change.
-    pub updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
     /// The last screening, where one ran.
-    pub screening: Option<Arc<Screening>>,
+    pub(crate) screening: Option<Arc<Screening>>,
     /// What the contract does not have.
-    pub unknown_members: UnknownMembers,
+    pub(crate) unknown_members: UnknownMembers,
 }
 
 impl Customer {
     /// What a list is sorted and searched by: the name without regard to case.
-    pub fn name_key(&self) -> String {
+    pub(crate) fn name_key(&self) -> String {
         self.name.to_lowercase()
     }
 
     /// What must be unique in a world.
-    pub fn email_key(&self) -> String {
+    pub(crate) fn email_key(&self) -> String {
         self.email.to_lowercase()
     }
 }
 
 /// A postal address in the United States.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Address {
+pub(crate) struct Address {
     /// Street and number.
     pub address1: String,
     /// Flat or floor; the key is always there, `null` where empty, as in the vendor's samples.
     pub address2: Option<String>,
     /// Town.
-    pub city: String,
+    pub(crate) city: String,
     /// Two capital letters.
-    pub state: String,
+    pub(crate) state: String,
     /// Five digits, or nine.
-    pub zip: String,
+    pub(crate) zip: String,
 }
 
 /// What the law asks about a customer, in clear. The keys of a shape are always sent, `null` or not.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Profile {
+pub(crate) enum Profile {
     /// Of a person.
     Individual {
         /// `YYYY-MM-DD`.
@@ -106,7 +106,7 @@ pub enum Profile {
 
 impl Profile {
     /// The kind of customer that this shape belongs to.
-    pub fn kind(&self) -> CustomerType {
+    pub(crate) fn kind(&self) -> CustomerType {
         match self {
             Self::Individual { .. } => CustomerType::Individual,
             Self::Business { .. } => CustomerType::Business,
@@ -116,23 +116,23 @@ impl Profile {
 
 /// A person who speaks for a company.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Representative {
+pub(crate) struct Representative {
     /// Never blank.
-    pub name: String,
+    pub(crate) name: String,
     /// As given; the contract sets no form.
-    pub email: Option<String>,
+    pub(crate) email: Option<String>,
     /// As given; the contract sets no form.
-    pub phone: Option<String>,
+    pub(crate) phone: Option<String>,
 }
 
 /// What was asked for at creation, echoed back (seen), the server's default included.
 #[derive(Clone, Copy, Serialize)]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// When to screen.
-    pub processing_method: ProcessingMethod,
+    pub(crate) processing_method: ProcessingMethod,
     /// How the screening is to end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sandbox_outcome: Option<Outcome>,
+    pub(crate) sandbox_outcome: Option<Outcome>,
 }
 
 impl Default for Configuration {

@@ -3,31 +3,40 @@
 //! Only the lower-case words of the current contract are known: capitalised twins, `resubmit` or
 //! `match`, which older pages of the vendor show, are refused on the way in and never sent.
 
-/// Declares an enum whose values are words of the wire.
-macro_rules! wire_enum {
-    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+/// Declares an enum that responses carry: each variant has its wire value.
+macro_rules! output_enum {
+    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$note])* $variant),+ }
+        pub(crate) enum $name { $($(#[$note])* $variant),+ }
 
         impl $name {
-            /// Every word, for texts that say what is accepted.
-            pub const VALUES: &'static [&'static str] = &[$($word),+];
-
-            /// The word as it stands on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// Reads the exact word; anything else is unknown.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($word => Some(Self::$variant),)+ _ => None }
+            /// The wire value.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $value),+ }
             }
         }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+/// Declares an enum that requests carry too: it can also be parsed.
+macro_rules! wire_enum {
+    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
+        output_enum! { $(#[$about])* $name { $($(#[$note])* $variant = $value),+ } }
+
+        impl $name {
+            /// All wire values, for error texts.
+            pub(crate) const VALUES: &'static [&'static str] = &[$($value),+];
+
+            /// Parses a wire value exactly; `None` for any other text.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                match text { $($value => Some(Self::$variant),)+ _ => None }
             }
         }
     };
@@ -59,7 +68,7 @@ wire_enum! {
     }
 }
 
-wire_enum! {
+output_enum! {
     /// What a screening module, or the screening as a whole, came to.
     Decision {
         /// Nothing against it.
@@ -71,7 +80,7 @@ wire_enum! {
     }
 }
 
-wire_enum! {
+output_enum! {
     /// How close a value is to known records, weakest first.
     Correlation {
         /// Hardly.

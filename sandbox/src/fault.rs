@@ -23,7 +23,7 @@ const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": 
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// An error status, with an envelope.
     Status(StatusCode, Option<u32>),
     /// No answer until the caller or the sandbox goes.
@@ -42,7 +42,7 @@ pub enum FaultKind {
 
 /// One fault on the list.
 #[derive(Clone, Debug)]
-pub struct Fault {
+struct Fault {
     kind: FaultKind,
     route: Option<Operation>,
     customer_id: Option<Uuid>,
@@ -54,22 +54,22 @@ pub struct Fault {
 
 /// A fault that has triggered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TriggeredFault {
+pub(crate) struct TriggeredFault {
     /// What goes wrong.
-    pub kind: FaultKind,
+    pub(crate) kind: FaultKind,
     /// Whether it takes the place of the work.
-    pub replaces_call: bool,
+    pub(crate) replaces_call: bool,
     /// The status that the customer has afterwards.
-    pub set_status: Option<CustomerStatus>,
+    pub(crate) set_status: Option<CustomerStatus>,
 }
 
 /// The faults that wait.
 #[derive(Default)]
-pub struct Faults(Mutex<Vec<Fault>>);
+pub(crate) struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
     /// Adds a fault; the text says what is accepted.
-    pub fn add(&self, body: &Value) -> Result<(), String> {
+    pub(crate) fn add(&self, body: &Value) -> Result<(), String> {
         let fault = Fault::parse(body)?;
         let mut faults = lock(&self.0);
         if faults.len() >= MAX_FAULTS {
@@ -80,17 +80,17 @@ impl Faults {
     }
 
     /// Takes all off.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         lock(&self.0).clear();
     }
 
     /// All that wait, as the control door shows them.
-    pub fn list(&self) -> Value {
+    pub(crate) fn list(&self) -> Value {
         lock(&self.0).iter().map(Fault::to_json).collect()
     }
 
     /// The oldest fault that fits this call, counted as used.
-    pub fn trigger(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
+    pub(crate) fn trigger(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
         let mut faults = lock(&self.0);
         let at = faults.iter().position(|fault| fault.matches(operation, id))?;
         let fault = faults.get_mut(at)?;
@@ -223,7 +223,7 @@ impl FaultKind {
 }
 
 /// The members of an object, where all of them are known.
-pub fn known_members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
+pub(crate) fn known_members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
     let object = value.as_object().ok_or_else(|| format!("an object with {} is expected", known.join(", ")))?;
     match object.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(format!("`{name}` is not known; known are {}", known.join(", "))),

@@ -23,7 +23,7 @@ const CHUNKS: u32 = 20;
 const RESET_DELAY: Duration = Duration::from_millis(20);
 
 /// Spoils the response, or gives one that is spoilt where the work was not done.
-pub async fn apply(
+pub(crate) async fn apply(
     sandbox: &Sandbox,
     connection: Option<Connection>,
     kind: FaultKind,

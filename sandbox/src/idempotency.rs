@@ -14,10 +14,10 @@ use super::response::{ApiError, ApiResponse, FieldProblem};
 const MAX_KEYS: usize = 2000;
 
 /// What makes two requests the same: method, path and body.
-pub type Fingerprint = [u8; 32];
+type Fingerprint = [u8; 32];
 
 /// The fingerprint of a request.
-pub fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
+pub(crate) fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
     let mut hash = Sha256::new();
     for part in [method.as_bytes(), path.as_bytes(), body] {
         // Lengths keep the parts apart.
@@ -28,7 +28,7 @@ pub fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
 }
 
 /// Refuses a key of the wrong length with a 400 whose one item names no field (seen).
-pub fn check(key: &str) -> Result<(), ApiError> {
+pub(crate) fn check(key: &str) -> Result<(), ApiError> {
     if (10..=40).contains(&key.chars().count()) {
         return Ok(());
     }
@@ -45,14 +45,14 @@ struct StoredKey {
 
 /// The keys of one world.
 #[derive(Clone, Default)]
-pub struct IdempotencyKeys {
+pub(crate) struct IdempotencyKeys {
     stored: HashMap<String, StoredKey>,
     /// Oldest first.
     order: VecDeque<String>,
 }
 
 /// What to do with a request that bears a key.
-pub enum Claim {
+pub(crate) enum Claim {
     /// It is the first: do it, then `settle` the key.
     First,
     /// Give this response again.
@@ -63,7 +63,7 @@ pub enum Claim {
 
 impl IdempotencyKeys {
     /// Claims the key for a request.
-    pub fn claim(&mut self, key: &str, fingerprint: Fingerprint) -> Claim {
+    pub(crate) fn claim(&mut self, key: &str, fingerprint: Fingerprint) -> Claim {
         match self.stored.get(key) {
             Some(stored) if stored.fingerprint != fingerprint => {
                 Claim::Conflict(ApiError::Conflict("This idempotency key belongs to a different request."))
@@ -88,7 +88,7 @@ impl IdempotencyKeys {
     }
 
     /// Keeps the response of the first request. A key that a reset has swept away meanwhile stays away.
-    pub fn settle(&mut self, key: &str, response: &ApiResponse) {
+    pub(crate) fn settle(&mut self, key: &str, response: &ApiResponse) {
         if let Some(stored) = self.stored.get_mut(key) {
             stored.response = Some(response.clone());
         }

@@ -15,18 +15,18 @@ use super::store::CustomerStore;
 use super::timestamp::{self, Timestamp};
 
 /// The largest page (seen in `meta`).
-pub const MAX_PAGE_SIZE: u32 = 1000;
+pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 
 /// The parameters of a list, checked.
-pub struct Query {
+pub(crate) struct Query {
     /// From 1.
-    pub page_number: u32,
+    pub(crate) page_number: u32,
     /// 1 to 1000.
-    pub page_size: u32,
+    pub(crate) page_size: u32,
     /// `name` unless asked otherwise (seen).
-    pub sort_by: SortBy,
+    pub(crate) sort_by: SortBy,
     /// `asc` unless asked otherwise.
-    pub sort_order: SortOrder,
+    pub(crate) sort_order: SortOrder,
     created_from: Option<Timestamp>,
     created_to: Option<Timestamp>,
     name: Option<String>,
@@ -57,16 +57,16 @@ impl Default for Query {
 }
 
 /// One page, and how many there are in all.
-pub struct Page {
+pub(crate) struct Page {
     /// The rows.
-    pub customers: Vec<Arc<Customer>>,
+    pub(crate) customers: Vec<Arc<Customer>>,
     /// Over all pages.
-    pub total_items: usize,
+    pub(crate) total_items: usize,
 }
 
 impl Query {
     /// Reads a query string; gives back all that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
         let mut query = Self::default();
         let mut problems = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
@@ -131,7 +131,7 @@ impl Query {
     }
 
     /// The page that is asked for; beyond the end it is empty and the total is still true.
-    pub fn page(&self, store: &CustomerStore) -> Page {
+    pub(crate) fn page(&self, store: &CustomerStore) -> Page {
         let skipped = (self.page_number as usize - 1).saturating_mul(self.page_size as usize);
         let mut page = Page { customers: Vec::new(), total_items: 0 };
         let mut collect = |customer: &Arc<Customer>| {

@@ -18,11 +18,11 @@ use super::timestamp::TimestampFormat;
 use super::unknown_members;
 use super::view::{self, Visibility};
 
-pub use write::settle;
+pub(crate) use write::settle;
 
 /// One of the nine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// A page of customers.
     List,
     /// A new customer.
@@ -44,36 +44,36 @@ pub enum Operation {
 }
 
 /// What a call brings along.
-pub struct OperationInput<'a> {
+pub(crate) struct OperationInput<'a> {
     /// From the path; nil for the two without.
-    pub id: Uuid,
+    pub(crate) id: Uuid,
     /// The query string, or an empty one.
-    pub query: &'a str,
+    pub(crate) query: &'a str,
     /// The full body.
-    pub body: &'a [u8],
+    pub(crate) body: &'a [u8],
     /// Whether this caller may see clear values.
-    pub may_unmask: bool,
+    pub(crate) may_unmask: bool,
 }
 
 /// What a call came to.
-pub struct OperationResult {
+pub(crate) struct OperationResult {
     /// What the caller is told.
-    pub response: ApiResponse,
+    pub(crate) response: ApiResponse,
     /// The customer that was written, and how; `None` where nothing took effect.
-    pub change: Option<Change>,
+    pub(crate) change: Option<Change>,
 }
 
 /// A write that took effect.
-pub struct Change {
+pub(crate) struct Change {
     /// The customer after it, or as it was before a delete.
-    pub customer: Arc<Customer>,
+    pub(crate) customer: Arc<Customer>,
     /// Which kind of news it is.
-    pub event: EventKind,
+    pub(crate) event: EventKind,
 }
 
 /// What the store is told about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
+pub(crate) enum EventKind {
     /// `customer.created.v1`, then `customer.event.v1`.
     Created,
     /// `customer.event.v1`.
@@ -84,7 +84,7 @@ pub enum EventKind {
 
 impl Operation {
     /// All nine.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::List,
         Self::Create,
         Self::Get,
@@ -97,7 +97,7 @@ impl Operation {
     ];
 
     /// The method.
-    pub fn method(self) -> Method {
+    pub(crate) fn method(self) -> Method {
         match self {
             Self::List | Self::Get | Self::Unmask | Self::Review => Method::GET,
             Self::Create => Method::POST,
@@ -108,7 +108,7 @@ impl Operation {
     }
 
     /// The path as the router knows it.
-    pub fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::List | Self::Create => "/v1/customers",
             Self::Get | Self::Update | Self::Delete => "/v1/customers/{id}",
@@ -119,32 +119,32 @@ impl Operation {
     }
 
     /// Method and path, as counts and faults name it.
-    pub fn route(self) -> String {
+    pub(crate) fn route(self) -> String {
         format!("{} {}", self.method(), self.path())
     }
 
     /// The operation of such a name.
-    pub fn from_route(route: &str) -> Option<Self> {
+    pub(crate) fn from_route(route: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.route() == route)
     }
 
     /// Whether it changes anything, and so may bear an `Idempotency-Key`.
-    pub fn is_write(self) -> bool {
+    pub(crate) fn is_write(self) -> bool {
         self.method() != Method::GET
     }
 
     /// Whether the path names a customer.
-    pub fn names_customer(self) -> bool {
+    pub(crate) fn names_customer(self) -> bool {
         !matches!(self, Self::List | Self::Create)
     }
 
     /// Whether it takes a body.
-    pub fn takes_body(self) -> bool {
+    pub(crate) fn takes_body(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Decide)
     }
 
     /// Does it.
-    pub fn perform(self, store: &mut CustomerStore, input: &OperationInput<'_>) -> OperationResult {
+    pub(crate) fn perform(self, store: &mut CustomerStore, input: &OperationInput<'_>) -> OperationResult {
         let outcome = match self {
             Self::List => read::list(store, input.query),
             Self::Get => read::get(store, input.id),

@@ -11,41 +11,41 @@ use super::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
 use super::response::FieldProblem;
 
 /// What create and update have in common.
-pub struct Draft {
+pub(crate) struct Draft {
     /// As given.
-    pub name: String,
+    pub(crate) name: String,
     /// As given.
-    pub email: String,
+    pub(crate) email: String,
     /// As given.
-    pub phone: String,
+    pub(crate) phone: String,
     /// As given.
-    pub ip_address: String,
+    pub(crate) ip_address: String,
     /// Whole or not at all.
-    pub address: Option<Address>,
+    pub(crate) address: Option<Address>,
     /// In clear.
-    pub profile: Option<Profile>,
+    pub(crate) profile: Option<Profile>,
     /// The caller's own id.
-    pub external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
     /// The caller's own pairs.
-    pub metadata: Option<Metadata>,
+    pub(crate) metadata: Option<Metadata>,
 }
 
 /// The body of a POST.
-pub struct Creation {
+pub(crate) struct Creation {
     /// What both bodies have.
-    pub draft: Draft,
+    pub(crate) draft: Draft,
     /// What the customer is.
-    pub kind: CustomerType,
+    pub(crate) kind: CustomerType,
     /// With the server's defaults filled in.
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 /// The body of a PUT.
-pub struct Replacement {
+pub(crate) struct Replacement {
     /// What both bodies have.
-    pub draft: Draft,
+    pub(crate) draft: Draft,
     /// The status that the customer is to have.
-    pub status: CustomerStatus,
+    pub(crate) status: CustomerStatus,
 }
 
 const COMMON_KEYS: [&str; 8] =
@@ -54,7 +54,7 @@ const INDIVIDUAL_KEYS: [&str; 2] = ["dob", "ssn"];
 const BUSINESS_KEYS: [&str; 4] = ["ein", "legal_business_name", "representatives", "website"];
 
 /// Reads the body of a create.
-pub fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
+pub(crate) fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
     let mut parser = BodyParser::default();
     let value = parse_root(body)?;
     let object = parser.object("", &value, &[&COMMON_KEYS[..], &["type", "config"]].concat());
@@ -69,7 +69,7 @@ pub fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
 }
 
 /// Reads the body of an update. The kind is fixed by then, and not known before the look-up.
-pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
+pub(crate) fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
     let mut parser = BodyParser::default();
     let value = parse_root(body)?;
     let object = parser.object("", &value, &[&COMMON_KEYS[..], &["status"]].concat());
@@ -82,7 +82,7 @@ pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
 }
 
 /// Reads the body of a decision; the result is `verified` or `rejected`.
-pub fn decision(body: &[u8]) -> Result<CustomerStatus, Vec<FieldProblem>> {
+pub(crate) fn decision(body: &[u8]) -> Result<CustomerStatus, Vec<FieldProblem>> {
     let mut parser = BodyParser::default();
     let value = parse_root(body)?;
     let object = parser.object("", &value, &["status"]);

@@ -14,45 +14,45 @@ use uuid::Uuid;
 use super::timestamp::{self, TimestampFormat};
 
 /// The content type of every answer with an envelope.
-pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// A finished answer, small enough to be kept for a replay.
 #[derive(Clone)]
-pub struct ApiResponse {
+pub(crate) struct ApiResponse {
     /// The status line.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The whole body; empty for a 401.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Whether it is a stored answer, given again.
-    pub is_replay: bool,
+    pub(crate) is_replay: bool,
     /// Seconds for `Retry-After`; only faults carry it, the vendor was never seen to.
-    pub retry_after: Option<u32>,
+    pub(crate) retry_after: Option<u32>,
 }
 
 /// What is wrong with one field. The path is kept in snake case, with dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldProblem {
+pub(crate) struct FieldProblem {
     /// `None` where no field is to blame.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// One sentence.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl FieldProblem {
     /// A problem with one field.
-    pub fn at(path: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn at(path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { path: Some(path.into()), detail: detail.into() }
     }
 
     /// A problem with the request as a whole.
-    pub fn without_path(detail: impl Into<String>) -> Self {
+    pub(crate) fn without_path(detail: impl Into<String>) -> Self {
         Self { path: None, detail: detail.into() }
     }
 }
 
 /// Why a call is refused.
 #[derive(Clone, Debug)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// 400: malformed, members missing, a bad key.
     Malformed(Vec<FieldProblem>),
     /// 401: no key.
@@ -83,28 +83,28 @@ struct Meta {
 
 /// The nine fields of a list's `meta`.
 #[derive(Serialize)]
-pub struct PagedMeta {
+pub(crate) struct PagedMeta {
     api_request_id: Uuid,
     api_request_timestamp: String,
     /// 1000 (seen).
-    pub max_page_size: u32,
+    max_page_size: u32,
     /// As asked.
-    pub page_number: u32,
+    page_number: u32,
     /// As asked.
-    pub page_size: u32,
+    page_size: u32,
     /// As asked.
-    pub sort_by: &'static str,
+    sort_by: &'static str,
     /// As asked.
-    pub sort_order: &'static str,
+    sort_order: &'static str,
     /// Over all pages.
-    pub total_items: usize,
+    total_items: usize,
     /// None for an empty list.
-    pub total_pages: usize,
+    total_pages: usize,
 }
 
 impl PagedMeta {
     /// Fills in the two fields that every `meta` has.
-    pub fn new(query: &super::listing::Query, total_items: usize, max_page_size: u32) -> Self {
+    pub(crate) fn new(query: &super::listing::Query, total_items: usize, max_page_size: u32) -> Self {
         let Meta { api_request_id, api_request_timestamp } = meta();
         Self {
             api_request_id,
@@ -163,12 +163,12 @@ fn bytes(value: &impl Serialize) -> Bytes {
 
 impl ApiResponse {
     /// One object.
-    pub fn from_object(status: StatusCode, data: &impl Serialize) -> Self {
+    pub(crate) fn from_object(status: StatusCode, data: &impl Serialize) -> Self {
         Self::new(status, bytes(&Success { data, meta: meta(), response_type: "object" }))
     }
 
     /// A page of a list.
-    pub fn from_page(data: &impl Serialize, meta: PagedMeta) -> Self {
+    pub(crate) fn from_page(data: &impl Serialize, meta: PagedMeta) -> Self {
         Self::new(StatusCode::OK, bytes(&Success { data, meta, response_type: "array" }))
     }
 
@@ -177,7 +177,7 @@ impl ApiResponse {
     }
 
     /// The answer on the wire, with `body` in place of its own where a fault cuts or slows it.
-    pub fn into_response_with(self, body: Body) -> Response {
+    pub(crate) fn into_response_with(self, body: Body) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -194,7 +194,7 @@ impl ApiResponse {
     }
 
     /// The answer on the wire.
-    pub fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let body = Body::from(self.body.clone());
         self.into_response_with(body)
     }
@@ -225,7 +225,7 @@ impl From<ApiError> for ApiResponse {
 
 impl ApiError {
     /// The status that goes with it.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -267,7 +267,7 @@ fn to_pascal_case(path: &str) -> String {
 }
 
 /// What an unknown route answers (seen): a page for people, not an envelope.
-pub fn unknown_route() -> Response {
+pub(crate) fn unknown_route() -> Response {
     let page = "<!DOCTYPE html>\n<html><head><title>404 - Not Found</title></head>\
                 <body><h1>404 - Not Found</h1><p>There is nothing at this address.</p></body></html>\n";
     let mut response = Response::new(Body::from(page));

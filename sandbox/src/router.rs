@@ -19,7 +19,7 @@ use super::response;
 use super::state::Sandbox;
 
 /// The whole sandbox.
-pub fn router(sandbox: Arc<Sandbox>) -> Router {
+pub(crate) fn router(sandbox: Arc<Sandbox>) -> Router {
     let control_api = Router::new()
         .route("/_sandbox/calls", get(control::calls).delete(control::reset_calls))
         .route("/_sandbox/writes", get(control::writes))

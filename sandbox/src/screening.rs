@@ -15,121 +15,121 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-pub use findings::screen;
-pub use full_screening::full_screening;
-pub use insights::Insights;
+pub(crate) use findings::screen;
+pub(crate) use full_screening::full_screening;
+use insights::Insights;
 
 use super::enums::{Correlation, Decision};
 use super::timestamp::{Timestamp, TimestampFormat};
 
 /// `identity_details`.
 #[derive(Clone, Serialize)]
-pub struct Screening {
+pub(crate) struct Screening {
     /// New with every screening.
-    pub review_id: Uuid,
+    review_id: Uuid,
     /// The whole's; not the customer's status.
-    pub decision: Decision,
+    decision: Decision,
     /// Code to text; `null` where no module gave a code.
-    pub messages: Option<BTreeMap<&'static str, &'static str>>,
+    messages: Option<BTreeMap<&'static str, &'static str>>,
     /// By module name.
-    pub breakdown: BTreeMap<&'static str, Module>,
+    breakdown: BTreeMap<&'static str, Module>,
     /// Where it ran; it does not for companies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kyc: Option<Kyc>,
+    kyc: Option<Kyc>,
     /// Warnings of other institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub network_alerts: Option<NetworkAlerts>,
+    network_alerts: Option<NetworkAlerts>,
     /// History at other institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reputation: Option<Reputation>,
+    reputation: Option<Reputation>,
     /// Lists of sanctioned or exposed people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub watch_list: Option<WatchList>,
+    watch_list: Option<WatchList>,
     /// When it was begun. Reviews are only ever read, so the spelling is the read's.
     #[serde(serialize_with = "serialize_as_read")]
-    pub created_at: Timestamp,
+    created_at: Timestamp,
     /// When it last changed.
     #[serde(serialize_with = "serialize_as_read")]
-    pub updated_at: Timestamp,
+    updated_at: Timestamp,
 }
 
 /// One module of the breakdown.
 #[derive(Clone, Serialize)]
-pub struct Module {
+struct Module {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
+    codes: Option<Vec<&'static str>>,
     /// The score in a word.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub correlation: Option<Correlation>,
+    correlation: Option<Correlation>,
     /// 0 to 1, more is closer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub correlation_score: Option<f64>,
+    correlation_score: Option<f64>,
     /// What the module came to.
-    pub decision: Decision,
+    decision: Decision,
     /// 0 to 1, more is worse.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub risk_score: Option<f64>,
+    risk_score: Option<f64>,
 }
 
 /// "Know your customer": which fields could be confirmed.
 #[derive(Clone, Serialize)]
-pub struct Kyc {
+struct Kyc {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
+    codes: Option<Vec<&'static str>>,
     /// What it came to.
-    pub decision: Decision,
+    decision: Decision,
     /// Field to confirmed or not.
-    pub validations: BTreeMap<&'static str, bool>,
+    validations: BTreeMap<&'static str, bool>,
 }
 
 /// Warnings of other institutions.
 #[derive(Clone, Serialize)]
-pub struct NetworkAlerts {
+struct NetworkAlerts {
     /// The warnings.
-    pub alerts: Option<Vec<&'static str>>,
+    alerts: Option<Vec<&'static str>>,
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
+    codes: Option<Vec<&'static str>>,
     /// What it came to.
-    pub decision: Decision,
+    decision: Decision,
 }
 
 /// History at other institutions.
 #[derive(Clone, Serialize)]
-pub struct Reputation {
+struct Reputation {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
+    codes: Option<Vec<&'static str>>,
     /// What it came to.
-    pub decision: Decision,
+    decision: Decision,
     /// Up to 33 figures.
-    pub insights: Insights,
+    insights: Insights,
     /// 0 to 1, more is worse.
-    pub risk_score: Option<f64>,
+    risk_score: Option<f64>,
 }
 
 /// Lists of sanctioned or exposed people.
 #[derive(Clone, Serialize)]
-pub struct WatchList {
+struct WatchList {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
+    codes: Option<Vec<&'static str>>,
     /// What it came to.
-    pub decision: Decision,
+    decision: Decision,
     /// Names of the lists that matched.
-    pub matched: Option<Vec<&'static str>>,
+    matched: Option<Vec<&'static str>>,
     /// The matches.
-    pub matches: Option<Vec<Match>>,
+    matches: Option<Vec<Match>>,
 }
 
 /// One match on a list.
 #[derive(Clone, Serialize)]
-pub struct Match {
+struct Match {
     /// How close.
-    pub correlation: Correlation,
+    correlation: Correlation,
     /// Which list.
-    pub list_name: &'static str,
+    list_name: &'static str,
     /// What matched.
-    pub match_fields: Vec<&'static str>,
+    match_fields: Vec<&'static str>,
     /// Where to read on.
-    pub urls: Vec<&'static str>,
+    urls: Vec<&'static str>,
 }
 
 fn serialize_as_read<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

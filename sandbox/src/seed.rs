@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::store::CustomerStore;
 
-pub use people::person;
+pub(crate) use people::person;
 
 /// Ada Example: a person in review. Her screening uses all eight modules, KYC, network alerts, reputation with all 33
 /// insights, two watch-list matches and every reason code with its text. External id `ada-1`.
@@ -38,7 +38,7 @@ pub const RHEA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0006
 pub const COUNT: usize = 250;
 
 /// A fresh store.
-pub fn seeded_store() -> CustomerStore {
+pub(crate) fn seeded_store() -> CustomerStore {
     let mut store = CustomerStore::default();
     for customer in documented::documented_customers() {
         store.upsert(customer);

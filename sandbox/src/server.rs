@@ -30,21 +30,21 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// The connection that a request came by.
 #[derive(Clone, Default)]
-pub struct Connection {
+pub(crate) struct Connection {
     ended: CancellationToken,
     reset: Arc<AtomicBool>,
 }
 
 impl Connection {
     /// Ends the connection with a TCP reset.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
         self.ended.cancel();
     }
 }
 
 /// Accepts and serves until `shutdown`, then waits a second at most.
-pub async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
+pub(crate) async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Some(permit) = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {

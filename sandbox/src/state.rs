@@ -24,18 +24,18 @@ const MAX_STORES: usize = 64;
 const MAX_LOGGED_WRITES: usize = 10_000;
 
 /// A store that calls share.
-pub type SharedStore = Arc<Mutex<CustomerStore>>;
+pub(crate) type SharedStore = Arc<Mutex<CustomerStore>>;
 
 /// The state of one sandbox.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     /// The token on whose store control calls without one act.
-    pub default_token: TokenDigest,
+    pub(crate) default_token: TokenDigest,
     /// Faults that wait for a call.
-    pub faults: Faults,
+    pub(crate) faults: Faults,
     /// Events on their way out.
-    pub webhooks: WebhookSender,
+    pub(crate) webhooks: WebhookSender,
     /// Cancelled when the sandbox stops.
-    pub shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
     seed: CustomerStore,
     stores: Mutex<TenantStores>,
     calls: Mutex<BTreeMap<String, u64>>,
@@ -52,28 +52,28 @@ struct TenantStores {
 
 /// A write that took effect, as `GET /_sandbox/writes` shows it.
 #[derive(Clone, Serialize)]
-pub struct LoggedWrite {
+pub(crate) struct LoggedWrite {
     /// The HTTP method.
-    pub method: String,
+    pub(crate) method: String,
     /// The path, with `{id}` for the id.
-    pub route: &'static str,
+    pub(crate) route: &'static str,
     /// Whom it was about.
-    pub customer_id: Uuid,
+    pub(crate) customer_id: Uuid,
     /// The key that it bore.
-    pub idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     /// What it answered.
-    pub status: u16,
+    pub(crate) status: u16,
 }
 
 /// Locks for a moment. A panic elsewhere while it was held must not take the whole sandbox down, and no
 /// holder leaves anything half done.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sandbox {
     /// A fresh sandbox.
-    pub fn new(default_token: TokenDigest, webhooks: WebhookSender, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(default_token: TokenDigest, webhooks: WebhookSender, shutdown: CancellationToken) -> Self {
         Self {
             default_token,
             faults: Faults::default(),
@@ -88,7 +88,7 @@ impl Sandbox {
     }
 
     /// The store of a tenant, seeded on first use. The one that was not used for longest makes room.
-    pub fn store(&self, tenant: Tenant) -> SharedStore {
+    pub(crate) fn store(&self, tenant: Tenant) -> SharedStore {
         let mut stores = lock(&self.stores);
         stores.uses += 1;
         let uses = stores.uses;
@@ -108,7 +108,7 @@ impl Sandbox {
 
     /// Back to the seed: the token's stores and its log, and the whole sandbox's latency, faults and counts.
     /// The webhook stays: it is where news goes, not data.
-    pub fn reset(&self, token: TokenDigest) {
+    pub(crate) fn reset(&self, token: TokenDigest) {
         let stores: Vec<_> = {
             let stores = lock(&self.stores);
             let own = stores.by_tenant.iter().filter(|(tenant, _)| tenant.token == token);
@@ -125,24 +125,24 @@ impl Sandbox {
     }
 
     /// Counts a call when it arrives.
-    pub fn count_call(&self, operation: Operation) {
+    pub(crate) fn count_call(&self, operation: Operation) {
         *lock(&self.calls).entry(operation.route()).or_default() += 1;
     }
 
     /// The counts, as `GET /_sandbox/calls` shows them.
-    pub fn calls(&self) -> Value {
+    pub(crate) fn calls(&self) -> Value {
         let calls = lock(&self.calls);
         json!({"total": calls.values().sum::<u64>(), "calls": *calls})
     }
 
     /// Counts from zero.
-    pub fn reset_calls(&self) {
+    pub(crate) fn reset_calls(&self) {
         lock(&self.calls).clear();
     }
 
     /// Logs a write that took effect and posts its news. Called while the store is held, so that log and
     /// news have the order of the writes.
-    pub fn record_write(&self, tenant: Tenant, change: &Change, write: Option<LoggedWrite>) {
+    pub(crate) fn record_write(&self, tenant: Tenant, change: &Change, write: Option<LoggedWrite>) {
         if let Some(write) = write {
             let mut writes = lock(&self.writes);
             if writes.len() >= MAX_LOGGED_WRITES {
@@ -154,17 +154,17 @@ impl Sandbox {
     }
 
     /// The token's writes, oldest first.
-    pub fn writes(&self, token: TokenDigest) -> Vec<LoggedWrite> {
+    pub(crate) fn writes(&self, token: TokenDigest) -> Vec<LoggedWrite> {
         lock(&self.writes).iter().filter(|(owner, _)| *owner == token).map(|(_, write)| write.clone()).collect()
     }
 
     /// What is added to every answer of the API.
-    pub fn latency(&self) -> Duration {
+    pub(crate) fn latency(&self) -> Duration {
         Duration::from_millis(self.latency_ms.load(Ordering::Relaxed))
     }
 
     /// Sets it, for calls that arrive from now on.
-    pub fn set_latency(&self, latency: Duration) {
+    pub(crate) fn set_latency(&self, latency: Duration) {
         self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

@@ -15,11 +15,11 @@ use super::seed;
 use super::timestamp::{self, Timestamp};
 
 /// The most customers that a world holds.
-pub const MAX_CUSTOMERS: usize = 20_000;
+pub(crate) const MAX_CUSTOMERS: usize = 20_000;
 
 /// The customers of one scope.
 #[derive(Clone, Default)]
-pub struct CustomerStore {
+pub(crate) struct CustomerStore {
     customers: HashMap<Uuid, Arc<Customer>>,
     emails: HashMap<String, Uuid>,
     by_name: BTreeSet<(String, Uuid)>,
@@ -27,27 +27,27 @@ pub struct CustomerStore {
     /// How many made-up people there have been, so that more of them differ from those.
     seeded_count: u32,
     /// The idempotency keys.
-    pub keys: IdempotencyKeys,
+    pub(crate) keys: IdempotencyKeys,
 }
 
 impl CustomerStore {
     /// The customer of this id.
-    pub fn get(&self, id: Uuid) -> Option<&Arc<Customer>> {
+    pub(crate) fn get(&self, id: Uuid) -> Option<&Arc<Customer>> {
         self.customers.get(&id)
     }
 
     /// How many customers there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.customers.len()
     }
 
     /// Who has this e-mail address, without regard to case.
-    pub fn id_by_email(&self, email: &str) -> Option<Uuid> {
+    pub(crate) fn id_by_email(&self, email: &str) -> Option<Uuid> {
         self.emails.get(&email.to_lowercase()).copied()
     }
 
     /// Adds a customer, or puts it in the place of the one with its id.
-    pub fn upsert(&mut self, customer: Customer) -> Arc<Customer> {
+    pub(crate) fn upsert(&mut self, customer: Customer) -> Arc<Customer> {
         self.remove(customer.id);
         let customer = Arc::new(customer);
         self.emails.insert(customer.email_key(), customer.id);
@@ -58,7 +58,7 @@ impl CustomerStore {
     }
 
     /// Changes a customer, which is later for it; `None` where there is no such one.
-    pub fn update(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
+    pub(crate) fn update(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
         let mut customer = self.get(id)?.as_ref().clone();
         customer.updated_at = timestamp::after(customer.updated_at);
         change(&mut customer);
@@ -66,7 +66,7 @@ impl CustomerStore {
     }
 
     /// Takes a customer out; its e-mail address is free again.
-    pub fn remove(&mut self, id: Uuid) -> Option<Arc<Customer>> {
+    pub(crate) fn remove(&mut self, id: Uuid) -> Option<Arc<Customer>> {
         let customer = self.customers.remove(&id)?;
         self.emails.remove(&customer.email_key());
         self.by_name.remove(&(customer.name_key(), id));
@@ -75,7 +75,7 @@ impl CustomerStore {
     }
 
     /// All customers; equal ones by ascending id, whichever way they are sorted.
-    pub fn in_order(&self, by: SortBy, order: SortOrder) -> impl Iterator<Item = &Arc<Customer>> {
+    pub(crate) fn in_order(&self, by: SortBy, order: SortOrder) -> impl Iterator<Item = &Arc<Customer>> {
         let ids = match by {
             SortBy::Name => ids(&self.by_name, order),
             SortBy::CreatedAt => ids(&self.by_creation, order),
@@ -84,7 +84,7 @@ impl CustomerStore {
     }
 
     /// Adds `count` made-up customers; the same every time for the same number of them before.
-    pub fn add_seeded(&mut self, count: u32) {
+    pub(crate) fn add_seeded(&mut self, count: u32) {
         for _ in 0..count {
             let customer = seed::person(self.seeded_count);
             self.seeded_count += 1;

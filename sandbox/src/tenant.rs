@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::response::{ApiError, FieldProblem};
 
 /// The digest of a bearer token.
-pub type TokenDigest = [u8; 32];
+pub(crate) type TokenDigest = [u8; 32];
 
 /// The header that names an account.
 const ACCOUNT: &str = "straddle-account-id";
@@ -21,29 +21,29 @@ const NO_UNMASK: &str = "no-unmask";
 
 /// Which world a call is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tenant {
+pub(crate) struct Tenant {
     /// Whose key.
-    pub token: TokenDigest,
+    pub(crate) token: TokenDigest,
     /// On whose behalf.
-    pub account: Option<Uuid>,
+    pub(crate) account: Option<Uuid>,
 }
 
 /// A caller with a key.
 #[derive(Clone, Copy)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// The world.
-    pub tenant: Tenant,
+    pub(crate) tenant: Tenant,
     /// Whether it may see clear values.
-    pub may_unmask: bool,
+    pub(crate) may_unmask: bool,
 }
 
 /// The digest under which a token is kept.
-pub fn digest(token: &str) -> TokenDigest {
+pub(crate) fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
 
 /// The caller of an API call.
-pub fn caller(headers: &HeaderMap) -> Result<Caller, ApiError> {
+pub(crate) fn caller(headers: &HeaderMap) -> Result<Caller, ApiError> {
     let token = bearer(headers).ok_or(ApiError::Unauthenticated)?;
     let account = account(headers).map_err(|()| {
         ApiError::Malformed(vec![FieldProblem::without_path("The Straddle-Account-Id header must be a UUID.")])
@@ -52,7 +52,7 @@ pub fn caller(headers: &HeaderMap) -> Result<Caller, ApiError> {
 }
 
 /// The bearer token, where there is one that is not empty.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
@@ -60,7 +60,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The account, where one is named; an error where it is no UUID.
-pub fn account(headers: &HeaderMap) -> Result<Option<Uuid>, ()> {
+pub(crate) fn account(headers: &HeaderMap) -> Result<Option<Uuid>, ()> {
     let Some(value) = headers.get(ACCOUNT) else {
         return Ok(None);
     };

@@ -6,11 +6,11 @@
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, SubsecRound as _, Timelike as _, Utc};
 
 /// A moment, in UTC.
-pub type Timestamp = DateTime<Utc>;
+pub(crate) type Timestamp = DateTime<Utc>;
 
 /// Which spelling an answer uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimestampFormat {
+pub(crate) enum TimestampFormat {
     /// `2026-07-07T06:21:44`: answers to GET.
     Read,
     /// `2026-07-07T06:21:44.1234567Z`: answers to POST (seen), to the other writes (assumed), events and `meta`.
@@ -19,7 +19,7 @@ pub enum TimestampFormat {
 
 impl TimestampFormat {
     /// The moment in this spelling.
-    pub fn format(self, timestamp: Timestamp) -> String {
+    pub(crate) fn format(self, timestamp: Timestamp) -> String {
         let seconds = timestamp.format("%Y-%m-%dT%H:%M:%S");
         match self {
             Self::Read => seconds.to_string(),
@@ -29,18 +29,18 @@ impl TimestampFormat {
 }
 
 /// Now, in steps of 100 ns.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Utc::now().trunc_subsecs(7)
 }
 
 /// Now, or one step after `previous` where the clock has not moved (or went back), so that two quick writes
 /// to one customer never carry the same `updated_at`.
-pub fn after(previous: Timestamp) -> Timestamp {
+pub(crate) fn after(previous: Timestamp) -> Timestamp {
     now().max(previous + Duration::nanoseconds(100))
 }
 
 /// Reads a bound of a list filter: with a zone, without one (UTC), or a plain date (its midnight).
-pub fn parse(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     if let Ok(timestamp) = DateTime::parse_from_rfc3339(text) {
         return Some(timestamp.to_utc());
     }

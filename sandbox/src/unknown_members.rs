@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 /// The members, those inside an object of the contract inside of one of the same name.
-pub type UnknownMembers = Map<String, Value>;
+pub(crate) type UnknownMembers = Map<String, Value>;
 
 /// The objects of the contract that can hold some.
 const OBJECTS: [&str; 3] = ["address", "compliance_profile", "device"];
 
 /// Puts them into a record, where the object around them is there.
-pub fn add(record: &mut Value, members: &UnknownMembers) {
+pub(crate) fn add(record: &mut Value, members: &UnknownMembers) {
     let Some(record) = record.as_object_mut() else { return };
     for (name, value) in members {
         match (record.get_mut(name), value) {
@@ -29,7 +29,7 @@ pub fn add(record: &mut Value, members: &UnknownMembers) {
 }
 
 /// Takes those that a customer has out of a body, so that what remains is of the contract.
-pub fn split<'b>(body: &'b [u8], members: &UnknownMembers) -> (Cow<'b, [u8]>, UnknownMembers) {
+pub(crate) fn split<'b>(body: &'b [u8], members: &UnknownMembers) -> (Cow<'b, [u8]>, UnknownMembers) {
     let parsed = if members.is_empty() { None } else { serde_json::from_slice::<Value>(body).ok() };
     let Some(mut parsed) = parsed else { return (Cow::Borrowed(body), UnknownMembers::new()) };
     let extracted = extract(&mut parsed, members);

@@ -18,7 +18,7 @@ const MAX_METADATA_ENTRIES: usize = 20;
 const MAX_METADATA_CHARS: usize = 40;
 
 /// All that is wrong with a draft for a customer of `kind`.
-pub fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
+pub(crate) fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
     let mut violations = Violations(Vec::new());
     violations.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
     violations.require(is_email(&draft.email), "email", "Not an e-mail address.");

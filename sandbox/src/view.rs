@@ -13,17 +13,17 @@ use super::enums::{CustomerStatus, CustomerType};
 use super::timestamp::TimestampFormat;
 
 /// How a starred date of birth looks (seen).
-pub const DOB_MASK: &str = "****-**-**";
+pub(crate) const DOB_MASK: &str = "****-**-**";
 /// How a starred SSN looks (seen).
-pub const SSN_MASK: &str = "***-**-****";
+pub(crate) const SSN_MASK: &str = "***-**-****";
 /// How a starred EIN looks (seen).
-pub const EIN_MASK: &str = "**-*******";
+pub(crate) const EIN_MASK: &str = "**-*******";
 /// How a starred device address looks (seen).
-pub const IP_MASK: &str = "**.**.**.**";
+pub(crate) const IP_MASK: &str = "**.**.**.**";
 
 /// Whether personal data is starred.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Visibility {
+pub(crate) enum Visibility {
     /// Every answer but one.
     Masked,
     /// The answer of `…/unmasked`.
@@ -41,7 +41,7 @@ impl Visibility {
 
 /// The nine fields of a list's row.
 #[derive(Serialize)]
-pub struct Summary<'a> {
+pub(crate) struct Summary<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ pub struct Summary<'a> {
 
 /// The fourteen fields of a customer.
 #[derive(Serialize)]
-pub struct FullCustomer<'a> {
+pub(crate) struct FullCustomer<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
@@ -80,7 +80,7 @@ pub struct FullCustomer<'a> {
 
 /// The thirteen fields of an event: no `config`, and the profile flat and without representatives.
 #[derive(Serialize)]
-pub struct EventData<'a> {
+pub(crate) struct EventData<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
@@ -138,7 +138,7 @@ struct FlatProfile<'a> {
 }
 
 /// A row of a list. Lists are reads, so the format of its moments is the read's.
-pub fn summary(customer: &Customer) -> Summary<'_> {
+pub(crate) fn summary(customer: &Customer) -> Summary<'_> {
     Summary {
         id: customer.id,
         name: &customer.name,
@@ -153,7 +153,7 @@ pub fn summary(customer: &Customer) -> Summary<'_> {
 }
 
 /// The full customer.
-pub fn full_customer(customer: &Customer, visibility: Visibility, format: TimestampFormat) -> FullCustomer<'_> {
+pub(crate) fn full_customer(customer: &Customer, visibility: Visibility, format: TimestampFormat) -> FullCustomer<'_> {
     FullCustomer {
         id: customer.id,
         name: &customer.name,
@@ -173,7 +173,7 @@ pub fn full_customer(customer: &Customer, visibility: Visibility, format: Timest
 }
 
 /// The customer as an event carries it: always masked.
-pub fn event_data(customer: &Customer) -> EventData<'_> {
+pub(crate) fn event_data(customer: &Customer) -> EventData<'_> {
     EventData {
         id: customer.id,
         name: &customer.name,

@@ -27,7 +27,7 @@ use super::tenant::{Tenant, TokenDigest};
 use super::view;
 
 /// The `account_id` of events of a world without an account. Made up.
-pub const DEFAULT_ACCOUNT: Uuid = Uuid::from_u128(0x0190_b000_0000_7000_8000_0000_0000_0001);
+const DEFAULT_ACCOUNT: Uuid = Uuid::from_u128(0x0190_b000_0000_7000_8000_0000_0000_0001);
 
 const QUEUE: usize = 1024;
 const MAX_ENDPOINTS: usize = 64;
@@ -37,7 +37,7 @@ const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(200), Duration::from_
 
 /// Where events go and how they are signed.
 #[derive(Clone)]
-pub struct WebhookEndpoint {
+pub(crate) struct WebhookEndpoint {
     url: Url,
     key: Vec<u8>,
 }
@@ -57,14 +57,14 @@ struct Delivery {
 }
 
 /// Takes the news of changes to the sending task.
-pub struct WebhookSender {
+pub(crate) struct WebhookSender {
     endpoints: Mutex<HashMap<TokenDigest, WebhookEndpoint>>,
     queue: mpsc::Sender<Delivery>,
 }
 
 impl WebhookEndpoint {
     /// Checks address and secret; the text says what is accepted.
-    pub fn parse(url: &str, secret: &str) -> Result<Self, String> {
+    pub(crate) fn parse(url: &str, secret: &str) -> Result<Self, String> {
         let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http");
         let local = |url: &Url| match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -82,7 +82,7 @@ impl WebhookEndpoint {
 
 impl WebhookSender {
     /// Starts the task that sends, until `shutdown`.
-    pub fn start(shutdown: CancellationToken) -> std::io::Result<Self> {
+    pub(crate) fn start(shutdown: CancellationToken) -> std::io::Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -99,7 +99,7 @@ impl WebhookSender {
     }
 
     /// Sets the address of a token's events.
-    pub fn set(&self, token: TokenDigest, endpoint: WebhookEndpoint) -> Result<(), String> {
+    pub(crate) fn set(&self, token: TokenDigest, endpoint: WebhookEndpoint) -> Result<(), String> {
         let mut endpoints = lock(&self.endpoints);
         if endpoints.len() >= MAX_ENDPOINTS && !endpoints.contains_key(&token) {
             return Err(format!("there are {MAX_ENDPOINTS} webhooks already; DELETE /_sandbox/webhook takes one off"));
@@ -109,12 +109,12 @@ impl WebhookSender {
     }
 
     /// Sends no more events of this token.
-    pub fn unset(&self, token: TokenDigest) {
+    pub(crate) fn unset(&self, token: TokenDigest) {
         lock(&self.endpoints).remove(&token);
     }
 
     /// Puts the events of a change into the queue.
-    pub fn enqueue(&self, tenant: Tenant, change: &Change) {
+    pub(crate) fn enqueue(&self, tenant: Tenant, change: &Change) {
         let types: &[&'static str] = match change.event {
             EventKind::Created => &["customer.created.v1", "customer.event.v1"],
             EventKind::Changed => &["customer.event.v1"],

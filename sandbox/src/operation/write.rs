@@ -51,7 +51,7 @@ pub(super) fn create(store: &mut CustomerStore, body: &[u8]) -> Result<Operation
 }
 
 /// Ends the screening of a customer that was created with `background`; nothing where it is gone or settled by now.
-pub fn settle(store: &mut CustomerStore, id: Uuid) -> Option<Change> {
+pub(crate) fn settle(store: &mut CustomerStore, id: Uuid) -> Option<Change> {
     let mut customer = store.get(id).filter(|customer| customer.status == CustomerStatus::Pending)?.as_ref().clone();
     customer.updated_at = timestamp::after(customer.updated_at);
     let now = customer.updated_at;

@@ -3,7 +3,7 @@
 //! The forms are the vendor's; most numbers and all wordings are made up, since no list is published.
 
 /// Every code that the sandbox uses, with the text that `messages` carries for it.
-pub const CODES: &[(&str, &str)] = &[
+pub(super) const CODES: &[(&str, &str)] = &[
     ("I121", "Known on social sites"),
     ("I305", "Phone in use for more than a year"),
     ("I553", "E-mail address is older than 180 days"),
@@ -24,6 +24,6 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// The text of a code.
-pub fn text(code: &str) -> Option<&'static str> {
+pub(super) fn text(code: &str) -> Option<&'static str> {
     CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
 }

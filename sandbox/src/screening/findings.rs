@@ -28,7 +28,7 @@ enum ReviewCause {
 }
 
 /// The findings for a customer of `kind` that is to end in `outcome`. The same `id` and outcome give the same findings.
-pub fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, now: Timestamp) -> Screening {
+pub(crate) fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, now: Timestamp) -> Screening {
     let (high, low) = id.as_u64_pair();
     let mut random = Random::new(high ^ low);
     let cause = match outcome {

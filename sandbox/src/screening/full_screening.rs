@@ -13,7 +13,7 @@ use crate::timestamp::Timestamp;
 
 /// Findings that use every module, every decision, every correlation, every code and all 33 insights:
 /// what a reviewer's screen has to be able to show.
-pub fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
+pub(crate) fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
     let mut random = Random::new(33);
     let module = |decision, codes: &[&'static str], correlation, score, risk| Module {
         codes: Some(codes.to_vec()),

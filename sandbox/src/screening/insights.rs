@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::random::Random;
 
 /// The counts.
-pub const COUNTS: [&str; 20] = [
+pub(super) const COUNTS: [&str; 20] = [
     "accounts_active_count",
     "accounts_closed_count",
     "accounts_count",
@@ -33,7 +33,7 @@ pub const COUNTS: [&str; 20] = [
 ];
 
 /// The amounts, in dollars.
-pub const AMOUNTS: [&str; 5] = [
+pub(super) const AMOUNTS: [&str; 5] = [
     "accounts_fraud_loss_total_amount",
     "ach_fraud_transactions_total_amount",
     "ach_returned_transactions_total_amount",
@@ -42,7 +42,7 @@ pub const AMOUNTS: [&str; 5] = [
 ];
 
 /// The lists of days.
-pub const DATE_LISTS: [&str; 8] = [
+pub(super) const DATE_LISTS: [&str; 8] = [
     "accounts_closed_dates",
     "accounts_fraud_labeled_dates",
     "ach_fraud_transactions_dates",
@@ -54,12 +54,12 @@ pub const DATE_LISTS: [&str; 8] = [
 ];
 
 /// The figures by name; a name that is not there is not sent.
-pub type Insights = BTreeMap<&'static str, Insight>;
+pub(super) type Insights = BTreeMap<&'static str, Insight>;
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Insight {
+pub(super) enum Insight {
     /// How many.
     Count(u32),
     /// Dollars.
@@ -71,7 +71,7 @@ pub enum Insight {
 }
 
 /// Figures that depend on `random`; with `complete` each of the 33 has a value.
-pub fn random_insights(random: &mut Random, complete: bool) -> Insights {
+pub(super) fn random_insights(random: &mut Random, complete: bool) -> Insights {
     let mut insights = Insights::new();
     let mut put = |name, random: &mut Random, draw: fn(&mut Random) -> Insight| {
         if complete || random.chance(70) {

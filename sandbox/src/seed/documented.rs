@@ -13,7 +13,7 @@ use crate::timestamp::Timestamp;
 use crate::unknown_members::UnknownMembers;
 
 /// The six, in the order of their ids.
-pub fn documented_customers() -> [Customer; 6] {
+pub(crate) fn documented_customers() -> [Customer; 6] {
     let review_of = |number: u128| Uuid::from_u128(0x0190_b2de_8001_7aaa_8f10_0000_0000_0000 + number);
     let screened = |id, kind, outcome, number| Arc::new(screen(id, kind, outcome, review_of(number), created(number)));
     let ada = Customer {

@@ -53,7 +53,7 @@ const TOWNS: [(&str, &str, &str); 6] = [
 ];
 
 /// The person or company of this number; the same every time.
-pub fn person(number: u32) -> Customer {
+pub(crate) fn person(number: u32) -> Customer {
     let mut random = Random::new(0x5eed_0000_0000 + u64::from(number));
     let kind = if number % 10 < 7 { CustomerType::Individual } else { CustomerType::Business };
     let status = status(number / 10 + number);
