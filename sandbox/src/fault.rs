@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_used_up_and_hits_only_what_it_fits() {
+    fn a_fault_hits_matching_calls_until_used_up() {
         let faults = Faults::default();
         let body = json!({"route": "GET /v1/customers/{id}", "times": 2, "fault": {"status": 503, "retry_after": 2}});
         faults.add(&body).expect("a good fault");
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_answer_is_asked_for_with_after_write() {
+    fn after_write_keeps_the_write_and_replaces_the_read() {
         let faults = Faults::default();
         faults.add(&json!({"fault": {"status": 500}, "after_write": true})).expect("a good fault");
         assert!(faults.trigger(Operation::Create, Uuid::nil()).is_some_and(|triggered| !triggered.replaces_call));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn invalid_faults_are_rejected() {
         for bad in [
             json!({}),
             json!({"fault": {}}),

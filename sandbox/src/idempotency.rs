@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_runs_then_replays_and_never_serves_another_request() {
+    fn a_key_conflicts_while_running_then_replays_to_its_request_only() {
         let mut keys = IdempotencyKeys::default();
         let (mine, other) = (fingerprint("POST", "/a", b"{}"), fingerprint("POST", "/a", b"[]"));
         assert!(matches!(keys.claim("0123456789", mine), Claim::First));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_key_goes_when_there_are_too_many() {
+    fn the_oldest_key_is_evicted_at_the_limit() {
         let mut keys = IdempotencyKeys::default();
         for number in 0..=MAX_KEYS {
             keys.claim(&format!("key-{number:06}"), [0; 32]);
@@ -121,12 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_fingerprint_do_not_run_into_each_other() {
+    fn fingerprint_parts_are_delimited() {
         assert_ne!(fingerprint("PUT", "/ab", b"c"), fingerprint("PUT", "/a", b"bc"));
     }
 
     #[test]
-    fn a_key_has_10_to_40_characters() {
+    fn a_key_must_have_10_to_40_characters() {
         for (length, good) in [(9, false), (10, true), (40, true), (41, false)] {
             assert_eq!(check(&"k".repeat(length)).is_ok(), good, "{length}");
         }

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_put_together_are_the_whole_list() {
+    fn concatenated_pages_are_the_full_list() {
         let whole = ids("page_size=1000");
         let parts: Vec<_> = (1..=9).flat_map(|number| ids(&format!("page_size=29&page_number={number}"))).collect();
         assert_eq!(parts, whole);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn descending_is_ascending_backwards_but_for_customers_that_are_equal() {
+    fn descending_is_ascending_reversed_except_for_ties() {
         let store = seed::seeded_store();
         let key = |id: &uuid::Uuid, sort_by: &str| {
             let customer = store.get(*id).expect("a seeded customer");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn both_array_encodings_mean_the_same() {
+    fn both_array_encodings_are_equivalent() {
         let commas = ids("status=pending,review&types=business");
         assert!(!commas.is_empty());
         assert_eq!(commas, ids("status=pending%2Creview&types=business"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_invalid_parameters_are_reported_at_once() {
         let text = "page_number=0&page_size=1001&sort_by=age&status=resubmit&created_to=soon&colour=red";
         let problems = Query::parse(text).err().expect("five bad parameters");
         let paths: Vec<_> = problems.iter().filter_map(|problem| problem.path.as_deref()).collect();

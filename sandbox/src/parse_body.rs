@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn every_missing_and_every_unknown_member_is_named_at_once() {
+    fn all_missing_and_unknown_members_are_reported_at_once() {
         let body = json!({"colour": "red", "type": "cat", "device": {"mac": 1}, "compliance_profile": {"dob": null}});
         assert_eq!(
             paths(&body),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_the_other_shape_are_unknown() {
+    fn members_of_the_other_profile_shape_are_unknown() {
         let body = json!({"name": "A", "type": "business", "email": "a@example.test", "phone": "+12025550100",
             "device": {"ip_address": "0.0.0.0"},
             "compliance_profile": {"ein": null, "legal_business_name": null, "ssn": null}});

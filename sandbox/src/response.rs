@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_400_spells_its_references_in_pascal_case() {
+    fn references_of_a_400_are_in_pascal_case() {
         assert_eq!(to_pascal_case("device.ip_address"), "Device.IpAddress");
         assert_eq!(
             to_pascal_case("compliance_profile.representatives[0].name"),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn types_and_titles_follow_what_was_seen() {
+    fn types_and_titles_match_observed_errors() {
         assert_eq!(type_and_title(StatusCode::BAD_REQUEST), ("/bad_request".into(), "Bad Request".into()));
         assert_eq!(type_and_title(StatusCode::NOT_FOUND), ("/not_found".into(), "Not Found".into()));
         assert_eq!(type_and_title(StatusCode::CONFLICT), ("/conflict".into(), "Conflict".into()));

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_and_every_status_occurs() {
+    fn every_type_and_every_status_occurs() {
         assert_eq!(seeded_store().len(), COUNT);
         assert_eq!(counted(|customer| customer.kind), CustomerType::VALUES.len());
         assert_eq!(counted(|customer| customer.status), CustomerStatus::VALUES.len());
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn seeded_people_keep_the_rules_for_created_ones() {
+    fn seeded_customers_pass_validation() {
         use crate::{parse_body::Draft, validation};
         for customer in seeded_store().in_order(SortBy::CreatedAt, SortOrder::Ascending) {
             let customer = customer.as_ref().clone();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_holds_as_many_people_as_were_planted() {
+    fn a_store_holds_the_customers_that_were_added() {
         let mut store = seeded_store();
         store.add_seeded(2500);
         assert_eq!(store.len(), COUNT + 2500);

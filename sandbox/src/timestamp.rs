@@ -64,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_never_repeats_a_moment_for_one_customer() {
+    fn after_is_always_later_than_the_previous_timestamp() {
         let future = now() + Duration::days(1);
         assert_eq!(after(future) - future, Duration::nanoseconds(100));
         assert!(after(moment()) > moment());
     }
 
     #[test]
-    fn bounds_may_lack_the_zone_or_the_time() {
+    fn bounds_may_omit_the_zone_or_the_time() {
         assert_eq!(parse("2026-07-07T06:21:44.1234567"), Some(moment()));
         assert_eq!(parse("2026-07-07T08:21:44.1234567+02:00"), Some(moment()));
         assert!(parse("2026-07-07").is_some());

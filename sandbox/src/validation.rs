@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_breaks_every_field_that_can_carry_one() {
+    fn masked_values_are_rejected_in_every_masked_field() {
         let profile = Profile::Individual { dob: Some(DOB_MASK.into()), ssn: Some(SSN_MASK.into()) };
         let person = Draft { ip_address: IP_MASK.into(), profile: Some(profile), ..draft() };
         let paths = ["device.ip_address", "compliance_profile.dob", "compliance_profile.ssn"];
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_exact() {
+    fn phone_and_email_formats_are_exact() {
         for good in ["+12", "+12025550100", "+123456789012345"] {
             assert!(is_phone(good), "{good}");
         }

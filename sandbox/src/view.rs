@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_starred_and_null_stays_null() {
+    fn the_profile_of_an_individual_is_masked_and_null_stays_null() {
         let profile = Profile::Individual { dob: Some("1980-02-03".into()), ssn: None };
         assert_eq!(shown(&profile, Visibility::Masked), json!({"dob": "****-**-**", "ssn": null}));
         assert_eq!(shown(&profile, Visibility::Unmasked), json!({"dob": "1980-02-03", "ssn": null}));
     }
 
     #[test]
-    fn of_a_company_only_the_ein_is_starred() {
+    fn only_the_ein_of_a_business_is_masked() {
         let profile = Profile::Business {
             ein: Some("98-7654321".into()),
             legal_business_name: Some("Blue Kettle LLC".into()),

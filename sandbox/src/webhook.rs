@@ -174,14 +174,14 @@ mod tests {
 
     /// The worked example of the Standard Webhooks specification's reference libraries.
     #[test]
-    fn the_signature_is_the_published_one() {
+    fn the_signature_matches_the_published_example() {
         let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");
         let signed = signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
-    fn only_loopback_addresses_are_taken() {
+    fn only_loopback_addresses_are_accepted() {
         for good in ["http://127.0.0.1:4000/hooks", "http://localhost:1/", "http://[::1]:1/"] {
             assert!(WebhookEndpoint::parse(good, "whsec_c2VjcmV0").is_ok(), "{good}");
         }

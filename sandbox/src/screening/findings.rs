@@ -200,7 +200,7 @@ mod tests {
     use crate::timestamp;
 
     #[test]
-    fn an_invented_person_is_kept_back_by_reputation_alone() {
+    fn standard_gives_review_because_of_reputation_alone() {
         let screening =
             screen(Uuid::from_u128(7), CustomerType::Individual, Outcome::Standard, Uuid::nil(), timestamp::now());
         assert_eq!(screening.decision, Decision::Review);

@@ -78,7 +78,7 @@ mod tests {
     use crate::timestamp;
 
     #[test]
-    fn every_module_uses_all_codes_and_all_insights() {
+    fn the_full_screening_uses_all_codes_and_all_insights() {
         let screening = full_screening(Uuid::nil(), timestamp::now());
         assert_eq!(screening.breakdown.len(), 8);
         assert_eq!(screening.messages.map(|messages| messages.len()), Some(CODES.len()));
