@@ -1,8 +1,8 @@
-//! One call of the API from arrival to response: count, caller, fault, key, work, latency.
+//! One API call from arrival to response: count, authenticate, match a fault, parse, perform, delay.
 //!
-//! Latency: a read looks first and waits then, so that its response carries the state from before the wait
-//! (what tests of stale caches need); a write waits half, takes result, and waits the other half. A write runs in a
-//! task of its own: a caller that hangs up meanwhile does not stop it, as with the real service.
+//! A read takes its data first and then waits for the latency, so its response has the state from before the wait.
+//! Tests of stale caches need this. A write waits half of the latency, takes effect, and waits the other half. A write
+//! runs in its own task, so it completes even if the caller disconnects, as on the real service.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ use super::server::Connection;
 use super::state::{LoggedWrite, Sandbox, SharedStore, lock};
 use super::tenant::{self, Caller};
 
-/// The most bytes of a body that are read.
+/// The maximum size of a request body.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// How long a `background` screening takes.
 const BACKGROUND_SCREENING_TIME: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// A call that was read and found to be in call so far.
+/// An API call whose headers and size are valid.
 struct ValidCall {
     operation: Operation,
     caller: Caller,
@@ -42,7 +42,7 @@ struct ValidCall {
     body: Bytes,
 }
 
-/// Answers one call.
+/// Handles one API call.
 pub(crate) async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
     sandbox.count_call(operation);
     let connection = request.extensions().get::<Connection>().cloned();
@@ -51,7 +51,7 @@ pub(crate) async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request:
         Ok(caller) => caller,
         Err(error) => return error_response(&sandbox, error).await,
     };
-    // After the key was looked at, so that a call without one uses no fault up.
+    // After authentication, so that a call without a key does not use up a fault.
     let fault = sandbox.faults.trigger(operation, id.unwrap_or_default());
     if let Some(fault) = fault.filter(|fault| fault.replaces_call) {
         sleep(sandbox.latency()).await;
@@ -63,7 +63,7 @@ pub(crate) async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request:
         Err(error) => return error_response(&sandbox, error).await,
     };
     let response = if operation.is_write() {
-        // Its own task: see above. It ends by itself, since nothing in it waits for anybody.
+        // Its own task: see the module's documentation. It always ends, because it waits only for the latency.
         match tokio::spawn(write(Arc::clone(&sandbox), call)).await {
             Ok(response) => response,
             Err(_) => ApiResponse::from(ApiError::InjectedFault(StatusCode::INTERNAL_SERVER_ERROR)),
@@ -83,10 +83,10 @@ pub(crate) async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request:
     }
 }
 
-/// Sets the status of the customer that a call named, where its fault says so: as somebody else would.
+/// Sets the status of the call's customer when the fault has a `set_status`.
 fn set_status(sandbox: &Sandbox, caller: Caller, id: Option<Uuid>, fault: TriggeredFault) {
     if let (Some(id), Some(status)) = (id, fault.set_status) {
-        // Who is not there has no status.
+        // A customer that does not exist is ignored.
         let _changed = lock(&sandbox.store(caller.tenant)).update(id, |customer| customer.status = status);
     }
 }
@@ -96,7 +96,7 @@ async fn error_response(sandbox: &Sandbox, error: ApiError) -> Response {
     ApiResponse::from(error).into_response()
 }
 
-/// The id in `/v1/customers/{id}…`; nil where there is none, `None` where it is no UUID.
+/// The id in `/v1/customers/{id}…`; nil for a path without an id, `None` for an id that is not a UUID.
 fn path_id(path: &str) -> Option<Uuid> {
     match path.split('/').nth(3) {
         Some(segment) => Uuid::parse_str(segment).ok(),
@@ -110,7 +110,7 @@ async fn read_call(
     id: Option<Uuid>,
     request: Request,
 ) -> Result<ValidCall, ApiError> {
-    // Assumed: what is no UUID is malformed, not unknown.
+    // Assumed: an id that is not a UUID is malformed (400), not unknown (404).
     let id = id.ok_or_else(|| ApiError::Malformed(vec![FieldProblem::at("id", "Must be a UUID.")]))?;
     let (parts, body) = request.into_parts();
     let idempotency_key = if operation.is_write() { idempotency_key(&parts.headers)? } else { None };
@@ -127,13 +127,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    // A key that is no text is refused like one of the wrong length.
+    // A key that is not text gets the same error as a key of the wrong length.
     let key = value.to_str().unwrap_or_default();
     idempotency::check(key)?;
     Ok(Some(key.to_owned()))
 }
 
-/// The three media types of the contract: `application/json`, `text/json`, `application/*+json`.
+/// The media types of the contract: `application/json`, `text/json`, `application/*+json`.
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -149,7 +149,7 @@ async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Does the work under the store's lock; `then` sees what it came to before anybody else can.
+/// Performs the operation under the store's lock. `then` sees the result before the lock is released.
 fn perform(call: &ValidCall, store: &SharedStore, then: impl FnOnce(&OperationResult)) -> OperationResult {
     let may_unmask = call.caller.may_unmask;
     let input = OperationInput { id: call.id, query: &call.query, body: &call.body, may_unmask };

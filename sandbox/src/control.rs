@@ -1,8 +1,8 @@
-//! The control door, `/_sandbox/…`: what tests, demos and front ends' own CI steer the sandbox by.
+//! The control API, `/_sandbox/…`, with which tests and demos control the sandbox.
 //!
-//! It is a public contract (docs name it), and no part of the vendor's API. A call acts on the store of the bearer
-//! token (and account) that it carries, without one on the store of the default key; counts, faults and latency are of
-//! the whole sandbox. What is not understood is a 400 that says what is accepted.
+//! It is a public contract (`sandbox/README.md`) and not part of the vendor's API. A call acts on the data of its
+//! bearer token and account; without a token it acts on the data of the default key. Counts, faults and latency belong
+//! to the whole sandbox. An invalid call is a 400 whose error names the accepted input.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +24,10 @@ use super::webhook::WebhookEndpoint;
 
 const MAX_LATENCY_MS: u64 = 60_000;
 
-/// What a handler answers: JSON, or a 400.
+/// The result of a handler: JSON, or a 400.
 type ControlResult = Result<Json<Value>, BadRequest>;
 
-/// A 400 with its text.
+/// A 400 with its error text.
 pub(crate) struct BadRequest(String);
 
 impl axum::response::IntoResponse for BadRequest {
@@ -48,9 +48,9 @@ impl From<&str> for BadRequest {
     }
 }
 
-/// A route that the door does not have.
+/// The 404 of an unknown control route.
 pub(crate) fn unknown_route() -> Response {
-    let error = "known are /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
+    let error = "unknown route; the control API has /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
     (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn reset_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Val
     Json(sandbox.calls())
 }
 
-/// `GET /_sandbox/writes`: the token's, whatever the account.
+/// `GET /_sandbox/writes`: the writes of the token, over all accounts.
 pub(crate) async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     Json(json!(sandbox.writes(token(&sandbox, &headers))))
 }
@@ -74,7 +74,7 @@ pub(crate) async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderM
 pub(crate) async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     let object = object(&body, &["ms"])?;
     let ms = object.get("ms").and_then(Value::as_u64).filter(|ms| *ms <= MAX_LATENCY_MS);
-    let ms = ms.ok_or_else(|| format!(r#"{{"ms": 0..{MAX_LATENCY_MS}}} is expected"#))?;
+    let ms = ms.ok_or_else(|| format!(r#"expected {{"ms": 0..{MAX_LATENCY_MS}}}"#))?;
     sandbox.set_latency(Duration::from_millis(ms));
     Ok(Json(json!({"ms": ms})))
 }
@@ -104,7 +104,7 @@ pub(crate) async fn add_customers(
 ) -> ControlResult {
     let object = object(&body, &["count"])?;
     let count = object.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
-    let count = count.ok_or(r#"{"count": 2500} is expected"#)?;
+    let count = count.ok_or(r#"expected {"count": 2500}"#)?;
     let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
     let store = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
     let mut store = lock(&store);
@@ -116,14 +116,15 @@ pub(crate) async fn add_customers(
     Ok(Json(json!({"created": store.len() - before, "total": store.len()})))
 }
 
-/// `PUT /_sandbox/customers/{id}`: changes a customer as somebody else would, without an event.
+/// `PUT /_sandbox/customers/{id}`: changes a customer outside the API, without an event.
 pub(crate) async fn change_customer(
     State(sandbox): State<Arc<Sandbox>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> ControlResult {
-    const EXPECTED: &str = r#"{"status": "rejected", "members": {"nickname": "Ada"}} is expected, one of them or both"#;
+    const EXPECTED: &str =
+        r#"expected {"status": "rejected", "members": {"nickname": "Ada"}}, with at least one of the two members"#;
     let object = object(&body, &["status", "members"])?;
     let status = object
         .get("status")
@@ -146,12 +147,12 @@ pub(crate) async fn change_customer(
     Ok(Json(json!({"id": id, "status": customer.status, "members": customer.unknown_members})))
 }
 
-/// `PUT /_sandbox/webhook`: for the token's worlds, whatever the account.
+/// `PUT /_sandbox/webhook`: for all accounts of the token.
 pub(crate) async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
     let object = object(&body, &["url", "secret"])?;
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (Some(url), Some(secret)) = (text("url"), text("secret")) else {
-        return Err(r#"{"url": "http://127.0.0.1:4000/webhooks/customers", "secret": "whsec_…"} is expected"#.into());
+        return Err(r#"expected {"url": "http://127.0.0.1:4000/webhooks/customers", "secret": "whsec_…"}"#.into());
     };
     sandbox.webhooks.set(token(&sandbox, &headers), WebhookEndpoint::parse(url, secret)?)?;
     Ok(Json(json!({"url": url})))

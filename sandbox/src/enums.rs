@@ -1,7 +1,7 @@
-//! The closed sets of words of the wire, written once.
+//! The enums of the wire.
 //!
-//! Only the lower-case words of the current contract are known: capitalised twins, `resubmit` or
-//! `match`, which older pages of the vendor show, are refused on the way in and never sent.
+//! Only the lower-case values of the current contract are accepted. Capitalised values, `resubmit` and `match`, which
+//! older pages of the vendor show, are errors in requests and never sent.
 
 /// Declares an enum that responses carry: each variant has its wire value.
 macro_rules! output_enum {
@@ -43,7 +43,7 @@ macro_rules! wire_enum {
 }
 
 wire_enum! {
-    /// Where a customer stands.
+    /// The status of a customer.
     CustomerStatus {
         /// Screening runs, or was skipped.
         Pending = "pending",
@@ -51,7 +51,7 @@ wire_enum! {
         Review = "review",
         /// May transact.
         Verified = "verified",
-        /// Switched off.
+        /// Deactivated.
         Inactive = "inactive",
         /// May not transact.
         Rejected = "rejected",
@@ -59,7 +59,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What a customer is.
+    /// The type of a customer.
     CustomerType {
         /// A person.
         Individual = "individual",
@@ -69,27 +69,23 @@ wire_enum! {
 }
 
 output_enum! {
-    /// What a screening module, or the screening as a whole, came to.
+    /// The decision of a screening or of one of its modules.
     Decision {
-        /// Nothing against it.
+        /// No findings against the customer.
         Accept = "accept",
-        /// Something speaks against it.
+        /// Findings against the customer.
         Reject = "reject",
-        /// A person should look.
+        /// A person must review the findings.
         Review = "review",
     }
 }
 
 output_enum! {
-    /// How close a value is to known records, weakest first.
+    /// How closely a value matches known records, weakest first.
     Correlation {
-        /// Hardly.
         Low = "low_confidence",
-        /// Perhaps.
         Potential = "potential_match",
-        /// Probably.
         Likely = "likely_match",
-        /// Surely.
         High = "high_confidence",
     }
 }
@@ -99,31 +95,28 @@ wire_enum! {
     ProcessingMethod {
         /// During the call; the server's default.
         Inline = "inline",
-        /// After the answer.
+        /// After the response.
         Background = "background",
-        /// Not at all.
+        /// Never.
         Skip = "skip",
     }
 }
 
 wire_enum! {
-    /// The status that the caller wants a screening to end in.
+    /// The requested result of a screening.
     Outcome {
-        /// The real screening.
+        /// As the real screening decides.
         Standard = "standard",
-        /// Always verified.
         Verified = "verified",
-        /// Always rejected.
         Rejected = "rejected",
-        /// Always in review.
         Review = "review",
     }
 }
 
 wire_enum! {
-    /// What a list is ordered by.
+    /// The sort key of a list.
     SortBy {
-        /// The name, without regard to case.
+        /// The name, ignoring case.
         Name = "name",
         /// The time of creation.
         CreatedAt = "created_at",
@@ -131,11 +124,11 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which way a list runs.
+    /// The sort order of a list.
     SortOrder {
         /// Smallest first.
         Ascending = "asc",
-        /// Largest first; equal ones still by ascending id.
+        /// Largest first; ties still have ascending ids.
         Descending = "desc",
     }
 }

@@ -1,10 +1,10 @@
-//! Faults that a test asks for through the control door.
+//! Injected faults, set through the control API.
 //!
-//! A fault waits until a call fits it (route, customer), is used up after `times` calls, and hits before or
-//! after the work: the status, the hang, the early reset and the garbage come instead of the work, so a
-//! write is not done; with `after_write` the write is done and only its answer is lost. A cut or a slow body
-//! needs a body, so it always comes after. With `set_status` the customer that the call names then has another status, as if
-//! somebody else had set it. The whole sandbox shares one list of at most 64.
+//! A fault waits for a matching call (route, customer) and is used up after `times` calls. A status, a hang, an early
+//! reset and garbage replace the operation, so a write does not take effect. With `after_write` the write takes effect
+//! and the fault replaces only its response. A reset in the body and a slow body need a body, so the operation is
+//! always performed. With `set_status` the call's customer gets another status afterwards, as if another client had set
+//! it. The sandbox has at most 64 faults.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,54 +21,54 @@ const MAX_FAULTS: usize = 64;
 const MAX_DELAY_MS: u64 = 600_000;
 const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#;
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
-    /// An error status, with an envelope.
+    /// An error status with an envelope, and the seconds of `Retry-After`.
     Status(StatusCode, Option<u32>),
-    /// No answer until the caller or the sandbox goes.
+    /// No response until the caller disconnects or the sandbox stops.
     Hang,
-    /// The connection is reset without an answer.
+    /// A connection reset without a response.
     ResetBeforeHeaders,
-    /// Headers and half of the body, then a reset.
+    /// The headers and half of the body, then a reset.
     ResetMidBody,
-    /// The body comes in drops over this time.
+    /// The body in chunks over this time.
     SlowBody(Duration),
-    /// 200, JSON by its header, and no JSON.
+    /// A 200 with the JSON content type and a body that is not JSON.
     Garbage,
-    /// Nothing is wrong with the answer.
+    /// The normal response; for a fault that only sets a status.
     NoFault,
 }
 
-/// One fault on the list.
+/// A fault that waits for a call.
 #[derive(Clone, Debug)]
 struct Fault {
     kind: FaultKind,
     route: Option<Operation>,
     customer_id: Option<Uuid>,
-    /// How often still; `None` is until cleared.
+    /// The remaining number of calls; `None` until cleared.
     times: Option<u64>,
     after_write: bool,
     set_status: Option<CustomerStatus>,
 }
 
-/// A fault that has triggered.
+/// A fault that matched a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TriggeredFault {
-    /// What goes wrong.
+    /// The kind of the fault.
     pub(crate) kind: FaultKind,
-    /// Whether it takes the place of the work.
+    /// Whether the fault replaces the operation.
     pub(crate) replaces_call: bool,
-    /// The status that the customer has afterwards.
+    /// The new status of the call's customer.
     pub(crate) set_status: Option<CustomerStatus>,
 }
 
-/// The faults that wait.
+/// The faults that wait for a call.
 #[derive(Default)]
 pub(crate) struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Adds a fault; the text says what is accepted.
+    /// Adds a fault. The error names the accepted input.
     pub(crate) fn add(&self, body: &Value) -> Result<(), String> {
         let fault = Fault::parse(body)?;
         let mut faults = lock(&self.0);
@@ -79,17 +79,17 @@ impl Faults {
         Ok(())
     }
 
-    /// Takes all off.
+    /// Removes all faults.
     pub(crate) fn clear(&self) {
         lock(&self.0).clear();
     }
 
-    /// All that wait, as the control door shows them.
+    /// All waiting faults, as `GET /_sandbox/faults` returns them.
     pub(crate) fn list(&self) -> Value {
         lock(&self.0).iter().map(Fault::to_json).collect()
     }
 
-    /// The oldest fault that fits this call, counted as used.
+    /// The oldest fault that matches the call, counted as used.
     pub(crate) fn trigger(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
         let mut faults = lock(&self.0);
         let at = faults.iter().position(|fault| fault.matches(operation, id))?;
@@ -119,8 +119,8 @@ impl Fault {
 
     fn parse(body: &Value) -> Result<Self, String> {
         let object = known_members(body, &["fault", "route", "times", "customer_id", "after_write", "set_status"])?;
-        let fault = object.get("fault").ok_or_else(|| format!("`fault` is required: {ACCEPTED}"))?;
-        // The two that say whom and when to triggered are taken in either place.
+        let fault = object.get("fault").ok_or_else(|| format!("`fault` is required; {ACCEPTED}"))?;
+        // These members are accepted inside `fault` too: `customer_id`, `after_write`, `set_status`.
         let known = [
             "status",
             "retry_after",
@@ -222,11 +222,12 @@ impl FaultKind {
     }
 }
 
-/// The members of an object, where all of them are known.
+/// The object, if it has only known members.
 pub(crate) fn known_members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
-    let object = value.as_object().ok_or_else(|| format!("an object with {} is expected", known.join(", ")))?;
+    let object =
+        value.as_object().ok_or_else(|| format!("expected an object with the members {}", known.join(", ")))?;
     match object.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!("`{name}` is not known; known are {}", known.join(", "))),
+        Some(name) => Err(format!("unknown member `{name}`; known members are {}", known.join(", "))),
         None => Ok(object),
     }
 }

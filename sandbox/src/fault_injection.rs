@@ -1,4 +1,4 @@
-//! How a fault looks on the wire.
+//! Applies a fault to a response on the wire.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,13 +16,13 @@ use super::response::{ApiError, ApiResponse, JSON};
 use super::server::Connection;
 use super::state::Sandbox;
 
-/// How many drops a slow body comes in.
+/// The number of chunks of a slow body.
 const CHUNKS: u32 = 20;
 
-/// How long the first half of a body has to reach the caller before the reset, which may overtake it.
+/// The delay between the first half of a body and the reset, which could otherwise overtake it.
 const RESET_DELAY: Duration = Duration::from_millis(20);
 
-/// Spoils the response, or gives one that is spoilt where the work was not done.
+/// Returns the faulty response. `response` is `None` where the fault replaced the operation.
 pub(crate) async fn apply(
     sandbox: &Sandbox,
     connection: Option<Connection>,
@@ -31,7 +31,7 @@ pub(crate) async fn apply(
 ) -> Response {
     match kind {
         FaultKind::Status(status, retry_after) => {
-            // A 401 has no body here either; see `ApiResponse`.
+            // An injected 401 has no body either; see `ApiResponse`.
             let error = match status {
                 StatusCode::UNAUTHORIZED => ApiError::Unauthenticated,
                 StatusCode::FORBIDDEN => ApiError::Forbidden,
@@ -65,7 +65,7 @@ pub(crate) async fn apply(
     }
 }
 
-/// Resets the connection; its task drops this future with it.
+/// Resets the connection and never returns: the connection's task drops this future.
 async fn reset<T>(connection: Option<Connection>) -> T {
     if let Some(connection) = connection {
         connection.reset();
@@ -73,7 +73,7 @@ async fn reset<T>(connection: Option<Connection>) -> T {
     pending().await
 }
 
-/// The headers promise the full body, half of it comes, then the connection is reset.
+/// Announces the full length, sends half of the body, then resets the connection.
 fn reset_mid_body(connection: Option<Connection>, response: ApiResponse) -> Response {
     let full = response.body.clone();
     let half = full.slice(..full.len() / 2);
@@ -90,7 +90,7 @@ fn reset_mid_body(connection: Option<Connection>, response: ApiResponse) -> Resp
     with_content_length(response, full.len(), Body::from_stream(body))
 }
 
-/// The body in drops over about the time.
+/// Sends the body in equal chunks over about `time`.
 fn slow_body(time: Duration, response: ApiResponse) -> Response {
     let full = response.body.clone();
     let length = full.len();

@@ -1,9 +1,9 @@
-//! What became of each `Idempotency-Key` of a world.
+//! The idempotency keys of a tenant and their results.
 //!
-//! A key belongs to the first request that bears it, whatever became of it: the same request gets the first
-//! response again, another one 409, and so does the same one while the first still runs. A 400 uses its key up
-//! too (reported from live use); a 422 is kept and given again like any response. The key's life time is not
-//! published: here it is until 2,000 younger keys have come.
+//! A key belongs to the first request that has it, whatever its result. The same request gets the first response again.
+//! Another request gets a 409, and so does the same request while the first one runs. A 400 uses up its key too
+//! (reported from live use); a 422 is stored and replayed like any response. The lifetime of a key is not published:
+//! here a key lives until 2,000 newer keys exist.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,21 +13,21 @@ use super::response::{ApiError, ApiResponse, FieldProblem};
 
 const MAX_KEYS: usize = 2000;
 
-/// What makes two requests the same: method, path and body.
+/// Identifies a request: a digest of method, path and body.
 type Fingerprint = [u8; 32];
 
 /// The fingerprint of a request.
 pub(crate) fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
     let mut hash = Sha256::new();
     for part in [method.as_bytes(), path.as_bytes(), body] {
-        // Lengths keep the parts apart.
+        // The lengths delimit the parts.
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
     hash.finalize().into()
 }
 
-/// Refuses a key of the wrong length with a 400 whose one item names no field (seen).
+/// Rejects a key of the wrong length with a 400 whose one item names no field (seen).
 pub(crate) fn check(key: &str) -> Result<(), ApiError> {
     if (10..=40).contains(&key.chars().count()) {
         return Ok(());
@@ -43,7 +43,7 @@ struct StoredKey {
     response: Option<ApiResponse>,
 }
 
-/// The keys of one world.
+/// The keys of one tenant.
 #[derive(Clone, Default)]
 pub(crate) struct IdempotencyKeys {
     stored: HashMap<String, StoredKey>,
@@ -51,13 +51,13 @@ pub(crate) struct IdempotencyKeys {
     order: VecDeque<String>,
 }
 
-/// What to do with a request that bears a key.
+/// How to handle a request with a key.
 pub(crate) enum Claim {
-    /// It is the first: do it, then `settle` the key.
+    /// The key is new: perform the request, then call `settle`.
     First,
-    /// Give this response again.
+    /// Return this response.
     Replay(ApiResponse),
-    /// 409.
+    /// Return this 409.
     Conflict(ApiError),
 }
 
@@ -87,7 +87,7 @@ impl IdempotencyKeys {
         }
     }
 
-    /// Keeps the response of the first request. A key that a reset has swept away meanwhile stays away.
+    /// Stores the response of the first request. A key that a reset removed in the meantime is not added again.
     pub(crate) fn settle(&mut self, key: &str, response: &ApiResponse) {
         if let Some(stored) = self.stored.get_mut(key) {
             stored.response = Some(response.clone());

@@ -1,8 +1,8 @@
-//! One page of the list of customers: its parameters, its filters, its order.
+//! A page of the customer list: its parameters, filters and sort order.
 //!
-//! Where the wire is open, the stricter reading holds: page 0, sizes 0 or over 1000, unknown_value words and bad
-//! dates are refused with 422; `email` is exact but for case; both date bounds are inclusive. Parameters
-//! that are not known are ignored, and an empty value counts as none, as in every ASP.NET service.
+//! Where the wire is not documented, the stricter reading applies: page 0, a page size of 0 or over 1000, unknown enum
+//! values and invalid dates are a 422; `email` is an exact match that ignores case; both date bounds are inclusive.
+//! Unknown parameters are ignored and an empty value counts as absent, as in every ASP.NET service.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::response::FieldProblem;
 use super::store::CustomerStore;
 use super::timestamp::{self, Timestamp};
 
-/// The largest page (seen in `meta`).
+/// The largest page size (seen in `meta`).
 pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 
-/// The parameters of a list, checked.
+/// The parsed parameters of a list.
 pub(crate) struct Query {
-    /// From 1.
+    /// Starts at 1.
     pub(crate) page_number: u32,
     /// 1 to 1000.
     pub(crate) page_size: u32,
-    /// `name` unless asked otherwise (seen).
+    /// Default `name` (seen).
     pub(crate) sort_by: SortBy,
-    /// `asc` unless asked otherwise.
+    /// Default `asc`.
     pub(crate) sort_order: SortOrder,
     created_from: Option<Timestamp>,
     created_to: Option<Timestamp>,
@@ -56,7 +56,7 @@ impl Default for Query {
     }
 }
 
-/// One page, and how many there are in all.
+/// A page and the total.
 pub(crate) struct Page {
     /// The rows.
     pub(crate) customers: Vec<Arc<Customer>>,
@@ -65,7 +65,7 @@ pub(crate) struct Page {
 }
 
 impl Query {
-    /// Reads a query string; gives back all that is wrong with it.
+    /// Parses a query string. The error has all problems.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
         let mut query = Self::default();
         let mut problems = Vec::new();
@@ -108,10 +108,10 @@ impl Query {
             "email" => self.email = Some(value.to_lowercase()),
             "external_id" => self.external_id = Some(value.to_owned()),
             "search_text" => self.search_text = Some(value.to_lowercase()),
-            // Python, Node and .NET join the words with commas, Ruby repeats the key: both are taken.
-            "status" => parse_words(value, CustomerStatus::parse, &mut self.statuses)
+            // Python, Node and .NET join values with commas, Ruby repeats the key: both are accepted.
+            "status" => parse_values(value, CustomerStatus::parse, &mut self.statuses)
                 .unwrap_or_else(|()| problems.push(unknown_value(name, CustomerStatus::VALUES))),
-            "types" => parse_words(value, CustomerType::parse, &mut self.kinds)
+            "types" => parse_values(value, CustomerType::parse, &mut self.kinds)
                 .unwrap_or_else(|()| problems.push(unknown_value(name, CustomerType::VALUES))),
             _ => {}
         }
@@ -130,7 +130,7 @@ impl Query {
             && holds(&self.search_text, &|part| matches_search(customer, part))
     }
 
-    /// The page that is asked for; beyond the end it is empty and the total is still true.
+    /// The requested page. A page past the end is empty and has the right total.
     pub(crate) fn page(&self, store: &CustomerStore) -> Page {
         let skipped = (self.page_number as usize - 1).saturating_mul(self.page_size as usize);
         let mut page = Page { customers: Vec::new(), total_items: 0 };
@@ -147,7 +147,7 @@ impl Query {
     }
 }
 
-/// Open point 6: which fields `search_text` looks at is not said; these four are.
+/// Open point 6: the fields that `search_text` searches are not documented; these four are assumed.
 fn matches_search(customer: &Customer, part: &str) -> bool {
     let external_id = customer.external_id.as_deref().unwrap_or_default().to_lowercase();
     customer.name_key().contains(part)
@@ -156,9 +156,9 @@ fn matches_search(customer: &Customer, part: &str) -> bool {
         || external_id.contains(part)
 }
 
-fn parse_words<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) -> Result<(), ()> {
-    for word in value.split(',') {
-        into.push(parse(word.trim()).ok_or(())?);
+fn parse_values<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) -> Result<(), ()> {
+    for text in value.split(',') {
+        into.push(parse(text.trim()).ok_or(())?);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The nine operations of the API: their routes, and what each does to a store.
+//! The nine operations of the API: their routes and their effect on a store.
 //!
-//! Everything here is done under the store's lock and without waiting, so a write takes effect full or not
-//! at all. Time, faults, keys and HTTP stand around it, in `exchange`.
+//! An operation runs under the store's lock and never waits, so a write takes effect completely or not at all. `call`
+//! adds latency, faults, idempotency keys and HTTP.
 
 mod read;
 mod write;
@@ -20,70 +20,70 @@ use super::view::{self, Visibility};
 
 pub(crate) use write::settle;
 
-/// One of the nine.
+/// An operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// A page of customers.
+    /// Lists a page of customers.
     List,
-    /// A new customer.
+    /// Creates a customer.
     Create,
-    /// One customer, masked.
+    /// Reads a customer, masked.
     Get,
-    /// All fields of one customer anew.
+    /// Replaces a customer.
     Update,
-    /// One customer gone.
+    /// Deletes a customer.
     Delete,
-    /// One customer in clear.
+    /// Reads a customer, unmasked.
     Unmask,
-    /// One customer with its screening.
+    /// Reads a customer with its screening.
     Review,
-    /// A person's decision.
+    /// Verifies or rejects a customer in review.
     Decide,
-    /// A new screening.
+    /// Replaces the screening of a customer.
     Refresh,
 }
 
-/// What a call brings along.
+/// The input of an operation.
 pub(crate) struct OperationInput<'a> {
-    /// From the path; nil for the two without.
+    /// From the path; nil for `List` and `Create`.
     pub(crate) id: Uuid,
     /// The query string, or an empty one.
     pub(crate) query: &'a str,
-    /// The full body.
+    /// The complete body.
     pub(crate) body: &'a [u8],
-    /// Whether this caller may see clear values.
+    /// Whether the caller may read unmasked customers.
     pub(crate) may_unmask: bool,
 }
 
-/// What a call came to.
+/// The result of an operation.
 pub(crate) struct OperationResult {
-    /// What the caller is told.
+    /// The response to the caller.
     pub(crate) response: ApiResponse,
-    /// The customer that was written, and how; `None` where nothing took effect.
+    /// The write; `None` if nothing was written.
     pub(crate) change: Option<Change>,
 }
 
 /// A write that took effect.
 pub(crate) struct Change {
-    /// The customer after it, or as it was before a delete.
+    /// The customer after the write; after a delete, the deleted customer.
     pub(crate) customer: Arc<Customer>,
-    /// Which kind of news it is.
+    /// The events that the change sends.
     pub(crate) event: EventKind,
 }
 
-/// What the store is told about a change.
+/// The events that a change sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     /// `customer.created.v1`, then `customer.event.v1`.
     Created,
     /// `customer.event.v1`.
     Changed,
-    /// Nothing: open point 2, no event on delete is documented, and one that did not come is the stricter reading.
+    /// None. Open point 2: no event on delete is documented; sending none is the stricter reading.
     Deleted,
 }
 
 impl Operation {
-    /// All nine.
+    /// All nine operations.
     pub(crate) const ALL: [Self; 9] = [
         Self::List,
         Self::Create,
@@ -96,7 +96,7 @@ impl Operation {
         Self::Refresh,
     ];
 
-    /// The method.
+    /// The HTTP method.
     pub(crate) fn method(self) -> Method {
         match self {
             Self::List | Self::Get | Self::Unmask | Self::Review => Method::GET,
@@ -107,7 +107,7 @@ impl Operation {
         }
     }
 
-    /// The path as the router knows it.
+    /// The path as a route of the router.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::List | Self::Create => "/v1/customers",
@@ -118,22 +118,22 @@ impl Operation {
         }
     }
 
-    /// Method and path, as counts and faults name it.
+    /// Method and path, as counts and faults name the operation.
     pub(crate) fn route(self) -> String {
         format!("{} {}", self.method(), self.path())
     }
 
-    /// The operation of such a name.
+    /// The operation with this `route()`.
     pub(crate) fn from_route(route: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.route() == route)
     }
 
-    /// Whether it changes anything, and so may bear an `Idempotency-Key`.
+    /// Whether it writes, and so accepts an `Idempotency-Key`.
     pub(crate) fn is_write(self) -> bool {
         self.method() != Method::GET
     }
 
-    /// Whether the path names a customer.
+    /// Whether the path has a customer's id.
     pub(crate) fn names_customer(self) -> bool {
         !matches!(self, Self::List | Self::Create)
     }
@@ -143,7 +143,7 @@ impl Operation {
         matches!(self, Self::Create | Self::Update | Self::Decide)
     }
 
-    /// Does it.
+    /// Performs the operation.
     pub(crate) fn perform(self, store: &mut CustomerStore, input: &OperationInput<'_>) -> OperationResult {
         let outcome = match self {
             Self::List => read::list(store, input.query),
@@ -160,19 +160,19 @@ impl Operation {
     }
 }
 
-/// What a read comes to.
+/// The result of a read.
 fn read_result(response: ApiResponse) -> OperationResult {
     OperationResult { response, change: None }
 }
 
-/// What a write comes to: the customer, masked. Seven digits and `Z` were seen on POST only; for the other
+/// The result of a write: the customer, masked. Timestamps with seven digits and `Z` were seen on POST; for the other
 /// writes they are assumed.
 fn write_result(status: StatusCode, customer: Arc<Customer>, event: EventKind) -> OperationResult {
     let response = customer_response(status, &customer, Visibility::Masked, TimestampFormat::Write);
     OperationResult { response, change: Some(Change { customer, event }) }
 }
 
-/// One customer, with the members that the contract does not have.
+/// A response with one customer, including its unknown members.
 fn customer_response(
     status: StatusCode,
     customer: &Customer,

@@ -1,7 +1,7 @@
-//! Every route in one table: the nine of the API, and the control control_api apart from them.
+//! The route table: the nine operations of the API, and the control API.
 //!
-//! A method that a route does not have is a 405. What the API does not know is an HTML page (seen), what the
-//! control_api does not know a line of JSON.
+//! A method that a route does not have is a 405. An unknown path of the API is an HTML page (seen); an unknown path of
+//! the control API is a JSON error.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::operation::Operation;
 use super::response;
 use super::state::Sandbox;
 
-/// The whole sandbox.
+/// All routes of the sandbox.
 pub(crate) fn router(sandbox: Arc<Sandbox>) -> Router {
     let control_api = Router::new()
         .route("/_sandbox/calls", get(control::calls).delete(control::reset_calls))
@@ -31,7 +31,7 @@ pub(crate) fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/reset", post(control::reset))
         .layer(DefaultBodyLimit::max(64 * 1024));
     let api = Operation::ALL.into_iter().fold(Router::new(), |router, operation| {
-        // The router merges the methods of one path.
+        // axum merges the methods of one path.
         router.route(operation.path(), method_router(operation))
     });
     api.merge(control_api).fallback(unknown_path).with_state(sandbox)

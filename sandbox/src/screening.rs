@@ -1,9 +1,8 @@
-//! What a screening found: the ten fields of `identity_details`, and how the sandbox comes to them.
+//! The result of a screening: the ten fields of `identity_details`, and how the sandbox makes them up.
 //!
-//! Nobody is really screened. The findings depend on the customer's id and the outcome asked for, so
-//! they are the same every time. Two things seen live are kept: a customer forced to `rejected` carries
-//! the decision `accept`, and an invented person under `standard` ends in `review` because of its
-//! reputation while all modules accept.
+//! The findings depend only on the customer's id and the requested outcome, so they are reproducible. Two observations
+//! from the real API are kept: a customer with the outcome `rejected` has the decision `accept`, and a made-up person
+//! with the outcome `standard` gets `review` because of its reputation while all modules accept.
 
 mod codes;
 mod findings;
@@ -27,28 +26,28 @@ use super::timestamp::{Timestamp, TimestampFormat};
 pub(crate) struct Screening {
     /// New with every screening.
     review_id: Uuid,
-    /// The whole's; not the customer's status.
+    /// The overall decision; not the customer's status.
     decision: Decision,
-    /// Code to text; `null` where no module gave a code.
+    /// Code to text; `null` if there are no codes.
     messages: Option<BTreeMap<&'static str, &'static str>>,
     /// By module name.
     breakdown: BTreeMap<&'static str, Module>,
-    /// Where it ran; it does not for companies.
+    /// `None` for companies.
     #[serde(skip_serializing_if = "Option::is_none")]
     kyc: Option<Kyc>,
-    /// Warnings of other institutions.
+    /// Alerts of other institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
     network_alerts: Option<NetworkAlerts>,
     /// History at other institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
     reputation: Option<Reputation>,
-    /// Lists of sanctioned or exposed people.
+    /// Lists of sanctioned or politically exposed persons.
     #[serde(skip_serializing_if = "Option::is_none")]
     watch_list: Option<WatchList>,
-    /// When it was begun. Reviews are only ever read, so the spelling is the read's.
+    /// When the screening started. Reviews are only read, so timestamps have the read format.
     #[serde(serialize_with = "serialize_as_read")]
     created_at: Timestamp,
-    /// When it last changed.
+    /// When the screening last changed.
     #[serde(serialize_with = "serialize_as_read")]
     updated_at: Timestamp,
 }
@@ -58,38 +57,38 @@ pub(crate) struct Screening {
 struct Module {
     /// Reason codes.
     codes: Option<Vec<&'static str>>,
-    /// The score in a word.
+    /// `correlation_score` as a category.
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation: Option<Correlation>,
-    /// 0 to 1, more is closer.
+    /// 0 to 1; higher is closer.
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_score: Option<f64>,
-    /// What the module came to.
+    /// The module's decision.
     decision: Decision,
-    /// 0 to 1, more is worse.
+    /// 0 to 1; higher is riskier.
     #[serde(skip_serializing_if = "Option::is_none")]
     risk_score: Option<f64>,
 }
 
-/// "Know your customer": which fields could be confirmed.
+/// "Know your customer": which fields were confirmed.
 #[derive(Clone, Serialize)]
 struct Kyc {
     /// Reason codes.
     codes: Option<Vec<&'static str>>,
-    /// What it came to.
+    /// The decision of this part.
     decision: Decision,
-    /// Field to confirmed or not.
+    /// Field name to whether the field was confirmed.
     validations: BTreeMap<&'static str, bool>,
 }
 
-/// Warnings of other institutions.
+/// Alerts of other institutions.
 #[derive(Clone, Serialize)]
 struct NetworkAlerts {
-    /// The warnings.
+    /// The alerts.
     alerts: Option<Vec<&'static str>>,
     /// Reason codes.
     codes: Option<Vec<&'static str>>,
-    /// What it came to.
+    /// The decision of this part.
     decision: Decision,
 }
 
@@ -98,20 +97,20 @@ struct NetworkAlerts {
 struct Reputation {
     /// Reason codes.
     codes: Option<Vec<&'static str>>,
-    /// What it came to.
+    /// The decision of this part.
     decision: Decision,
-    /// Up to 33 figures.
+    /// Up to 33 insights.
     insights: Insights,
-    /// 0 to 1, more is worse.
+    /// 0 to 1; higher is riskier.
     risk_score: Option<f64>,
 }
 
-/// Lists of sanctioned or exposed people.
+/// Lists of sanctioned or politically exposed persons.
 #[derive(Clone, Serialize)]
 struct WatchList {
     /// Reason codes.
     codes: Option<Vec<&'static str>>,
-    /// What it came to.
+    /// The decision of this part.
     decision: Decision,
     /// Names of the lists that matched.
     matched: Option<Vec<&'static str>>,
@@ -119,19 +118,19 @@ struct WatchList {
     matches: Option<Vec<Match>>,
 }
 
-/// One match on a list.
+/// A match on a watch list.
 #[derive(Clone, Serialize)]
 struct Match {
-    /// How close.
+    /// How closely the customer matches.
     correlation: Correlation,
-    /// Which list.
+    /// The name of the list.
     list_name: &'static str,
-    /// What matched.
+    /// The fields that matched.
     match_fields: Vec<&'static str>,
-    /// Where to read on.
+    /// Pages about the match.
     urls: Vec<&'static str>,
 }
 
-fn serialize_as_read<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&TimestampFormat::Read.format(*moment))
+fn serialize_as_read<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&TimestampFormat::Read.format(*timestamp))
 }

@@ -1,7 +1,7 @@
-//! All that a running sandbox holds: stores, counts, the log of writes, latency, faults, webhooks.
+//! The state of a running sandbox: stores, call counts, the write log, latency, faults, webhooks.
 //!
-//! Counts, faults and latency are of the whole sandbox. Data, the log of writes and the webhook belong to a
-//! bearer token. Everything is bounded; of the stores the last 64 used are kept.
+//! Counts, faults and latency belong to the whole sandbox. Data belongs to a tenant; the write log and the webhook
+//! belong to a bearer token. Everything has a limit: the 64 most recently used stores are kept.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,16 +23,16 @@ use super::webhook::WebhookSender;
 const MAX_STORES: usize = 64;
 const MAX_LOGGED_WRITES: usize = 10_000;
 
-/// A store that calls share.
+/// A store shared by calls.
 pub(crate) type SharedStore = Arc<Mutex<CustomerStore>>;
 
 /// The state of one sandbox.
 pub(crate) struct Sandbox {
-    /// The token on whose store control calls without one act.
+    /// The token that control calls without a token act for.
     pub(crate) default_token: TokenDigest,
-    /// Faults that wait for a call.
+    /// Faults that wait for a matching call.
     pub(crate) faults: Faults,
-    /// Events on their way out.
+    /// Sends events.
     pub(crate) webhooks: WebhookSender,
     /// Cancelled when the sandbox stops.
     pub(crate) shutdown: CancellationToken,
@@ -46,33 +46,33 @@ pub(crate) struct Sandbox {
 #[derive(Default)]
 struct TenantStores {
     by_tenant: HashMap<Tenant, (SharedStore, u64)>,
-    /// Counts uses, for "last used".
+    /// Counts uses, to find the least recently used store.
     uses: u64,
 }
 
-/// A write that took effect, as `GET /_sandbox/writes` shows it.
+/// A write that took effect, as `GET /_sandbox/writes` returns it.
 #[derive(Clone, Serialize)]
 pub(crate) struct LoggedWrite {
     /// The HTTP method.
     pub(crate) method: String,
     /// The path, with `{id}` for the id.
     pub(crate) route: &'static str,
-    /// Whom it was about.
+    /// The customer that was written.
     pub(crate) customer_id: Uuid,
-    /// The key that it bore.
+    /// The call's idempotency key.
     pub(crate) idempotency_key: Option<String>,
-    /// What it answered.
+    /// The HTTP status of the response.
     pub(crate) status: u16,
 }
 
-/// Locks for a moment. A panic elsewhere while it was held must not take the whole sandbox down, and no
-/// holder leaves anything half done.
+/// Locks a mutex. A poisoned mutex is used anyway: no holder leaves partial changes, and one panic must not stop the
+/// whole sandbox.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sandbox {
-    /// A fresh sandbox.
+    /// A sandbox with no stores.
     pub(crate) fn new(default_token: TokenDigest, webhooks: WebhookSender, shutdown: CancellationToken) -> Self {
         Self {
             default_token,
@@ -87,7 +87,8 @@ impl Sandbox {
         }
     }
 
-    /// The store of a tenant, seeded on first use. The one that was not used for longest makes room.
+    /// The store of a tenant, created from the seed on first use. At the limit the least recently used store is
+    /// removed.
     pub(crate) fn store(&self, tenant: Tenant) -> SharedStore {
         let mut stores = lock(&self.stores);
         stores.uses += 1;
@@ -106,15 +107,15 @@ impl Sandbox {
         store
     }
 
-    /// Back to the seed: the token's stores and its log, and the whole sandbox's latency, faults and counts.
-    /// The webhook stays: it is where news goes, not data.
+    /// Restores the seed: the stores and the write log of the token, and the latency, faults and counts of the sandbox.
+    /// The webhook stays, since it is configuration and not data.
     pub(crate) fn reset(&self, token: TokenDigest) {
         let stores: Vec<_> = {
             let stores = lock(&self.stores);
             let own = stores.by_tenant.iter().filter(|(tenant, _)| tenant.token == token);
             own.map(|(_, (store, _))| Arc::clone(store)).collect()
         };
-        // In place, so that a call under way and a screening to come meet the fresh store, not a lost one.
+        // In place: calls and background screenings that hold the store then use the restored data.
         for store in stores {
             *lock(&store) = self.seed.clone();
         }
@@ -124,24 +125,24 @@ impl Sandbox {
         self.reset_calls();
     }
 
-    /// Counts a call when it arrives.
+    /// Counts a call on arrival.
     pub(crate) fn count_call(&self, operation: Operation) {
         *lock(&self.calls).entry(operation.route()).or_default() += 1;
     }
 
-    /// The counts, as `GET /_sandbox/calls` shows them.
+    /// The counts, as `GET /_sandbox/calls` returns them.
     pub(crate) fn calls(&self) -> Value {
         let calls = lock(&self.calls);
         json!({"total": calls.values().sum::<u64>(), "calls": *calls})
     }
 
-    /// Counts from zero.
+    /// Sets all counts to zero.
     pub(crate) fn reset_calls(&self) {
         lock(&self.calls).clear();
     }
 
-    /// Logs a write that took effect and posts its news. Called while the store is held, so that log and
-    /// news have the order of the writes.
+    /// Logs a write that took effect and enqueues its events. The caller holds the store's lock, so the log and the
+    /// events have the order of the writes.
     pub(crate) fn record_write(&self, tenant: Tenant, change: &Change, write: Option<LoggedWrite>) {
         if let Some(write) = write {
             let mut writes = lock(&self.writes);
@@ -153,17 +154,17 @@ impl Sandbox {
         self.webhooks.enqueue(tenant, change);
     }
 
-    /// The token's writes, oldest first.
+    /// The writes of the token, oldest first.
     pub(crate) fn writes(&self, token: TokenDigest) -> Vec<LoggedWrite> {
         lock(&self.writes).iter().filter(|(owner, _)| *owner == token).map(|(_, write)| write.clone()).collect()
     }
 
-    /// What is added to every answer of the API.
+    /// The latency added to every response of the API.
     pub(crate) fn latency(&self) -> Duration {
         Duration::from_millis(self.latency_ms.load(Ordering::Relaxed))
     }
 
-    /// Sets it, for calls that arrive from now on.
+    /// Sets the latency of later calls.
     pub(crate) fn set_latency(&self, latency: Duration) {
         self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

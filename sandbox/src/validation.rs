@@ -1,7 +1,7 @@
-//! The rules that well-formed fields keep: a 422 that names every breach at once, in lower case.
+//! Validates the values of parsed fields. An error is a 422 that names all problems at once, with lower-case paths.
 //!
-//! Forms and lengths are the contract's (metadata's lengths stand in the vendor's guide only). A masked
-//! value sent back by a careless client breaks its field's form, so it can never be stored.
+//! Formats and lengths are the contract's; the lengths of metadata are in the vendor's guide only. A masked value that
+//! a client sends back has an invalid format, so it is never stored.
 
 use std::net::Ipv4Addr;
 
@@ -17,7 +17,7 @@ const MAX_ADDRESS_LINE: usize = 100;
 const MAX_METADATA_ENTRIES: usize = 20;
 const MAX_METADATA_CHARS: usize = 40;
 
-/// All that is wrong with a draft for a customer of `kind`.
+/// All problems of a draft for a customer of type `kind`.
 pub(crate) fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
     let mut violations = Violations(Vec::new());
     violations.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
@@ -98,7 +98,7 @@ impl Violations {
     }
 }
 
-/// Whether the text has exactly this form, where `#` is an ASCII digit.
+/// Whether the text has exactly this form; `#` stands for an ASCII digit.
 fn matches_pattern(text: &str, form: &str) -> bool {
     let fits = |(byte, sign): (u8, u8)| {
         if sign == b'#' { byte.is_ascii_digit() } else { byte == sign }
@@ -114,7 +114,7 @@ fn is_phone(text: &str) -> bool {
     (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
 }
 
-/// One `@`, something before it, a dotted domain after it, nothing invisible: what every mail server agrees on.
+/// At most 254 bytes, exactly one `@`, a non-empty local part, a domain with a dot, no spaces, no control characters.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;

@@ -1,9 +1,9 @@
-//! What of a customer goes out, and in which shape: masked, in clear, as a row of a list, as an event.
+//! The wire forms of a customer: masked, unmasked, list row, event.
 //!
-//! Starred are the date of birth, SSN, EIN and the device's address; `null` stays `null`. Name, e-mail,
-//! phone, address, legal name, website, representatives and metadata are clear (address and
-//! representatives: `docs/upstream.md`, open point 10, by absence of any hint to the contrary).
-//! Absent optionals: seen are absent keys in single answers and an explicit `null` for a row's `external_id`.
+//! Masked are the date of birth, SSN, EIN and the device's address; `null` stays `null`. Name, e-mail, phone, address,
+//! legal name, website, representatives and metadata are not masked. For address and representatives this is assumed
+//! (`docs/upstream.md`, open point 10).
+//! Seen: responses with one customer omit absent optional members; a list row has an explicit `null` for `external_id`.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -12,21 +12,21 @@ use super::customer::{Address, Configuration, Customer, Metadata, Profile, Repre
 use super::enums::{CustomerStatus, CustomerType};
 use super::timestamp::TimestampFormat;
 
-/// How a starred date of birth looks (seen).
+/// The mask of a date of birth (seen).
 pub(crate) const DOB_MASK: &str = "****-**-**";
-/// How a starred SSN looks (seen).
+/// The mask of an SSN (seen).
 pub(crate) const SSN_MASK: &str = "***-**-****";
-/// How a starred EIN looks (seen).
+/// The mask of an EIN (seen).
 pub(crate) const EIN_MASK: &str = "**-*******";
-/// How a starred device address looks (seen).
+/// The mask of a device's address (seen).
 pub(crate) const IP_MASK: &str = "**.**.**.**";
 
-/// Whether personal data is starred.
+/// Whether personal data is masked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visibility {
-    /// Every answer but one.
+    /// In all responses but one.
     Masked,
-    /// The answer of `…/unmasked`.
+    /// In the response of `…/unmasked`.
     Unmasked,
 }
 
@@ -39,7 +39,7 @@ impl Visibility {
     }
 }
 
-/// The nine fields of a list's row.
+/// The nine fields of a list row.
 #[derive(Serialize)]
 pub(crate) struct Summary<'a> {
     id: Uuid,
@@ -78,7 +78,7 @@ pub(crate) struct FullCustomer<'a> {
     config: Configuration,
 }
 
-/// The thirteen fields of an event: no `config`, and the profile flat and without representatives.
+/// The thirteen fields of an event: without `config`, and with a flat profile without representatives.
 #[derive(Serialize)]
 pub(crate) struct EventData<'a> {
     id: Uuid,
@@ -137,7 +137,7 @@ struct FlatProfile<'a> {
     website: Option<&'a str>,
 }
 
-/// A row of a list. Lists are reads, so the format of its moments is the read's.
+/// A list row. Lists are reads, so timestamps have the read format.
 pub(crate) fn summary(customer: &Customer) -> Summary<'_> {
     Summary {
         id: customer.id,
@@ -152,7 +152,7 @@ pub(crate) fn summary(customer: &Customer) -> Summary<'_> {
     }
 }
 
-/// The full customer.
+/// The complete customer.
 pub(crate) fn full_customer(customer: &Customer, visibility: Visibility, format: TimestampFormat) -> FullCustomer<'_> {
     FullCustomer {
         id: customer.id,
@@ -172,7 +172,7 @@ pub(crate) fn full_customer(customer: &Customer, visibility: Visibility, format:
     }
 }
 
-/// The customer as an event carries it: always masked.
+/// The customer in an event, always masked.
 pub(crate) fn event_data(customer: &Customer) -> EventData<'_> {
     EventData {
         id: customer.id,

@@ -1,8 +1,8 @@
-//! Signed events to one address for each bearer token, after the Standard Webhooks scheme.
+//! Signed webhooks to one URL per bearer token, in the Standard Webhooks scheme.
 //!
-//! One task sends them in the order of the writes: 5 seconds each, three attempts, redirects are failures.
-//! Only loopback addresses are taken: a sandbox that is started with somebody's data in a URL must not be
-//! able to send it anywhere. A full queue drops the news and says so in the log.
+//! One task delivers the events in the order of the writes, with three attempts of 5 seconds each. A redirect is a
+//! failure. Only loopback URLs are accepted, so the sandbox cannot send data to another machine. When the queue is
+//! full, the event is dropped and a warning is logged.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,16 +26,16 @@ use super::state::lock;
 use super::tenant::{Tenant, TokenDigest};
 use super::view;
 
-/// The `account_id` of events of a world without an account. Made up.
+/// The made-up `account_id` in events of a tenant without an account.
 const DEFAULT_ACCOUNT: Uuid = Uuid::from_u128(0x0190_b000_0000_7000_8000_0000_0000_0001);
 
 const QUEUE: usize = 1024;
 const MAX_ENDPOINTS: usize = 64;
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Far shorter than the vendor's (5 s, 5 min, …): a test will not wait that long.
+/// Much shorter than the vendor's (5 s, 5 min, …), so that tests can wait for a retry.
 const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
-/// Where events go and how they are signed.
+/// The URL and the signing key of a webhook.
 #[derive(Clone)]
 pub(crate) struct WebhookEndpoint {
     url: Url,
@@ -56,14 +56,14 @@ struct Delivery {
     body: Bytes,
 }
 
-/// Takes the news of changes to the sending task.
+/// Queues events for the delivery task.
 pub(crate) struct WebhookSender {
     endpoints: Mutex<HashMap<TokenDigest, WebhookEndpoint>>,
     queue: mpsc::Sender<Delivery>,
 }
 
 impl WebhookEndpoint {
-    /// Checks address and secret; the text says what is accepted.
+    /// Parses the URL and the secret. The error names the accepted input.
     pub(crate) fn parse(url: &str, secret: &str) -> Result<Self, String> {
         let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "http");
         let local = |url: &Url| match url.host() {
@@ -75,13 +75,13 @@ impl WebhookEndpoint {
         let url =
             parsed.filter(local).ok_or("`url` must be an http address on loopback (127.0.0.1, ::1, localhost)")?;
         let key = secret.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
-        let key = key.filter(|key| !key.is_empty()).ok_or("`secret` must be `whsec_` and a key in base64")?;
+        let key = key.filter(|key| !key.is_empty()).ok_or("`secret` must be `whsec_` followed by a key in base64")?;
         Ok(Self { url, key })
     }
 }
 
 impl WebhookSender {
-    /// Starts the task that sends, until `shutdown`.
+    /// Starts the delivery task, which runs until `shutdown`.
     pub(crate) fn start(shutdown: CancellationToken) -> std::io::Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -98,22 +98,22 @@ impl WebhookSender {
         Ok(Self { endpoints: Mutex::default(), queue })
     }
 
-    /// Sets the address of a token's events.
+    /// Sets the webhook of a token.
     pub(crate) fn set(&self, token: TokenDigest, endpoint: WebhookEndpoint) -> Result<(), String> {
         let mut endpoints = lock(&self.endpoints);
         if endpoints.len() >= MAX_ENDPOINTS && !endpoints.contains_key(&token) {
-            return Err(format!("there are {MAX_ENDPOINTS} webhooks already; DELETE /_sandbox/webhook takes one off"));
+            return Err(format!("there are {MAX_ENDPOINTS} webhooks already; DELETE /_sandbox/webhook removes one"));
         }
         endpoints.insert(token, endpoint);
         Ok(())
     }
 
-    /// Sends no more events of this token.
+    /// Removes the webhook of a token.
     pub(crate) fn unset(&self, token: TokenDigest) {
         lock(&self.endpoints).remove(&token);
     }
 
-    /// Puts the events of a change into the queue.
+    /// Queues the events of a change.
     pub(crate) fn enqueue(&self, tenant: Tenant, change: &Change) {
         let types: &[&'static str] = match change.event {
             EventKind::Created => &["customer.created.v1", "customer.event.v1"],
@@ -154,7 +154,7 @@ async fn deliver(client: &reqwest::Client, delivery: &Delivery) {
         match (sent, delay) {
             (Ok(response), _) if response.status().is_success() => return,
             (_, Some(delay)) => tokio::time::sleep(delay).await,
-            (_, None) => tracing::warn!(attempts = RETRY_DELAYS.len() + 1, "sandbox webhook was not accepted"),
+            (_, None) => tracing::warn!(attempts = RETRY_DELAYS.len() + 1, "sandbox webhook was not delivered"),
         }
     }
 }
@@ -172,7 +172,7 @@ fn signature(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// The worked example of the Standard Webhooks specification's reference libraries.
+    /// The example of the Standard Webhooks reference libraries.
     #[test]
     fn the_signature_matches_the_published_example() {
         let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");

@@ -31,8 +31,8 @@ pub(super) fn get(store: &CustomerStore, id: Uuid) -> Result<OperationResult, Ap
     Ok(read_result(customer_response(StatusCode::OK, customer, Visibility::Masked, TimestampFormat::Read)))
 }
 
-/// Open point 4 of `docs/upstream.md`: the status without the permission is not documented; 403 is assumed. It comes
-/// before the look-up, so that a caller without the permission learns nothing about ids.
+/// Open point 4 of `docs/upstream.md`: the status without the permission is not documented; 403 is assumed. The check
+/// comes before the look-up, so a caller without the permission learns nothing about ids.
 pub(super) fn unmask(store: &CustomerStore, input: &OperationInput<'_>) -> Result<OperationResult, ApiError> {
     if !input.may_unmask {
         return Err(ApiError::Forbidden);
@@ -41,7 +41,7 @@ pub(super) fn unmask(store: &CustomerStore, input: &OperationInput<'_>) -> Resul
     Ok(read_result(customer_response(StatusCode::OK, customer, Visibility::Unmasked, TimestampFormat::Read)))
 }
 
-/// Seen: it works for every status.
+/// Seen: a review can be read in every status.
 pub(super) fn review(store: &CustomerStore, id: Uuid) -> Result<OperationResult, ApiError> {
     let customer = find(store, id)?;
     let data = ReviewData {

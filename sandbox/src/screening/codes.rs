@@ -1,8 +1,8 @@
-//! Reason codes and their texts: `I…` insights, `R…` risks, `B…` of companies.
+//! Reason codes and their texts: `I…` for insights, `R…` for risks, `B…` for companies.
 //!
-//! The forms are the vendor's; most numbers and all wordings are made up, since no list is published.
+//! The format of the codes is the vendor's. Most numbers and all texts are made up, since no list is published.
 
-/// Every code that the sandbox uses, with the text that `messages` carries for it.
+/// Every code that the sandbox uses, with its text in `messages`.
 pub(super) const CODES: &[(&str, &str)] = &[
     ("I121", "Known on social sites"),
     ("I305", "Phone in use for more than a year"),

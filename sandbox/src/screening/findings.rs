@@ -1,4 +1,4 @@
-//! How a screening's findings are made: by the customer's kind, the outcome and the id.
+//! Makes the findings of a screening from the customer's type, the requested outcome and the id.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const VALIDATIONS: [&str; 10] =
     ["address", "city", "dob", "email", "first_name", "last_name", "phone", "ssn", "state", "zip"];
 const LISTS: [&str; 3] = ["OFAC SDN", "UN Consolidated", "Politically Exposed Persons"];
 
-/// What keeps a customer in review.
+/// The part that causes a review.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReviewCause {
     Nothing,
@@ -27,14 +27,14 @@ enum ReviewCause {
     Module,
 }
 
-/// The findings for a customer of `kind` that is to end in `outcome`. The same `id` and outcome give the same findings.
+/// A screening of a customer of type `kind` with this outcome. The same `id` and outcome give the same findings.
 pub(crate) fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, now: Timestamp) -> Screening {
     let (high, low) = id.as_u64_pair();
     let mut random = Random::new(high ^ low);
     let cause = match outcome {
-        // Seen: a customer forced to `rejected` shows `accept` all over.
+        // Seen: a customer with the outcome `rejected` has the decision `accept` everywhere.
         Outcome::Verified | Outcome::Rejected => ReviewCause::Nothing,
-        // Seen: an invented person is kept back by its reputation alone.
+        // Seen: a made-up person gets `review` from its reputation alone.
         Outcome::Standard => ReviewCause::Reputation,
         Outcome::Review => match random.below(5) {
             0 => ReviewCause::Reputation,
@@ -46,7 +46,7 @@ pub(crate) fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: 
     };
     let mut breakdown = modules(kind, cause, &mut random);
     if kind == CustomerType::Individual && random.chance(20) {
-        // Each module is optional; a fifth of the people lacks one.
+        // Modules are optional; a fifth of the individuals lack one.
         breakdown.remove("synthetic");
     }
     join_codes(Screening {
@@ -70,7 +70,7 @@ fn modules(kind: CustomerType, cause: ReviewCause, random: &mut Random) -> BTree
     let company: &[&'static str] = if kind == CustomerType::Business { &BUSINESS_MODULES } else { &[] };
     let mut breakdown = BTreeMap::new();
     for &name in INDIVIDUAL_MODULES.iter().chain(company) {
-        breakdown.insert(name, accepted(name, random));
+        breakdown.insert(name, accepted_module(name, random));
     }
     if cause == ReviewCause::Module {
         let name = random.pick(&["address", "email", "fraud", "phone"]);
@@ -94,7 +94,7 @@ fn modules(kind: CustomerType, cause: ReviewCause, random: &mut Random) -> BTree
     breakdown
 }
 
-fn accepted(name: &str, random: &mut Random) -> Module {
+fn accepted_module(name: &str, random: &mut Random) -> Module {
     let code = match name {
         "address" => Some("I708"),
         "business_evaluation" => Some("B101"),
@@ -103,7 +103,7 @@ fn accepted(name: &str, random: &mut Random) -> Module {
         "phone" => Some(random.pick(&["I305", "I625"])),
         _ => None,
     };
-    // Fraud and synthetic look at behaviour; there is nothing that they could correlate (as in the live sample).
+    // As in the live sample: fraud and synthetic have no correlation, because they judge behaviour.
     let correlates = !matches!(name, "fraud" | "synthetic");
     let score = random.score(55, 100);
     let codes = match code {
@@ -179,7 +179,7 @@ fn watch_list(needs_review: bool, random: &mut Random) -> WatchList {
     }
 }
 
-/// Gathers the codes of all parts and puts their texts into `messages`.
+/// Adds the texts of all codes to `messages`.
 pub(super) fn join_codes(mut screening: Screening) -> Screening {
     let parts = [
         screening.kyc.as_ref().and_then(|part| part.codes.as_ref()),

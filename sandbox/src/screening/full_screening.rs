@@ -1,4 +1,4 @@
-//! One screening that shows all there is to show: what a reviewer's screen has to be able to draw.
+//! A screening with every kind of finding, for reviewers' user interfaces.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,7 @@ use crate::enums::{Correlation, Decision};
 use crate::random::Random;
 use crate::timestamp::Timestamp;
 
-/// Findings that use every module, every decision, every correlation, every code and all 33 insights:
-/// what a reviewer's screen has to be able to show.
+/// A screening with every module, decision, correlation and code, and all 33 insights.
 pub(crate) fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
     let mut random = Random::new(33);
     let module = |decision, codes: &[&'static str], correlation, score, risk| Module {

@@ -1,6 +1,6 @@
-//! The 33 figures of a reputation: 20 counts, 5 amounts, 8 lists of days.
+//! The 33 insights of a reputation: 20 counts, 5 amounts, 8 lists of dates.
 //!
-//! Each is optional and nullable on the wire; the sandbox uses all three ways: a value, `null`, no key.
+//! Each is optional and nullable on the wire. The sandbox uses all three forms: a value, `null`, no key.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::random::Random;
 
-/// The counts.
+/// The names of the counts.
 pub(super) const COUNTS: [&str; 20] = [
     "accounts_active_count",
     "accounts_closed_count",
@@ -32,7 +32,7 @@ pub(super) const COUNTS: [&str; 20] = [
     "user_mobile_count",
 ];
 
-/// The amounts, in dollars.
+/// The names of the amounts, in dollars.
 pub(super) const AMOUNTS: [&str; 5] = [
     "accounts_fraud_loss_total_amount",
     "ach_fraud_transactions_total_amount",
@@ -41,7 +41,7 @@ pub(super) const AMOUNTS: [&str; 5] = [
     "card_fraud_transactions_total_amount",
 ];
 
-/// The lists of days.
+/// The names of the lists of dates.
 pub(super) const DATE_LISTS: [&str; 8] = [
     "accounts_closed_dates",
     "accounts_fraud_labeled_dates",
@@ -53,24 +53,24 @@ pub(super) const DATE_LISTS: [&str; 8] = [
     "card_stopped_transactions_dates",
 ];
 
-/// The figures by name; a name that is not there is not sent.
+/// The insights by name.
 pub(super) type Insights = BTreeMap<&'static str, Insight>;
 
-/// One figure.
+/// An insight.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Insight {
-    /// How many.
+    /// A number of events.
     Count(u32),
     /// Dollars.
     Amount(f64),
-    /// Days, `YYYY-MM-DD`.
+    /// Dates, `YYYY-MM-DD`.
     Dates(Vec<String>),
-    /// Known to be unknown: `null`.
+    /// `null`.
     Unknown,
 }
 
-/// Figures that depend on `random`; with `complete` each of the 33 has a value.
+/// Insights drawn from `random`; with `complete` all 33 have a value.
 pub(super) fn random_insights(random: &mut Random, complete: bool) -> Insights {
     let mut insights = Insights::new();
     let mut put = |name, random: &mut Random, draw: fn(&mut Random) -> Insight| {
@@ -84,7 +84,7 @@ pub(super) fn random_insights(random: &mut Random, complete: bool) -> Insights {
         put(name, random, |random| Insight::Count(1 + random.below(9)));
     }
     for name in AMOUNTS {
-        // Quarters, so that no rounding stands between the wire and a test.
+        // Quarters are exact in binary, so tests need not round.
         put(name, random, |random| Insight::Amount(f64::from(random.below(4000)) / 4.0));
     }
     for name in DATE_LISTS {
