@@ -1,4 +1,4 @@
-//! Create, get, unmask, minimal_update, delete.
+//! Create, get, unmask, update, delete.
 
 use customers_sandbox::seed;
 use serde_json::json;
