@@ -50,7 +50,8 @@ impl From<&str> for BadRequest {
 
 /// The 404 of an unknown control route.
 pub(crate) fn unknown_route() -> Response {
-    let error = "unknown route; the control API has /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
+    let error = "unknown route; the control API has /_sandbox/calls, writes, latency, faults, customers, \
+                 customers/{id}, webhook, reset";
     (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }
 

@@ -19,7 +19,10 @@ use super::state::lock;
 
 const MAX_FAULTS: usize = 64;
 const MAX_DELAY_MS: u64 = 600_000;
-const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#;
+const ACCEPTED: &str = concat!(
+    r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, "#,
+    r#"{"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#,
+);
 
 /// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

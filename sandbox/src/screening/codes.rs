@@ -13,7 +13,7 @@ pub(super) const CODES: &[(&str, &str)] = &[
     ("R105", "Name is close to one on a watch list"),
     ("R203", "Address belongs to a mail drop"),
     ("R301", "Another institution reported fraud"),
-    ("R402", "Identity may be put together of several people's parts"),
+    ("R402", "Identity may combine data of several people"),
     ("R551", "E-mail address was first seen this week"),
     ("R610", "Phone is a forwarding number"),
     ("R907", "Social security number could not be confirmed"),

@@ -155,7 +155,9 @@ async fn a_fault_can_set_the_status_of_its_customer() {
         .await;
     assert_eq!(sandbox.get(&unmasked).await.data()["status"], "verified", "the status changes after the read");
     assert_eq!(status().await, "rejected");
-    sandbox.fault(json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "set_status": "inactive", "fault": {"status": 502}})).await;
+    let fault = json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "set_status": "inactive",
+        "fault": {"status": 502}});
+    sandbox.fault(fault).await;
     assert_eq!(sandbox.get(&unmasked).await.status, 502);
     assert_eq!(status().await, "inactive");
 }
