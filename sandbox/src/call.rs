@@ -1,8 +1,8 @@
-//! One call of the API from arrival to answer: count, caller, fault, key, work, latency.
+//! One API call from arrival to response: count, authenticate, match a fault, parse, perform, delay.
 //!
-//! Latency: a read looks first and waits then, so that its answer carries the state from before the wait
-//! (what tests of stale caches need); a write waits half, takes effect, and waits the other half. A write runs in a
-//! task of its own: a caller that hangs up meanwhile does not stop it, as with the real service.
+//! A read takes its data first and then waits for the latency, so its response has the state from before the wait.
+//! Tests of stale caches need this. A write waits half of the latency, takes effect, and waits the other half. A write
+//! runs in its own task, so it completes even if the caller disconnects, as on the real service.
 
 use std::sync::Arc;
 
@@ -25,78 +25,78 @@ use super::server::Connection;
 use super::state::{LoggedWrite, Sandbox, SharedStore, lock};
 use super::tenant::{self, Caller};
 
-/// The most bytes of a body that are read.
+/// The maximum size of a request body.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// How long a `background` screening takes.
 const BACKGROUND_SCREENING_TIME: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// A call that was read and found to be in order so far.
+/// An API call whose headers and size are valid.
 struct ValidCall {
     operation: Operation,
     caller: Caller,
     id: Uuid,
     path: String,
     query: String,
-    key: Option<String>,
+    idempotency_key: Option<String>,
     body: Bytes,
 }
 
-/// Answers one call.
-pub async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
+/// Handles one API call.
+pub(crate) async fn handle(sandbox: Arc<Sandbox>, operation: Operation, request: Request) -> Response {
     sandbox.count_call(operation);
     let connection = request.extensions().get::<Connection>().cloned();
     let id = path_id(request.uri().path());
     let caller = match tenant::caller(request.headers()) {
         Ok(caller) => caller,
-        Err(refusal) => return error_response(&sandbox, refusal).await,
+        Err(error) => return error_response(&sandbox, error).await,
     };
-    // After the key was looked at, so that a call without one uses no fault up.
-    let hit = sandbox.faults.take(operation, id.unwrap_or_default());
-    if let Some(hit) = hit.filter(|hit| hit.replaces_call) {
+    // After authentication, so that a call without a key does not use up a fault.
+    let fault = sandbox.faults.trigger(operation, id.unwrap_or_default());
+    if let Some(fault) = fault.filter(|fault| fault.replaces_call) {
         sleep(sandbox.latency()).await;
-        set_status(&sandbox, caller, id, hit);
-        return fault_injection::apply(&sandbox, connection, hit.kind, None).await;
+        set_status(&sandbox, caller, id, fault);
+        return fault_injection::apply(&sandbox, connection, fault.kind, None).await;
     }
-    let order = match read(operation, caller, id, request).await {
-        Ok(order) => order,
-        Err(refusal) => return error_response(&sandbox, refusal).await,
+    let call = match read_call(operation, caller, id, request).await {
+        Ok(call) => call,
+        Err(error) => return error_response(&sandbox, error).await,
     };
-    let answer = if operation.is_write() {
-        // Its own task: see above. It ends by itself, since nothing in it waits for anybody.
-        match tokio::spawn(write(Arc::clone(&sandbox), order)).await {
-            Ok(answer) => answer,
+    let response = if operation.is_write() {
+        // Its own task: see the module's documentation. It always ends, because it waits only for the latency.
+        match tokio::spawn(write(Arc::clone(&sandbox), call)).await {
+            Ok(response) => response,
             Err(_) => ApiResponse::from(ApiError::InjectedFault(StatusCode::INTERNAL_SERVER_ERROR)),
         }
     } else {
-        let world = sandbox.store(caller.scope);
-        let OperationResult { response: answer, .. } = perform(&order, &world, |_| {});
+        let store = sandbox.store(caller.tenant);
+        let OperationResult { response, .. } = perform(&call, &store, |_| {});
         sleep(sandbox.latency()).await;
-        answer
+        response
     };
-    match hit {
-        Some(hit) => {
-            set_status(&sandbox, caller, id, hit);
-            fault_injection::apply(&sandbox, connection, hit.kind, Some(answer)).await
+    match fault {
+        Some(fault) => {
+            set_status(&sandbox, caller, id, fault);
+            fault_injection::apply(&sandbox, connection, fault.kind, Some(response)).await
         }
-        None => answer.into_response(),
+        None => response.into_response(),
     }
 }
 
-/// Sets the status of the customer that a call named, where its fault says so: as somebody else would.
-fn set_status(sandbox: &Sandbox, caller: Caller, id: Option<Uuid>, hit: TriggeredFault) {
-    if let (Some(id), Some(status)) = (id, hit.set_status) {
-        // Who is not there has no status.
-        let _changed = lock(&sandbox.store(caller.scope)).update(id, |customer| customer.status = status);
+/// Sets the status of the call's customer when the fault has a `set_status`.
+fn set_status(sandbox: &Sandbox, caller: Caller, id: Option<Uuid>, fault: TriggeredFault) {
+    if let (Some(id), Some(status)) = (id, fault.set_status) {
+        // A customer that does not exist is ignored.
+        let _changed = lock(&sandbox.store(caller.tenant)).update(id, |customer| customer.status = status);
     }
 }
 
-async fn error_response(sandbox: &Sandbox, refusal: ApiError) -> Response {
+async fn error_response(sandbox: &Sandbox, error: ApiError) -> Response {
     sleep(sandbox.latency()).await;
-    ApiResponse::from(refusal).into_response()
+    ApiResponse::from(error).into_response()
 }
 
-/// The id in `/v1/customers/{id}…`; nil where there is none, `None` where it is no UUID.
+/// The id in `/v1/customers/{id}…`; nil for a path without an id, `None` for an id that is not a UUID.
 fn path_id(path: &str) -> Option<Uuid> {
     match path.split('/').nth(3) {
         Some(segment) => Uuid::parse_str(segment).ok(),
@@ -104,31 +104,36 @@ fn path_id(path: &str) -> Option<Uuid> {
     }
 }
 
-async fn read(operation: Operation, caller: Caller, id: Option<Uuid>, request: Request) -> Result<ValidCall, ApiError> {
-    // Assumed: what is no UUID is malformed, not unknown.
+async fn read_call(
+    operation: Operation,
+    caller: Caller,
+    id: Option<Uuid>,
+    request: Request,
+) -> Result<ValidCall, ApiError> {
+    // Assumed: an id that is not a UUID is malformed (400), not unknown (404).
     let id = id.ok_or_else(|| ApiError::Malformed(vec![FieldProblem::at("id", "Must be a UUID.")]))?;
     let (parts, body) = request.into_parts();
-    let key = if operation.is_write() { key(&parts.headers)? } else { None };
+    let idempotency_key = if operation.is_write() { idempotency_key(&parts.headers)? } else { None };
     if operation.takes_body() && !is_json(&parts.headers) {
         return Err(ApiError::UnsupportedMediaType);
     }
     let body = if operation.is_write() { read_body(body).await? } else { Bytes::new() };
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    Ok(ValidCall { operation, caller, id, path, query, key, body })
+    Ok(ValidCall { operation, caller, id, path, query, idempotency_key, body })
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    // A key that is no text is refused like one of the wrong length.
+    // A key that is not text gets the same error as a key of the wrong length.
     let key = value.to_str().unwrap_or_default();
     idempotency::check(key)?;
     Ok(Some(key.to_owned()))
 }
 
-/// The three media types of the contract: `application/json`, `text/json`, `application/*+json`.
+/// The media types of the contract: `application/json`, `text/json`, `application/*+json`.
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -144,58 +149,54 @@ async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Does the work under the world's lock; `then` sees what it came to before anybody else can.
-fn perform(order: &ValidCall, world: &SharedStore, then: impl FnOnce(&OperationResult)) -> OperationResult {
-    let may_unmask = order.caller.may_unmask;
-    let call = OperationInput { id: order.id, query: &order.query, body: &order.body, may_unmask };
-    let mut world = lock(world);
-    let effect = order.operation.perform(&mut world, &call);
-    if let Some(key) = &order.key {
-        world.keys.settle(key, &effect.response);
+/// Performs the operation under the store's lock. `then` sees the result before the lock is released.
+fn perform(call: &ValidCall, store: &SharedStore, then: impl FnOnce(&OperationResult)) -> OperationResult {
+    let may_unmask = call.caller.may_unmask;
+    let input = OperationInput { id: call.id, query: &call.query, body: &call.body, may_unmask };
+    let mut store = lock(store);
+    let result = call.operation.perform(&mut store, &input);
+    if let Some(key) = &call.idempotency_key {
+        store.keys.settle(key, &result.response);
     }
-    then(&effect);
-    effect
+    then(&result);
+    result
 }
 
-async fn write(sandbox: Arc<Sandbox>, order: ValidCall) -> ApiResponse {
-    let world = sandbox.store(order.caller.scope);
+async fn write(sandbox: Arc<Sandbox>, call: ValidCall) -> ApiResponse {
+    let store = sandbox.store(call.caller.tenant);
     let half = sandbox.latency() / 2;
-    if let Some(key) = &order.key {
-        let fingerprint = idempotency::fingerprint(order.operation.method().as_str(), &order.path, &order.body);
-        let claim = lock(&world).keys.claim(key, fingerprint);
-        let known = match claim {
+    if let Some(key) = &call.idempotency_key {
+        let fingerprint = idempotency::fingerprint(call.operation.method().as_str(), &call.path, &call.body);
+        let claim = lock(&store).keys.claim(key, fingerprint);
+        let stored = match claim {
             Claim::First => None,
-            Claim::Replay(answer) => Some(answer),
-            Claim::Conflict(refusal) => Some(refusal.into()),
+            Claim::Replay(response) => Some(response),
+            Claim::Conflict(error) => Some(error.into()),
         };
-        if let Some(answer) = known {
+        if let Some(response) = stored {
             sleep(half * 2).await;
-            return answer;
+            return response;
         }
     }
     sleep(half).await;
-    let OperationResult { response: answer, change } = perform(&order, &world, |effect| {
-        if let Some(change) = &effect.change {
-            sandbox.record_write(
-                order.caller.scope,
-                change,
-                Some(logged_write(&order, change, effect.response.status)),
-            );
+    let OperationResult { response, change } = perform(&call, &store, |result| {
+        if let Some(change) = &result.change {
+            sandbox.record_write(call.caller.tenant, change, Some(logged_write(&call, change, result.response.status)));
         }
     });
     if let Some(change) = change.filter(is_background) {
-        tokio::spawn(settle_in_background(Arc::clone(&sandbox), order.caller, world, change.customer.id));
+        tokio::spawn(settle_in_background(Arc::clone(&sandbox), call.caller, store, change.customer.id));
     }
     sleep(half).await;
-    answer
+    response
 }
 
-fn logged_write(order: &ValidCall, change: &Change, status: StatusCode) -> LoggedWrite {
+fn logged_write(call: &ValidCall, change: &Change, status: StatusCode) -> LoggedWrite {
     LoggedWrite {
-        method: order.operation.method().to_string(),
-        route: order.operation.path(),
+        method: call.operation.method().to_string(),
+        route: call.operation.path(),
         customer_id: change.customer.id,
-        idempotency_key: order.key.clone(),
+        idempotency_key: call.idempotency_key.clone(),
         status: status.as_u16(),
     }
 }
@@ -205,13 +206,13 @@ fn is_background(change: &Change) -> bool {
     change.event == EventKind::Created && method == ProcessingMethod::Background
 }
 
-async fn settle_in_background(sandbox: Arc<Sandbox>, caller: Caller, world: SharedStore, id: Uuid) {
+async fn settle_in_background(sandbox: Arc<Sandbox>, caller: Caller, store: SharedStore, id: Uuid) {
     let shutdown = sandbox.shutdown.clone();
     if shutdown.run_until_cancelled(sleep(BACKGROUND_SCREENING_TIME)).await.is_none() {
         return;
     }
-    let mut world = lock(&world);
-    if let Some(change) = settle(&mut world, id) {
-        sandbox.record_write(caller.scope, &change, None);
+    let mut store = lock(&store);
+    if let Some(change) = settle(&mut store, id) {
+        sandbox.record_write(caller.tenant, &change, None);
     }
 }

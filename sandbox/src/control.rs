@@ -1,8 +1,8 @@
-//! The control door, `/_sandbox/…`: what tests, demos and front ends' own CI steer the sandbox by.
+//! The control API, `/_sandbox/…`, with which tests and demos control the sandbox.
 //!
-//! It is a public contract (docs name it), and no part of the vendor's API. A call acts on the world of the bearer
-//! token (and account) that it carries, without one on the world of the default key; counts, faults and latency are of
-//! the whole sandbox. What is not understood is a 400 that says what is accepted.
+//! It is a public contract (`sandbox/README.md`) and not part of the vendor's API. A call acts on the data of its
+//! bearer token and account; without a token it acts on the data of the default key. Counts, faults and latency belong
+//! to the whole sandbox. An invalid call is a 400 whose error names the accepted input.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +24,11 @@ use super::webhook::WebhookEndpoint;
 
 const MAX_LATENCY_MS: u64 = 60_000;
 
-/// What a handler answers: JSON, or a 400.
+/// The result of a handler: JSON, or a 400.
 type ControlResult = Result<Json<Value>, BadRequest>;
 
-/// A 400 with its text.
-pub struct BadRequest(String);
+/// A 400 with its error text.
+pub(crate) struct BadRequest(String);
 
 impl axum::response::IntoResponse for BadRequest {
     fn into_response(self) -> Response {
@@ -48,78 +48,84 @@ impl From<&str> for BadRequest {
     }
 }
 
-/// A route that the door does not have.
-pub fn unknown_route() -> Response {
-    let error = "known are /_sandbox/calls, writes, latency, faults, customers, customers/{id}, webhook, reset";
+/// The 404 of an unknown control route.
+pub(crate) fn unknown_route() -> Response {
+    let error = "unknown route; the control API has /_sandbox/calls, writes, latency, faults, customers, \
+                 customers/{id}, webhook, reset";
     (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response()
 }
 
 /// `GET /_sandbox/calls`
-pub async fn calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(sandbox.calls())
 }
 
 /// `DELETE /_sandbox/calls`
-pub async fn reset_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn reset_calls(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     sandbox.reset_calls();
     Json(sandbox.calls())
 }
 
-/// `GET /_sandbox/writes`: the token's, whatever the account.
-pub async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+/// `GET /_sandbox/writes`: the writes of the token, over all accounts.
+pub(crate) async fn writes(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     Json(json!(sandbox.writes(token(&sandbox, &headers))))
 }
 
 /// `PUT /_sandbox/latency`
-pub async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
+pub(crate) async fn set_latency(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     let object = object(&body, &["ms"])?;
     let ms = object.get("ms").and_then(Value::as_u64).filter(|ms| *ms <= MAX_LATENCY_MS);
-    let ms = ms.ok_or_else(|| format!(r#"{{"ms": 0..{MAX_LATENCY_MS}}} is expected"#))?;
+    let ms = ms.ok_or_else(|| format!(r#"expected {{"ms": 0..{MAX_LATENCY_MS}}}"#))?;
     sandbox.set_latency(Duration::from_millis(ms));
     Ok(Json(json!({"ms": ms})))
 }
 
 /// `GET /_sandbox/faults`
-pub async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     Json(json!({"faults": sandbox.faults.list()}))
 }
 
 /// `POST /_sandbox/faults`
-pub async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
+pub(crate) async fn add_fault(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> ControlResult {
     sandbox.faults.add(&parse(&body)?)?;
     Ok(Json(json!({"faults": sandbox.faults.list()})))
 }
 
 /// `DELETE /_sandbox/faults`
-pub async fn clear_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
+pub(crate) async fn clear_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
     sandbox.faults.clear();
     Json(json!({"faults": sandbox.faults.list()}))
 }
 
 /// `POST /_sandbox/customers`
-pub async fn add_customers(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
+pub(crate) async fn add_customers(
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ControlResult {
     let object = object(&body, &["count"])?;
     let count = object.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
-    let count = count.ok_or(r#"{"count": 2500} is expected"#)?;
+    let count = count.ok_or(r#"expected {"count": 2500}"#)?;
     let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
-    let world = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
-    let mut world = lock(&world);
-    let before = world.len();
+    let store = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
+    let mut store = lock(&store);
+    let before = store.len();
     if before.saturating_add(count as usize) > MAX_CUSTOMERS {
-        return Err(format!("a world holds at most {MAX_CUSTOMERS} customers, and this one has {before}").into());
+        return Err(format!("a tenant holds at most {MAX_CUSTOMERS} customers; this tenant has {before}").into());
     }
-    world.add_seeded(count);
-    Ok(Json(json!({"created": world.len() - before, "total": world.len()})))
+    store.add_seeded(count);
+    Ok(Json(json!({"created": store.len() - before, "total": store.len()})))
 }
 
-/// `PUT /_sandbox/customers/{id}`: changes a customer as somebody else would, without an event.
-pub async fn change_customer(
+/// `PUT /_sandbox/customers/{id}`: changes a customer outside the API, without an event.
+pub(crate) async fn change_customer(
     State(sandbox): State<Arc<Sandbox>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> ControlResult {
-    const EXPECTED: &str = r#"{"status": "rejected", "members": {"nickname": "Ada"}} is expected, one of them or both"#;
+    const EXPECTED: &str =
+        r#"expected {"status": "rejected", "members": {"nickname": "Ada"}}, with at least one of the two members"#;
     let object = object(&body, &["status", "members"])?;
     let status = object
         .get("status")
@@ -130,9 +136,9 @@ pub async fn change_customer(
         return Err(EXPECTED.into());
     }
     let account = tenant::account(&headers).map_err(|()| "the Straddle-Account-Id header must be a UUID")?;
-    let world = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
+    let store = sandbox.store(Tenant { token: token(&sandbox, &headers), account });
     let id = Uuid::parse_str(&id).map_err(|_| "the id must be a UUID")?;
-    let changed = lock(&world).update(id, |customer| {
+    let changed = lock(&store).update(id, |customer| {
         customer.status = status.unwrap_or(customer.status);
         if let Some(members) = members {
             customer.unknown_members.clone_from(members);
@@ -142,25 +148,25 @@ pub async fn change_customer(
     Ok(Json(json!({"id": id, "status": customer.status, "members": customer.unknown_members})))
 }
 
-/// `PUT /_sandbox/webhook`: for the token's worlds, whatever the account.
-pub async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
+/// `PUT /_sandbox/webhook`: for all accounts of the token.
+pub(crate) async fn set_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> ControlResult {
     let object = object(&body, &["url", "secret"])?;
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (Some(url), Some(secret)) = (text("url"), text("secret")) else {
-        return Err(r#"{"url": "http://127.0.0.1:4000/webhooks/customers", "secret": "whsec_…"} is expected"#.into());
+        return Err(r#"expected {"url": "http://127.0.0.1:4000/webhooks/customers", "secret": "whsec_…"}"#.into());
     };
     sandbox.webhooks.set(token(&sandbox, &headers), WebhookEndpoint::parse(url, secret)?)?;
     Ok(Json(json!({"url": url})))
 }
 
 /// `DELETE /_sandbox/webhook`
-pub async fn unset_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+pub(crate) async fn unset_webhook(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     sandbox.webhooks.unset(token(&sandbox, &headers));
     Json(json!({"url": null}))
 }
 
 /// `POST /_sandbox/reset`
-pub async fn reset(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
+pub(crate) async fn reset(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap) -> Json<Value> {
     sandbox.reset(token(&sandbox, &headers));
     Json(json!({"reset": true}))
 }

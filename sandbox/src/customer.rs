@@ -1,7 +1,6 @@
-//! A customer as the sandbox keeps it: in clear, the way the vendor's own store must.
+//! A customer as the sandbox stores it: unmasked.
 //!
-//! What of it is shown, and how, is the business of `view`. None of these types can be printed:
-//! the people are made up, but a log line with a record in it is a habit not to start.
+//! `view` makes the wire forms. None of these types implement `Debug` or `Display`, so no record can reach a log.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,90 +13,87 @@ use super::screening::Screening;
 use super::timestamp::Timestamp;
 use super::unknown_members::UnknownMembers;
 
-/// Pairs of the caller's own.
-pub type Metadata = BTreeMap<String, String>;
+/// The caller's own key-value pairs.
+pub(crate) type Metadata = BTreeMap<String, String>;
 
-/// One customer.
 #[derive(Clone)]
-pub struct Customer {
-    /// Version 7, as seen.
-    pub id: Uuid,
+pub(crate) struct Customer {
+    /// UUID version 7 (seen).
+    pub(crate) id: Uuid,
     /// Never blank.
-    pub name: String,
+    pub(crate) name: String,
     /// Fixed at creation.
-    pub kind: CustomerType,
-    /// Unique in its world without regard to case.
-    pub email: String,
+    pub(crate) kind: CustomerType,
+    /// Unique in its store, ignoring case.
+    pub(crate) email: String,
     /// E.164.
-    pub phone: String,
-    /// Where the customer stands.
-    pub status: CustomerStatus,
+    pub(crate) phone: String,
+    pub(crate) status: CustomerStatus,
     /// The caller's own id; not unique.
-    pub external_id: Option<String>,
-    /// All or nothing.
-    pub address: Option<Address>,
-    /// Of the shape that fits `kind`.
-    pub profile: Option<Profile>,
-    /// IPv4, in clear.
-    pub ip_address: String,
-    /// The caller's own pairs.
-    pub metadata: Option<Metadata>,
-    /// What was asked for at creation.
-    pub configuration: Configuration,
-    /// When it was created.
-    pub created_at: Timestamp,
+    pub(crate) external_id: Option<String>,
+    /// Complete or absent.
+    pub(crate) address: Option<Address>,
+    /// Of the shape that belongs to `kind`.
+    pub(crate) profile: Option<Profile>,
+    /// IPv4, unmasked.
+    pub(crate) ip_address: String,
+    /// The caller's own key-value pairs.
+    pub(crate) metadata: Option<Metadata>,
+    /// As requested at creation.
+    pub(crate) configuration: Configuration,
+    pub(crate) created_at: Timestamp,
     /// Strictly later after every change.
-    pub updated_at: Timestamp,
-    /// The last screening, where one ran.
-    pub screening: Option<Arc<Screening>>,
-    /// What the contract does not have.
-    pub unknown_members: UnknownMembers,
+    pub(crate) updated_at: Timestamp,
+    /// The latest screening; `None` before the first one.
+    pub(crate) screening: Option<Arc<Screening>>,
+    /// Members that the contract does not have.
+    pub(crate) unknown_members: UnknownMembers,
 }
 
 impl Customer {
-    /// What a list is sorted and searched by: the name without regard to case.
-    pub fn name_key(&self) -> String {
+    /// The key for sorting and searching by name: in lower case.
+    pub(crate) fn name_key(&self) -> String {
         self.name.to_lowercase()
     }
 
-    /// What must be unique in a world.
-    pub fn email_key(&self) -> String {
+    /// The key for uniqueness of the e-mail address: in lower case.
+    pub(crate) fn email_key(&self) -> String {
         self.email.to_lowercase()
     }
 }
 
 /// A postal address in the United States.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Address {
+pub(crate) struct Address {
     /// Street and number.
     pub address1: String,
-    /// Flat or floor; the key is always there, `null` where empty, as in the vendor's samples.
+    /// Apartment or floor. The wire always has the key, with `null` if empty, as in the vendor's samples.
     pub address2: Option<String>,
-    /// Town.
-    pub city: String,
+    /// City.
+    pub(crate) city: String,
     /// Two capital letters.
-    pub state: String,
-    /// Five digits, or nine.
-    pub zip: String,
+    pub(crate) state: String,
+    /// Five or nine digits.
+    pub(crate) zip: String,
 }
 
-/// What the law asks about a customer, in clear. The keys of a shape are always sent, `null` or not.
+/// Compliance data, unmasked. The wire always has the required keys of a shape, with `null` if empty.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Profile {
-    /// Of a person.
+pub(crate) enum Profile {
+    /// A person.
     Individual {
         /// `YYYY-MM-DD`.
         dob: Option<String>,
         /// `NNN-NN-NNNN`.
         ssn: Option<String>,
     },
-    /// Of a company.
+    /// A company.
     Business {
         /// `NN-NNNNNNN`.
         ein: Option<String>,
-        /// The name in the register.
+        /// The registered name.
         legal_business_name: Option<String>,
-        /// Who speaks for it.
+        /// The company's representatives.
         representatives: Option<Vec<Representative>>,
         /// An absolute URI.
         website: Option<String>,
@@ -105,8 +101,8 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// The kind of customer that this shape belongs to.
-    pub fn kind(&self) -> CustomerType {
+    /// The type of customer that this shape belongs to.
+    pub(crate) fn kind(&self) -> CustomerType {
         match self {
             Self::Individual { .. } => CustomerType::Individual,
             Self::Business { .. } => CustomerType::Business,
@@ -114,25 +110,25 @@ impl Profile {
     }
 }
 
-/// A person who speaks for a company.
+/// A representative of a company.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Representative {
+pub(crate) struct Representative {
     /// Never blank.
-    pub name: String,
-    /// As given; the contract sets no form.
-    pub email: Option<String>,
-    /// As given; the contract sets no form.
-    pub phone: Option<String>,
+    pub(crate) name: String,
+    /// The contract sets no format.
+    pub(crate) email: Option<String>,
+    /// The contract sets no format.
+    pub(crate) phone: Option<String>,
 }
 
-/// What was asked for at creation, echoed back (seen), the server's default included.
+/// The options of a create. Responses echo them (seen), with the server's defaults.
 #[derive(Clone, Copy, Serialize)]
-pub struct Configuration {
-    /// When to screen.
-    pub processing_method: ProcessingMethod,
-    /// How the screening is to end.
+pub(crate) struct Configuration {
+    /// When the customer is screened.
+    pub(crate) processing_method: ProcessingMethod,
+    /// The requested result of the screening.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sandbox_outcome: Option<Outcome>,
+    pub(crate) sandbox_outcome: Option<Outcome>,
 }
 
 impl Default for Configuration {

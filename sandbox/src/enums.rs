@@ -1,40 +1,49 @@
-//! The closed sets of words of the wire, written once.
+//! The enums of the wire.
 //!
-//! Only the lower-case words of the current contract are known: capitalised twins, `resubmit` or
-//! `match`, which older pages of the vendor show, are refused on the way in and never sent.
+//! Only the lower-case values of the current contract are accepted. Capitalised values, `resubmit` and `match`, which
+//! older pages of the vendor show, are errors in requests and never sent.
 
-/// Declares an enum whose values are words of the wire.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+/// Declares an enum that responses carry: each variant has its wire value.
+macro_rules! output_enum {
+    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$note])* $variant),+ }
+        pub(crate) enum $name { $($(#[$note])* $variant),+ }
 
         impl $name {
-            /// Every word, for texts that say what is accepted.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
-
-            /// The word as it stands on the wire.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// Reads the exact word; anything else is unknown.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($word => Some(Self::$variant),)+ _ => None }
+            /// The wire value.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $value),+ }
             }
         }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.word())
+                serializer.serialize_str(self.as_str())
             }
         }
     };
 }
 
-words! {
-    /// Where a customer stands.
+/// Declares an enum that requests carry too: it can also be parsed.
+macro_rules! wire_enum {
+    ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
+        output_enum! { $(#[$about])* $name { $($(#[$note])* $variant = $value),+ } }
+
+        impl $name {
+            /// All wire values, for error texts.
+            pub(crate) const VALUES: &'static [&'static str] = &[$($value),+];
+
+            /// Parses a wire value exactly; `None` for any other text.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                match text { $($value => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+wire_enum! {
+    /// The status of a customer.
     CustomerStatus {
         /// Screening runs, or was skipped.
         Pending = "pending",
@@ -42,15 +51,15 @@ words! {
         Review = "review",
         /// May transact.
         Verified = "verified",
-        /// Switched off.
+        /// Deactivated.
         Inactive = "inactive",
         /// May not transact.
         Rejected = "rejected",
     }
 }
 
-words! {
-    /// What a customer is.
+wire_enum! {
+    /// The type of a customer.
     CustomerType {
         /// A person.
         Individual = "individual",
@@ -59,74 +68,67 @@ words! {
     }
 }
 
-words! {
-    /// What a screening module, or the screening as a whole, came to.
+output_enum! {
+    /// The decision of a screening or of one of its modules.
     Decision {
-        /// Nothing against it.
+        /// No findings against the customer.
         Accept = "accept",
-        /// Something speaks against it.
+        /// Findings against the customer.
         Reject = "reject",
-        /// A person should look.
+        /// A person must review the findings.
         Review = "review",
     }
 }
 
-words! {
-    /// How close a value is to known records, weakest first.
+output_enum! {
+    /// How closely a value matches known records, weakest first.
     Correlation {
-        /// Hardly.
         Low = "low_confidence",
-        /// Perhaps.
         Potential = "potential_match",
-        /// Probably.
         Likely = "likely_match",
-        /// Surely.
         High = "high_confidence",
     }
 }
 
-words! {
+wire_enum! {
     /// When a new customer is screened.
     ProcessingMethod {
         /// During the call; the server's default.
         Inline = "inline",
-        /// After the answer.
+        /// After the response.
         Background = "background",
-        /// Not at all.
+        /// Never.
         Skip = "skip",
     }
 }
 
-words! {
-    /// The status that the caller wants a screening to end in.
+wire_enum! {
+    /// The requested result of a screening.
     Outcome {
-        /// The real screening.
+        /// As the real screening decides.
         Standard = "standard",
-        /// Always verified.
         Verified = "verified",
-        /// Always rejected.
         Rejected = "rejected",
-        /// Always in review.
         Review = "review",
     }
 }
 
-words! {
-    /// What a list is ordered by.
+wire_enum! {
+    /// The sort key of a list.
     SortBy {
-        /// The name, without regard to case.
+        /// The name, ignoring case.
         Name = "name",
         /// The time of creation.
         CreatedAt = "created_at",
     }
 }
 
-words! {
-    /// Which way a list runs.
+wire_enum! {
+    /// The sort order of a list.
     SortOrder {
         /// Smallest first.
         Ascending = "asc",
-        /// Largest first; equal ones still by ascending id.
+        /// Largest first; ties still have ascending ids.
         Descending = "desc",
     }
 }

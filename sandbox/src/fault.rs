@@ -1,10 +1,10 @@
-//! Faults that a test asks for through the control door.
+//! Injected faults, set through the control API.
 //!
-//! A fault waits until a call fits it (route, customer), is used up after `times` calls, and hits before or
-//! after the work: the status, the hang, the early reset and the garbage come instead of the work, so a
-//! write is not done; with `after_write` the write is done and only its answer is lost. A cut or a slow body
-//! needs a body, so it always comes after. With `set_status` the customer that the call names then has another status, as if
-//! somebody else had set it. The whole sandbox shares one list of at most 64.
+//! A fault waits for a matching call (route, customer) and is used up after `times` calls. A status, a hang, an early
+//! reset and garbage replace the operation, so a write does not take effect. With `after_write` the write takes effect
+//! and the fault replaces only its response. A reset in the body and a slow body need a body, so the operation is
+//! always performed. With `set_status` the call's customer gets another status afterwards, as if another client had set
+//! it. The sandbox has at most 64 faults.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -19,57 +19,60 @@ use super::state::lock;
 
 const MAX_FAULTS: usize = 64;
 const MAX_DELAY_MS: u64 = 600_000;
-const ACCEPTED: &str = r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, {"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#;
+const ACCEPTED: &str = concat!(
+    r#"a fault is one of {"status": 400..599, "retry_after": seconds}, {"hang": true}, {"reset": "before_headers"}, "#,
+    r#"{"reset": "mid_body"}, {"slow_body_ms": 1..600000}, {"garbage": true}, {"set_status": "rejected"}"#,
+);
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// An error status, with an envelope.
+pub(crate) enum FaultKind {
+    /// An error status with an envelope, and the seconds of `Retry-After`.
     Status(StatusCode, Option<u32>),
-    /// No answer until the caller or the sandbox goes.
+    /// No response until the caller disconnects or the sandbox stops.
     Hang,
-    /// The connection is reset without an answer.
+    /// A connection reset without a response.
     ResetBeforeHeaders,
-    /// Headers and half of the body, then a reset.
+    /// The headers and half of the body, then a reset.
     ResetMidBody,
-    /// The body comes in drops over this time.
+    /// The body in chunks over this time.
     SlowBody(Duration),
-    /// 200, JSON by its header, and no JSON.
+    /// A 200 with the JSON content type and a body that is not JSON.
     Garbage,
-    /// Nothing is wrong with the answer.
+    /// The normal response; for a fault that only sets a status.
     NoFault,
 }
 
-/// One fault on the list.
+/// A fault that waits for a call.
 #[derive(Clone, Debug)]
-pub struct Fault {
+struct Fault {
     kind: FaultKind,
     route: Option<Operation>,
     customer_id: Option<Uuid>,
-    /// How often still; `None` is until cleared.
+    /// The remaining number of calls; `None` until cleared.
     times: Option<u64>,
     after_write: bool,
     set_status: Option<CustomerStatus>,
 }
 
-/// A fault that has hit.
+/// A fault that matched a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TriggeredFault {
-    /// What goes wrong.
-    pub kind: FaultKind,
-    /// Whether it takes the place of the work.
-    pub replaces_call: bool,
-    /// The status that the customer has afterwards.
-    pub set_status: Option<CustomerStatus>,
+pub(crate) struct TriggeredFault {
+    /// The kind of the fault.
+    pub(crate) kind: FaultKind,
+    /// Whether the fault replaces the operation.
+    pub(crate) replaces_call: bool,
+    /// The new status of the call's customer.
+    pub(crate) set_status: Option<CustomerStatus>,
 }
 
-/// The faults that wait.
+/// The faults that wait for a call.
 #[derive(Default)]
-pub struct Faults(Mutex<Vec<Fault>>);
+pub(crate) struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Adds a fault; the text says what is accepted.
-    pub fn add(&self, body: &Value) -> Result<(), String> {
+    /// Adds a fault. The error names the accepted input.
+    pub(crate) fn add(&self, body: &Value) -> Result<(), String> {
         let fault = Fault::parse(body)?;
         let mut faults = lock(&self.0);
         if faults.len() >= MAX_FAULTS {
@@ -79,31 +82,35 @@ impl Faults {
         Ok(())
     }
 
-    /// Takes all off.
-    pub fn clear(&self) {
+    /// Removes all faults.
+    pub(crate) fn clear(&self) {
         lock(&self.0).clear();
     }
 
-    /// All that wait, as the control door shows them.
-    pub fn list(&self) -> Value {
-        lock(&self.0).iter().map(Fault::show).collect()
+    /// All waiting faults, as `GET /_sandbox/faults` returns them.
+    pub(crate) fn list(&self) -> Value {
+        lock(&self.0).iter().map(Fault::to_json).collect()
     }
 
-    /// The oldest fault that fits this call, counted as used.
-    pub fn take(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
+    /// The oldest fault that matches the call, counted as used.
+    pub(crate) fn trigger(&self, operation: Operation, id: Uuid) -> Option<TriggeredFault> {
         let mut faults = lock(&self.0);
         let at = faults.iter().position(|fault| fault.matches(operation, id))?;
         let fault = faults.get_mut(at)?;
-        let late = matches!(fault.kind, FaultKind::ResetMidBody | FaultKind::SlowBody(_) | FaultKind::NoFault);
-        let lost = operation.is_write() && fault.after_write;
-        let hit = TriggeredFault { kind: fault.kind, replaces_call: !late && !lost, set_status: fault.set_status };
+        let needs_body = matches!(fault.kind, FaultKind::ResetMidBody | FaultKind::SlowBody(_) | FaultKind::NoFault);
+        let after_write = operation.is_write() && fault.after_write;
+        let triggered = TriggeredFault {
+            kind: fault.kind,
+            replaces_call: !needs_body && !after_write,
+            set_status: fault.set_status,
+        };
         if let Some(times) = &mut fault.times {
             *times -= 1;
             if *times == 0 {
                 faults.remove(at);
             }
         }
-        Some(hit)
+        Some(triggered)
     }
 }
 
@@ -115,8 +122,8 @@ impl Fault {
 
     fn parse(body: &Value) -> Result<Self, String> {
         let object = known_members(body, &["fault", "route", "times", "customer_id", "after_write", "set_status"])?;
-        let fault = object.get("fault").ok_or_else(|| format!("`fault` is required: {ACCEPTED}"))?;
-        // The two that say whom and when to hit are taken in either place.
+        let fault = object.get("fault").ok_or_else(|| format!("`fault` is required; {ACCEPTED}"))?;
+        // These members are accepted inside `fault` too: `customer_id`, `after_write`, `set_status`.
         let known = [
             "status",
             "retry_after",
@@ -146,8 +153,8 @@ impl Fault {
         })
     }
 
-    fn show(&self) -> Value {
-        let mut shown = json!({"fault": self.kind.show(), "after_write": self.after_write});
+    fn to_json(&self) -> Value {
+        let mut shown = json!({"fault": self.kind.to_json(), "after_write": self.after_write});
         let fields = [
             ("route", self.route.map(|route| json!(route.route()))),
             ("customer_id", self.customer_id.map(|id| json!(id))),
@@ -162,10 +169,10 @@ impl Fault {
 }
 
 impl FaultKind {
-    fn parse(fault: &Map<String, Value>, may_be_nothing: bool) -> Result<Self, String> {
+    fn parse(fault: &Map<String, Value>, may_be_empty: bool) -> Result<Self, String> {
         let kinds = ["status", "hang", "reset", "slow_body_ms", "garbage"];
         let given: Vec<_> = kinds.into_iter().filter_map(|name| Some((name, fault.get(name)?))).collect();
-        if given.is_empty() && may_be_nothing {
+        if given.is_empty() && may_be_empty {
             return Ok(Self::NoFault);
         }
         let [(name, value)] = given.as_slice() else {
@@ -200,7 +207,7 @@ impl FaultKind {
         kind.ok_or_else(|| ACCEPTED.into())
     }
 
-    fn show(self) -> Value {
+    fn to_json(self) -> Value {
         match self {
             Self::Status(status, None) => json!({"status": status.as_u16()}),
             Self::Status(status, Some(seconds)) => {
@@ -218,11 +225,12 @@ impl FaultKind {
     }
 }
 
-/// The members of an object, where all of them are known.
-pub fn known_members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
-    let object = value.as_object().ok_or_else(|| format!("an object with {} is expected", known.join(", ")))?;
+/// The object, if it has only known members.
+pub(crate) fn known_members<'v>(value: &'v Value, known: &[&str]) -> Result<&'v Map<String, Value>, String> {
+    let object =
+        value.as_object().ok_or_else(|| format!("expected an object with the members {}", known.join(", ")))?;
     match object.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!("`{name}` is not known; known are {}", known.join(", "))),
+        Some(name) => Err(format!("unknown member `{name}`; known members are {}", known.join(", "))),
         None => Ok(object),
     }
 }
@@ -239,7 +247,7 @@ fn parse_id(value: &Value) -> Result<Uuid, String> {
 
 fn parse_status(value: &Value) -> Result<CustomerStatus, String> {
     let status = value.as_str().and_then(CustomerStatus::parse);
-    status.ok_or_else(|| format!("`set_status` must be one of {}", CustomerStatus::WORDS.join(", ")))
+    status.ok_or_else(|| format!("`set_status` must be one of {}", CustomerStatus::VALUES.join(", ")))
 }
 
 fn parse_times(value: &Value) -> Result<u64, String> {
@@ -251,29 +259,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_used_up_and_hits_only_what_it_fits() {
+    fn a_fault_hits_matching_calls_until_used_up() {
         let faults = Faults::default();
         let body = json!({"route": "GET /v1/customers/{id}", "times": 2, "fault": {"status": 503, "retry_after": 2}});
         faults.add(&body).expect("a good fault");
-        assert_eq!(faults.take(Operation::Review, Uuid::nil()), None);
+        assert_eq!(faults.trigger(Operation::Review, Uuid::nil()), None);
         for _ in 0..2 {
-            let hit = faults.take(Operation::Get, Uuid::nil()).expect("two times");
-            assert_eq!(hit.kind, FaultKind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
-            assert!(hit.replaces_call);
+            let triggered = faults.trigger(Operation::Get, Uuid::nil()).expect("two times");
+            assert_eq!(triggered.kind, FaultKind::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
+            assert!(triggered.replaces_call);
         }
-        assert_eq!(faults.take(Operation::Get, Uuid::nil()), None);
+        assert_eq!(faults.trigger(Operation::Get, Uuid::nil()), None);
     }
 
     #[test]
-    fn a_lost_answer_is_asked_for_with_after_write() {
+    fn after_write_keeps_the_write_and_replaces_the_read() {
         let faults = Faults::default();
         faults.add(&json!({"fault": {"status": 500}, "after_write": true})).expect("a good fault");
-        assert!(faults.take(Operation::Create, Uuid::nil()).is_some_and(|hit| !hit.replaces_call));
-        assert!(faults.take(Operation::Get, Uuid::nil()).is_some_and(|hit| hit.replaces_call));
+        assert!(faults.trigger(Operation::Create, Uuid::nil()).is_some_and(|triggered| !triggered.replaces_call));
+        assert!(faults.trigger(Operation::Get, Uuid::nil()).is_some_and(|triggered| triggered.replaces_call));
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn invalid_faults_are_rejected() {
         for bad in [
             json!({}),
             json!({"fault": {}}),

@@ -1,4 +1,4 @@
-//! How a fault looks on the wire.
+//! Applies a fault to a response on the wire.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,29 +16,29 @@ use super::response::{ApiError, ApiResponse, JSON};
 use super::server::Connection;
 use super::state::Sandbox;
 
-/// How many drops a slow body comes in.
+/// The number of chunks of a slow body.
 const CHUNKS: u32 = 20;
 
-/// How long the first half of a body has to reach the caller before the reset, which may overtake it.
+/// The delay between the first half of a body and the reset, which could otherwise overtake it.
 const RESET_DELAY: Duration = Duration::from_millis(20);
 
-/// Spoils the answer, or gives one that is spoilt where the work was not done.
-pub async fn apply(
+/// Returns the faulty response. `response` is `None` where the fault replaced the operation.
+pub(crate) async fn apply(
     sandbox: &Sandbox,
     connection: Option<Connection>,
     kind: FaultKind,
-    answer: Option<ApiResponse>,
+    response: Option<ApiResponse>,
 ) -> Response {
     match kind {
         FaultKind::Status(status, retry_after) => {
-            // A 401 has no body here either; see `ApiResponse`.
-            let refusal = match status {
+            // An injected 401 has no body either; see `ApiResponse`.
+            let error = match status {
                 StatusCode::UNAUTHORIZED => ApiError::Unauthenticated,
                 StatusCode::FORBIDDEN => ApiError::Forbidden,
                 StatusCode::NOT_FOUND => ApiError::NotFound,
                 status => ApiError::InjectedFault(status),
             };
-            ApiResponse { retry_after, ..ApiResponse::from(refusal) }.into_response()
+            ApiResponse { retry_after, ..ApiResponse::from(error) }.into_response()
         }
         FaultKind::Hang => {
             sandbox.shutdown.cancelled().await;
@@ -49,23 +49,23 @@ pub async fn apply(
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);
             response
         }
-        FaultKind::NoFault => match answer {
-            Some(answer) => answer.into_response(),
+        FaultKind::NoFault => match response {
+            Some(response) => response.into_response(),
             None => reset(connection).await,
         },
         FaultKind::ResetBeforeHeaders => reset(connection).await,
-        FaultKind::ResetMidBody => match answer {
-            Some(answer) => reset_mid_body(connection, answer),
+        FaultKind::ResetMidBody => match response {
+            Some(response) => reset_mid_body(connection, response),
             None => reset(connection).await,
         },
-        FaultKind::SlowBody(time) => match answer {
-            Some(answer) => slow_body(time, answer),
+        FaultKind::SlowBody(time) => match response {
+            Some(response) => slow_body(time, response),
             None => reset(connection).await,
         },
     }
 }
 
-/// Resets the connection; its task drops this future with it.
+/// Resets the connection and never returns: the connection's task drops this future.
 async fn reset<T>(connection: Option<Connection>) -> T {
     if let Some(connection) = connection {
         connection.reset();
@@ -73,10 +73,10 @@ async fn reset<T>(connection: Option<Connection>) -> T {
     pending().await
 }
 
-/// The headers promise the whole body, half of it comes, then the connection is reset.
-fn reset_mid_body(connection: Option<Connection>, answer: ApiResponse) -> Response {
-    let whole = answer.body.clone();
-    let half = whole.slice(..whole.len() / 2);
+/// Announces the full length, sends half of the body, then resets the connection.
+fn reset_mid_body(connection: Option<Connection>, response: ApiResponse) -> Response {
+    let full = response.body.clone();
+    let half = full.slice(..full.len() / 2);
     let state = (Some(half), connection);
     let body = stream::unfold(state, |(half, connection)| async {
         match half {
@@ -87,27 +87,27 @@ fn reset_mid_body(connection: Option<Connection>, answer: ApiResponse) -> Respon
             }
         }
     });
-    with_content_length(answer, whole.len(), Body::from_stream(body))
+    with_content_length(response, full.len(), Body::from_stream(body))
 }
 
-/// The body in drops over about the time.
-fn slow_body(time: Duration, answer: ApiResponse) -> Response {
-    let whole = answer.body.clone();
-    let length = whole.len();
-    let drop_size = length.div_ceil(CHUNKS as usize).max(1);
-    let body = stream::unfold(whole, move |mut rest: Bytes| async move {
+/// Sends the body in equal chunks over about `time`.
+fn slow_body(time: Duration, response: ApiResponse) -> Response {
+    let full = response.body.clone();
+    let length = full.len();
+    let chunk_size = length.div_ceil(CHUNKS as usize).max(1);
+    let body = stream::unfold(full, move |mut rest: Bytes| async move {
         if rest.is_empty() {
             return None;
         }
         sleep(time / CHUNKS).await;
-        let drop = rest.split_to(drop_size.min(rest.len()));
-        Some((Ok::<_, Infallible>(drop), rest))
+        let chunk = rest.split_to(chunk_size.min(rest.len()));
+        Some((Ok::<_, Infallible>(chunk), rest))
     });
-    with_content_length(answer, length, Body::from_stream(body))
+    with_content_length(response, length, Body::from_stream(body))
 }
 
-fn with_content_length(answer: ApiResponse, length: usize, body: Body) -> Response {
-    let mut response = answer.into_response_with(body);
+fn with_content_length(response: ApiResponse, length: usize, body: Body) -> Response {
+    let mut response = response.into_response_with(body);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }

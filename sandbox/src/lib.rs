@@ -1,10 +1,11 @@
-//! The sandbox upstream: the Customers REST API in memory, over real HTTP.
+//! The sandbox: the Customers REST API in memory, over real HTTP.
 //!
-//! It is what a new user and every test meet first, so it is true to what was seen of the real service, its
-//! oddities included; where the wire is not known it takes the stricter reading, and a comment says so.
-//! `docs/upstream.md` has the wire contract and the open points, which comments name by their number. The sandbox
-//! shares nothing with the gateway and is reached over HTTP only. All people in it are made up. It refuses to
-//! be a production service: it forgets everything when it stops, and any bearer token is a key.
+//! It reproduces the observed behaviour of the real service, its oddities included. Where the wire is not documented,
+//! it takes the stricter reading, and a comment says so. `docs/upstream.md` has the wire contract and its numbered open
+//! points. In comments, "seen" marks behaviour that was observed on the real service, and "assumed" marks a guess.
+//!
+//! The sandbox shares no code with the gateway, and the gateway calls it over HTTP only. All people in it are made up.
+//! It is not a production service: it keeps no data when it stops, and it accepts any bearer token as a key.
 
 mod router;
 mod server;
@@ -44,21 +45,21 @@ use tokio_util::sync::CancellationToken;
 use state::Sandbox;
 use webhook::WebhookSender;
 
-/// What the sandbox is started with.
+/// The settings of a sandbox.
 pub struct Settings {
-    /// The bearer key on whose world control calls without a token act.
+    /// The bearer token that control calls without a token act for.
     pub default_key: String,
 }
 
-/// Serves until `shutdown` is cancelled; open connections then get at most a second.
+/// Serves until `shutdown` is cancelled. Open connections then get one second to finish.
 ///
 /// # Errors
-/// When the client that sends webhooks cannot be built.
+/// When the HTTP client for webhooks cannot be built.
 pub async fn serve(listener: TcpListener, settings: Settings, shutdown: CancellationToken) -> io::Result<()> {
-    // A token of its own, so that a sandbox that fails does not stop what it was started by.
+    // A child token: a sandbox that fails must not cancel its caller's token.
     let shutdown = shutdown.child_token();
-    let _ended = shutdown.clone().drop_guard();
-    let post = WebhookSender::start(shutdown.clone())?;
-    let sandbox = Sandbox::new(tenant::digest(&settings.default_key), post, shutdown.clone());
+    let _cancel_on_drop = shutdown.clone().drop_guard();
+    let webhooks = WebhookSender::start(shutdown.clone())?;
+    let sandbox = Sandbox::new(tenant::digest(&settings.default_key), webhooks, shutdown.clone());
     server::run(listener, router::router(Arc::new(sandbox)), shutdown).await
 }

@@ -1,8 +1,8 @@
-//! One page of the list of customers: its parameters, its filters, its order.
+//! A page of the customer list: its parameters, filters and sort order.
 //!
-//! Where the wire is open, the stricter reading holds: page 0, sizes 0 or over 1000, unknown words and bad
-//! dates are refused with 422; `email` is exact but for case; both date bounds are inclusive. Parameters
-//! that are not known are ignored, and an empty value counts as none, as in every ASP.NET service.
+//! Where the wire is not documented, the stricter reading applies: page 0, a page size of 0 or over 1000, unknown enum
+//! values and invalid dates are a 422; `email` is an exact match that ignores case; both date bounds are inclusive.
+//! Unknown parameters are ignored and an empty value counts as absent, as in every ASP.NET service.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use super::response::FieldProblem;
 use super::store::CustomerStore;
 use super::timestamp::{self, Timestamp};
 
-/// The largest page (seen in `meta`).
-pub const MAX_PAGE_SIZE: u32 = 1000;
+/// The largest page size (seen in `meta`).
+pub(crate) const MAX_PAGE_SIZE: u32 = 1000;
 
-/// The parameters of a list, checked.
-pub struct Query {
-    /// From 1.
-    pub page_number: u32,
+/// The parsed parameters of a list.
+pub(crate) struct Query {
+    /// Starts at 1.
+    pub(crate) page_number: u32,
     /// 1 to 1000.
-    pub page_size: u32,
-    /// `name` unless asked otherwise (seen).
-    pub sort_by: SortBy,
-    /// `asc` unless asked otherwise.
-    pub sort_order: SortOrder,
+    pub(crate) page_size: u32,
+    /// Default `name` (seen).
+    pub(crate) sort_by: SortBy,
+    /// Default `asc`.
+    pub(crate) sort_order: SortOrder,
     created_from: Option<Timestamp>,
     created_to: Option<Timestamp>,
     name: Option<String>,
@@ -56,28 +56,28 @@ impl Default for Query {
     }
 }
 
-/// One page, and how many there are in all.
-pub struct Page {
+/// A page and the total.
+pub(crate) struct Page {
     /// The rows.
-    pub customers: Vec<Arc<Customer>>,
+    pub(crate) customers: Vec<Arc<Customer>>,
     /// Over all pages.
-    pub total_items: usize,
+    pub(crate) total_items: usize,
 }
 
 impl Query {
-    /// Reads a query string; gives back all that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
+    /// Parses a query string. The error has all problems.
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
         let mut query = Self::default();
         let mut problems = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             if !value.is_empty() {
-                query.take(&name, &value, &mut problems);
+                query.set_parameter(&name, &value, &mut problems);
             }
         }
         if problems.is_empty() { Ok(query) } else { Err(problems) }
     }
 
-    fn take(&mut self, name: &str, value: &str, problems: &mut Vec<FieldProblem>) {
+    fn set_parameter(&mut self, name: &str, value: &str, problems: &mut Vec<FieldProblem>) {
         match name {
             "page_number" => match value.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok()) {
                 Some(number) if number > 0 => self.page_number = number,
@@ -91,28 +91,28 @@ impl Query {
             },
             "sort_by" => match SortBy::parse(value) {
                 Some(word) => self.sort_by = word,
-                None => problems.push(unknown(name, SortBy::WORDS)),
+                None => problems.push(unknown_value(name, SortBy::VALUES)),
             },
             "sort_order" => match SortOrder::parse(value) {
                 Some(word) => self.sort_order = word,
-                None => problems.push(unknown(name, SortOrder::WORDS)),
+                None => problems.push(unknown_value(name, SortOrder::VALUES)),
             },
             "created_from" | "created_to" => {
-                let moment = timestamp::parse(value);
-                if moment.is_none() {
+                let timestamp = timestamp::parse(value);
+                if timestamp.is_none() {
                     problems.push(FieldProblem::at(name, "Must be a date-time."));
                 }
-                if name == "created_from" { self.created_from = moment } else { self.created_to = moment }
+                if name == "created_from" { self.created_from = timestamp } else { self.created_to = timestamp }
             }
             "name" => self.name = Some(value.to_lowercase()),
             "email" => self.email = Some(value.to_lowercase()),
             "external_id" => self.external_id = Some(value.to_owned()),
             "search_text" => self.search_text = Some(value.to_lowercase()),
-            // Python, Node and .NET join the words with commas, Ruby repeats the key: both are taken.
-            "status" => parse_words(value, CustomerStatus::parse, &mut self.statuses)
-                .unwrap_or_else(|()| problems.push(unknown(name, CustomerStatus::WORDS))),
-            "types" => parse_words(value, CustomerType::parse, &mut self.kinds)
-                .unwrap_or_else(|()| problems.push(unknown(name, CustomerType::WORDS))),
+            // Python, Node and .NET join values with commas, Ruby repeats the key: both are accepted.
+            "status" => parse_values(value, CustomerStatus::parse, &mut self.statuses)
+                .unwrap_or_else(|()| problems.push(unknown_value(name, CustomerStatus::VALUES))),
+            "types" => parse_values(value, CustomerType::parse, &mut self.kinds)
+                .unwrap_or_else(|()| problems.push(unknown_value(name, CustomerType::VALUES))),
             _ => {}
         }
     }
@@ -130,8 +130,8 @@ impl Query {
             && holds(&self.search_text, &|part| matches_search(customer, part))
     }
 
-    /// The page that is asked for; beyond the end it is empty and the total is still true.
-    pub fn page(&self, world: &CustomerStore) -> Page {
+    /// The requested page. A page past the end is empty and has the right total.
+    pub(crate) fn page(&self, store: &CustomerStore) -> Page {
         let skipped = (self.page_number as usize - 1).saturating_mul(self.page_size as usize);
         let mut page = Page { customers: Vec::new(), total_items: 0 };
         let mut collect = |customer: &Arc<Customer>| {
@@ -142,12 +142,12 @@ impl Query {
                 page.total_items += 1;
             }
         };
-        world.in_order(self.sort_by, self.sort_order).for_each(&mut collect);
+        store.in_order(self.sort_by, self.sort_order).for_each(&mut collect);
         page
     }
 }
 
-/// Open point 6: which fields `search_text` looks at is not said; these four are.
+/// Open point 6: the fields that `search_text` searches are not documented; these four are assumed.
 fn matches_search(customer: &Customer, part: &str) -> bool {
     let external_id = customer.external_id.as_deref().unwrap_or_default().to_lowercase();
     customer.name_key().contains(part)
@@ -156,14 +156,14 @@ fn matches_search(customer: &Customer, part: &str) -> bool {
         || external_id.contains(part)
 }
 
-fn parse_words<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) -> Result<(), ()> {
-    for word in value.split(',') {
-        into.push(parse(word.trim()).ok_or(())?);
+fn parse_values<T>(value: &str, parse: fn(&str) -> Option<T>, into: &mut Vec<T>) -> Result<(), ()> {
+    for text in value.split(',') {
+        into.push(parse(text.trim()).ok_or(())?);
     }
     Ok(())
 }
 
-fn unknown(name: &str, accepted: &[&str]) -> FieldProblem {
+fn unknown_value(name: &str, accepted: &[&str]) -> FieldProblem {
     FieldProblem::at(name, format!("Must be one of: {}.", accepted.join(", ")))
 }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_put_together_are_the_whole_list() {
+    fn concatenated_pages_are_the_full_list() {
         let whole = ids("page_size=1000");
         let parts: Vec<_> = (1..=9).flat_map(|number| ids(&format!("page_size=29&page_number={number}"))).collect();
         assert_eq!(parts, whole);
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn descending_is_ascending_backwards_but_for_customers_that_are_equal() {
-        let world = seed::seeded_store();
+    fn descending_is_ascending_reversed_except_for_ties() {
+        let store = seed::seeded_store();
         let key = |id: &uuid::Uuid, sort_by: &str| {
-            let customer = world.get(*id).expect("a seeded customer");
+            let customer = store.get(*id).expect("a seeded customer");
             if sort_by == "name" { customer.name_key() } else { customer.created_at.to_rfc3339() }
         };
-        for sort_by in SortBy::WORDS {
+        for sort_by in SortBy::VALUES {
             let mut down = ids(&format!("page_size=1000&sort_by={sort_by}"));
             down.sort_by(|a, b| key(b, sort_by).cmp(&key(a, sort_by)).then(a.cmp(b)));
             assert_eq!(down, ids(&format!("page_size=1000&sort_by={sort_by}&sort_order=desc")));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn both_array_encodings_mean_the_same() {
+    fn both_array_encodings_are_equivalent() {
         let commas = ids("status=pending,review&types=business");
         assert!(!commas.is_empty());
         assert_eq!(commas, ids("status=pending%2Creview&types=business"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_invalid_parameters_are_reported_at_once() {
         let text = "page_number=0&page_size=1001&sort_by=age&status=resubmit&created_to=soon&colour=red";
         let problems = Query::parse(text).err().expect("five bad parameters");
         let paths: Vec<_> = problems.iter().filter_map(|problem| problem.path.as_deref()).collect();
@@ -217,8 +217,8 @@ mod tests {
 
     #[test]
     fn date_bounds_are_inclusive() {
-        let world = seed::seeded_store();
-        let ada = world.get(seed::ADA).expect("a seeded customer").created_at.to_rfc3339().replace('+', "%2B");
+        let store = seed::seeded_store();
+        let ada = store.get(seed::ADA).expect("a seeded customer").created_at.to_rfc3339().replace('+', "%2B");
         assert_eq!(ids(&format!("created_from={ada}&created_to={ada}")), [seed::ADA]);
     }
 }

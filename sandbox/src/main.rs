@@ -1,4 +1,4 @@
-//! The sandbox as a program of its own: `customers-sandbox --listen 127.0.0.1:4010`.
+//! The sandbox as its own program: `customers-sandbox --listen 127.0.0.1:4010`.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -9,14 +9,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The Customers REST API in memory, with made-up people and with faults on request.
+/// The Customers REST API in memory, with made-up people and fault injection.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The address to listen on; port 0 takes a free port.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:4010")]
     listen: SocketAddr,
-    /// The bearer token whose data control calls without a token change.
+    /// The bearer token that control calls without a token act for.
     #[arg(long, env = "SANDBOX_DEFAULT_KEY", default_value = "sandbox", hide_env_values = true)]
     default_key: String,
 }

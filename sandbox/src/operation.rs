@@ -1,7 +1,7 @@
-//! The nine operations of the API: their routes, and what each does to a world.
+//! The nine operations of the API: their routes and their effect on a store.
 //!
-//! Everything here is done under the world's lock and without waiting, so a write takes effect whole or not
-//! at all. Time, faults, keys and HTTP stand around it, in `exchange`.
+//! An operation runs under the store's lock and never waits, so a write takes effect completely or not at all. `call`
+//! adds latency, faults, idempotency keys and HTTP.
 
 mod read;
 mod write;
@@ -18,73 +18,73 @@ use super::timestamp::TimestampFormat;
 use super::unknown_members;
 use super::view::{self, Visibility};
 
-pub use write::settle;
+pub(crate) use write::settle;
 
-/// One of the nine.
+/// An operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// A page of customers.
+pub(crate) enum Operation {
+    /// Lists a page of customers.
     List,
-    /// A new customer.
+    /// Creates a customer.
     Create,
-    /// One customer, masked.
+    /// Reads a customer, masked.
     Get,
-    /// All fields of one customer anew.
+    /// Replaces a customer.
     Update,
-    /// One customer gone.
+    /// Deletes a customer.
     Delete,
-    /// One customer in clear.
+    /// Reads a customer, unmasked.
     Unmask,
-    /// One customer with its screening.
+    /// Reads a customer with its screening.
     Review,
-    /// A person's decision.
+    /// Verifies or rejects a customer in review.
     Decide,
-    /// A new screening.
+    /// Replaces the screening of a customer.
     Refresh,
 }
 
-/// What a call brings along.
-pub struct OperationInput<'a> {
-    /// From the path; nil for the two without.
-    pub id: Uuid,
+/// The input of an operation.
+pub(crate) struct OperationInput<'a> {
+    /// From the path; nil for `List` and `Create`.
+    pub(crate) id: Uuid,
     /// The query string, or an empty one.
-    pub query: &'a str,
-    /// The whole body.
-    pub body: &'a [u8],
-    /// Whether this caller may see clear values.
-    pub may_unmask: bool,
+    pub(crate) query: &'a str,
+    /// The complete body.
+    pub(crate) body: &'a [u8],
+    /// Whether the caller may read unmasked customers.
+    pub(crate) may_unmask: bool,
 }
 
-/// What a call came to.
-pub struct OperationResult {
-    /// What the caller is told.
-    pub response: ApiResponse,
-    /// The customer that was written, and how; `None` where nothing took effect.
-    pub change: Option<Change>,
+/// The result of an operation.
+pub(crate) struct OperationResult {
+    /// The response to the caller.
+    pub(crate) response: ApiResponse,
+    /// The write; `None` if nothing was written.
+    pub(crate) change: Option<Change>,
 }
 
 /// A write that took effect.
-pub struct Change {
-    /// The customer after it, or as it was before a delete.
-    pub customer: Arc<Customer>,
-    /// Which kind of news it is.
-    pub event: EventKind,
+pub(crate) struct Change {
+    /// The customer after the write; after a delete, the deleted customer.
+    pub(crate) customer: Arc<Customer>,
+    /// The events that the change sends.
+    pub(crate) event: EventKind,
 }
 
-/// What the world is told about a change.
+/// The events that a change sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
+pub(crate) enum EventKind {
     /// `customer.created.v1`, then `customer.event.v1`.
     Created,
     /// `customer.event.v1`.
     Changed,
-    /// Nothing: open point 2, no event on delete is documented, and one that did not come is the stricter reading.
+    /// None. Open point 2: no event on delete is documented; sending none is the stricter reading.
     Deleted,
 }
 
 impl Operation {
-    /// All nine.
-    pub const ALL: [Self; 9] = [
+    /// All nine operations.
+    pub(crate) const ALL: [Self; 9] = [
         Self::List,
         Self::Create,
         Self::Get,
@@ -96,8 +96,8 @@ impl Operation {
         Self::Refresh,
     ];
 
-    /// The method.
-    pub fn method(self) -> Method {
+    /// The HTTP method.
+    pub(crate) fn method(self) -> Method {
         match self {
             Self::List | Self::Get | Self::Unmask | Self::Review => Method::GET,
             Self::Create => Method::POST,
@@ -107,8 +107,8 @@ impl Operation {
         }
     }
 
-    /// The path as the router knows it.
-    pub fn path(self) -> &'static str {
+    /// The path as a route of the router.
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::List | Self::Create => "/v1/customers",
             Self::Get | Self::Update | Self::Delete => "/v1/customers/{id}",
@@ -118,76 +118,76 @@ impl Operation {
         }
     }
 
-    /// Method and path, as counts and faults name it.
-    pub fn route(self) -> String {
+    /// Method and path, as counts and faults name the operation.
+    pub(crate) fn route(self) -> String {
         format!("{} {}", self.method(), self.path())
     }
 
-    /// The operation of such a name.
-    pub fn from_route(route: &str) -> Option<Self> {
+    /// The operation with this `route()`.
+    pub(crate) fn from_route(route: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.route() == route)
     }
 
-    /// Whether it changes anything, and so may bear an `Idempotency-Key`.
-    pub fn is_write(self) -> bool {
+    /// Whether it writes, and so accepts an `Idempotency-Key`.
+    pub(crate) fn is_write(self) -> bool {
         self.method() != Method::GET
     }
 
-    /// Whether the path names a customer.
-    pub fn names_customer(self) -> bool {
+    /// Whether the path has a customer's id.
+    pub(crate) fn names_customer(self) -> bool {
         !matches!(self, Self::List | Self::Create)
     }
 
     /// Whether it takes a body.
-    pub fn takes_body(self) -> bool {
+    pub(crate) fn takes_body(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Decide)
     }
 
-    /// Does it.
-    pub fn perform(self, world: &mut CustomerStore, call: &OperationInput<'_>) -> OperationResult {
+    /// Performs the operation.
+    pub(crate) fn perform(self, store: &mut CustomerStore, input: &OperationInput<'_>) -> OperationResult {
         let outcome = match self {
-            Self::List => read::list(world, call.query),
-            Self::Get => read::get(world, call.id),
-            Self::Unmask => read::unmask(world, call),
-            Self::Review => read::review(world, call.id),
-            Self::Create => write::create(world, call.body),
-            Self::Update => write::update(world, call.id, call.body),
-            Self::Delete => write::delete(world, call.id),
-            Self::Decide => write::decide(world, call.id, call.body),
-            Self::Refresh => write::refresh(world, call.id),
+            Self::List => read::list(store, input.query),
+            Self::Get => read::get(store, input.id),
+            Self::Unmask => read::unmask(store, input),
+            Self::Review => read::review(store, input.id),
+            Self::Create => write::create(store, input.body),
+            Self::Update => write::update(store, input.id, input.body),
+            Self::Delete => write::delete(store, input.id),
+            Self::Decide => write::decide(store, input.id, input.body),
+            Self::Refresh => write::refresh(store, input.id),
         };
-        outcome.unwrap_or_else(|refusal| OperationResult { response: refusal.into(), change: None })
+        outcome.unwrap_or_else(|error| OperationResult { response: error.into(), change: None })
     }
 }
 
-/// What a read comes to.
-fn read_result(answer: ApiResponse) -> OperationResult {
-    OperationResult { response: answer, change: None }
+/// The result of a read.
+fn read_result(response: ApiResponse) -> OperationResult {
+    OperationResult { response, change: None }
 }
 
-/// What a write comes to: the customer, masked. Seven digits and `Z` were seen on POST only; for the other
+/// The result of a write: the customer, masked. Timestamps with seven digits and `Z` were seen on POST; for the other
 /// writes they are assumed.
-fn write_result(status: StatusCode, customer: Arc<Customer>, news: EventKind) -> OperationResult {
-    let answer = customer_response(status, &customer, Visibility::Masked, TimestampFormat::Write);
-    OperationResult { response: answer, change: Some(Change { customer, event: news }) }
+fn write_result(status: StatusCode, customer: Arc<Customer>, event: EventKind) -> OperationResult {
+    let response = customer_response(status, &customer, Visibility::Masked, TimestampFormat::Write);
+    OperationResult { response, change: Some(Change { customer, event }) }
 }
 
-/// One customer, with the members that the contract does not have.
+/// A response with one customer, including its unknown members.
 fn customer_response(
     status: StatusCode,
     customer: &Customer,
-    sight: Visibility,
-    spelling: TimestampFormat,
+    visibility: Visibility,
+    format: TimestampFormat,
 ) -> ApiResponse {
-    let whole = view::full_customer(customer, sight, spelling);
+    let full = view::full_customer(customer, visibility, format);
     if customer.unknown_members.is_empty() {
-        return ApiResponse::from_object(status, &whole);
+        return ApiResponse::from_object(status, &full);
     }
-    let mut record = serde_json::to_value(&whole).unwrap_or_default();
+    let mut record = serde_json::to_value(&full).unwrap_or_default();
     unknown_members::add(&mut record, &customer.unknown_members);
     ApiResponse::from_object(status, &record)
 }
 
-fn find(world: &CustomerStore, id: Uuid) -> Result<&Arc<Customer>, ApiError> {
-    world.get(id).ok_or(ApiError::NotFound)
+fn find(store: &CustomerStore, id: Uuid) -> Result<&Arc<Customer>, ApiError> {
+    store.get(id).ok_or(ApiError::NotFound)
 }

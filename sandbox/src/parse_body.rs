@@ -1,8 +1,8 @@
-//! The shape of a body: which members, of which type. What breaks it is a 400 that names every fault at once.
+//! Parses a body: its members and their types. An error is a 400 that names all problems at once.
 //!
-//! Strict, as the contract's `additionalProperties: false` has it (server-side strictness was not confirmed):
-//! unknown members, missing ones, `null` where no `null` is allowed and words outside an enum are refused.
-//! What a well-formed value must look like is the business of `validation`.
+//! It is strict, as the contract's `additionalProperties: false` (server-side strictness is not confirmed): unknown
+//! members, missing members, a `null` that is not allowed and unknown enum values are errors. `validation` checks the
+//! values.
 
 use serde_json::{Map, Value};
 
@@ -10,42 +10,37 @@ use super::customer::{Address, Configuration, Metadata, Profile, Representative}
 use super::enums::{CustomerStatus, CustomerType, Outcome, ProcessingMethod};
 use super::response::FieldProblem;
 
-/// What create and update have in common.
-pub struct Draft {
-    /// As given.
-    pub name: String,
-    /// As given.
-    pub email: String,
-    /// As given.
-    pub phone: String,
-    /// As given.
-    pub ip_address: String,
-    /// Whole or not at all.
-    pub address: Option<Address>,
-    /// In clear.
-    pub profile: Option<Profile>,
+/// The members that create and update share.
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) phone: String,
+    pub(crate) ip_address: String,
+    /// Complete or absent.
+    pub(crate) address: Option<Address>,
+    /// Unmasked.
+    pub(crate) profile: Option<Profile>,
     /// The caller's own id.
-    pub external_id: Option<String>,
-    /// The caller's own pairs.
-    pub metadata: Option<Metadata>,
+    pub(crate) external_id: Option<String>,
+    /// The caller's own key-value pairs.
+    pub(crate) metadata: Option<Metadata>,
 }
 
 /// The body of a POST.
-pub struct Creation {
-    /// What both bodies have.
-    pub draft: Draft,
-    /// What the customer is.
-    pub kind: CustomerType,
-    /// With the server's defaults filled in.
-    pub configuration: Configuration,
+pub(crate) struct Creation {
+    /// The shared members.
+    pub(crate) draft: Draft,
+    pub(crate) kind: CustomerType,
+    /// With the server's defaults.
+    pub(crate) configuration: Configuration,
 }
 
 /// The body of a PUT.
-pub struct Replacement {
-    /// What both bodies have.
-    pub draft: Draft,
-    /// The status that the customer is to have.
-    pub status: CustomerStatus,
+pub(crate) struct Replacement {
+    /// The shared members.
+    pub(crate) draft: Draft,
+    /// The new status.
+    pub(crate) status: CustomerStatus,
 }
 
 const COMMON_KEYS: [&str; 8] =
@@ -53,46 +48,46 @@ const COMMON_KEYS: [&str; 8] =
 const INDIVIDUAL_KEYS: [&str; 2] = ["dob", "ssn"];
 const BUSINESS_KEYS: [&str; 4] = ["ein", "legal_business_name", "representatives", "website"];
 
-/// Reads the body of a create.
-pub fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
-    let mut shape = BodyParser::default();
+/// Parses the body of a create.
+pub(crate) fn creation(body: &[u8]) -> Result<Creation, Vec<FieldProblem>> {
+    let mut parser = BodyParser::default();
     let value = parse_root(body)?;
-    let object = shape.object("", &value, &[&COMMON_KEYS[..], &["type", "config"]].concat());
-    let kind = shape.word(object, "", "type", CustomerType::parse, CustomerType::WORDS);
-    let draft = shape.draft(object, kind);
-    let configuration = shape.configuration(object);
-    // Each `None` stands for a problem that was noted, so a good body has both.
+    let object = parser.object("", &value, &[&COMMON_KEYS[..], &["type", "config"]].concat());
+    let kind = parser.enum_value(object, "", "type", CustomerType::parse, CustomerType::VALUES);
+    let draft = parser.draft(object, kind);
+    let configuration = parser.configuration(object);
+    // Each `None` has a recorded problem, so a valid body has both.
     match (kind, draft) {
-        (Some(kind), Some(draft)) if shape.problems.is_empty() => Ok(Creation { draft, kind, configuration }),
-        _ => Err(shape.problems),
+        (Some(kind), Some(draft)) if parser.problems.is_empty() => Ok(Creation { draft, kind, configuration }),
+        _ => Err(parser.problems),
     }
 }
 
-/// Reads the body of an update. The kind is fixed by then, and not known before the look-up.
-pub fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
-    let mut shape = BodyParser::default();
+/// Parses the body of an update. The type is not in the body, and is not known before the look-up.
+pub(crate) fn replacement(body: &[u8]) -> Result<Replacement, Vec<FieldProblem>> {
+    let mut parser = BodyParser::default();
     let value = parse_root(body)?;
-    let object = shape.object("", &value, &[&COMMON_KEYS[..], &["status"]].concat());
-    let status = shape.word(object, "", "status", CustomerStatus::parse, CustomerStatus::WORDS);
-    let draft = shape.draft(object, None);
+    let object = parser.object("", &value, &[&COMMON_KEYS[..], &["status"]].concat());
+    let status = parser.enum_value(object, "", "status", CustomerStatus::parse, CustomerStatus::VALUES);
+    let draft = parser.draft(object, None);
     match (status, draft) {
-        (Some(status), Some(draft)) if shape.problems.is_empty() => Ok(Replacement { draft, status }),
-        _ => Err(shape.problems),
+        (Some(status), Some(draft)) if parser.problems.is_empty() => Ok(Replacement { draft, status }),
+        _ => Err(parser.problems),
     }
 }
 
-/// Reads the body of a decision; the result is `verified` or `rejected`.
-pub fn decision(body: &[u8]) -> Result<CustomerStatus, Vec<FieldProblem>> {
-    let mut shape = BodyParser::default();
+/// Parses the body of a decision. The result is `verified` or `rejected`.
+pub(crate) fn decision(body: &[u8]) -> Result<CustomerStatus, Vec<FieldProblem>> {
+    let mut parser = BodyParser::default();
     let value = parse_root(body)?;
-    let object = shape.object("", &value, &["status"]);
+    let object = parser.object("", &value, &["status"]);
     let decided = |word: &str| {
         CustomerStatus::parse(word)
             .filter(|status| matches!(status, CustomerStatus::Verified | CustomerStatus::Rejected))
     };
-    match shape.word(object, "", "status", decided, &["verified", "rejected"]) {
-        Some(status) if shape.problems.is_empty() => Ok(status),
-        _ => Err(shape.problems),
+    match parser.enum_value(object, "", "status", decided, &["verified", "rejected"]) {
+        Some(status) if parser.problems.is_empty() => Ok(status),
+        _ => Err(parser.problems),
     }
 }
 
@@ -104,7 +99,7 @@ fn parse_root(body: &[u8]) -> Result<Value, Vec<FieldProblem>> {
     serde_json::from_slice(body).map_err(|_| malformed("The body is not well-formed JSON."))
 }
 
-/// An object of the body; `None` where it is absent or was refused already.
+/// A JSON object of the body; `None` if it is absent or has a recorded problem.
 type JsonMembers<'v> = Option<&'v Map<String, Value>>;
 
 #[derive(Default)]
@@ -132,7 +127,7 @@ impl BodyParser {
         Some(object)
     }
 
-    /// A member that must be there and must not be `null`.
+    /// A member that must be present and not `null`.
     fn required<'v>(&mut self, object: JsonMembers<'v>, path: &str, name: &str) -> Option<&'v Value> {
         let value = object?.get(name).filter(|value| !value.is_null());
         if value.is_none() {
@@ -161,7 +156,7 @@ impl BodyParser {
         }
     }
 
-    /// A key that must be there, though its value may be `null`.
+    /// A member that must be present and may be `null`.
     fn nullable_text(&mut self, object: JsonMembers<'_>, path: &str, name: &str) -> Option<String> {
         if object.is_some_and(|object| !object.contains_key(name)) {
             self.record(&join(path, name), "Is required, but may be null.");
@@ -169,7 +164,7 @@ impl BodyParser {
         self.optional_text(object, path, name)
     }
 
-    fn word<T>(
+    fn enum_value<T>(
         &mut self,
         object: JsonMembers<'_>,
         path: &str,
@@ -224,8 +219,8 @@ impl BodyParser {
         Some(Address { address1: address1?, address2, city: city?, state: state?, zip: zip? })
     }
 
-    /// The wire has two shapes and nothing that tells them apart but their keys. Keys of one shape alone
-    /// decide; where both or none are there, the kind does, and the other shape's members are unknown.
+    /// The wire has two profile shapes, which differ only by their keys. Keys of only one shape select it. Otherwise
+    /// `kind` selects it, and the keys of the other shape are unknown members.
     fn profile(&mut self, value: &Value, kind: Option<CustomerType>) -> Option<Profile> {
         const PATH: &str = "compliance_profile";
         let has = |names: &[&str]| names.iter().any(|name| value.get(name).is_some());
@@ -288,13 +283,13 @@ impl BodyParser {
         let members = self.object("config", value, &["processing_method", "sandbox_outcome"]);
         let has = |name| members.is_some_and(|members| members.contains_key(name));
         if has("processing_method") {
-            let words = ProcessingMethod::WORDS;
-            let method = self.word(members, "config", "processing_method", ProcessingMethod::parse, words);
+            let values = ProcessingMethod::VALUES;
+            let method = self.enum_value(members, "config", "processing_method", ProcessingMethod::parse, values);
             configuration.processing_method = method.unwrap_or(ProcessingMethod::Inline);
         }
         if has("sandbox_outcome") {
             configuration.sandbox_outcome =
-                self.word(members, "config", "sandbox_outcome", Outcome::parse, Outcome::WORDS);
+                self.enum_value(members, "config", "sandbox_outcome", Outcome::parse, Outcome::VALUES);
         }
         configuration
     }
@@ -316,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn every_missing_and_every_unknown_member_is_named_at_once() {
+    fn all_missing_and_unknown_members_are_reported_at_once() {
         let body = json!({"colour": "red", "type": "cat", "device": {"mac": 1}, "compliance_profile": {"dob": null}});
         assert_eq!(
             paths(&body),
@@ -325,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_the_other_shape_are_unknown() {
+    fn members_of_the_other_profile_shape_are_unknown() {
         let body = json!({"name": "A", "type": "business", "email": "a@example.test", "phone": "+12025550100",
             "device": {"ip_address": "0.0.0.0"},
             "compliance_profile": {"ein": null, "legal_business_name": null, "ssn": null}});

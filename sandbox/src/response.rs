@@ -1,8 +1,8 @@
-//! Answers of the API: envelopes, errors, and the odd ones without any.
+//! Responses of the API: envelopes, errors, and responses without an envelope.
 //!
-//! Seen live: an error stands under `error` and never under `data`; 400 names fields in PascalCase with
-//! dots, 422 in lower case; a business rule has no `items`; a 401 has neither body nor content type;
-//! an unknown route gives an HTML page. The bodies of 403, 413, 415 and 429 were never seen: envelope assumed.
+//! Seen: an error is in `error` and never in `data`. A 400 names fields in PascalCase with dots, a 422 in lower case. A
+//! business rule has no `items`. A 401 has no body and no content type. An unknown route is an HTML page. The bodies of
+//! 403, 413, 415 and 429 were never seen; the envelope is assumed.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -13,65 +13,65 @@ use uuid::Uuid;
 
 use super::timestamp::{self, TimestampFormat};
 
-/// The content type of every answer with an envelope.
-pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+/// The content type of every response with an envelope.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A finished answer, small enough to be kept for a replay.
+/// A complete response, small enough to store for a replay.
 #[derive(Clone)]
-pub struct ApiResponse {
-    /// The status line.
-    pub status: StatusCode,
-    /// The whole body; empty for a 401.
-    pub body: Bytes,
-    /// Whether it is a stored answer, given again.
-    pub is_replay: bool,
-    /// Seconds for `Retry-After`; only faults carry it, the vendor was never seen to.
-    pub retry_after: Option<u32>,
+pub(crate) struct ApiResponse {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The complete body; empty for a 401.
+    pub(crate) body: Bytes,
+    /// Whether this is the replay of a stored response.
+    pub(crate) is_replay: bool,
+    /// Seconds of `Retry-After`. Only injected faults have it; it was never seen on the real API.
+    pub(crate) retry_after: Option<u32>,
 }
 
-/// What is wrong with one field. The path is kept in snake case, with dots.
+/// A problem of one field or of the request. The path is in snake case with dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldProblem {
-    /// `None` where no field is to blame.
-    pub path: Option<String>,
+pub(crate) struct FieldProblem {
+    /// `None` if the problem concerns no single field.
+    pub(crate) path: Option<String>,
     /// One sentence.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl FieldProblem {
-    /// A problem with one field.
-    pub fn at(path: impl Into<String>, detail: impl Into<String>) -> Self {
+    /// A problem of one field.
+    pub(crate) fn at(path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { path: Some(path.into()), detail: detail.into() }
     }
 
-    /// A problem with the request as a whole.
-    pub fn without_path(detail: impl Into<String>) -> Self {
+    /// A problem of the whole request.
+    pub(crate) fn without_path(detail: impl Into<String>) -> Self {
         Self { path: None, detail: detail.into() }
     }
 }
 
-/// Why a call is refused.
+/// The reason for an error response.
 #[derive(Clone, Debug)]
-pub enum ApiError {
-    /// 400: malformed, members missing, a bad key.
+pub(crate) enum ApiError {
+    /// 400: malformed body, missing members, or an invalid idempotency key.
     Malformed(Vec<FieldProblem>),
-    /// 401: no key.
+    /// 401: no bearer token.
     Unauthenticated,
-    /// 403: unmasking is not switched on.
+    /// 403: no permission to unmask.
     Forbidden,
     /// 404: no such customer.
     NotFound,
-    /// 409: an idempotency clash.
+    /// 409: an idempotency conflict.
     Conflict(&'static str),
-    /// 413: more bytes than the sandbox reads.
+    /// 413: the body is too large.
     TooLarge,
-    /// 415: not JSON.
+    /// 415: the content type is not JSON.
     UnsupportedMediaType,
-    /// 422: rules of fields.
+    /// 422: invalid fields.
     Fields(Vec<FieldProblem>),
-    /// 422: a rule of the business, said in one sentence.
+    /// 422: a business rule, with its sentence.
     Rule(String),
-    /// A fault asked for through the control door.
+    /// A fault from the control API.
     InjectedFault(StatusCode),
 }
 
@@ -83,28 +83,28 @@ struct Meta {
 
 /// The nine fields of a list's `meta`.
 #[derive(Serialize)]
-pub struct PagedMeta {
+pub(crate) struct PagedMeta {
     api_request_id: Uuid,
     api_request_timestamp: String,
     /// 1000 (seen).
-    pub max_page_size: u32,
-    /// As asked.
-    pub page_number: u32,
-    /// As asked.
-    pub page_size: u32,
-    /// As asked.
-    pub sort_by: &'static str,
-    /// As asked.
-    pub sort_order: &'static str,
+    max_page_size: u32,
+    /// As requested.
+    page_number: u32,
+    /// As requested.
+    page_size: u32,
+    /// As requested.
+    sort_by: &'static str,
+    /// As requested.
+    sort_order: &'static str,
     /// Over all pages.
-    pub total_items: usize,
-    /// None for an empty list.
-    pub total_pages: usize,
+    total_items: usize,
+    /// 0 for an empty list.
+    total_pages: usize,
 }
 
 impl PagedMeta {
-    /// Fills in the two fields that every `meta` has.
-    pub fn new(query: &super::listing::Query, total_items: usize, max_page_size: u32) -> Self {
+    /// Adds the two fields that every `meta` has.
+    pub(crate) fn new(query: &super::listing::Query, total_items: usize, max_page_size: u32) -> Self {
         let Meta { api_request_id, api_request_timestamp } = meta();
         Self {
             api_request_id,
@@ -112,8 +112,8 @@ impl PagedMeta {
             max_page_size,
             page_number: query.page_number,
             page_size: query.page_size,
-            sort_by: query.sort_by.word(),
-            sort_order: query.sort_order.word(),
+            sort_by: query.sort_by.as_str(),
+            sort_order: query.sort_order.as_str(),
             total_items,
             total_pages: total_items.div_ceil(query.page_size.max(1) as usize),
         }
@@ -162,13 +162,13 @@ fn bytes(value: &impl Serialize) -> Bytes {
 }
 
 impl ApiResponse {
-    /// One object.
-    pub fn from_object(status: StatusCode, data: &impl Serialize) -> Self {
+    /// A response with one object.
+    pub(crate) fn from_object(status: StatusCode, data: &impl Serialize) -> Self {
         Self::new(status, bytes(&Success { data, meta: meta(), response_type: "object" }))
     }
 
-    /// A page of a list.
-    pub fn from_page(data: &impl Serialize, meta: PagedMeta) -> Self {
+    /// A response with a page of a list.
+    pub(crate) fn from_page(data: &impl Serialize, meta: PagedMeta) -> Self {
         Self::new(StatusCode::OK, bytes(&Success { data, meta, response_type: "array" }))
     }
 
@@ -176,8 +176,8 @@ impl ApiResponse {
         Self { status, body, is_replay: false, retry_after: None }
     }
 
-    /// The answer on the wire, with `body` in place of its own where a fault cuts or slows it.
-    pub fn into_response_with(self, body: Body) -> Response {
+    /// The HTTP response with another body, for faults that cut or slow the body.
+    pub(crate) fn into_response_with(self, body: Body) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -193,29 +193,29 @@ impl ApiResponse {
         response
     }
 
-    /// The answer on the wire.
-    pub fn into_response(self) -> Response {
+    /// The HTTP response.
+    pub(crate) fn into_response(self) -> Response {
         let body = Body::from(self.body.clone());
         self.into_response_with(body)
     }
 }
 
 impl From<ApiError> for ApiResponse {
-    fn from(refusal: ApiError) -> Self {
-        let status = refusal.status();
+    fn from(error: ApiError) -> Self {
+        let status = error.status();
         if status == StatusCode::UNAUTHORIZED {
             return Self::new(status, Bytes::new());
         }
         let (kind, title) = type_and_title(status);
-        let (detail, items) = match &refusal {
+        let (detail, items) = match &error {
             ApiError::Malformed(problems) => (None, Some(items(problems, to_pascal_case))),
             ApiError::Fields(problems) => (None, Some(items(problems, str::to_owned))),
             ApiError::Rule(sentence) => (Some(sentence.as_str()), None),
             ApiError::Conflict(sentence) => (Some(*sentence), None),
             ApiError::Forbidden => (Some("Unmasking is not allowed for this account."), None),
             ApiError::UnsupportedMediaType => (Some("The body has to be JSON."), None),
-            ApiError::InjectedFault(_) => (Some("A fault asked for through the sandbox's control door."), None),
-            // Seen: a 404 may come without a detail.
+            ApiError::InjectedFault(_) => (Some("A fault injected through the sandbox's control API."), None),
+            // Seen: a 404 may have no detail.
             ApiError::NotFound | ApiError::Unauthenticated | ApiError::TooLarge => (None, None),
         };
         let error = ErrorBody { status: status.as_u16(), kind: &kind, title: &title, detail, items };
@@ -224,8 +224,8 @@ impl From<ApiError> for ApiResponse {
 }
 
 impl ApiError {
-    /// The status that goes with it.
-    pub fn status(&self) -> StatusCode {
+    /// The HTTP status of the error.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -240,7 +240,7 @@ impl ApiError {
     }
 }
 
-/// Type and title of an error. Only those of 400, 404, 409 and 422 are known; the rest follow their pattern.
+/// The type and the title of an error. Those of 400, 404, 409 and 422 are known; the others follow the same pattern.
 fn type_and_title(status: StatusCode) -> (String, String) {
     if status == StatusCode::UNPROCESSABLE_ENTITY {
         return ("/validation_error".into(), "Validation Failed".into());
@@ -249,14 +249,14 @@ fn type_and_title(status: StatusCode) -> (String, String) {
     (format!("/{}", title.to_lowercase().replace([' ', '-'], "_")), title.into())
 }
 
-fn items(problems: &[FieldProblem], spell: fn(&str) -> String) -> Vec<Item<'_>> {
+fn items(problems: &[FieldProblem], format_path: fn(&str) -> String) -> Vec<Item<'_>> {
     problems
         .iter()
-        .map(|FieldProblem { path, detail }| Item { reference: path.as_deref().map(spell), detail })
+        .map(|FieldProblem { path, detail }| Item { reference: path.as_deref().map(format_path), detail })
         .collect()
 }
 
-/// `device.ip_address` as a 400 spells it: `Device.IpAddress`.
+/// `device.ip_address` in the form of a 400: `Device.IpAddress`.
 fn to_pascal_case(path: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
@@ -266,8 +266,8 @@ fn to_pascal_case(path: &str) -> String {
     path.split('.').map(segment).collect::<Vec<_>>().join(".")
 }
 
-/// What an unknown route answers (seen): a page for people, not an envelope.
-pub fn unknown_route() -> Response {
+/// The response to an unknown route (seen): an HTML page without an envelope.
+pub(crate) fn unknown_route() -> Response {
     let page = "<!DOCTYPE html>\n<html><head><title>404 - Not Found</title></head>\
                 <body><h1>404 - Not Found</h1><p>There is nothing at this address.</p></body></html>\n";
     let mut response = Response::new(Body::from(page));
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_400_spells_its_references_in_pascal_case() {
+    fn references_of_a_400_are_in_pascal_case() {
         assert_eq!(to_pascal_case("device.ip_address"), "Device.IpAddress");
         assert_eq!(
             to_pascal_case("compliance_profile.representatives[0].name"),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn types_and_titles_follow_what_was_seen() {
+    fn types_and_titles_match_observed_errors() {
         assert_eq!(type_and_title(StatusCode::BAD_REQUEST), ("/bad_request".into(), "Bad Request".into()));
         assert_eq!(type_and_title(StatusCode::NOT_FOUND), ("/not_found".into(), "Not Found".into()));
         assert_eq!(type_and_title(StatusCode::CONFLICT), ("/conflict".into(), "Conflict".into()));

@@ -1,7 +1,7 @@
-//! Every route in one table: the nine of the API, and the control door apart from them.
+//! The route table: the nine operations of the API, and the control API.
 //!
-//! A method that a route does not have is a 405. What the API does not know is an HTML page (seen), what the
-//! door does not know a line of JSON.
+//! A method that a route does not have is a 405. An unknown path of the API is an HTML page (seen); an unknown path of
+//! the control API is a JSON error.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use super::operation::Operation;
 use super::response;
 use super::state::Sandbox;
 
-/// The whole sandbox.
-pub fn router(sandbox: Arc<Sandbox>) -> Router {
-    let door = Router::new()
+/// All routes of the sandbox.
+pub(crate) fn router(sandbox: Arc<Sandbox>) -> Router {
+    let control_api = Router::new()
         .route("/_sandbox/calls", get(control::calls).delete(control::reset_calls))
         .route("/_sandbox/writes", get(control::writes))
         .route("/_sandbox/latency", put(control::set_latency))
@@ -31,13 +31,13 @@ pub fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/_sandbox/reset", post(control::reset))
         .layer(DefaultBodyLimit::max(64 * 1024));
     let api = Operation::ALL.into_iter().fold(Router::new(), |router, operation| {
-        // The router merges the methods of one path.
-        router.route(operation.path(), answered_by(operation))
+        // axum merges the methods of one path.
+        router.route(operation.path(), method_router(operation))
     });
-    api.merge(door).fallback(unknown).with_state(sandbox)
+    api.merge(control_api).fallback(unknown_path).with_state(sandbox)
 }
 
-fn answered_by(operation: Operation) -> MethodRouter<Arc<Sandbox>> {
+fn method_router(operation: Operation) -> MethodRouter<Arc<Sandbox>> {
     let handler = move |State(sandbox): State<Arc<Sandbox>>, request: Request| handle(sandbox, operation, request);
     let filter = match operation.method() {
         Method::POST => MethodFilter::POST,
@@ -49,7 +49,7 @@ fn answered_by(operation: Operation) -> MethodRouter<Arc<Sandbox>> {
     on(filter, handler)
 }
 
-async fn unknown(uri: Uri) -> Response {
+async fn unknown_path(uri: Uri) -> Response {
     if uri.path().starts_with("/_sandbox") {
         return control::unknown_route();
     }

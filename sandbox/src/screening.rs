@@ -1,137 +1,136 @@
-//! What a screening found: the ten fields of `identity_details`, and how the sandbox comes to them.
+//! The result of a screening: the ten fields of `identity_details`, and how the sandbox makes them up.
 //!
-//! Nobody is really screened. The findings depend on the customer's id and the outcome asked for, so
-//! they are the same every time. Two things seen live are kept: a customer forced to `rejected` carries
-//! the decision `accept`, and an invented person under `standard` ends in `review` because of its
-//! reputation while all modules accept.
+//! The findings depend only on the customer's id and the requested outcome, so they are reproducible. Two observations
+//! from the real API are kept: a customer with the outcome `rejected` has the decision `accept`, and a made-up person
+//! with the outcome `standard` gets `review` because of its reputation while all modules accept.
 
 mod codes;
 mod findings;
+mod full_screening;
 mod insights;
-mod showcase;
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-pub use findings::screen;
-pub use insights::Insights;
-pub use showcase::full_screening;
+pub(crate) use findings::screen;
+pub(crate) use full_screening::full_screening;
+use insights::Insights;
 
 use super::enums::{Correlation, Decision};
 use super::timestamp::{Timestamp, TimestampFormat};
 
 /// `identity_details`.
 #[derive(Clone, Serialize)]
-pub struct Screening {
+pub(crate) struct Screening {
     /// New with every screening.
-    pub review_id: Uuid,
-    /// The whole's; not the customer's status.
-    pub decision: Decision,
-    /// Code to text; `null` where no module gave a code.
-    pub messages: Option<BTreeMap<&'static str, &'static str>>,
+    review_id: Uuid,
+    /// The overall decision; not the customer's status.
+    decision: Decision,
+    /// Code to text; `null` if there are no codes.
+    messages: Option<BTreeMap<&'static str, &'static str>>,
     /// By module name.
-    pub breakdown: BTreeMap<&'static str, Module>,
-    /// Where it ran; it does not for companies.
+    breakdown: BTreeMap<&'static str, Module>,
+    /// `None` for companies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kyc: Option<Kyc>,
-    /// Warnings of other institutions.
+    kyc: Option<Kyc>,
+    /// Alerts of other institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub network_alerts: Option<NetworkAlerts>,
+    network_alerts: Option<NetworkAlerts>,
     /// History at other institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reputation: Option<Reputation>,
-    /// Lists of sanctioned or exposed people.
+    reputation: Option<Reputation>,
+    /// Lists of sanctioned or politically exposed persons.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub watch_list: Option<WatchList>,
-    /// When it was begun. Reviews are only ever read, so the spelling is the read's.
-    #[serde(serialize_with = "as_read")]
-    pub created_at: Timestamp,
-    /// When it last changed.
-    #[serde(serialize_with = "as_read")]
-    pub updated_at: Timestamp,
+    watch_list: Option<WatchList>,
+    /// When the screening started. Reviews are only read, so timestamps have the read format.
+    #[serde(serialize_with = "serialize_as_read")]
+    created_at: Timestamp,
+    /// When the screening last changed.
+    #[serde(serialize_with = "serialize_as_read")]
+    updated_at: Timestamp,
 }
 
 /// One module of the breakdown.
 #[derive(Clone, Serialize)]
-pub struct Module {
+struct Module {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
-    /// The score in a word.
+    codes: Option<Vec<&'static str>>,
+    /// `correlation_score` as a category.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub correlation: Option<Correlation>,
-    /// 0 to 1, more is closer.
+    correlation: Option<Correlation>,
+    /// 0 to 1; higher is closer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub correlation_score: Option<f64>,
-    /// What the module came to.
-    pub decision: Decision,
-    /// 0 to 1, more is worse.
+    correlation_score: Option<f64>,
+    /// The module's decision.
+    decision: Decision,
+    /// 0 to 1; higher is riskier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub risk_score: Option<f64>,
+    risk_score: Option<f64>,
 }
 
-/// "Know your customer": which fields could be confirmed.
+/// "Know your customer": which fields were confirmed.
 #[derive(Clone, Serialize)]
-pub struct Kyc {
+struct Kyc {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
-    /// What it came to.
-    pub decision: Decision,
-    /// Field to confirmed or not.
-    pub validations: BTreeMap<&'static str, bool>,
+    codes: Option<Vec<&'static str>>,
+    /// The decision of this part.
+    decision: Decision,
+    /// Field name to whether the field was confirmed.
+    validations: BTreeMap<&'static str, bool>,
 }
 
-/// Warnings of other institutions.
+/// Alerts of other institutions.
 #[derive(Clone, Serialize)]
-pub struct NetworkAlerts {
-    /// The warnings.
-    pub alerts: Option<Vec<&'static str>>,
+struct NetworkAlerts {
+    /// The alerts.
+    alerts: Option<Vec<&'static str>>,
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
-    /// What it came to.
-    pub decision: Decision,
+    codes: Option<Vec<&'static str>>,
+    /// The decision of this part.
+    decision: Decision,
 }
 
 /// History at other institutions.
 #[derive(Clone, Serialize)]
-pub struct Reputation {
+struct Reputation {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
-    /// What it came to.
-    pub decision: Decision,
-    /// Up to 33 figures.
-    pub insights: Insights,
-    /// 0 to 1, more is worse.
-    pub risk_score: Option<f64>,
+    codes: Option<Vec<&'static str>>,
+    /// The decision of this part.
+    decision: Decision,
+    /// Up to 33 insights.
+    insights: Insights,
+    /// 0 to 1; higher is riskier.
+    risk_score: Option<f64>,
 }
 
-/// Lists of sanctioned or exposed people.
+/// Lists of sanctioned or politically exposed persons.
 #[derive(Clone, Serialize)]
-pub struct WatchList {
+struct WatchList {
     /// Reason codes.
-    pub codes: Option<Vec<&'static str>>,
-    /// What it came to.
-    pub decision: Decision,
+    codes: Option<Vec<&'static str>>,
+    /// The decision of this part.
+    decision: Decision,
     /// Names of the lists that matched.
-    pub matched: Option<Vec<&'static str>>,
+    matched: Option<Vec<&'static str>>,
     /// The matches.
-    pub matches: Option<Vec<Match>>,
+    matches: Option<Vec<Match>>,
 }
 
-/// One match on a list.
+/// A match on a watch list.
 #[derive(Clone, Serialize)]
-pub struct Match {
-    /// How close.
-    pub correlation: Correlation,
-    /// Which list.
-    pub list_name: &'static str,
-    /// What matched.
-    pub match_fields: Vec<&'static str>,
-    /// Where to read on.
-    pub urls: Vec<&'static str>,
+struct Match {
+    /// How closely the customer matches.
+    correlation: Correlation,
+    /// The name of the list.
+    list_name: &'static str,
+    /// The fields that matched.
+    match_fields: Vec<&'static str>,
+    /// Pages about the match.
+    urls: Vec<&'static str>,
 }
 
-fn as_read<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&TimestampFormat::Read.format(*moment))
+fn serialize_as_read<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&TimestampFormat::Read.format(*timestamp))
 }

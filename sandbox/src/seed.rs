@@ -1,9 +1,9 @@
-//! The people that every world begins with: the same on every machine, all of them made up.
+//! The seed: the customers of every new store. They are made up and equal on every machine.
 //!
-//! Six have ids to remember, for docs and tests; the others are drawn from fixed numbers. Addresses are
-//! under `example.test`, phones are +1 202 555 01xx, SSNs begin with 9 (never issued), device addresses are
-//! of the documentation ranges. Times of creation lie in January to October 2026 and are whole seconds, so that a
-//! bound copied from an answer to GET, which has no fraction, still means the same moment.
+//! Six customers have fixed ids for docs and tests; the others are drawn from fixed numbers. E-mail addresses are under
+//! `example.test`, phones are +1 202 555 01xx, SSNs begin with 9 (never issued), and device addresses are in
+//! documentation ranges. Creation times are whole seconds from January to October 2026. A time copied from a GET
+//! response, which has no fraction, is thus exact as a filter bound.
 
 mod documented;
 mod people;
@@ -12,33 +12,33 @@ use uuid::Uuid;
 
 use super::store::CustomerStore;
 
-pub use people::person;
+pub(crate) use people::person;
 
-/// Ada Example: a person in review. Her screening uses all eight modules, KYC, network alerts, reputation with all 33
-/// insights, two watch-list matches and every reason code with its text. External id `ada-1`.
+/// Ada Example: an individual in review. Her screening has all eight modules, KYC, network alerts, reputation with all
+/// 33 insights, two watch-list matches, and every reason code with its text. External id `ada-1`.
 pub const ADA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0001);
 
-/// Blue Kettle: a verified company with representatives, website, address and metadata. External id `blue-kettle-2`.
+/// Blue Kettle: a verified business with representatives, website, address and metadata. External id `blue-kettle-2`.
 pub const BLUE_KETTLE: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0002);
 
-/// Rex Example: a rejected person whose screening says `accept` (seen live). External id `rex-3`.
+/// Rex Example: a rejected individual whose screening has the decision `accept` (seen). External id `rex-3`.
 pub const REX: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0003);
 
-/// Penny Example: a pending person who was never screened, so the review has no `identity_details`, and no
-/// optional part is there. External id `penny-4`.
+/// Penny Example: a pending individual without a screening, so the review has no `identity_details`; no other optional
+/// member is present. External id `penny-4`.
 pub const PENNY: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0004);
 
-/// Ivy Example: an inactive person whose profile has the keys `dob` and `ssn`, both `null`. External id `ivy-5`.
+/// Ivy Example: an inactive individual whose profile has `dob` and `ssn` set to `null`. External id `ivy-5`.
 pub const IVY: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0005);
 
-/// Rhea Example: a person in review though all modules accept: her reputation alone says `review`. External id `rhea-6`.
+/// Rhea Example: an individual in review because of her reputation alone; all modules accept. External id `rhea-6`.
 pub const RHEA: Uuid = Uuid::from_u128(0x0190_b2de_7c11_7c3a_8f10_0000_0000_0006);
 
-/// How many customers a fresh world has.
+/// The number of customers in a new store.
 pub const COUNT: usize = 250;
 
-/// A fresh world.
-pub fn seeded_store() -> CustomerStore {
+/// A new store with the seed.
+pub(crate) fn seeded_store() -> CustomerStore {
     let mut store = CustomerStore::default();
     for customer in documented::documented_customers() {
         store.upsert(customer);
@@ -64,10 +64,10 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_and_every_status_occurs() {
+    fn every_type_and_every_status_occurs() {
         assert_eq!(seeded_store().len(), COUNT);
-        assert_eq!(counted(|customer| customer.kind), CustomerType::WORDS.len());
-        assert_eq!(counted(|customer| customer.status), CustomerStatus::WORDS.len());
+        assert_eq!(counted(|customer| customer.kind), CustomerType::VALUES.len());
+        assert_eq!(counted(|customer| customer.status), CustomerStatus::VALUES.len());
         assert_eq!(counted(|customer| customer.address.is_some()), 2);
         assert_eq!(counted(|customer| customer.profile.is_some()), 2);
         assert_eq!(counted(|customer| customer.metadata.is_some()), 2);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn seeded_people_keep_the_rules_for_created_ones() {
+    fn seeded_customers_pass_validation() {
         use crate::{parse_body::Draft, validation};
         for customer in seeded_store().in_order(SortBy::CreatedAt, SortOrder::Ascending) {
             let customer = customer.as_ref().clone();
@@ -96,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn a_world_holds_as_many_people_as_were_planted() {
-        let mut world = seeded_store();
-        world.add_seeded(2500);
-        assert_eq!(world.len(), COUNT + 2500);
+    fn a_store_holds_the_customers_that_were_added() {
+        let mut store = seeded_store();
+        store.add_seeded(2500);
+        assert_eq!(store.len(), COUNT + 2500);
     }
 }

@@ -1,5 +1,5 @@
-//! The sandbox's own accept loop. It is not axum's because a fault must be able to reset a connection, and
-//! because a hanging answer must not keep the sandbox from stopping: what is open then gets one second.
+//! The accept loop of the sandbox. axum's own loop cannot reset a connection, which a fault needs, and waits for
+//! hanging responses at shutdown. This loop gives open connections one second.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -25,26 +25,26 @@ use tower::ServiceExt as _;
 
 const MAX_CONNECTIONS: usize = 2048;
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
-/// A failed accept is mostly for want of file handles; trying again at once would only spin.
+/// An accept mostly fails for lack of file descriptors. An immediate retry would busy-loop.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// The connection that a request came by.
+/// The connection of a request.
 #[derive(Clone, Default)]
-pub struct Connection {
+pub(crate) struct Connection {
     ended: CancellationToken,
     reset: Arc<AtomicBool>,
 }
 
 impl Connection {
-    /// Ends the connection with a TCP reset.
-    pub fn reset(&self) {
+    /// Closes the connection with a TCP reset.
+    pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
         self.ended.cancel();
     }
 }
 
-/// Accepts and serves until `shutdown`, then waits a second at most.
-pub async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
+/// Accepts connections and serves them until `shutdown`, then waits at most one second for open connections.
+pub(crate) async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Some(permit) = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await {
@@ -67,17 +67,17 @@ pub async fn run(listener: TcpListener, router: Router, shutdown: CancellationTo
     }
     drop(listener);
     let all_done = async { while connections.join_next().await.is_some() {} };
-    let _late = timeout(SHUTDOWN_GRACE, all_done).await;
+    let _result = timeout(SHUTDOWN_GRACE, all_done).await;
     connections.shutdown().await;
     Ok(())
 }
 
 async fn serve_connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    // Answers are small and written whole; waiting to fill a segment would only add 40 ms. Failing is harmless.
-    let _without = stream.set_nodelay(true);
+    // Responses are small and written at once, so Nagle's algorithm would only add a delay. A failure is harmless.
+    let _result = stream.set_nodelay(true);
     let connection = Connection::default();
     let ended = connection.ended.clone();
-    let wire = ResettableStream { stream, reset: Arc::clone(&connection.reset) };
+    let stream = ResettableStream { stream, reset: Arc::clone(&connection.reset) };
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(connection.clone());
@@ -86,9 +86,9 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Cancellat
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
     builder.http2().timer(TokioTimer::new());
-    let mut served = pin!(builder.serve_connection(TokioIo::new(wire), TowerToHyperService::new(service)));
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
     tokio::select! {
-        // How a caller leaves is its own affair.
+        // An error of a client's connection concerns only that client.
         _ = &mut served => return,
         () = ended.cancelled() => return,
         () = shutdown.cancelled() => served.as_mut().graceful_shutdown(),
@@ -99,7 +99,7 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Cancellat
     }
 }
 
-/// A stream that is closed by a reset where a fault asked for one.
+/// A TCP stream that closes with a reset when `reset` is set.
 struct ResettableStream {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
@@ -108,8 +108,8 @@ struct ResettableStream {
 impl Drop for ResettableStream {
     fn drop(&mut self) {
         if self.reset.load(Ordering::Relaxed) {
-            // Where this fails the connection is closed all the same, only more politely.
-            let _polite = self.stream.set_zero_linger();
+            // If this fails, the connection closes normally.
+            let _result = self.stream.set_zero_linger();
         }
     }
 }

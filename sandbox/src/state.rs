@@ -1,7 +1,7 @@
-//! All that a running sandbox holds: worlds, counts, the log of writes, latency, faults, webhooks.
+//! The state of a running sandbox: stores, call counts, the write log, latency, faults, webhooks.
 //!
-//! Counts, faults and latency are of the whole sandbox. Data, the log of writes and the webhook belong to a
-//! bearer token. Everything is bounded; of the worlds the last 64 used are kept.
+//! Counts, faults and latency belong to the whole sandbox. Data belongs to a tenant; the write log and the webhook
+//! belong to a bearer token. Everything has a limit: the 64 most recently used stores are kept.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,19 +23,19 @@ use super::webhook::WebhookSender;
 const MAX_STORES: usize = 64;
 const MAX_LOGGED_WRITES: usize = 10_000;
 
-/// A world that calls share.
-pub type SharedStore = Arc<Mutex<CustomerStore>>;
+/// A store shared by calls.
+pub(crate) type SharedStore = Arc<Mutex<CustomerStore>>;
 
 /// The state of one sandbox.
-pub struct Sandbox {
-    /// The token on whose world control calls without one act.
-    pub default_token: TokenDigest,
-    /// Faults that wait for a call.
-    pub faults: Faults,
-    /// Events on their way out.
-    pub webhooks: WebhookSender,
+pub(crate) struct Sandbox {
+    /// The token that control calls without a token act for.
+    pub(crate) default_token: TokenDigest,
+    /// Faults that wait for a matching call.
+    pub(crate) faults: Faults,
+    /// Sends events.
+    pub(crate) webhooks: WebhookSender,
     /// Cancelled when the sandbox stops.
-    pub shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
     seed: CustomerStore,
     stores: Mutex<TenantStores>,
     calls: Mutex<BTreeMap<String, u64>>,
@@ -46,38 +46,38 @@ pub struct Sandbox {
 #[derive(Default)]
 struct TenantStores {
     by_tenant: HashMap<Tenant, (SharedStore, u64)>,
-    /// Counts uses, for "last used".
+    /// Counts uses, to find the least recently used store.
     uses: u64,
 }
 
-/// A write that took effect, as `GET /_sandbox/writes` shows it.
+/// A write that took effect, as `GET /_sandbox/writes` returns it.
 #[derive(Clone, Serialize)]
-pub struct LoggedWrite {
+pub(crate) struct LoggedWrite {
     /// The HTTP method.
-    pub method: String,
+    pub(crate) method: String,
     /// The path, with `{id}` for the id.
-    pub route: &'static str,
-    /// Whom it was about.
-    pub customer_id: Uuid,
-    /// The key that it bore.
-    pub idempotency_key: Option<String>,
-    /// What it answered.
-    pub status: u16,
+    pub(crate) route: &'static str,
+    /// The customer that was written.
+    pub(crate) customer_id: Uuid,
+    /// The call's idempotency key.
+    pub(crate) idempotency_key: Option<String>,
+    /// The HTTP status of the response.
+    pub(crate) status: u16,
 }
 
-/// Locks for a moment. A panic elsewhere while it was held must not take the whole sandbox down, and no
-/// holder leaves anything half done.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex. A poisoned mutex is used anyway: no holder leaves partial changes, and one panic must not stop the
+/// whole sandbox.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sandbox {
-    /// A fresh sandbox.
-    pub fn new(default_token: TokenDigest, post: WebhookSender, shutdown: CancellationToken) -> Self {
+    /// A sandbox with no stores.
+    pub(crate) fn new(default_token: TokenDigest, webhooks: WebhookSender, shutdown: CancellationToken) -> Self {
         Self {
             default_token,
             faults: Faults::default(),
-            webhooks: post,
+            webhooks,
             shutdown,
             seed: seed::seeded_store(),
             stores: Mutex::default(),
@@ -87,36 +87,37 @@ impl Sandbox {
         }
     }
 
-    /// The world of a scope, seeded on first use. The one that was not used for longest makes room.
-    pub fn store(&self, scope: Tenant) -> SharedStore {
-        let mut worlds = lock(&self.stores);
-        worlds.uses += 1;
-        let uses = worlds.uses;
-        if let Some((world, used)) = worlds.by_tenant.get_mut(&scope) {
+    /// The store of a tenant, created from the seed on first use. At the limit the least recently used store is
+    /// removed.
+    pub(crate) fn store(&self, tenant: Tenant) -> SharedStore {
+        let mut stores = lock(&self.stores);
+        stores.uses += 1;
+        let uses = stores.uses;
+        if let Some((store, used)) = stores.by_tenant.get_mut(&tenant) {
             *used = uses;
-            return Arc::clone(world);
+            return Arc::clone(store);
         }
-        if worlds.by_tenant.len() >= MAX_STORES
-            && let Some(oldest) = worlds.by_tenant.iter().min_by_key(|(_, (_, used))| *used).map(|(scope, _)| *scope)
+        if stores.by_tenant.len() >= MAX_STORES
+            && let Some(oldest) = stores.by_tenant.iter().min_by_key(|(_, (_, used))| *used).map(|(tenant, _)| *tenant)
         {
-            worlds.by_tenant.remove(&oldest);
+            stores.by_tenant.remove(&oldest);
         }
-        let world = Arc::new(Mutex::new(self.seed.clone()));
-        worlds.by_tenant.insert(scope, (Arc::clone(&world), uses));
-        world
+        let store = Arc::new(Mutex::new(self.seed.clone()));
+        stores.by_tenant.insert(tenant, (Arc::clone(&store), uses));
+        store
     }
 
-    /// Back to the seed: the token's worlds and its log, and the whole sandbox's latency, faults and counts.
-    /// The webhook stays: it is where news goes, not data.
-    pub fn reset(&self, token: TokenDigest) {
-        let worlds: Vec<_> = {
-            let worlds = lock(&self.stores);
-            let own = worlds.by_tenant.iter().filter(|(scope, _)| scope.token == token);
-            own.map(|(_, (world, _))| Arc::clone(world)).collect()
+    /// Restores the seed: the stores and the write log of the token, and the latency, faults and counts of the sandbox.
+    /// The webhook stays, since it is configuration and not data.
+    pub(crate) fn reset(&self, token: TokenDigest) {
+        let stores: Vec<_> = {
+            let stores = lock(&self.stores);
+            let own = stores.by_tenant.iter().filter(|(tenant, _)| tenant.token == token);
+            own.map(|(_, (store, _))| Arc::clone(store)).collect()
         };
-        // In place, so that a call under way and a screening to come meet the fresh world, not a lost one.
-        for world in worlds {
-            *lock(&world) = self.seed.clone();
+        // In place: calls and background screenings that hold the store then use the restored data.
+        for store in stores {
+            *lock(&store) = self.seed.clone();
         }
         lock(&self.writes).retain(|(owner, _)| *owner != token);
         self.set_latency(Duration::ZERO);
@@ -124,47 +125,47 @@ impl Sandbox {
         self.reset_calls();
     }
 
-    /// Counts a call when it arrives.
-    pub fn count_call(&self, operation: Operation) {
+    /// Counts a call on arrival.
+    pub(crate) fn count_call(&self, operation: Operation) {
         *lock(&self.calls).entry(operation.route()).or_default() += 1;
     }
 
-    /// The counts, as `GET /_sandbox/calls` shows them.
-    pub fn calls(&self) -> Value {
+    /// The counts, as `GET /_sandbox/calls` returns them.
+    pub(crate) fn calls(&self) -> Value {
         let calls = lock(&self.calls);
         json!({"total": calls.values().sum::<u64>(), "calls": *calls})
     }
 
-    /// Counts from zero.
-    pub fn reset_calls(&self) {
+    /// Sets all counts to zero.
+    pub(crate) fn reset_calls(&self) {
         lock(&self.calls).clear();
     }
 
-    /// Logs a write that took effect and posts its news. Called while the world is held, so that log and
-    /// news have the order of the writes.
-    pub fn record_write(&self, scope: Tenant, change: &Change, write: Option<LoggedWrite>) {
+    /// Logs a write that took effect and enqueues its events. The caller holds the store's lock, so the log and the
+    /// events have the order of the writes.
+    pub(crate) fn record_write(&self, tenant: Tenant, change: &Change, write: Option<LoggedWrite>) {
         if let Some(write) = write {
             let mut writes = lock(&self.writes);
             if writes.len() >= MAX_LOGGED_WRITES {
                 writes.pop_front();
             }
-            writes.push_back((scope.token, write));
+            writes.push_back((tenant.token, write));
         }
-        self.webhooks.enqueue(scope, change);
+        self.webhooks.enqueue(tenant, change);
     }
 
-    /// The token's writes, oldest first.
-    pub fn writes(&self, token: TokenDigest) -> Vec<LoggedWrite> {
+    /// The writes of the token, oldest first.
+    pub(crate) fn writes(&self, token: TokenDigest) -> Vec<LoggedWrite> {
         lock(&self.writes).iter().filter(|(owner, _)| *owner == token).map(|(_, write)| write.clone()).collect()
     }
 
-    /// What is added to every answer of the API.
-    pub fn latency(&self) -> Duration {
+    /// The latency added to every response of the API.
+    pub(crate) fn latency(&self) -> Duration {
         Duration::from_millis(self.latency_ms.load(Ordering::Relaxed))
     }
 
-    /// Sets it, for calls that arrive from now on.
-    pub fn set_latency(&self, latency: Duration) {
+    /// Sets the latency of later calls.
+    pub(crate) fn set_latency(&self, latency: Duration) {
         self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

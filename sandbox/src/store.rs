@@ -1,7 +1,7 @@
-//! One world: the customers that one key and account see, with their indexes and idempotency keys.
+//! The data of one tenant: its customers, their indexes, and its idempotency keys.
 //!
-//! Pure state: no clock beyond `updated_at`, no tasks, no HTTP. E-mails are unique without regard to case.
-//! Customers are shared and replaced whole, so that an answer under way keeps the state that it read.
+//! It has no tasks and no HTTP, and uses the clock only for `updated_at`. E-mail addresses are unique, ignoring case. A
+//! customer is shared and replaced as a whole, so a response that is being made keeps the state that it read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,40 +14,40 @@ use super::idempotency::IdempotencyKeys;
 use super::seed;
 use super::timestamp::{self, Timestamp};
 
-/// The most customers that a world holds.
-pub const MAX_CUSTOMERS: usize = 20_000;
+/// The maximum number of customers of a tenant.
+pub(crate) const MAX_CUSTOMERS: usize = 20_000;
 
-/// The customers of one scope.
+/// The customers of one tenant.
 #[derive(Clone, Default)]
-pub struct CustomerStore {
+pub(crate) struct CustomerStore {
     customers: HashMap<Uuid, Arc<Customer>>,
     emails: HashMap<String, Uuid>,
     by_name: BTreeSet<(String, Uuid)>,
     by_creation: BTreeSet<(Timestamp, Uuid)>,
-    /// How many made-up people there have been, so that more of them differ from those.
+    /// How many seeded customers were added; the next one gets this number.
     seeded_count: u32,
     /// The idempotency keys.
-    pub keys: IdempotencyKeys,
+    pub(crate) keys: IdempotencyKeys,
 }
 
 impl CustomerStore {
-    /// The customer of this id.
-    pub fn get(&self, id: Uuid) -> Option<&Arc<Customer>> {
+    /// The customer with this id.
+    pub(crate) fn get(&self, id: Uuid) -> Option<&Arc<Customer>> {
         self.customers.get(&id)
     }
 
-    /// How many customers there are.
-    pub fn len(&self) -> usize {
+    /// The number of customers.
+    pub(crate) fn len(&self) -> usize {
         self.customers.len()
     }
 
-    /// Who has this e-mail address, without regard to case.
-    pub fn id_by_email(&self, email: &str) -> Option<Uuid> {
+    /// The id of the customer with this e-mail address, ignoring case.
+    pub(crate) fn id_by_email(&self, email: &str) -> Option<Uuid> {
         self.emails.get(&email.to_lowercase()).copied()
     }
 
-    /// Adds a customer, or puts it in the place of the one with its id.
-    pub fn upsert(&mut self, customer: Customer) -> Arc<Customer> {
+    /// Adds a customer, or replaces the one with the same id.
+    pub(crate) fn upsert(&mut self, customer: Customer) -> Arc<Customer> {
         self.remove(customer.id);
         let customer = Arc::new(customer);
         self.emails.insert(customer.email_key(), customer.id);
@@ -57,16 +57,16 @@ impl CustomerStore {
         customer
     }
 
-    /// Changes a customer, which is later for it; `None` where there is no such one.
-    pub fn update(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
+    /// Changes a customer and advances its `updated_at`; `None` if it does not exist.
+    pub(crate) fn update(&mut self, id: Uuid, change: impl FnOnce(&mut Customer)) -> Option<Arc<Customer>> {
         let mut customer = self.get(id)?.as_ref().clone();
         customer.updated_at = timestamp::after(customer.updated_at);
         change(&mut customer);
         Some(self.upsert(customer))
     }
 
-    /// Takes a customer out; its e-mail address is free again.
-    pub fn remove(&mut self, id: Uuid) -> Option<Arc<Customer>> {
+    /// Removes a customer. Its e-mail address can be used again.
+    pub(crate) fn remove(&mut self, id: Uuid) -> Option<Arc<Customer>> {
         let customer = self.customers.remove(&id)?;
         self.emails.remove(&customer.email_key());
         self.by_name.remove(&(customer.name_key(), id));
@@ -74,8 +74,8 @@ impl CustomerStore {
         Some(customer)
     }
 
-    /// All customers; equal ones by ascending id, whichever way they are sorted.
-    pub fn in_order(&self, by: SortBy, order: SortOrder) -> impl Iterator<Item = &Arc<Customer>> {
+    /// All customers in this order. Ties have ascending ids in both orders.
+    pub(crate) fn in_order(&self, by: SortBy, order: SortOrder) -> impl Iterator<Item = &Arc<Customer>> {
         let ids = match by {
             SortBy::Name => ids(&self.by_name, order),
             SortBy::CreatedAt => ids(&self.by_creation, order),
@@ -83,12 +83,12 @@ impl CustomerStore {
         ids.into_iter().filter_map(|id| self.customers.get(&id))
     }
 
-    /// Adds `count` made-up customers; the same every time for the same number of them before.
-    pub fn add_seeded(&mut self, count: u32) {
+    /// Adds `count` made-up customers. They depend only on how many were added before.
+    pub(crate) fn add_seeded(&mut self, count: u32) {
         for _ in 0..count {
             let customer = seed::person(self.seeded_count);
             self.seeded_count += 1;
-            // Somebody may have taken the made-up address by hand; then that person is left out.
+            // A caller may have used the generated address already; then this customer is skipped.
             if self.id_by_email(&customer.email).is_none() {
                 self.upsert(customer);
             }
@@ -96,7 +96,7 @@ impl CustomerStore {
     }
 }
 
-/// The ids of an index in an order; those of equal keys ascending.
+/// The ids of an index in this order. Ties have ascending ids.
 fn ids<K: PartialEq>(index: &BTreeSet<(K, Uuid)>, order: SortOrder) -> Vec<Uuid> {
     let mut entries: Vec<&(K, Uuid)> = index.iter().collect();
     if matches!(order, SortOrder::Descending) {

@@ -1,7 +1,7 @@
-//! The rules that well-formed fields keep: a 422 that names every breach at once, in lower case.
+//! Validates the values of parsed fields. An error is a 422 that names all problems at once, with lower-case paths.
 //!
-//! Forms and lengths are the contract's (metadata's lengths stand in the vendor's guide only). A masked
-//! value sent back by a careless client breaks its field's form, so it can never be stored.
+//! Formats and lengths are the contract's; the lengths of metadata are in the vendor's guide only. A masked value that
+//! a client sends back has an invalid format, so it is never stored.
 
 use std::net::Ipv4Addr;
 
@@ -17,30 +17,30 @@ const MAX_ADDRESS_LINE: usize = 100;
 const MAX_METADATA_ENTRIES: usize = 20;
 const MAX_METADATA_CHARS: usize = 40;
 
-/// All that is wrong with a draft for a customer of `kind`.
-pub fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
-    let mut breaches = Violations(Vec::new());
-    breaches.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
-    breaches.require(is_email(&draft.email), "email", "Not an e-mail address.");
-    breaches.require(is_phone(&draft.phone), "phone", "Not an E.164 number.");
-    breaches.require(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
+/// All problems of a draft for a customer of type `kind`.
+pub(crate) fn validate(draft: &Draft, kind: CustomerType) -> Vec<FieldProblem> {
+    let mut violations = Violations(Vec::new());
+    violations.require(!draft.name.trim().is_empty(), "name", "Must not be blank.");
+    violations.require(is_email(&draft.email), "email", "Not an e-mail address.");
+    violations.require(is_phone(&draft.phone), "phone", "Not an E.164 number.");
+    violations.require(draft.ip_address.parse::<Ipv4Addr>().is_ok(), "device.ip_address", "Not an IPv4 address.");
     if let Some(address) = &draft.address {
-        breaches.address(address);
+        violations.address(address);
     }
     if let Some(profile) = &draft.profile {
-        breaches.profile(profile, kind);
+        violations.profile(profile, kind);
     }
     if let Some(metadata) = &draft.metadata {
-        breaches.metadata(metadata);
+        violations.metadata(metadata);
     }
-    breaches.0
+    violations.0
 }
 
 struct Violations(Vec<FieldProblem>);
 
 impl Violations {
-    fn require(&mut self, kept: bool, path: impl Into<String>, detail: &str) {
-        if !kept {
+    fn require(&mut self, holds: bool, path: impl Into<String>, detail: &str) {
+        if !holds {
             self.0.push(FieldProblem::at(path, detail));
         }
     }
@@ -52,8 +52,8 @@ impl Violations {
             ("address.city", Some(&address.city)),
         ];
         for (path, line) in lines {
-            let kept = line.is_none_or(|line| line.chars().count() <= MAX_ADDRESS_LINE);
-            self.require(kept, path, "Must have at most 100 characters.");
+            let fits = line.is_none_or(|line| line.chars().count() <= MAX_ADDRESS_LINE);
+            self.require(fits, path, "Must have at most 100 characters.");
         }
         let state = address.state.len() == 2 && address.state.bytes().all(|byte| byte.is_ascii_uppercase());
         self.require(state, "address.state", "Must be two capital letters.");
@@ -63,7 +63,7 @@ impl Violations {
 
     fn profile(&mut self, profile: &Profile, kind: CustomerType) {
         if profile.kind() != kind {
-            let detail = format!("Does not fit a customer of type {}.", kind.word());
+            let detail = format!("Does not fit a customer of type {}.", kind.as_str());
             self.require(false, "compliance_profile", &detail);
         }
         match profile {
@@ -98,7 +98,7 @@ impl Violations {
     }
 }
 
-/// Whether the text has exactly this form, where `#` is an ASCII digit.
+/// Whether the text has exactly this form; `#` stands for an ASCII digit.
 fn matches_pattern(text: &str, form: &str) -> bool {
     let fits = |(byte, sign): (u8, u8)| {
         if sign == b'#' { byte.is_ascii_digit() } else { byte == sign }
@@ -114,7 +114,7 @@ fn is_phone(text: &str) -> bool {
     (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
 }
 
-/// One `@`, something before it, a dotted domain after it, nothing invisible: what every mail server agrees on.
+/// At most 254 bytes, exactly one `@`, a non-empty local part, a domain with a dot, no spaces, no control characters.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_breaks_every_field_that_can_carry_one() {
+    fn masked_values_are_rejected_in_every_masked_field() {
         let profile = Profile::Individual { dob: Some(DOB_MASK.into()), ssn: Some(SSN_MASK.into()) };
         let person = Draft { ip_address: IP_MASK.into(), profile: Some(profile), ..draft() };
         let paths = ["device.ip_address", "compliance_profile.dob", "compliance_profile.ssn"];
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_exact() {
+    fn phone_and_email_formats_are_exact() {
         for good in ["+12", "+12025550100", "+123456789012345"] {
             assert!(is_phone(good), "{good}");
         }

@@ -1,9 +1,9 @@
-//! What of a customer goes out, and in which shape: masked, in clear, as a row of a list, as an event.
+//! The wire forms of a customer: masked, unmasked, list row, event.
 //!
-//! Starred are the date of birth, SSN, EIN and the device's address; `null` stays `null`. Name, e-mail,
-//! phone, address, legal name, website, representatives and metadata are clear (address and
-//! representatives: `docs/upstream.md`, open point 10, by absence of any hint to the contrary).
-//! Absent optionals: seen are absent keys in single answers and an explicit `null` for a row's `external_id`.
+//! Masked are the date of birth, SSN, EIN and the device's address; `null` stays `null`. Name, e-mail, phone, address,
+//! legal name, website, representatives and metadata are not masked. For address and representatives this is assumed
+//! (`docs/upstream.md`, open point 10).
+//! Seen: responses with one customer omit absent optional members; a list row has an explicit `null` for `external_id`.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -12,21 +12,21 @@ use super::customer::{Address, Configuration, Customer, Metadata, Profile, Repre
 use super::enums::{CustomerStatus, CustomerType};
 use super::timestamp::TimestampFormat;
 
-/// How a starred date of birth looks (seen).
-pub const DOB_MASK: &str = "****-**-**";
-/// How a starred SSN looks (seen).
-pub const SSN_MASK: &str = "***-**-****";
-/// How a starred EIN looks (seen).
-pub const EIN_MASK: &str = "**-*******";
-/// How a starred device address looks (seen).
-pub const IP_MASK: &str = "**.**.**.**";
+/// The mask of a date of birth (seen).
+pub(crate) const DOB_MASK: &str = "****-**-**";
+/// The mask of an SSN (seen).
+pub(crate) const SSN_MASK: &str = "***-**-****";
+/// The mask of an EIN (seen).
+pub(crate) const EIN_MASK: &str = "**-*******";
+/// The mask of a device's address (seen).
+pub(crate) const IP_MASK: &str = "**.**.**.**";
 
-/// Whether personal data is starred.
+/// Whether personal data is masked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Visibility {
-    /// Every answer but one.
+pub(crate) enum Visibility {
+    /// In all responses but one.
     Masked,
-    /// The answer of `…/unmasked`.
+    /// In the response of `…/unmasked`.
     Unmasked,
 }
 
@@ -39,9 +39,9 @@ impl Visibility {
     }
 }
 
-/// The nine fields of a list's row.
+/// The nine fields of a list row.
 #[derive(Serialize)]
-pub struct Summary<'a> {
+pub(crate) struct Summary<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ pub struct Summary<'a> {
 
 /// The fourteen fields of a customer.
 #[derive(Serialize)]
-pub struct FullCustomer<'a> {
+pub(crate) struct FullCustomer<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
@@ -78,9 +78,9 @@ pub struct FullCustomer<'a> {
     config: Configuration,
 }
 
-/// The thirteen fields of an event: no `config`, and the profile flat and without representatives.
+/// The thirteen fields of an event: without `config`, and with a flat profile without representatives.
 #[derive(Serialize)]
-pub struct EventData<'a> {
+pub(crate) struct EventData<'a> {
     id: Uuid,
     name: &'a str,
     #[serde(rename = "type")]
@@ -137,8 +137,8 @@ struct FlatProfile<'a> {
     website: Option<&'a str>,
 }
 
-/// A row of a list. Lists are reads, so the spelling of its moments is the read's.
-pub fn summary(customer: &Customer) -> Summary<'_> {
+/// A list row. Lists are reads, so timestamps have the read format.
+pub(crate) fn summary(customer: &Customer) -> Summary<'_> {
     Summary {
         id: customer.id,
         name: &customer.name,
@@ -152,8 +152,8 @@ pub fn summary(customer: &Customer) -> Summary<'_> {
     }
 }
 
-/// The whole customer.
-pub fn full_customer(customer: &Customer, sight: Visibility, spelling: TimestampFormat) -> FullCustomer<'_> {
+/// The complete customer.
+pub(crate) fn full_customer(customer: &Customer, visibility: Visibility, format: TimestampFormat) -> FullCustomer<'_> {
     FullCustomer {
         id: customer.id,
         name: &customer.name,
@@ -162,18 +162,18 @@ pub fn full_customer(customer: &Customer, sight: Visibility, spelling: Timestamp
         phone: &customer.phone,
         external_id: customer.external_id.as_deref(),
         status: customer.status,
-        created_at: spelling.format(customer.created_at),
-        updated_at: spelling.format(customer.updated_at),
+        created_at: format.format(customer.created_at),
+        updated_at: format.format(customer.updated_at),
         address: customer.address.as_ref(),
-        compliance_profile: customer.profile.as_ref().map(|profile| profile_view(profile, sight)),
-        device: device(customer, sight),
+        compliance_profile: customer.profile.as_ref().map(|profile| profile_view(profile, visibility)),
+        device: device(customer, visibility),
         metadata: customer.metadata.as_ref(),
         config: customer.configuration,
     }
 }
 
-/// The customer as an event carries it: always masked.
-pub fn event_data(customer: &Customer) -> EventData<'_> {
+/// The customer in an event, always masked.
+pub(crate) fn event_data(customer: &Customer) -> EventData<'_> {
     EventData {
         id: customer.id,
         name: &customer.name,
@@ -191,19 +191,19 @@ pub fn event_data(customer: &Customer) -> EventData<'_> {
     }
 }
 
-fn device(customer: &Customer, sight: Visibility) -> Device<'_> {
+fn device(customer: &Customer, visibility: Visibility) -> Device<'_> {
     let clear = Some(customer.ip_address.as_str());
-    Device { ip_address: sight.apply(clear, IP_MASK).unwrap_or(IP_MASK) }
+    Device { ip_address: visibility.apply(clear, IP_MASK).unwrap_or(IP_MASK) }
 }
 
-fn profile_view(profile: &Profile, sight: Visibility) -> ProfileView<'_> {
+fn profile_view(profile: &Profile, visibility: Visibility) -> ProfileView<'_> {
     match profile {
         Profile::Individual { dob, ssn } => ProfileView::Individual {
-            dob: sight.apply(dob.as_deref(), DOB_MASK),
-            ssn: sight.apply(ssn.as_deref(), SSN_MASK),
+            dob: visibility.apply(dob.as_deref(), DOB_MASK),
+            ssn: visibility.apply(ssn.as_deref(), SSN_MASK),
         },
         Profile::Business { ein, legal_business_name, representatives, website } => ProfileView::Business {
-            ein: sight.apply(ein.as_deref(), EIN_MASK),
+            ein: visibility.apply(ein.as_deref(), EIN_MASK),
             legal_business_name: legal_business_name.as_deref(),
             representatives: representatives.as_deref(),
             website: website.as_deref(),
@@ -226,19 +226,19 @@ mod tests {
 
     use super::*;
 
-    fn shown(profile: &Profile, sight: Visibility) -> Value {
-        to_value(profile_view(profile, sight)).expect("plain data")
+    fn shown(profile: &Profile, visibility: Visibility) -> Value {
+        to_value(profile_view(profile, visibility)).expect("plain data")
     }
 
     #[test]
-    fn a_person_is_starred_and_null_stays_null() {
+    fn the_profile_of_an_individual_is_masked_and_null_stays_null() {
         let profile = Profile::Individual { dob: Some("1980-02-03".into()), ssn: None };
         assert_eq!(shown(&profile, Visibility::Masked), json!({"dob": "****-**-**", "ssn": null}));
         assert_eq!(shown(&profile, Visibility::Unmasked), json!({"dob": "1980-02-03", "ssn": null}));
     }
 
     #[test]
-    fn of_a_company_only_the_ein_is_starred() {
+    fn only_the_ein_of_a_business_is_masked() {
         let profile = Profile::Business {
             ein: Some("98-7654321".into()),
             legal_business_name: Some("Blue Kettle LLC".into()),

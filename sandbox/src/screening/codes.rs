@@ -1,9 +1,9 @@
-//! Reason codes and their texts: `I…` insights, `R…` risks, `B…` of companies.
+//! Reason codes and their texts: `I…` for insights, `R…` for risks, `B…` for companies.
 //!
-//! The forms are the vendor's; most numbers and all wordings are made up, since no list is published.
+//! The format of the codes is the vendor's. Most numbers and all texts are made up, since no list is published.
 
-/// Every code that the sandbox uses, with the text that `messages` carries for it.
-pub const CODES: &[(&str, &str)] = &[
+/// Every code that the sandbox uses, with its text in `messages`.
+pub(super) const CODES: &[(&str, &str)] = &[
     ("I121", "Known on social sites"),
     ("I305", "Phone in use for more than a year"),
     ("I553", "E-mail address is older than 180 days"),
@@ -13,7 +13,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("R105", "Name is close to one on a watch list"),
     ("R203", "Address belongs to a mail drop"),
     ("R301", "Another institution reported fraud"),
-    ("R402", "Identity may be put together of several people's parts"),
+    ("R402", "Identity may combine data of several people"),
     ("R551", "E-mail address was first seen this week"),
     ("R610", "Phone is a forwarding number"),
     ("R907", "Social security number could not be confirmed"),
@@ -24,6 +24,6 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// The text of a code.
-pub fn text(code: &str) -> Option<&'static str> {
+pub(super) fn text(code: &str) -> Option<&'static str> {
     CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
 }

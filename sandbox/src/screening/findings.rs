@@ -1,10 +1,10 @@
-//! How a screening's findings are made: by the customer's kind, the outcome and the id.
+//! Makes the findings of a screening from the customer's type, the requested outcome and the id.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::insights::{Insight, figures};
+use super::insights::{Insight, random_insights};
 use super::{Kyc, Match, Module, NetworkAlerts, Reputation, Screening, WatchList, codes};
 use crate::enums::{Correlation, CustomerType, Decision, Outcome};
 use crate::random::Random;
@@ -16,7 +16,7 @@ const VALIDATIONS: [&str; 10] =
     ["address", "city", "dob", "email", "first_name", "last_name", "phone", "ssn", "state", "zip"];
 const LISTS: [&str; 3] = ["OFAC SDN", "UN Consolidated", "Politically Exposed Persons"];
 
-/// What keeps a customer in review.
+/// The part that causes a review.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReviewCause {
     Nothing,
@@ -27,14 +27,14 @@ enum ReviewCause {
     Module,
 }
 
-/// The findings for a customer of `kind` that is to end in `outcome`. The same `id` and outcome give the same findings.
-pub fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, now: Timestamp) -> Screening {
+/// A screening of a customer of type `kind` with this outcome. The same `id` and outcome give the same findings.
+pub(crate) fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, now: Timestamp) -> Screening {
     let (high, low) = id.as_u64_pair();
     let mut random = Random::new(high ^ low);
     let cause = match outcome {
-        // Seen: a customer forced to `rejected` shows `accept` all over.
+        // Seen: a customer with the outcome `rejected` has the decision `accept` everywhere.
         Outcome::Verified | Outcome::Rejected => ReviewCause::Nothing,
-        // Seen: an invented person is kept back by its reputation alone.
+        // Seen: a made-up person gets `review` from its reputation alone.
         Outcome::Standard => ReviewCause::Reputation,
         Outcome::Review => match random.below(5) {
             0 => ReviewCause::Reputation,
@@ -46,7 +46,7 @@ pub fn screen(id: Uuid, kind: CustomerType, outcome: Outcome, review_id: Uuid, n
     };
     let mut breakdown = modules(kind, cause, &mut random);
     if kind == CustomerType::Individual && random.chance(20) {
-        // Each module is optional; a fifth of the people lacks one.
+        // Modules are optional; a fifth of the individuals lack one.
         breakdown.remove("synthetic");
     }
     join_codes(Screening {
@@ -70,7 +70,7 @@ fn modules(kind: CustomerType, cause: ReviewCause, random: &mut Random) -> BTree
     let company: &[&'static str] = if kind == CustomerType::Business { &BUSINESS_MODULES } else { &[] };
     let mut breakdown = BTreeMap::new();
     for &name in INDIVIDUAL_MODULES.iter().chain(company) {
-        breakdown.insert(name, accepted(name, random));
+        breakdown.insert(name, accepted_module(name, random));
     }
     if cause == ReviewCause::Module {
         let name = random.pick(&["address", "email", "fraud", "phone"]);
@@ -94,7 +94,7 @@ fn modules(kind: CustomerType, cause: ReviewCause, random: &mut Random) -> BTree
     breakdown
 }
 
-fn accepted(name: &str, random: &mut Random) -> Module {
+fn accepted_module(name: &str, random: &mut Random) -> Module {
     let code = match name {
         "address" => Some("I708"),
         "business_evaluation" => Some("B101"),
@@ -103,7 +103,7 @@ fn accepted(name: &str, random: &mut Random) -> Module {
         "phone" => Some(random.pick(&["I305", "I625"])),
         _ => None,
     };
-    // Fraud and synthetic look at behaviour; there is nothing that they could correlate (as in the live sample).
+    // As in the live sample: fraud and synthetic have no correlation, because they judge behaviour.
     let correlates = !matches!(name, "fraud" | "synthetic");
     let score = random.score(55, 100);
     let codes = match code {
@@ -129,35 +129,35 @@ fn correlation_of(score: f64) -> Correlation {
     }
 }
 
-pub(super) fn kyc(doubtful: bool) -> Kyc {
+pub(super) fn kyc(needs_review: bool) -> Kyc {
     Kyc {
-        codes: Some(vec![if doubtful { "R907" } else { "I919" }]),
-        decision: if doubtful { Decision::Review } else { Decision::Accept },
-        validations: VALIDATIONS.iter().map(|&name| (name, !(doubtful && name == "ssn"))).collect(),
+        codes: Some(vec![if needs_review { "R907" } else { "I919" }]),
+        decision: if needs_review { Decision::Review } else { Decision::Accept },
+        validations: VALIDATIONS.iter().map(|&name| (name, !(needs_review && name == "ssn"))).collect(),
     }
 }
 
-pub(super) fn network_alerts(doubtful: bool) -> NetworkAlerts {
+pub(super) fn network_alerts(needs_review: bool) -> NetworkAlerts {
     NetworkAlerts {
-        alerts: Some(if doubtful { vec!["fraud_reported", "account_takeover"] } else { Vec::new() }),
-        codes: Some(if doubtful { vec!["R301"] } else { Vec::new() }),
-        decision: if doubtful { Decision::Review } else { Decision::Accept },
+        alerts: Some(if needs_review { vec!["fraud_reported", "account_takeover"] } else { Vec::new() }),
+        codes: Some(if needs_review { vec!["R301"] } else { Vec::new() }),
+        decision: if needs_review { Decision::Review } else { Decision::Accept },
     }
 }
 
-fn reputation(doubtful: bool, random: &mut Random) -> Reputation {
-    let mut insights = figures(random, false);
-    insights.insert("accounts_count", Insight::Count(if doubtful { 14 } else { 2 }));
+fn reputation(needs_review: bool, random: &mut Random) -> Reputation {
+    let mut insights = random_insights(random, false);
+    insights.insert("accounts_count", Insight::Count(if needs_review { 14 } else { 2 }));
     Reputation {
-        codes: Some(if doubtful { vec!["R1022"] } else { Vec::new() }),
-        decision: if doubtful { Decision::Review } else { Decision::Accept },
+        codes: Some(if needs_review { vec!["R1022"] } else { Vec::new() }),
+        decision: if needs_review { Decision::Review } else { Decision::Accept },
         insights,
-        risk_score: Some(if doubtful { random.score(40, 70) } else { random.score(0, 30) }),
+        risk_score: Some(if needs_review { random.score(40, 70) } else { random.score(0, 30) }),
     }
 }
 
-fn watch_list(doubtful: bool, random: &mut Random) -> WatchList {
-    if !doubtful {
+fn watch_list(needs_review: bool, random: &mut Random) -> WatchList {
+    if !needs_review {
         return WatchList {
             codes: Some(Vec::new()),
             decision: Decision::Accept,
@@ -179,7 +179,7 @@ fn watch_list(doubtful: bool, random: &mut Random) -> WatchList {
     }
 }
 
-/// Gathers the codes of all parts and puts their texts into `messages`.
+/// Adds the texts of all codes to `messages`.
 pub(super) fn join_codes(mut screening: Screening) -> Screening {
     let parts = [
         screening.kyc.as_ref().and_then(|part| part.codes.as_ref()),
@@ -200,7 +200,7 @@ mod tests {
     use crate::timestamp;
 
     #[test]
-    fn an_invented_person_is_kept_back_by_reputation_alone() {
+    fn standard_gives_review_because_of_reputation_alone() {
         let screening =
             screen(Uuid::from_u128(7), CustomerType::Individual, Outcome::Standard, Uuid::nil(), timestamp::now());
         assert_eq!(screening.decision, Decision::Review);

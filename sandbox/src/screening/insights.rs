@@ -1,6 +1,6 @@
-//! The 33 figures of a reputation: 20 counts, 5 amounts, 8 lists of days.
+//! The 33 insights of a reputation: 20 counts, 5 amounts, 8 lists of dates.
 //!
-//! Each is optional and nullable on the wire; the sandbox uses all three ways: a value, `null`, no key.
+//! Each is optional and nullable on the wire. The sandbox uses all three forms: a value, `null`, no key.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::random::Random;
 
-/// The counts.
-pub const COUNTS: [&str; 20] = [
+/// The names of the counts.
+pub(super) const COUNTS: [&str; 20] = [
     "accounts_active_count",
     "accounts_closed_count",
     "accounts_count",
@@ -32,8 +32,8 @@ pub const COUNTS: [&str; 20] = [
     "user_mobile_count",
 ];
 
-/// The amounts, in dollars.
-pub const AMOUNTS: [&str; 5] = [
+/// The names of the amounts, in dollars.
+pub(super) const AMOUNTS: [&str; 5] = [
     "accounts_fraud_loss_total_amount",
     "ach_fraud_transactions_total_amount",
     "ach_returned_transactions_total_amount",
@@ -41,8 +41,8 @@ pub const AMOUNTS: [&str; 5] = [
     "card_fraud_transactions_total_amount",
 ];
 
-/// The lists of days.
-pub const DATE_LISTS: [&str; 8] = [
+/// The names of the lists of dates.
+pub(super) const DATE_LISTS: [&str; 8] = [
     "accounts_closed_dates",
     "accounts_fraud_labeled_dates",
     "ach_fraud_transactions_dates",
@@ -53,29 +53,29 @@ pub const DATE_LISTS: [&str; 8] = [
     "card_stopped_transactions_dates",
 ];
 
-/// The figures by name; a name that is not there is not sent.
-pub type Insights = BTreeMap<&'static str, Insight>;
+/// The insights by name.
+pub(super) type Insights = BTreeMap<&'static str, Insight>;
 
-/// One figure.
+/// An insight.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Insight {
-    /// How many.
+pub(super) enum Insight {
+    /// A number of events.
     Count(u32),
     /// Dollars.
     Amount(f64),
-    /// Days, `YYYY-MM-DD`.
+    /// Dates, `YYYY-MM-DD`.
     Dates(Vec<String>),
-    /// Known to be unknown: `null`.
+    /// `null`.
     Unknown,
 }
 
-/// Figures that depend on `random`; with `whole` each of the 33 has a value.
-pub fn figures(random: &mut Random, whole: bool) -> Insights {
+/// Insights drawn from `random`; with `complete` all 33 have a value.
+pub(super) fn random_insights(random: &mut Random, complete: bool) -> Insights {
     let mut insights = Insights::new();
-    let mut put = |name, random: &mut Random, figure: fn(&mut Random) -> Insight| {
-        if whole || random.chance(70) {
-            insights.insert(name, figure(random));
+    let mut put = |name, random: &mut Random, draw: fn(&mut Random) -> Insight| {
+        if complete || random.chance(70) {
+            insights.insert(name, draw(random));
         } else if random.chance(50) {
             insights.insert(name, Insight::Unknown);
         }
@@ -84,7 +84,7 @@ pub fn figures(random: &mut Random, whole: bool) -> Insights {
         put(name, random, |random| Insight::Count(1 + random.below(9)));
     }
     for name in AMOUNTS {
-        // Quarters, so that no rounding stands between the wire and a test.
+        // Quarters are exact in binary, so tests need not round.
         put(name, random, |random| Insight::Amount(f64::from(random.below(4000)) / 4.0));
     }
     for name in DATE_LISTS {

@@ -1,4 +1,4 @@
-//! The six customers with ids to remember.
+//! The six customers with fixed ids.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::screening::{full_screening, screen};
 use crate::timestamp::Timestamp;
 use crate::unknown_members::UnknownMembers;
 
-/// The six, in the order of their ids.
-pub fn documented_customers() -> [Customer; 6] {
+/// The six customers in the order of their ids.
+pub(crate) fn documented_customers() -> [Customer; 6] {
     let review_of = |number: u128| Uuid::from_u128(0x0190_b2de_8001_7aaa_8f10_0000_0000_0000 + number);
     let screened = |id, kind, outcome, number| Arc::new(screen(id, kind, outcome, review_of(number), created(number)));
     let ada = Customer {
@@ -97,7 +97,7 @@ fn base_customer(id: Uuid, number: u128, name: &str, status: CustomerStatus) -> 
     }
 }
 
-/// 7 July 2026 at 06:21:44, the moment of the samples in `docs/upstream.md`, and a minute later for each next one.
+/// 7 July 2026 at 06:21:44, the time in the samples of `docs/upstream.md`, plus one minute per customer.
 fn created(number: u128) -> Timestamp {
     let minutes = i64::try_from(number).unwrap_or_default() - 1;
     let first = Utc.with_ymd_and_hms(2026, 7, 7, 6, 21, 44).single();

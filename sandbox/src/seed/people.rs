@@ -1,4 +1,4 @@
-//! People and companies without end, each drawn from its number.
+//! Made-up customers, each generated from a number.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ const TOWNS: [(&str, &str, &str); 6] = [
     ("Fresno", "CA", "93721-0007"),
 ];
 
-/// The person or company of this number; the same every time.
-pub fn person(number: u32) -> Customer {
+/// The customer with this number; the same every time.
+pub(crate) fn person(number: u32) -> Customer {
     let mut random = Random::new(0x5eed_0000_0000 + u64::from(number));
     let kind = if number % 10 < 7 { CustomerType::Individual } else { CustomerType::Business };
     let status = status(number / 10 + number);
@@ -99,7 +99,7 @@ pub fn person(number: u32) -> Customer {
     }
 }
 
-/// Half of ten are verified, two in review, one each of the others.
+/// Of ten customers five are verified, two in review, and one each rejected, pending and inactive.
 fn status(number: u32) -> CustomerStatus {
     match number % 10 {
         0..=4 => CustomerStatus::Verified,
@@ -120,14 +120,14 @@ fn outcome(status: CustomerStatus, random: &mut Random) -> Option<Outcome> {
     }
 }
 
-/// What the screening was to end in. An inactive customer was verified before it was switched off.
+/// The outcome that the screening was requested with. An inactive customer was verified before.
 fn requested_outcome(status: CustomerStatus, configuration: Configuration) -> Outcome {
     let otherwise = if status == CustomerStatus::Inactive { Outcome::Verified } else { Outcome::Standard };
     configuration.sandbox_outcome.unwrap_or(otherwise)
 }
 
-/// Spread over the 290 days from 5 January 2026, out of order, and no two at the same second
-/// (97,213 and the number of seconds have no divisor in common).
+/// Spread over the 290 days from 5 January 2026, unordered, with no two in the same second (97,213 and the number of
+/// seconds are coprime).
 fn created(number: u32) -> Timestamp {
     let second = u64::from(number) * 97_213 % (290 * 86_400);
     let start = Utc.with_ymd_and_hms(2026, 1, 5, 8, 0, 0).single().unwrap_or_default();
@@ -138,15 +138,15 @@ fn id(created_at: Timestamp, random: &mut Random) -> Uuid {
     Builder::from_unix_timestamp_millis(millis(created_at), &bytes(random)).into_uuid()
 }
 
-fn millis(moment: Timestamp) -> u64 {
-    u64::try_from(moment.timestamp_millis()).unwrap_or_default()
+fn millis(timestamp: Timestamp) -> u64 {
+    u64::try_from(timestamp.timestamp_millis()).unwrap_or_default()
 }
 
 fn bytes(random: &mut Random) -> [u8; 10] {
     std::array::from_fn(|_| u8::try_from(random.below(256)).unwrap_or_default())
 }
 
-/// One of the three documentation ranges of RFC 5737, or all zeros for a sign-up offline.
+/// One of the three documentation ranges of RFC 5737, or all zeros for an offline sign-up.
 fn ip_address(random: &mut Random) -> String {
     if random.chance(10) {
         return "0.0.0.0".into();
@@ -172,7 +172,7 @@ fn profile(kind: CustomerType, name: &str, random: &mut Random) -> Profile {
             dob: random.chance(90).then(|| {
                 format!("{}-{:02}-{:02}", 1950 + random.below(55), 1 + random.below(12), 1 + random.below(28))
             }),
-            // 900 and up was never issued as an SSN.
+            // SSNs from 900 were never issued.
             ssn: random.chance(80).then(|| {
                 format!("9{:02}-{:02}-{:04}", random.below(100), 1 + random.below(99), 1 + random.below(9999))
             }),

@@ -1,13 +1,13 @@
-//! The control door: a public contract.
+//! The control API, which is a public contract.
 
 use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Got, at, smallest, start};
+use super::{TestResponse, at, minimal_customer, start};
 
 #[tokio::test]
-async fn calls_are_counted_by_route_when_they_arrive() {
+async fn calls_are_counted_by_route_on_arrival() {
     let sandbox = start().await;
     sandbox.get("/v1/customers?page_size=1").await;
     for id in [seed::ADA, seed::REX] {
@@ -25,12 +25,12 @@ async fn calls_are_counted_by_route_when_they_arrive() {
 }
 
 #[tokio::test]
-async fn writes_that_took_effect_are_listed_in_order() {
+async fn applied_writes_are_listed_in_order() {
     let sandbox = start().await;
     let request = sandbox.request(Method::DELETE, &at(seed::REX)).header("idempotency-key", "delete-rex-1");
     request.send().await.unwrap();
     sandbox.delete(&at(seed::REX)).await;
-    let id = sandbox.post("/v1/customers", smallest("w@example.test")).await.data()["id"].clone();
+    let id = sandbox.post("/v1/customers", minimal_customer("w@example.test")).await.data()["id"].clone();
     let expected = json!([
         {"method": "DELETE", "route": "/v1/customers/{id}", "customer_id": seed::REX,
          "idempotency_key": "delete-rex-1", "status": 200},
@@ -40,7 +40,7 @@ async fn writes_that_took_effect_are_listed_in_order() {
 }
 
 #[tokio::test]
-async fn more_people_can_be_asked_for() {
+async fn customers_can_be_added() {
     let sandbox = start().await;
     let got = sandbox.post("/_sandbox/customers", json!({"count": 2500})).await;
     assert_eq!(got.json(), json!({"created": 2500, "total": seed::COUNT + 2500}));
@@ -51,7 +51,7 @@ async fn more_people_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn a_reset_goes_back_to_the_seed() {
+async fn a_reset_restores_the_seed() {
     let sandbox = start().await;
     sandbox.delete(&at(seed::ADA)).await;
     sandbox.fault(json!({"fault": {"status": 500}})).await;
@@ -63,23 +63,23 @@ async fn a_reset_goes_back_to_the_seed() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_key_acts_on_the_default_keys_world_and_others_on_their_own() {
+async fn control_calls_without_a_key_act_on_the_default_tenant() {
     let sandbox = start().await;
-    let plant = |key: Option<&str>| {
+    let add_one = |key: Option<&str>| {
         let request = sandbox.client.post(format!("{}/_sandbox/customers", sandbox.base)).json(&json!({"count": 1}));
         match key {
             Some(key) => request.bearer_auth(key),
             None => request,
         }
     };
-    let without = Got::from(plant(None).send().await.unwrap()).await.json();
-    let other = Got::from(plant(Some("another-key")).send().await.unwrap()).await.json();
-    let default = Got::from(plant(Some(super::KEY)).send().await.unwrap()).await.json();
+    let without = TestResponse::from(add_one(None).send().await.unwrap()).await.json();
+    let other = TestResponse::from(add_one(Some("another-key")).send().await.unwrap()).await.json();
+    let default = TestResponse::from(add_one(Some(super::KEY)).send().await.unwrap()).await.json();
     assert_eq!([&without["total"], &other["total"], &default["total"]], [251, 251, 252]);
 }
 
 #[tokio::test]
-async fn faults_are_listed_as_they_were_asked_for() {
+async fn faults_are_listed_as_they_were_added() {
     let sandbox = start().await;
     let fault = json!({"route": "POST /v1/customers", "times": 3, "after_write": true, "fault": {"slow_body_ms": 10}});
     sandbox.fault(fault.clone()).await;
@@ -87,7 +87,7 @@ async fn faults_are_listed_as_they_were_asked_for() {
 }
 
 #[tokio::test]
-async fn the_door_says_what_it_accepts() {
+async fn the_control_api_reports_what_it_accepts() {
     let sandbox = start().await;
     for (method, path, body, hint) in [
         (Method::PUT, "/_sandbox/latency", json!({"ms": -1}), "\"ms\""),
@@ -118,7 +118,7 @@ async fn the_door_says_what_it_accepts() {
 }
 
 #[tokio::test]
-async fn a_customer_can_be_changed_behind_everybodys_back() {
+async fn a_customer_can_be_changed_without_an_event() {
     let sandbox = start().await;
     let before = sandbox.get(&at(seed::RHEA)).await.data();
     let members = json!({"nickname": "Rhe", "device": {"model": "x"}, "address": {"country": "US"}});
@@ -136,7 +136,7 @@ async fn a_customer_can_be_changed_behind_everybodys_back() {
     }
     assert_eq!(sandbox.get("/_sandbox/writes").await.json(), json!([]));
 
-    // What the PUT names stays, what it leaves out goes, and what the customer has not is unknown.
+    // A PUT keeps the unknown members that it names, clears the others, and rejects members that the customer lacks.
     let mut body = json!({"name": "R", "email": "r@example.test", "phone": "+12025550123", "status": "rejected",
         "device": {"ip_address": "203.0.113.9", "model": "y"}});
     let put = sandbox.put(&at(seed::RHEA), body.clone()).await.data();
@@ -146,16 +146,18 @@ async fn a_customer_can_be_changed_behind_everybodys_back() {
 }
 
 #[tokio::test]
-async fn a_status_can_move_with_a_call() {
+async fn a_fault_can_set_the_status_of_its_customer() {
     let sandbox = start().await;
     let status = async || sandbox.get(&at(seed::BLUE_KETTLE)).await.data()["status"].clone();
     let unmasked = format!("{}/unmasked", at(seed::BLUE_KETTLE));
     sandbox
         .fault(json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "fault": {"set_status": "rejected"}}))
         .await;
-    assert_eq!(sandbox.get(&unmasked).await.data()["status"], "verified", "it moves after the look");
+    assert_eq!(sandbox.get(&unmasked).await.data()["status"], "verified", "the status changes after the read");
     assert_eq!(status().await, "rejected");
-    sandbox.fault(json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "set_status": "inactive", "fault": {"status": 502}})).await;
+    let fault = json!({"route": "GET /v1/customers/{id}/unmasked", "times": 1, "set_status": "inactive",
+        "fault": {"status": 502}});
+    sandbox.fault(fault).await;
     assert_eq!(sandbox.get(&unmasked).await.status, 502);
     assert_eq!(status().await, "inactive");
 }

@@ -1,4 +1,4 @@
-//! Each kind of fault, as a client meets it.
+//! Each kind of fault, as a client observes it.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Running, at, smallest, start};
+use super::{RunningSandbox, at, minimal_customer, start};
 
-async fn total(sandbox: &Running) -> Value {
+async fn total(sandbox: &RunningSandbox) -> Value {
     sandbox.get("/v1/customers?page_size=1").await.json()["meta"]["total_items"].clone()
 }
 
 #[tokio::test]
-async fn a_status_comes_as_often_as_asked_and_only_where_asked() {
+async fn a_status_fault_hits_its_route_as_often_as_requested() {
     let sandbox = start().await;
     let route = "GET /v1/customers/{id}";
     sandbox.fault(json!({"route": route, "times": 2, "fault": {"status": 503, "retry_after": 2}})).await;
@@ -27,7 +27,7 @@ async fn a_status_comes_as_often_as_asked_and_only_where_asked() {
 }
 
 #[tokio::test]
-async fn without_times_a_fault_stays_until_cleared_and_can_name_one_customer() {
+async fn a_fault_without_times_hits_its_customer_until_cleared() {
     let sandbox = start().await;
     sandbox.fault(json!({"customer_id": seed::REX, "fault": {"status": 429}})).await;
     for _ in 0..3 {
@@ -39,7 +39,7 @@ async fn without_times_a_fault_stays_until_cleared_and_can_name_one_customer() {
 }
 
 #[tokio::test]
-async fn a_faulted_401_is_as_empty_as_a_real_one() {
+async fn an_injected_401_has_no_body() {
     let sandbox = start().await;
     sandbox.fault(json!({"fault": {"status": 401}})).await;
     let got = sandbox.get("/v1/customers").await;
@@ -47,20 +47,20 @@ async fn a_faulted_401_is_as_empty_as_a_real_one() {
 }
 
 #[tokio::test]
-async fn a_hang_gives_no_answer_until_the_sandbox_stops() {
+async fn a_hang_sends_no_response_until_the_sandbox_stops() {
     let sandbox = start().await;
     sandbox.fault(json!({"fault": {"hang": true}})).await;
     let request = sandbox.request(Method::GET, "/v1/customers").timeout(Duration::from_millis(300));
     assert!(request.send().await.unwrap_err().is_timeout());
     let hanging = tokio::spawn(sandbox.request(Method::GET, "/v1/customers").send());
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sandbox.wait_for_calls(2).await;
     sandbox.shutdown.cancel();
-    let stopped = tokio::time::timeout(Duration::from_secs(5), hanging).await.expect("the hang ends").unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(30), hanging).await.expect("the hang ends").unwrap();
     assert!(stopped.is_err() || stopped.unwrap().status().is_server_error());
 }
 
 #[tokio::test]
-async fn a_reset_before_the_headers_is_no_answer() {
+async fn a_reset_before_the_headers_is_a_request_error() {
     let sandbox = start().await;
     sandbox.fault(json!({"times": 1, "fault": {"reset": "before_headers"}})).await;
     let error = sandbox.request(Method::GET, "/v1/customers").send().await.unwrap_err();
@@ -69,7 +69,7 @@ async fn a_reset_before_the_headers_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_reset_in_the_body_shows_headers_and_then_an_error() {
+async fn a_reset_in_the_body_comes_after_the_headers() {
     let sandbox = start().await;
     sandbox.fault(json!({"times": 1, "fault": {"reset": "mid_body"}})).await;
     let response = sandbox.request(Method::GET, "/v1/customers").send().await.expect("headers come");
@@ -79,7 +79,7 @@ async fn a_reset_in_the_body_shows_headers_and_then_an_error() {
 }
 
 #[tokio::test]
-async fn a_slow_body_is_whole_in_the_end() {
+async fn a_slow_body_arrives_complete() {
     let sandbox = start().await;
     sandbox.fault(json!({"times": 1, "fault": {"slow_body_ms": 400}})).await;
     let begun = Instant::now();
@@ -90,7 +90,7 @@ async fn a_slow_body_is_whole_in_the_end() {
 }
 
 #[tokio::test]
-async fn garbage_says_that_it_is_json_and_is_not() {
+async fn garbage_has_the_json_content_type_and_does_not_parse() {
     let sandbox = start().await;
     sandbox.fault(json!({"times": 1, "fault": {"garbage": true}})).await;
     let got = sandbox.get("/v1/customers").await;
@@ -99,12 +99,13 @@ async fn garbage_says_that_it_is_json_and_is_not() {
 }
 
 #[tokio::test]
-async fn a_fault_comes_instead_of_the_write_unless_asked_otherwise() {
+async fn a_fault_replaces_the_write_unless_after_write_is_set() {
     let sandbox = start().await;
     let before = total(&sandbox).await;
     for fault in [json!({"status": 500}), json!({"garbage": true}), json!({"reset": "before_headers"})] {
         sandbox.fault(json!({"route": "POST /v1/customers", "times": 1, "fault": fault})).await;
-        let _lost = sandbox.request(Method::POST, "/v1/customers").json(&smallest("f@example.test")).send().await;
+        let _lost =
+            sandbox.request(Method::POST, "/v1/customers").json(&minimal_customer("f@example.test")).send().await;
     }
     assert_eq!(total(&sandbox).await, before);
     for (number, fault) in
@@ -112,30 +113,33 @@ async fn a_fault_comes_instead_of_the_write_unless_asked_otherwise() {
     {
         let fault = json!({"route": "POST /v1/customers", "times": 1, "after_write": true, "fault": fault});
         sandbox.fault(fault).await;
-        let body = smallest(&format!("f{number}@example.test"));
+        let body = minimal_customer(&format!("f{number}@example.test"));
         let _lost = sandbox.request(Method::POST, "/v1/customers").json(&body).send().await;
         assert_eq!(total(&sandbox).await.as_u64(), before.as_u64().map(|before| before + 1 + number as u64));
     }
 }
 
 #[tokio::test]
-async fn a_write_is_carried_through_although_the_caller_hangs_up() {
+async fn a_write_completes_after_the_caller_disconnects() {
     let sandbox = start().await;
-    sandbox.put("/_sandbox/latency", json!({"ms": 400})).await;
-    let request = sandbox.request(Method::DELETE, &at(seed::ADA)).timeout(Duration::from_millis(50));
-    assert!(request.send().await.is_err());
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    sandbox.put("/_sandbox/latency", json!({"ms": 1000})).await;
+    let request = tokio::spawn(sandbox.request(Method::DELETE, &at(seed::ADA)).send());
+    sandbox.wait_for_calls(1).await;
+    request.abort();
+    assert!(request.await.is_err_and(|error| error.is_cancelled()), "the caller disconnects before the response");
+    sandbox.wait_until(async || sandbox.get("/_sandbox/writes").await.json() != json!([])).await;
     sandbox.put("/_sandbox/latency", json!({"ms": 0})).await;
     assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 404);
 }
 
 #[tokio::test]
-async fn a_read_under_way_carries_the_state_from_before_its_wait() {
+async fn a_read_returns_the_state_from_before_its_latency() {
     let sandbox = start().await;
-    sandbox.put("/_sandbox/latency", json!({"ms": 400})).await;
+    sandbox.put("/_sandbox/latency", json!({"ms": 1000})).await;
     let path = at(seed::ADA);
     let late_write = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        sandbox.wait_for_calls(1).await;
+        sandbox.put("/_sandbox/latency", json!({"ms": 0})).await;
         sandbox.delete(&path).await
     };
     let (read, write) = tokio::join!(sandbox.get(&path), late_write);
@@ -144,14 +148,9 @@ async fn a_read_under_way_carries_the_state_from_before_its_wait() {
 }
 
 #[tokio::test]
-async fn a_stopped_sandbox_closes_its_door() {
+async fn a_stopped_sandbox_refuses_connections() {
     let sandbox = start().await;
     assert_eq!(sandbox.get("/v1/customers").await.status, 200);
     sandbox.shutdown.cancel();
-    let closed = async {
-        while sandbox.request(Method::GET, "/v1/customers").send().await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(3), closed).await.expect("closed within its second");
+    sandbox.wait_until(async || sandbox.request(Method::GET, "/v1/customers").send().await.is_err()).await;
 }

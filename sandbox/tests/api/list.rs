@@ -1,21 +1,21 @@
-//! The list: pages, order, filters.
+//! The list: pages, sort order, filters.
 
 use customers_sandbox::seed;
 use serde_json::Value;
 
-use super::{Running, smallest, start, with};
+use super::{RunningSandbox, minimal_customer, start, with};
 
-async fn names(sandbox: &Running, query: &str) -> Vec<String> {
+async fn names(sandbox: &RunningSandbox, query: &str) -> Vec<String> {
     let rows = sandbox.get(&format!("/v1/customers?{query}")).await.data();
     rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn total(sandbox: &Running, query: &str) -> u64 {
+async fn total(sandbox: &RunningSandbox, query: &str) -> u64 {
     sandbox.get(&format!("/v1/customers?{query}")).await.json()["meta"]["total_items"].as_u64().unwrap()
 }
 
 #[tokio::test]
-async fn the_first_page_has_a_hundred_by_name_and_a_meta_of_nine() {
+async fn the_first_page_has_100_rows_by_name_and_nine_meta_fields() {
     let sandbox = start().await;
     let got = sandbox.get("/v1/customers").await.json();
     assert_eq!(got["response_type"], "array");
@@ -37,7 +37,7 @@ async fn the_first_page_has_a_hundred_by_name_and_a_meta_of_nine() {
 }
 
 #[tokio::test]
-async fn a_row_has_nine_fields_and_an_explicit_null() {
+async fn a_row_has_nine_fields_and_a_null_external_id() {
     let sandbox = start().await;
     let rows = sandbox.get("/v1/customers?page_size=1000").await.data();
     for row in rows.as_array().unwrap() {
@@ -47,7 +47,7 @@ async fn a_row_has_nine_fields_and_an_explicit_null() {
 }
 
 #[tokio::test]
-async fn beyond_the_end_is_nothing_with_true_totals() {
+async fn a_page_past_the_end_is_empty_and_has_the_totals() {
     let sandbox = start().await;
     let got = sandbox.get("/v1/customers?page_number=4").await.json();
     assert_eq!(got["data"], serde_json::json!([]));
@@ -55,10 +55,10 @@ async fn beyond_the_end_is_nothing_with_true_totals() {
 }
 
 #[tokio::test]
-async fn names_are_ordered_without_regard_to_case() {
+async fn names_are_sorted_case_insensitively() {
     let sandbox = start().await;
     for (name, email) in [("aaa b", "1@example.test"), ("AAA c", "2@example.test"), ("Aaa A", "3@example.test")] {
-        let body = with(smallest(email), serde_json::json!({"name": name}));
+        let body = with(minimal_customer(email), serde_json::json!({"name": name}));
         assert_eq!(sandbox.post("/v1/customers", body).await.status, 201);
     }
     assert_eq!(names(&sandbox, "page_size=3").await, ["Aaa A", "aaa b", "AAA c"]);
@@ -66,11 +66,11 @@ async fn names_are_ordered_without_regard_to_case() {
 }
 
 #[tokio::test]
-async fn equal_names_are_in_the_order_of_their_ids_whichever_way_the_list_is_sorted() {
+async fn equal_names_are_sorted_by_ascending_id_in_both_orders() {
     let sandbox = start().await;
     let mut ids = Vec::new();
     for number in 0..5 {
-        let body = with(smallest(&format!("{number}@example.test")), serde_json::json!({"name": "Same Name"}));
+        let body = with(minimal_customer(&format!("{number}@example.test")), serde_json::json!({"name": "Same Name"}));
         ids.push(sandbox.post("/v1/customers", body).await.data()["id"].as_str().unwrap().to_owned());
     }
     ids.sort();
@@ -82,7 +82,7 @@ async fn equal_names_are_in_the_order_of_their_ids_whichever_way_the_list_is_sor
 }
 
 #[tokio::test]
-async fn filters_find_whom_they_should() {
+async fn each_filter_finds_its_customers() {
     let sandbox = start().await;
     for (query, expected) in [
         ("name=A%20EX", "Ada Example,Rhea Example"),
@@ -103,7 +103,7 @@ async fn filters_find_whom_they_should() {
 }
 
 #[tokio::test]
-async fn commas_and_repeated_keys_mean_the_same() {
+async fn comma_lists_and_repeated_keys_are_equivalent() {
     let sandbox = start().await;
     let both = total(&sandbox, "status=pending").await + total(&sandbox, "status=review").await;
     for query in ["status=pending,review", "status=pending%2Creview", "status=pending&status=review"] {
@@ -113,7 +113,7 @@ async fn commas_and_repeated_keys_mean_the_same() {
 }
 
 #[tokio::test]
-async fn bad_parameters_are_refused_all_at_once() {
+async fn all_invalid_parameters_are_reported_at_once() {
     let sandbox = start().await;
     let got = sandbox.get("/v1/customers?page_number=0&page_size=1001&sort_order=up&types=cat&created_from=x").await;
     assert_eq!(got.status, 422);

@@ -1,10 +1,10 @@
-//! The sandbox upstream over real HTTP: every operation, every quirk, every fault, the control door.
+//! The sandbox over real HTTP: every operation, every observed oddity, every fault, the control API.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that meets what it did not expect should stop where it is"
+    reason = "a test stops at the first unexpected result"
 )]
 
 mod control;
@@ -16,31 +16,34 @@ mod quirks;
 mod review;
 mod webhooks;
 
+use std::time::Duration;
+
 use customers_sandbox::{Settings, serve};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The key of every call that does not say otherwise.
+/// The bearer token of calls that do not set their own.
 const KEY: &str = "sandbox-key";
 
-/// A running sandbox, stopped when it goes out of scope.
-struct Running {
+/// A running sandbox; dropping it stops the sandbox.
+struct RunningSandbox {
     base: String,
     client: reqwest::Client,
     shutdown: CancellationToken,
     _stop: DropGuard,
 }
 
-/// What came back.
-struct Got {
+/// A response with its body read.
+struct TestResponse {
     status: u16,
     headers: reqwest::header::HeaderMap,
     text: String,
 }
 
-impl Got {
+impl TestResponse {
     async fn from(response: Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
@@ -55,7 +58,7 @@ impl Got {
         self.json()["data"].clone()
     }
 
-    /// The references of an error's items.
+    /// The references of the error's items, in order.
     fn references(&self) -> Vec<String> {
         let json = self.json();
         let items = json["error"]["items"].as_array().unwrap_or_else(|| panic!("no items: {json}"));
@@ -67,76 +70,91 @@ impl Got {
     }
 }
 
-async fn start() -> Running {
+async fn start() -> RunningSandbox {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     tokio::spawn(serve(listener, Settings { default_key: KEY.into() }, shutdown.clone()));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    Running { base, client, _stop: shutdown.clone().drop_guard(), shutdown }
+    RunningSandbox { base, client, _stop: shutdown.clone().drop_guard(), shutdown }
 }
 
-impl Running {
-    /// A request with the default key.
+impl RunningSandbox {
+    /// Waits until `count` API calls have arrived. A call is counted before it waits for its latency or hangs.
+    async fn wait_for_calls(&self, count: u64) {
+        self.wait_until(async || self.get("/_sandbox/calls").await.json()["total"].as_u64() >= Some(count)).await;
+    }
+
+    /// Polls until `condition` holds; fails after 30 seconds.
+    async fn wait_until(&self, condition: impl AsyncFn() -> bool) {
+        let poll = async {
+            while !condition().await {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), poll).await.expect("the condition holds in time");
+    }
+
+    /// A request with `KEY` as its bearer token.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(KEY)
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Got {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> TestResponse {
         let request = self.request(method, path);
         let request = match body {
             Some(body) => request.json(&body),
             None => request,
         };
-        Got::from(request.send().await.unwrap()).await
+        TestResponse::from(request.send().await.unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> Got {
+    async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Got {
+    async fn post(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    async fn put(&self, path: &str, body: Value) -> Got {
+    async fn put(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::PUT, path, Some(body)).await
     }
 
-    async fn patch(&self, path: &str, body: Value) -> Got {
+    async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.send(Method::PATCH, path, Some(body)).await
     }
 
-    async fn delete(&self, path: &str) -> Got {
+    async fn delete(&self, path: &str) -> TestResponse {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// Asks for a fault.
+    /// Injects a fault.
     async fn fault(&self, fault: Value) {
         let got = self.post("/_sandbox/faults", fault).await;
         assert_eq!(got.status, 200, "{}", got.text);
     }
 
-    /// Creates a person that is settled as `outcome`, and gives back its id.
+    /// Creates an individual with this `sandbox_outcome` and returns its id.
     async fn person(&self, email: &str, outcome: &str) -> String {
-        let body = with(smallest(email), json!({"config": {"sandbox_outcome": outcome}}));
+        let body = with(minimal_customer(email), json!({"config": {"sandbox_outcome": outcome}}));
         self.post("/v1/customers", body).await.data()["id"].as_str().unwrap().to_owned()
     }
 }
 
-/// The smallest body of a create.
-fn smallest(email: &str) -> Value {
+/// A body of a create with the required members only.
+fn minimal_customer(email: &str) -> Value {
     json!({"name": "Tess Example", "type": "individual", "email": email, "phone": "+12025550123",
            "device": {"ip_address": "203.0.113.9"}})
 }
 
-/// The smallest body of an update.
-fn update(email: &str, status: &str) -> Value {
+/// A body of an update with the required members only.
+fn minimal_update(email: &str, status: &str) -> Value {
     json!({"name": "Tess B. Example", "email": email, "phone": "+12025550124",
            "device": {"ip_address": "203.0.113.10"}, "status": status})
 }
 
-/// `body` with the members of `more`.
+/// `body` extended by the members of `more`.
 fn with(mut body: Value, more: Value) -> Value {
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body

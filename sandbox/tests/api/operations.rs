@@ -3,7 +3,7 @@
 use customers_sandbox::seed;
 use serde_json::json;
 
-use super::{at, smallest, start, update, with};
+use super::{at, minimal_customer, minimal_update, start, with};
 
 fn company() -> serde_json::Value {
     json!({ "name": "Tin Kettle", "type": "business", "email": "books@tinkettle.test", "phone": "+12025550144",
@@ -17,7 +17,7 @@ fn company() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_created_customer_is_settled_masked_and_can_be_read_back() {
+async fn a_created_customer_is_screened_and_masked() {
     let sandbox = start().await;
     let created = sandbox.post("/v1/customers", company()).await;
     assert_eq!(created.status, 201);
@@ -36,7 +36,7 @@ async fn a_created_customer_is_settled_masked_and_can_be_read_back() {
 }
 
 #[tokio::test]
-async fn unmasking_gives_what_was_sent() {
+async fn unmasking_returns_the_submitted_values() {
     let sandbox = start().await;
     let id = sandbox.post("/v1/customers", company()).await.data()["id"].as_str().unwrap().to_owned();
     let clear = sandbox.get(&format!("{}/unmasked", at(id))).await.data();
@@ -46,7 +46,7 @@ async fn unmasking_gives_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_key_without_the_permission_is_refused_unmasking_only() {
+async fn a_no_unmask_key_is_refused_only_unmasking() {
     let sandbox = start().await;
     for (path, status) in [(format!("{}/unmasked", at(seed::ADA)), 403), (at(seed::ADA), 200)] {
         let request = sandbox.client.get(format!("{}{path}", sandbox.base)).bearer_auth("my-no-unmask-key");
@@ -55,20 +55,20 @@ async fn a_key_without_the_permission_is_refused_unmasking_only() {
 }
 
 #[tokio::test]
-async fn absent_optionals_are_absent_and_the_configuration_is_echoed() {
+async fn absent_optional_members_are_omitted_and_config_is_echoed() {
     let sandbox = start().await;
-    let data = sandbox.post("/v1/customers", smallest("tess@example.test")).await.data();
+    let data = sandbox.post("/v1/customers", minimal_customer("tess@example.test")).await.data();
     let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,
         ["config", "created_at", "device", "email", "id", "name", "phone", "status", "type", "updated_at"]
     );
     assert_eq!(data["config"], json!({"processing_method": "inline"}));
-    assert_eq!(data["status"], "review", "an invented person under `standard`");
+    assert_eq!(data["status"], "review", "`standard` gives `review` for a made-up person");
 }
 
 #[tokio::test]
-async fn the_outcome_asked_for_is_the_status() {
+async fn the_requested_outcome_becomes_the_status() {
     let sandbox = start().await;
     for outcome in ["verified", "rejected", "review"] {
         let id = sandbox.person(&format!("{outcome}@example.test"), outcome).await;
@@ -77,27 +77,25 @@ async fn the_outcome_asked_for_is_the_status() {
 }
 
 #[tokio::test]
-async fn background_settles_a_moment_later_and_skip_never() {
+async fn background_is_screened_later_and_skip_never() {
     let sandbox = start().await;
     let mut ids = Vec::new();
     for method in ["background", "skip"] {
         let config = json!({"config": {"processing_method": method, "sandbox_outcome": "verified"}});
-        let body = with(smallest(&format!("{method}@example.test")), config);
+        let body = with(minimal_customer(&format!("{method}@example.test")), config);
         let data = sandbox.post("/v1/customers", body).await.data();
         assert_eq!(data["status"], "pending");
         ids.push(data["id"].as_str().unwrap().to_owned());
     }
     let [background, skip] = ids.as_slice() else { unreachable!() };
-    while sandbox.get(&at(background)).await.data()["status"] == "pending" {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    sandbox.wait_until(async || sandbox.get(&at(background)).await.data()["status"] != "pending").await;
     assert_eq!(sandbox.get(&at(background)).await.data()["status"], "verified");
     assert_eq!(sandbox.get(&at(skip)).await.data()["status"], "pending");
     assert!(sandbox.get(&format!("{}/review", at(skip))).await.data().get("identity_details").is_none());
 }
 
 #[tokio::test]
-async fn a_body_of_the_wrong_shape_is_a_400_that_names_all_in_pascal_case() {
+async fn a_malformed_body_is_a_400_with_pascal_case_references() {
     let sandbox = start().await;
     let body = json!({"name": 5, "type": "individual", "email": "a@example.test", "colour": "red",
         "device": {}, "compliance_profile": {"dob": null}});
@@ -109,7 +107,7 @@ async fn a_body_of_the_wrong_shape_is_a_400_that_names_all_in_pascal_case() {
 }
 
 #[tokio::test]
-async fn fields_that_break_rules_are_a_422_that_names_all_in_lower_case() {
+async fn invalid_fields_are_a_422_with_lower_case_references() {
     let sandbox = start().await;
     let pairs: serde_json::Map<_, _> = (0..21).map(|n| (format!("k{n}"), json!("v"))).collect();
     let body = json!({"name": " ", "type": "individual", "email": "ada", "phone": "0123", "metadata": pairs,
@@ -126,7 +124,7 @@ async fn fields_that_break_rules_are_a_422_that_names_all_in_lower_case() {
 }
 
 #[tokio::test]
-async fn a_profile_of_the_other_kind_is_refused() {
+async fn a_profile_of_the_other_type_is_rejected() {
     let sandbox = start().await;
     let body = with(company(), json!({"type": "individual"}));
     let got = sandbox.post("/v1/customers", body).await;
@@ -134,22 +132,22 @@ async fn a_profile_of_the_other_kind_is_refused() {
 }
 
 #[tokio::test]
-async fn an_email_is_unique_whatever_its_case_and_free_again_after_a_delete() {
+async fn an_email_is_unique_case_insensitively_until_its_customer_is_deleted() {
     let sandbox = start().await;
-    let got = sandbox.post("/v1/customers", smallest("ADA@example.test")).await;
+    let got = sandbox.post("/v1/customers", minimal_customer("ADA@example.test")).await;
     assert_eq!(got.status, 422);
     let error = got.json()["error"].clone();
     assert!(error.get("items").is_none(), "{error}");
     let detail = error["detail"].as_str().unwrap();
     assert!(detail.contains("ADA@example.test") && detail.contains("exists") && detail.contains("unique"));
     assert_eq!(sandbox.delete(&at(seed::ADA)).await.status, 200);
-    assert_eq!(sandbox.post("/v1/customers", smallest("ADA@example.test")).await.status, 201);
+    assert_eq!(sandbox.post("/v1/customers", minimal_customer("ADA@example.test")).await.status, 201);
 }
 
 #[tokio::test]
-async fn an_update_replaces_everything_and_clears_what_is_left_out() {
+async fn an_update_clears_omitted_members() {
     let sandbox = start().await;
-    let body = with(update("ada@example.test", "verified"), json!({"external_id": null}));
+    let body = with(minimal_update("ada@example.test", "verified"), json!({"external_id": null}));
     let before = sandbox.get(&at(seed::ADA)).await.data();
     let after = sandbox.put(&at(seed::ADA), body).await.data();
     assert_eq!(after["name"], "Tess B. Example");
@@ -164,9 +162,9 @@ async fn an_update_replaces_everything_and_clears_what_is_left_out() {
 }
 
 #[tokio::test]
-async fn an_update_takes_neither_type_nor_config_and_needs_its_five_fields() {
+async fn an_update_rejects_type_and_config_and_requires_five_fields() {
     let sandbox = start().await;
-    let body = with(update("ada@example.test", "verified"), json!({"type": "individual", "config": {}}));
+    let body = with(minimal_update("ada@example.test", "verified"), json!({"type": "individual", "config": {}}));
     let got = sandbox.put(&at(seed::ADA), body).await;
     assert_eq!((got.status, got.references()), (400, vec!["Config".into(), "Type".into()]));
     let got = sandbox.put(&at(seed::ADA), json!({})).await;
@@ -177,26 +175,27 @@ async fn an_update_takes_neither_type_nor_config_and_needs_its_five_fields() {
 }
 
 #[tokio::test]
-async fn only_three_statuses_can_be_set_and_the_present_one_may_stay() {
+async fn only_three_statuses_can_be_set_and_the_current_one_is_accepted() {
     let sandbox = start().await;
-    for (status, answer) in [("review", 200), ("pending", 422), ("inactive", 200), ("review", 422), ("rejected", 200)] {
-        let got = sandbox.put(&at(seed::ADA), update("ada@example.test", status)).await;
-        assert_eq!(got.status, answer, "{status}");
-        if answer == 422 {
+    for (status, expected) in [("review", 200), ("pending", 422), ("inactive", 200), ("review", 422), ("rejected", 200)]
+    {
+        let got = sandbox.put(&at(seed::ADA), minimal_update("ada@example.test", status)).await;
+        assert_eq!(got.status, expected, "{status}");
+        if expected == 422 {
             assert_eq!(got.references(), ["status"]);
         }
     }
 }
 
 #[tokio::test]
-async fn an_update_cannot_take_somebody_elses_email_but_keeps_its_own() {
+async fn an_update_cannot_take_another_customers_email() {
     let sandbox = start().await;
-    assert_eq!(sandbox.put(&at(seed::ADA), update("REX@example.test", "review")).await.status, 422);
-    assert_eq!(sandbox.put(&at(seed::ADA), update("Ada@Example.test", "review")).await.status, 200);
+    assert_eq!(sandbox.put(&at(seed::ADA), minimal_update("REX@example.test", "review")).await.status, 422);
+    assert_eq!(sandbox.put(&at(seed::ADA), minimal_update("Ada@Example.test", "review")).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_deleted_customer_is_shown_once_more_and_then_gone_everywhere() {
+async fn a_deleted_customer_is_returned_and_then_not_found() {
     let sandbox = start().await;
     let shown = sandbox.delete(&at(seed::ADA)).await.data();
     assert_eq!((shown["name"].as_str(), shown["status"].as_str()), (Some("Ada Example"), Some("review")));
@@ -205,7 +204,7 @@ async fn a_deleted_customer_is_shown_once_more_and_then_gone_everywhere() {
         let got = sandbox.get(&format!("{path}{tail}")).await;
         assert_eq!((got.status, got.json()["error"]["type"].as_str()), (404, Some("/not_found")), "{tail}");
     }
-    assert_eq!(sandbox.put(&path, update("ada@example.test", "verified")).await.status, 404);
+    assert_eq!(sandbox.put(&path, minimal_update("ada@example.test", "verified")).await.status, 404);
     assert_eq!(sandbox.delete(&path).await.status, 404);
     assert_eq!(sandbox.patch(&format!("{path}/review"), json!({"status": "verified"})).await.status, 404);
     assert_eq!(sandbox.put(&format!("{path}/refresh_review"), json!({})).await.status, 404);

@@ -1,12 +1,12 @@
-//! What was seen of the real service and would not be guessed; and the edges of the protocol.
+//! Observed oddities of the real service, and protocol errors.
 
 use customers_sandbox::seed;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Got, at, smallest, start, update};
+use super::{TestResponse, at, minimal_customer, minimal_update, start};
 
-/// The form of a text: digits as `0`.
+/// The format of a text: each digit becomes `0`.
 fn form(text: &serde_json::Value) -> String {
     text.as_str().unwrap().chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
 }
@@ -15,11 +15,11 @@ fn form(text: &serde_json::Value) -> String {
 async fn reads_show_whole_seconds_without_a_zone_and_writes_seven_digits() {
     let sandbox = start().await;
     let (read, write) = ("0000-00-00T00:00:00", "0000-00-00T00:00:00.0000000Z");
-    let created = sandbox.post("/v1/customers", smallest("t@example.test")).await.json();
+    let created = sandbox.post("/v1/customers", minimal_customer("t@example.test")).await.json();
     assert_eq!(form(&created["data"]["created_at"]), write);
     assert_eq!(form(&created["meta"]["api_request_timestamp"]), write);
     let path = at(created["data"]["id"].as_str().unwrap());
-    assert_eq!(form(&sandbox.put(&path, update("t@example.test", "review")).await.data()["updated_at"]), write);
+    assert_eq!(form(&sandbox.put(&path, minimal_update("t@example.test", "review")).await.data()["updated_at"]), write);
     for tail in ["", "/unmasked"] {
         let got = sandbox.get(&format!("{path}{tail}")).await.json();
         assert_eq!(form(&got["data"]["created_at"]), read);
@@ -32,28 +32,28 @@ async fn reads_show_whole_seconds_without_a_zone_and_writes_seven_digits() {
 }
 
 #[tokio::test]
-async fn two_quick_updates_have_different_times() {
+async fn consecutive_updates_have_different_timestamps() {
     let sandbox = start().await;
-    let first = sandbox.put(&at(seed::ADA), update("ada@example.test", "review")).await.data();
-    let second = sandbox.put(&at(seed::ADA), update("ada@example.test", "review")).await.data();
+    let first = sandbox.put(&at(seed::ADA), minimal_update("ada@example.test", "review")).await.data();
+    let second = sandbox.put(&at(seed::ADA), minimal_update("ada@example.test", "review")).await.data();
     assert!(first["updated_at"].as_str() < second["updated_at"].as_str());
 }
 
 #[tokio::test]
-async fn without_a_key_the_answer_is_an_empty_401() {
+async fn a_call_without_a_key_is_an_empty_401() {
     let sandbox = start().await;
     for authorization in [None, Some("Bearer "), Some("Bearer"), Some("Basic abc")] {
         let mut request = sandbox.client.get(format!("{}/v1/customers", sandbox.base));
         if let Some(value) = authorization {
             request = request.header("authorization", value);
         }
-        let got = Got::from(request.send().await.unwrap()).await;
+        let got = TestResponse::from(request.send().await.unwrap()).await;
         assert_eq!((got.status, got.text.as_str(), got.header("content-type")), (401, "", None));
     }
 }
 
 #[tokio::test]
-async fn answers_are_json_in_utf_8() {
+async fn responses_are_json_in_utf_8() {
     let sandbox = start().await;
     for path in ["/v1/customers".to_owned(), at(seed::ADA), at("0190b2de-0000-7000-8000-00000000dead")] {
         assert_eq!(sandbox.get(&path).await.header("content-type"), Some("application/json; charset=utf-8"));
@@ -61,7 +61,7 @@ async fn answers_are_json_in_utf_8() {
 }
 
 #[tokio::test]
-async fn an_error_stands_under_error_and_never_under_data() {
+async fn an_error_has_the_error_member_and_no_data() {
     let sandbox = start().await;
     let got = sandbox.get(&at("0190b2de-0000-7000-8000-00000000dead")).await;
     assert_eq!(got.status, 404);
@@ -72,7 +72,7 @@ async fn an_error_stands_under_error_and_never_under_data() {
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_a_page_and_a_wrong_method_a_405() {
+async fn an_unknown_route_is_an_html_404_and_a_wrong_method_a_405() {
     let sandbox = start().await;
     let got = sandbox.get("/v1/paykeys").await;
     assert_eq!((got.status, got.header("content-type")), (404, Some("text/html; charset=utf-8")));
@@ -81,7 +81,7 @@ async fn an_unknown_route_is_a_page_and_a_wrong_method_a_405() {
 }
 
 #[tokio::test]
-async fn what_is_no_uuid_is_malformed() {
+async fn an_id_that_is_not_a_uuid_is_a_400() {
     let sandbox = start().await;
     let got = sandbox.get("/v1/customers/ada").await;
     assert_eq!((got.status, got.references()), (400, vec!["Id".to_owned()]));
@@ -90,11 +90,11 @@ async fn what_is_no_uuid_is_malformed() {
 }
 
 #[tokio::test]
-async fn bodies_must_be_json_by_header_and_by_content() {
+async fn a_body_must_be_json_and_have_its_content_type() {
     let sandbox = start().await;
     let send = async |kind: &str, body: &str| {
         let request = sandbox.request(Method::POST, "/v1/customers").header("content-type", kind);
-        Got::from(request.body(body.to_owned()).send().await.unwrap()).await
+        TestResponse::from(request.body(body.to_owned()).send().await.unwrap()).await
     };
     assert_eq!(send("text/plain", "{}").await.status, 415);
     for kind in ["application/json", "text/json; charset=utf-8", "application/problem+json"] {
@@ -105,7 +105,7 @@ async fn bodies_must_be_json_by_header_and_by_content() {
 }
 
 #[tokio::test]
-async fn each_key_and_account_has_a_world_of_its_own() {
+async fn each_key_and_account_is_a_tenant() {
     let sandbox = start().await;
     let account = "0190b000-0000-7000-8000-0000000000aa";
     assert_eq!(sandbox.delete(&at(seed::ADA)).await.status, 200);
@@ -117,7 +117,7 @@ async fn each_key_and_account_has_a_world_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_seed_is_the_same_every_time() {
+async fn the_seed_is_deterministic() {
     let (one, two) = (start().await, start().await);
     let path = "/v1/customers?page_size=1000";
     let list = one.get(path).await.data();
@@ -129,7 +129,7 @@ async fn the_seed_is_the_same_every_time() {
 }
 
 #[tokio::test]
-async fn the_last_64_worlds_are_kept() {
+async fn the_64_most_recent_tenants_are_kept() {
     let sandbox = start().await;
     sandbox.delete(&at(seed::ADA)).await;
     let visit = async |number: u32| {
@@ -139,9 +139,9 @@ async fn the_last_64_worlds_are_kept() {
     for number in 0..63 {
         visit(number).await;
     }
-    assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 404, "the 64 are all there");
+    assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 404, "64 tenants fit");
     for number in 100..164 {
         visit(number).await;
     }
-    assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 200, "seeded anew");
+    assert_eq!(sandbox.get(&at(seed::ADA)).await.status, 200, "evicted, then seeded again");
 }

@@ -13,7 +13,7 @@ fn review_of(id: impl std::fmt::Display) -> String {
 }
 
 #[tokio::test]
-async fn adas_review_uses_every_module_and_joins_every_code_with_its_text() {
+async fn the_full_review_has_every_module_and_a_text_for_every_code() {
     let sandbox = start().await;
     let data = sandbox.get(&review_of(seed::ADA)).await.data();
     assert_eq!(data["customer_details"], sandbox.get(&at(seed::ADA)).await.data());
@@ -32,7 +32,7 @@ async fn adas_review_uses_every_module_and_joins_every_code_with_its_text() {
 }
 
 #[tokio::test]
-async fn a_rejected_customer_can_carry_the_decision_accept() {
+async fn a_rejected_customer_can_have_the_decision_accept() {
     let sandbox = start().await;
     let forced = sandbox.person("forced@example.test", "rejected").await;
     for id in [seed::REX.to_string(), forced] {
@@ -52,7 +52,7 @@ async fn reputation_alone_can_keep_a_customer_in_review() {
 }
 
 #[tokio::test]
-async fn a_customer_that_was_never_screened_has_a_review_without_findings() {
+async fn an_unscreened_customer_has_a_review_without_identity_details() {
     let sandbox = start().await;
     let data = sandbox.get(&review_of(seed::PENNY)).await.data();
     assert!(data.get("identity_details").is_none());
@@ -60,7 +60,7 @@ async fn a_customer_that_was_never_screened_has_a_review_without_findings() {
 }
 
 #[tokio::test]
-async fn a_decision_gives_back_the_customer_and_can_be_made_once() {
+async fn a_decision_returns_the_customer_and_cannot_be_repeated() {
     let sandbox = start().await;
     let before = sandbox.get(&review_of(seed::ADA)).await.data();
     let decided = sandbox.patch(&review_of(seed::ADA), json!({"status": "verified"})).await;
@@ -68,7 +68,7 @@ async fn a_decision_gives_back_the_customer_and_can_be_made_once() {
     assert_eq!(decided.data()["id"], seed::ADA.to_string());
     assert_eq!(decided.data()["status"], "verified");
     let after = sandbox.get(&review_of(seed::ADA)).await.data();
-    assert_eq!(after["identity_details"], before["identity_details"], "the screening is not the status");
+    assert_eq!(after["identity_details"], before["identity_details"], "a decision does not change the screening");
     let again = sandbox.patch(&review_of(seed::ADA), json!({"status": "rejected"})).await;
     assert_eq!(again.status, 422);
     assert_eq!(
@@ -79,7 +79,7 @@ async fn a_decision_gives_back_the_customer_and_can_be_made_once() {
 }
 
 #[tokio::test]
-async fn a_decision_is_verified_or_rejected_and_nothing_else() {
+async fn a_decision_accepts_only_verified_and_rejected() {
     let sandbox = start().await;
     for body in [json!({"status": "review"}), json!({"status": "approved"}), json!({}), json!({"status": null})] {
         let got = sandbox.patch(&review_of(seed::ADA), body).await;
@@ -90,7 +90,7 @@ async fn a_decision_is_verified_or_rejected_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_refresh_needs_no_body_and_brings_a_new_screening_of_the_same_status() {
+async fn a_refresh_replaces_the_screening_and_keeps_the_status() {
     let sandbox = start().await;
     let before = sandbox.get(&review_of(seed::RHEA)).await.data();
     let got = sandbox.send(Method::PUT, &format!("{}/refresh_review", at(seed::RHEA)), None).await;
@@ -106,7 +106,7 @@ async fn a_refresh_needs_no_body_and_brings_a_new_screening_of_the_same_status()
 }
 
 #[tokio::test]
-async fn every_word_of_every_enum_occurs_in_the_seed() {
+async fn every_enum_value_occurs_in_the_seed() {
     let sandbox = start().await;
     let mut words = HashSet::new();
     let list = sandbox.get("/v1/customers?page_size=1000").await.data();

@@ -1,19 +1,18 @@
-//! One screening that shows all there is to show: what a reviewer's screen has to be able to draw.
+//! A screening with every kind of finding, for reviewers' user interfaces.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use super::findings::{join_codes, kyc, network_alerts};
-use super::insights::figures;
+use super::insights::random_insights;
 use super::{Kyc, Match, Module, Reputation, Screening, WatchList};
 use crate::enums::{Correlation, Decision};
 use crate::random::Random;
 use crate::timestamp::Timestamp;
 
-/// Findings that use every module, every decision, every correlation, every code and all 33 insights:
-/// what a reviewer's screen has to be able to show.
-pub fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
+/// A screening with every module, decision, correlation and code, and all 33 insights.
+pub(crate) fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
     let mut random = Random::new(33);
     let module = |decision, codes: &[&'static str], correlation, score, risk| Module {
         codes: Some(codes.to_vec()),
@@ -56,7 +55,7 @@ pub fn full_screening(review_id: Uuid, now: Timestamp) -> Screening {
         reputation: Some(Reputation {
             codes: Some(vec!["R1022"]),
             decision: Decision::Review,
-            insights: figures(&mut random, true),
+            insights: random_insights(&mut random, true),
             risk_score: Some(0.45),
         }),
         watch_list: Some(WatchList {
@@ -78,7 +77,7 @@ mod tests {
     use crate::timestamp;
 
     #[test]
-    fn every_module_uses_all_codes_and_all_insights() {
+    fn the_full_screening_uses_all_codes_and_all_insights() {
         let screening = full_screening(Uuid::nil(), timestamp::now());
         assert_eq!(screening.breakdown.len(), 8);
         assert_eq!(screening.messages.map(|messages| messages.len()), Some(CODES.len()));
