@@ -1,7 +1,7 @@
 //! The commands: `serve` (where none is given), `sandbox`, `schema`, `check-config`, `health`, `audit verify`.
 
 mod preflight;
-mod proof;
+mod prove_sandbox;
 mod reload;
 
 use std::ffi::OsString;
@@ -94,8 +94,8 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let command = arguments.command.as_ref().unwrap_or(&Command::Serve);
     match command {
-        Command::Schema { federation: false } => return say(graphql::sdl().trim_end()),
-        Command::Schema { federation: true } => return say(graphql::subgraph_sdl().trim_end()),
+        Command::Schema { federation: false } => return print(graphql::sdl().trim_end()),
+        Command::Schema { federation: true } => return print(graphql::subgraph_sdl().trim_end()),
         Command::Audit { command: AuditCommand::Verify { file } } => return verify_audit(file),
         Command::Health { address: Some(address) } => return runtime()?.block_on(health(*address)),
         Command::Health { address: None } => {
@@ -113,15 +113,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let telemetry = telemetry::start(&settings.log.settings(), settings.traces.settings()?.as_ref())?;
             let served = runtime.block_on(serve(ready, file, &telemetry));
             // What runs on the threads for blocking calls is reads of small files; it is not waited for longer.
-            runtime.shutdown_timeout(LONGEST_END);
-            telemetry.shutdown(LONGEST_END);
+            runtime.shutdown_timeout(SHUTDOWN_STEP_TIMEOUT);
+            telemetry.shutdown(SHUTDOWN_STEP_TIMEOUT);
             served
         }
         Command::Sandbox => {
             let (settings, listener) = preflight::sandbox(file)?;
             let telemetry = telemetry::start(&settings.log.settings(), None)?;
             let served = runtime()?.block_on(serve_sandbox(settings, listener));
-            telemetry.shutdown(LONGEST_END);
+            telemetry.shutdown(SHUTDOWN_STEP_TIMEOUT);
             served
         }
         Command::CheckConfig => check_config(file),
@@ -134,8 +134,8 @@ fn verify_audit(path: &Path) -> anyhow::Result<()> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
     let whole = verify(BufReader::new(file)).with_context(|| format!("{name} is not whole"))?;
-    let Some((first, last)) = whole.times else { return say(&format!("{name} holds no record.")) };
-    say(&format!(
+    let Some((first, last)) = whole.times else { return print(&format!("{name} holds no record.")) };
+    print(&format!(
         "{name} is whole: {records} records, from {first} to {last}.\n\
          The last hash is {hash}. Records that were taken off the end leave a file that is whole: compare this hash \
          with the one that you keep elsewhere.",
@@ -145,7 +145,7 @@ fn verify_audit(path: &Path) -> anyhow::Result<()> {
 }
 
 /// How long each of the last steps of the end may take, after the drain: records, threads, spans.
-const LONGEST_END: Duration = Duration::from_secs(3);
+const SHUTDOWN_STEP_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
@@ -153,15 +153,15 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// How long the start waits until the greeting is written, and the exit until its error is: not for a reader that stands
 /// still.
-const LONGEST_GREETING: Duration = Duration::from_millis(500);
+const OUTPUT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Writes one line on standard error: what failed, then why.
-pub fn complain(error: &anyhow::Error) {
-    write_with_timeout(LONGEST_GREETING, io::stderr(), format!("customers-gateway: {error:#}\n"));
+pub fn print_error(error: &anyhow::Error) {
+    write_with_timeout(OUTPUT_TIMEOUT, io::stderr(), format!("customers-gateway: {error:#}\n"));
 }
 
 /// Writes what a command was asked for.
-fn say(text: &str) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         // The reader has all that it wanted, as `head` does after ten lines.
         Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -174,7 +174,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     let metrics = Metrics::install().context("the metrics cannot be recorded")?;
     tokio::spawn(metrics.clone().run_upkeep());
     let (address, admin_address) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
-    let (stop, at_once) = stop_signals()?;
+    let (stop, at_once) = shutdown_signals()?;
     // From here on it no longer ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     // The sandbox outlives the gateway: writes that are under way still reach it.
@@ -182,7 +182,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     let (base_url, sandbox) = match settings.upstream.base_url()? {
         Some(url) => {
             if settings.has_to_prove_sandbox() {
-                match stop.run_until_cancelled(proof::prove_sandbox(&url)).await {
+                match stop.run_until_cancelled(prove_sandbox::prove_sandbox(&url)).await {
                     Some(proven) => proven?,
                     None => return Ok(()),
                 }
@@ -212,12 +212,12 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
         started_with: in_force,
     };
     tokio::spawn(reload.run(hangup));
-    warn_of_port(settings.server.listen);
+    warn_about_port_variable(settings.server.listen);
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit()?.destination {
         // Where records go to standard output, nothing else does.
-        Destination::Stdout => write_with_timeout(LONGEST_GREETING, io::stderr(), greeting + "\n"),
-        Destination::Off | Destination::File(_) => write_with_timeout(LONGEST_GREETING, io::stdout(), greeting + "\n"),
+        Destination::Stdout => write_with_timeout(OUTPUT_TIMEOUT, io::stderr(), greeting + "\n"),
+        Destination::Off | Destination::File(_) => write_with_timeout(OUTPUT_TIMEOUT, io::stdout(), greeting + "\n"),
     }
     // Each call in flight is a connection; the embedded sandbox is at its other end.
     let upstream = settings.upstream.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
@@ -232,7 +232,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
         drain: settings.server.drain,
     };
     let served = server::serve(Arc::clone(&app), listeners, keeping, tls, stop).await;
-    app.services.audit.flush(LONGEST_END).await;
+    app.services.audit.flush(SHUTDOWN_STEP_TIMEOUT).await;
     served?;
     sandbox_stop.cancel();
     if let Some(sandbox) = sandbox {
@@ -243,7 +243,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
 
 /// Some platforms say by `PORT` where a program should listen. It would open a gateway to the network that was meant for
 /// this machine, so it is not read, and not passed over in silence either.
-fn warn_of_port(listen: SocketAddr) {
+fn warn_about_port_variable(listen: SocketAddr) {
     let Ok(port) = std::env::var("PORT") else { return };
     match port.trim().parse::<u16>() {
         Ok(port) if port == listen.port() => {}
@@ -301,8 +301,8 @@ async fn serve_sandbox(settings: Settings, listener: TcpListener) -> anyhow::Res
            All people in it are made up, and changes are gone at the end.\n",
         address = listener.local_addr()?,
     );
-    write_with_timeout(LONGEST_GREETING, io::stdout(), greeting);
-    let (stop, _at_once) = stop_signals()?;
+    write_with_timeout(OUTPUT_TIMEOUT, io::stdout(), greeting);
+    let (stop, _at_once) = shutdown_signals()?;
     run_sandbox(listener, settings, stop).await
 }
 
@@ -316,7 +316,7 @@ async fn run_sandbox(listener: TcpListener, settings: Settings, stop: Cancellati
 }
 
 /// Cancelled by SIGTERM or SIGINT: the first of them, and the second one, from somebody who cannot wait.
-fn stop_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
+fn shutdown_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
     let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let tokens = [stop.clone(), at_once.clone()];
@@ -341,11 +341,11 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<()> {
     // What is not a default is what somebody looks for: its origin stands beside it.
     let widest = lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width < 60).max().unwrap_or(0);
     for (line, origin) in &lines {
-        say(&format!("{line:widest$}  # {origin}"))?;
+        print(&format!("{line:widest$}  # {origin}"))?;
     }
     let upstream = settings.upstream.base_url()?;
     let upstream = upstream.map_or_else(|| "the embedded sandbox".to_owned(), |url| url.to_string());
-    say(&format!(
+    print(&format!(
         "\nThe settings can be used.\n  \
            GraphQL   {}\n  admin     {}\n  callers   {}\n  upstream  {upstream}",
         settings.server.listen, settings.server.admin_listen, settings.auth.mode,
@@ -365,5 +365,5 @@ async fn health(listen: SocketAddr) -> anyhow::Result<()> {
     if !answer.status().is_success() {
         bail!("{url} answered {}", answer.status());
     }
-    say("ok")
+    print("ok")
 }

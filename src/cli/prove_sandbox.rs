@@ -13,12 +13,12 @@ use url::Url;
 use crate::outbound;
 
 /// How long a sandbox that is being started next to the gateway may take until it answers.
-const LONGEST_START: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The control API's counts have less than some kilobytes.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// Comes back where the upstream is the sandbox.
 ///
@@ -33,8 +33,8 @@ pub async fn prove_sandbox(upstream: &Url) -> anyhow::Result<()> {
     let answer = loop {
         match client.get(control.clone()).send().await {
             Ok(answer) => break answer,
-            Err(error) if error.is_connect() && started.elapsed() < LONGEST_START => {
-                tokio::time::sleep(BETWEEN_LOOKS).await;
+            Err(error) if error.is_connect() && started.elapsed() < START_TIMEOUT => {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             Err(error) => {
                 let cause = outbound::ConnectFailure::from_reqwest(&error);
@@ -43,7 +43,7 @@ pub async fn prove_sandbox(upstream: &Url) -> anyhow::Result<()> {
         }
     };
     let is_sandbox =
-        answer.status().is_success() && is_counts(answer).await.context("the sandbox's answer broke off")?;
+        answer.status().is_success() && is_call_counts(answer).await.context("the sandbox's answer broke off")?;
     if is_sandbox {
         return Ok(());
     }
@@ -55,11 +55,11 @@ pub async fn prove_sandbox(upstream: &Url) -> anyhow::Result<()> {
 }
 
 /// Whether an answer is what the control API says of calls.
-async fn is_counts(mut answer: reqwest::Response) -> Result<bool, reqwest::Error> {
+async fn is_call_counts(mut answer: reqwest::Response) -> Result<bool, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         body.extend_from_slice(&chunk);
-        if body.len() > MOST_BYTES {
+        if body.len() > MAX_RESPONSE_BYTES {
             return Ok(false);
         }
     }

@@ -35,7 +35,7 @@ pub struct Reload {
 }
 
 /// Settings that are taken over by a reload, beside those of secrets and TLS.
-const RELOADED: [&str; 3] = ["log.level", "documents.manifest", "server.watch_interval"];
+const RELOADABLE: [&str; 3] = ["log.level", "documents.manifest", "server.watch_interval"];
 
 /// The files of TLS, where it is spoken before and after.
 const TLS: [&str; 2] = ["server.tls_certificate", "server.tls_key"];
@@ -55,14 +55,14 @@ struct Started {
 impl Started {
     /// The secrets that have changed since and wait for a restart.
     fn waiting_secrets(&self, now: &Settings) -> Vec<String> {
-        let mut waiting = self.settings.differing_secrets(now);
+        let mut needs_restart = self.settings.differing_secrets(now);
         let (then_used, now_used) = (self.settings.auth.jwt_secret().is_some(), now.auth.jwt_secret().is_some());
-        waiting.retain(|name| match *name {
+        needs_restart.retain(|name| match *name {
             // Where tokens are checked by one neither before nor after, it is not used.
             JWT_SECRET => then_used != now_used,
             name => !RENEWED.contains(&name),
         });
-        waiting.into_iter().map(str::to_owned).collect()
+        needs_restart.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -72,7 +72,7 @@ fn listed(names: &[String]) -> Option<String> {
 }
 
 /// What SIGHUP reads.
-struct Again {
+struct Reloaded {
     settings: Settings,
     manifest: Manifest,
     tls: Option<RustlsConfig>,
@@ -95,15 +95,15 @@ impl Reload {
                     if hangup.is_none() {
                         return;
                     }
-                    self.count(self.read_all(&started).await);
+                    self.finish(self.read_all(&started).await);
                     (applied, last_look) = (self.digests().await, Vec::new());
                 }
-                () = pause(self.settings.server.watch_interval) => {
+                () = ticker_interval(self.settings.server.watch_interval) => {
                     let look = self.digests().await;
                     if look != applied && look == last_look {
                         // Also where it cannot be used: one look at each content, and one line in the log.
                         applied.clone_from(&look);
-                        self.count(self.read_secrets(&started).await);
+                        self.finish(self.read_secrets(&started).await);
                     }
                     last_look = look;
                 }
@@ -111,7 +111,7 @@ impl Reload {
         }
     }
 
-    fn count(&mut self, outcome: Result<Settings, String>) {
+    fn finish(&mut self, outcome: Result<Settings, String>) {
         let outcome = match outcome {
             Ok(settings) => {
                 self.settings = settings;
@@ -129,7 +129,7 @@ impl Reload {
     /// Everything that can be reloaded, or nothing of it.
     async fn read_all(&self, started: &Started) -> Result<Settings, String> {
         let (file, mode) = (self.file.clone(), self.settings.documents.mode);
-        let read = spawn_blocking(move || read(file, mode)).await;
+        let read = spawn_blocking(move || read_reloadable(file, mode)).await;
         let mut again = read.unwrap_or_else(|_panic| Err("it broke off".to_owned()))?;
         if self.tls.is_some() {
             again.tls = tls(&again.settings).await.map_err(|problems| problems.join("; "))?;
@@ -140,14 +140,14 @@ impl Reload {
         let reloaded = |now: &&EffectiveSetting| {
             let name = now.name.as_str();
             // Of secrets their values are compared.
-            RELOADED.contains(&name) || now.is_secret() || (goes_on_with_tls && TLS.contains(&name))
+            RELOADABLE.contains(&name) || now.is_secret() || (goes_on_with_tls && TLS.contains(&name))
         };
-        if let Ok(now) = self.in_force().await {
+        if let Ok(now) = self.effective_settings().await {
             again.waiting =
                 now.iter().filter(changed).filter(|now| !reloaded(now)).map(|now| now.name.clone()).collect();
         }
         again.waiting.extend(started.waiting_secrets(&again.settings));
-        let Again { settings, manifest, tls, waiting } = again;
+        let Reloaded { settings, manifest, tls, waiting } = again;
         // Before the new level can keep it from being said.
         info!(
             documents = manifest.len(),
@@ -187,7 +187,7 @@ impl Reload {
         Ok(settings)
     }
 
-    async fn in_force(&self) -> Result<Vec<EffectiveSetting>, String> {
+    async fn effective_settings(&self) -> Result<Vec<EffectiveSetting>, String> {
         let file = self.file.clone();
         let read =
             spawn_blocking(move || Settings::effective(file.as_deref()).map_err(|problem| problem.to_string())).await;
@@ -233,12 +233,12 @@ pub async fn tls(settings: &Settings) -> Result<Option<RustlsConfig>, Vec<String
 }
 
 /// Zero: never.
-async fn pause(interval: Duration) {
+async fn ticker_interval(interval: Duration) {
     if interval.is_zero() { pending().await } else { tokio::time::sleep(interval).await }
 }
 
 /// Their texts name settings and files, and quote neither.
-fn read(file: Option<PathBuf>, mode: Mode) -> Result<Again, String> {
+fn read_reloadable(file: Option<PathBuf>, mode: Mode) -> Result<Reloaded, String> {
     let settings = Settings::load(file.as_deref()).map_err(|problem| problem.to_string())?;
     // A manifest that is fit for the new mode could have the running one refuse every document.
     if settings.documents.mode != mode {
@@ -250,5 +250,5 @@ fn read(file: Option<PathBuf>, mode: Mode) -> Result<Again, String> {
     if mode == Mode::Only && manifest.is_empty() {
         return Err("setting documents.manifest: lists nothing, and nothing else may run".to_owned());
     }
-    Ok(Again { settings, manifest, tls: None, waiting: Vec::new() })
+    Ok(Reloaded { settings, manifest, tls: None, waiting: Vec::new() })
 }
