@@ -22,14 +22,14 @@ use crate::customers::{Freshness, KeySpace, RequiredReasons, Services, Session, 
 use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
-use crate::operation::Prepared;
-use crate::operation::body_budget::{BodyBudget, BodyBytes};
-use crate::operation::crowd::Crowd;
-use crate::operation::document::limits::Limits as DocumentLimits;
+use crate::operation::PreparedOperation;
+use crate::operation::body_budget::{BodyBudget, BodyReservation};
+use crate::operation::document::limits::DocumentLimits;
 use crate::operation::document::parse;
 use crate::operation::executor::{self, Executor};
-use crate::operation::outcome;
-use crate::operation::rate_limit::{Payer, RateLimit};
+use crate::operation::operations::OperationLimit;
+use crate::operation::rate_limit::{ClientKey, RateLimit};
+use crate::operation::response;
 use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, AuditLog};
 use crate::telemetry::busy_time::BusyTime;
@@ -47,7 +47,7 @@ pub struct App {
     unmask_limit: UnmaskLimit,
     /// The callers' keys that count as callers of their own.
     pub verified_keys: VerifiedKeys,
-    operation_limit: Crowd,
+    operation_limit: OperationLimit,
     /// Bytes of request bodies that may be held while they are being read.
     body_budget: Arc<BodyBudget>,
     pub origins: AllowedOrigins,
@@ -100,7 +100,7 @@ pub struct RequestContext<'a> {
     /// When its answer is wanted.
     pub deadline: Instant,
     pub freshness: Freshness,
-    pub client_key: Payer,
+    pub client_key: ClientKey,
     /// Its place among the operations that run.
     pub permit: Permit,
     /// Counts what it asks of the upstream, and for how long it waits for that.
@@ -159,10 +159,10 @@ impl App {
                         max_operations: settings.graphql.max_operations,
                     },
                     max_values: settings.graphql.max_values,
-                    max_mistakes: settings.graphql.max_validation_errors,
+                    max_validation_errors: settings.graphql.max_validation_errors,
                 },
                 documents_max_bytes: settings.graphql.documents_max_bytes,
-                answers: outcome::Limits {
+                responses: response::ResponseLimits {
                     max_errors: settings.graphql.max_errors,
                     max_response_bytes: settings.graphql.max_response_bytes,
                 },
@@ -204,7 +204,7 @@ impl App {
             rate_limit: settings.rate_limit().map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
             verified_keys: VerifiedKeys::default(),
-            operation_limit: Crowd::new(settings.server.max_operations),
+            operation_limit: OperationLimit::new(settings.server.max_operations),
             body_budget: Arc::new(BodyBudget::new(settings.server.max_bodies_bytes, settings.server.max_body_bytes)),
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
@@ -324,29 +324,34 @@ impl App {
     ///
     /// # Errors
     /// `OVERLOADED` at once where the gateway is full, or the caller has its share of it.
-    pub fn admit_operation(&self, payer: Payer) -> Result<Permit, PublicError> {
-        self.operation_limit.enter(payer)
+    pub fn admit_operation(&self, payer: ClientKey) -> Result<Permit, PublicError> {
+        self.operation_limit.acquire(payer)
     }
 
     /// The bytes of a caller's body, of which nothing has come yet.
-    pub fn reserve_body(&self, payer: Payer) -> BodyBytes {
-        BodyBudget::body(&self.body_budget, payer)
+    pub fn reserve_body(&self, payer: ClientKey) -> BodyReservation {
+        BodyBudget::start(&self.body_budget, payer)
     }
 
     /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn charge(&self, payer: Payer, principal: &Principal, prepared: &Prepared) -> Result<(), PublicError> {
-        if prepared.units() > 0 {
-            let taken = self.charge_units(payer, prepared.units());
+    pub fn charge(
+        &self,
+        payer: ClientKey,
+        principal: &Principal,
+        prepared: &PreparedOperation,
+    ) -> Result<(), PublicError> {
+        if prepared.rate_limit_cost() > 0 {
+            let taken = self.charge_units(payer, prepared.rate_limit_cost());
             taken.inspect_err(|failure| record_rate_limited("operations", failure))?;
         }
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             // It is going to be refused, and must not take a place of those who may.
             return Ok(());
         }
-        let taken = self.unmask_limit.take(payer, prepared.unmaskings(), std::time::Instant::now());
+        let taken = self.unmask_limit.charge(payer, prepared.unmaskings(), std::time::Instant::now());
         taken.inspect_err(|failure| record_rate_limited("unmask", failure))
     }
 
@@ -354,7 +359,7 @@ impl App {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn charge_request(&self, payer: Payer) -> Result<(), PublicError> {
+    pub fn charge_request(&self, payer: ClientKey) -> Result<(), PublicError> {
         self.charge_units(payer, 1).inspect_err(|failure| record_rate_limited("operations", failure))
     }
 
@@ -362,12 +367,12 @@ impl App {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
-    pub fn charge_unauthenticated(&self, address: Payer) -> Result<(), PublicError> {
+    pub fn charge_unauthenticated(&self, address: ClientKey) -> Result<(), PublicError> {
         self.charge_units(address, 1).inspect_err(|failure| record_rate_limited("refused_callers", failure))
     }
 
-    fn charge_units(&self, payer: Payer, units: usize) -> Result<(), PublicError> {
-        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.take(payer, units))
+    fn charge_units(&self, payer: ClientKey, units: usize) -> Result<(), PublicError> {
+        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.charge(payer, units))
     }
 
     /// Says that the process is going down.

@@ -128,7 +128,7 @@ pub struct Graphql {
 #[serde(deny_unknown_fields)]
 pub struct Documents {
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
-    pub mode: trusted::Mode,
+    pub mode: trusted::Enforcement,
     manifest: String,
     pub automatic_max_bytes: u64,
 }
@@ -422,9 +422,9 @@ impl Documents {
     /// Where it cannot be used, or is missing where it is needed.
     pub fn manifest(&self) -> Result<Manifest, Error> {
         match self.manifest.trim() {
-            "" if self.mode == trusted::Mode::Off => Ok(Manifest::default()),
+            "" if self.mode == trusted::Enforcement::Off => Ok(Manifest::default()),
             "" => Err(invalid("documents.manifest", "give the file that lists the trusted documents")),
-            path => Manifest::read(Path::new(path))
+            path => Manifest::load(Path::new(path))
                 .map_err(|error| invalid("documents.manifest", &format!("{path} {error}"))),
         }
     }

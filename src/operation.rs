@@ -8,18 +8,18 @@
 pub mod body_budget;
 pub mod collect;
 pub mod cost;
-pub mod crowd;
 pub mod document;
 pub mod executor;
 pub mod lower;
 pub mod on_error;
-pub mod outcome;
+pub mod operations;
 pub mod rate_limit;
+pub mod response;
 pub mod trusted;
 pub mod unmask_limit;
 pub mod variables;
 
-pub use document::mistakes::Refused;
-pub use executor::{Executor, Label, Operation, Prepared};
+pub use document::errors::RequestError;
+pub use executor::{Executor, GraphqlRequest, OperationLabel, PreparedOperation};
 pub use on_error::OnError;
-pub use outcome::Outcome;
+pub use response::GraphqlResponse;

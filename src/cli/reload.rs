@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use crate::app::App;
 use crate::config::{EffectiveSetting, Settings};
-use crate::operation::trusted::{Manifest, Mode};
+use crate::operation::trusted::{Enforcement, Manifest};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::names;
 
@@ -157,7 +157,7 @@ impl Reload {
             needs_restart = listed(&waiting),
             "read again: the log's level, the trusted documents, secrets, and the certificate"
         );
-        self.app.executor.trust(manifest);
+        self.app.executor.replace_manifest(manifest);
         if let (Some(running), Some(renewed)) = (&self.tls, tls) {
             running.reload_from_config(renewed.get_inner());
         }
@@ -238,7 +238,7 @@ async fn ticker_interval(interval: Duration) {
 }
 
 /// Their texts name settings and files, and quote neither.
-fn read_reloadable(file: Option<PathBuf>, mode: Mode) -> Result<Reloaded, String> {
+fn read_reloadable(file: Option<PathBuf>, mode: Enforcement) -> Result<Reloaded, String> {
     let settings = Settings::load(file.as_deref()).map_err(|problem| problem.to_string())?;
     // A manifest that is fit for the new mode could have the running one refuse every document.
     if settings.documents.mode != mode {
@@ -247,7 +247,7 @@ fn read_reloadable(file: Option<PathBuf>, mode: Mode) -> Result<Reloaded, String
         );
     }
     let manifest = settings.documents.manifest().map_err(|problem| problem.to_string())?;
-    if mode == Mode::Only && manifest.is_empty() {
+    if mode == Enforcement::Required && manifest.is_empty() {
         return Err("setting documents.manifest: lists nothing, and nothing else may run".to_owned());
     }
     Ok(Reloaded { settings, manifest, tls: None, waiting: Vec::new() })

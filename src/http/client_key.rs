@@ -6,25 +6,25 @@ use secrecy::ExposeSecret;
 
 use crate::app::App;
 use crate::auth::{Credential, Principal};
-use crate::operation::rate_limit::Payer;
+use crate::operation::rate_limit::ClientKey;
 
 /// The client_key of a known caller's request. A key counts once the upstream has taken it: until then anybody can have made
 /// it up, and would have a rate of its own with each.
-pub fn of_principal(app: &App, principal: &Principal, address: IpAddr) -> Payer {
+pub fn of_principal(app: &App, principal: &Principal, address: IpAddr) -> ClientKey {
     let digests = &app.services.cache.digest;
     match (&principal.credential, &principal.subject) {
         (Credential::Caller(_), _) => {
             let key = key_digest(app, principal).filter(|key| app.verified_keys.contains(*key));
-            key.map_or_else(|| self::of_address(app, address), Payer::known)
+            key.map_or_else(|| self::of_address(app, address), ClientKey::verified)
         }
-        (Credential::Gateway(_), Some(subject)) => Payer::known(digests.digest(["subject", subject])),
+        (Credential::Gateway(_), Some(subject)) => ClientKey::verified(digests.digest(["subject", subject])),
         (Credential::Gateway(_), None) => self::of_address(app, address),
     }
 }
 
 /// The address as a client_key.
-pub fn of_address(app: &App, address: IpAddr) -> Payer {
-    Payer::unknown(app.services.cache.digest.digest(["address", &client_network(address).to_string()]))
+pub fn of_address(app: &App, address: IpAddr) -> ClientKey {
+    ClientKey::unverified(app.services.cache.digest.digest(["address", &client_network(address).to_string()]))
 }
 
 /// The digest of the key that a caller brought.

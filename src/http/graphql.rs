@@ -35,9 +35,9 @@ use super::{body, client_key, cross_origin, request_timeout};
 use crate::app::{App, RequestContext};
 use crate::auth::Principal;
 use crate::error::{ErrorCode, PublicError};
-use crate::operation::outcome::UpstreamReport;
-use crate::operation::rate_limit::Payer;
-use crate::operation::{Outcome, Refused};
+use crate::operation::rate_limit::ClientKey;
+use crate::operation::response::UpstreamReport;
+use crate::operation::{GraphqlResponse, RequestError};
 use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::{names, traces};
 
@@ -80,7 +80,7 @@ pub async fn handle(
         Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear }) => {
             compress &= !in_clear;
             notes.update(|summary| summary.codes = outcome.codes());
-            let status = match (media, outcome.is_refused()) {
+            let status = match (media, outcome.is_request_error()) {
                 (ResponseMediaType::GraphqlResponse, true) => ErrorCode::GraphqlValidationFailed.status(),
                 (ResponseMediaType::GraphqlResponse, false) | (ResponseMediaType::Json, _) => StatusCode::OK,
             };
@@ -151,7 +151,7 @@ struct RequestHandler<'a> {
 const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 
 struct Success {
-    response: Outcome,
+    response: GraphqlResponse,
     cache_control: HeaderValue,
     /// Of its oldest part that is past its time.
     stale_for: Option<Duration>,
@@ -163,7 +163,7 @@ struct Success {
 const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
 impl RequestHandler<'_> {
-    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, Refused> {
+    async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, RequestError> {
         let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.edge.deadline)?;
         let by_get = match *self.method {
             Method::GET if self.app.origins.rejects_cross_site_read(self.headers) => {
@@ -233,13 +233,13 @@ impl RequestHandler<'_> {
         }
         let usage = session.usage();
         self.summary.update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared));
-        let fresh_until = session
-            .fresh_until()
-            .filter(|_| self.app.edge.private_max_age && by_get && !outcome.is_refused() && !outcome.has_errors());
+        let fresh_until = session.fresh_until().filter(|_| {
+            self.app.edge.private_max_age && by_get && !outcome.is_request_error() && !outcome.has_errors()
+        });
         let cache_control = cache_control(fresh_until);
         let age = session.stale_for();
         let outcome = match age {
-            Some(age) => outcome.with_age(age),
+            Some(age) => outcome.with_staleness(age),
             None => outcome,
         };
         if !reports {
@@ -258,7 +258,7 @@ impl RequestHandler<'_> {
     }
 
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
-    async fn update_verified_keys(&self, key: u128, outcome: &Outcome) {
+    async fn update_verified_keys(&self, key: u128, outcome: &GraphqlResponse) {
         if outcome.codes().contains(&ErrorCode::Unauthenticated) {
             self.app.verified_keys.remove(key).await;
         } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
@@ -280,7 +280,7 @@ impl RequestHandler<'_> {
         &self,
         body: &mut Body,
         coding: ContentCoding,
-        client_key: Payer,
+        client_key: ClientKey,
         deadline: Instant,
     ) -> Result<Bytes, PublicError> {
         let limit = self.app.edge.max_body_bytes;
@@ -344,7 +344,7 @@ const UNKNOWN_CODING: &str = "Send the body without `Content-Encoding`, or with 
 const MUTATION_BY_POST_ONLY: &str = "A mutation goes by POST.";
 
 /// The answer to a request that was not run.
-fn request_error_response(reason: &Refused, media: ResponseMediaType, id: &RequestId) -> Response {
+fn request_error_response(reason: &RequestError, media: ResponseMediaType, id: &RequestId) -> Response {
     let code = reason.code();
     // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
     let about_the_document = matches!(
@@ -357,14 +357,14 @@ fn request_error_response(reason: &Refused, media: ResponseMediaType, id: &Reque
             | ErrorCode::PersistedQueryNotSupported
     );
     let (status, failure) = match reason {
-        Refused::Failure(failure) => (failure.status, Some(failure)),
-        Refused::Mistakes(_) => (None, None),
+        RequestError::Public(failure) => (failure.status, Some(failure)),
+        RequestError::Document(_) => (None, None),
     };
     let status = match media {
         ResponseMediaType::Json if about_the_document && status.is_none() => StatusCode::OK,
         ResponseMediaType::Json | ResponseMediaType::GraphqlResponse => status.unwrap_or_else(|| code.status()),
     };
-    let outcome = Outcome::refused(reason, id.as_str());
+    let outcome = GraphqlResponse::request_error(reason, id.as_str());
     let mut response = response::with_body(status, media.content_type(), outcome.into_json());
     if let Some(failure) = failure {
         response = with_error_headers(response, failure);

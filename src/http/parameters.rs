@@ -5,11 +5,11 @@ use serde_json::{Map, Value as Json};
 use super::body;
 use super::graphql::bad_request;
 use crate::error::PublicError;
-use crate::operation::trusted::Named;
-use crate::operation::{OnError, Operation};
+use crate::operation::trusted::DocumentReference;
+use crate::operation::{GraphqlRequest, OnError};
 
 /// The operation in a GET's query.
-pub fn from_query(query: &str) -> Result<Operation, PublicError> {
+pub fn from_query(query: &str) -> Result<GraphqlRequest, PublicError> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
@@ -28,7 +28,7 @@ pub fn from_query(query: &str) -> Result<Operation, PublicError> {
 }
 
 /// The operation in a POST's or a QUERY's body.
-pub fn from_body(body: &[u8]) -> Result<Operation, PublicError> {
+pub fn from_body(body: &[u8]) -> Result<GraphqlRequest, PublicError> {
     // RFC 8259, section 8.1, lets a reader pass over a byte order mark, which some programs put in front.
     match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
         Ok(body::JsonBody::Object(parameters)) => parse_parameters(parameters),
@@ -39,7 +39,7 @@ pub fn from_body(body: &[u8]) -> Result<Operation, PublicError> {
     }
 }
 
-fn parse_parameters(mut parameters: Map<String, Json>) -> Result<Operation, PublicError> {
+fn parse_parameters(mut parameters: Map<String, Json>) -> Result<GraphqlRequest, PublicError> {
     let mut text = |name: &str, wrong: &'static str| match parameters.remove(name) {
         Some(Json::String(text)) => Ok(Some(text)),
         Some(Json::Null) | None => Ok(None),
@@ -52,7 +52,7 @@ fn parse_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Publ
     let name = text("operationName", "The parameter `operationName` must be a string.")?.filter(is_given);
     const ON_ERROR: &str = "The parameter `onError` must be \"NULL\", \"PROPAGATE\" or \"HALT\".";
     let on_error = match text("onError", ON_ERROR)?.filter(is_given) {
-        Some(name) => Some(OnError::named(&name).ok_or_else(|| bad_request(ON_ERROR))?),
+        Some(name) => Some(OnError::from_name(&name).ok_or_else(|| bad_request(ON_ERROR))?),
         None => None,
     };
     let variables = match parameters.remove("variables") {
@@ -65,7 +65,12 @@ fn parse_parameters(mut parameters: Map<String, Json>) -> Result<Operation, Publ
         Some(Json::Null) | None => None,
         Some(_) => return Err(bad_request("The parameter `extensions` must be an object.")),
     };
-    Ok(Operation { document: Named { text: document, id, sha256 }, name, variables, on_error })
+    Ok(GraphqlRequest {
+        document: DocumentReference { text: document, id, sha256 },
+        operation_name: name,
+        variables,
+        on_error,
+    })
 }
 
 /// The hash by which Apollo's clients name a document.

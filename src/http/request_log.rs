@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::response;
 use crate::app::App;
 use crate::error::{ErrorCode, PublicError, RequestOutcome};
-use crate::operation::Label;
+use crate::operation::OperationLabel;
 use crate::telemetry::metrics::BoundedLabelValues;
 use crate::telemetry::names;
 
@@ -65,7 +65,7 @@ pub struct RequestSummary {
     /// `query`, `mutation` or `subscription`; none where that is not known.
     pub kind: Option<&'static str>,
     /// What the operation is called, once it is known which one it is.
-    pub operation: Option<Label>,
+    pub operation: Option<OperationLabel>,
     /// A digest of who asks.
     pub caller: Option<String>,
     /// The codes of the answer's errors.
@@ -92,7 +92,7 @@ impl RequestSummary {
             return;
         }
         let kind = self.kind.unwrap_or("unknown");
-        let name = self.operation.as_ref().and_then(|label| label.name.as_ref()).map(|name| names.value(name));
+        let name = self.operation.as_ref().and_then(|operation| operation.name.as_ref()).map(|name| names.value(name));
         // A label that is empty is one that is not there.
         let name = name.map_or_else(String::new, |name| name.to_string());
         metrics::histogram!(names::REQUEST_DURATION, "type" => kind, "outcome" => outcome, "operation" => name)

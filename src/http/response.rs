@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::request_log::RequestId;
 use crate::error::PublicError;
-use crate::operation::Outcome;
+use crate::operation::GraphqlResponse;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
@@ -31,7 +31,7 @@ pub fn with_body(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> 
 
 /// A failure with its status, in GraphQL's shape of errors.
 pub fn error(failure: &PublicError, id: &RequestId) -> Response {
-    let outcome = Outcome::refused(&failure.clone().into(), id.as_str());
+    let outcome = GraphqlResponse::request_error(&failure.clone().into(), id.as_str());
     let mut response = with_body(failure.http_status(), JSON, outcome.into_json());
     response.extensions_mut().insert(id.clone());
     with_error_headers(response, failure)

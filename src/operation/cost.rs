@@ -11,16 +11,16 @@ use async_graphql::Positioned;
 use async_graphql::parser::types::Field as Lowered;
 use async_graphql_value::Value;
 
-use super::collect::{Collected, Field, Selection};
+use super::collect::{CollectedField, CollectedOperation, CollectedSelection};
 use crate::graphql::connection::{DEFAULT_COUNT, MAX_ROWS};
 use crate::graphql::root_field::RootField;
 use crate::model::CustomerId;
 
 /// The fields that a list does not carry: asking one of them of a row costs a call.
-const DETAIL: [&str; 6] = ["address", "complianceProfile", "device", "metadata", "config", "review"];
+const DETAIL_FIELDS: [&str; 6] = ["address", "complianceProfile", "device", "metadata", "config", "review"];
 
 /// How many items a list has whose length no argument gives. Few lists of the upstream are longer.
-const ITEMS: usize = 10;
+const ASSUMED_LIST_ITEMS: usize = 10;
 
 /// The cost of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -32,42 +32,42 @@ pub struct Cost {
     /// Representations of entities, each as often as it is there: each is answered.
     pub representations: usize,
     /// Fields of the answer: rows × fields, each row as often as it is asked for.
-    pub answer_fields: usize,
+    pub response_fields: usize,
 }
 
 /// The cost of an operation whose variables are put in.
 ///
 /// # Errors
 /// The name of a root field that has no price.
-pub fn cost<'a>(collected: &'a Collected, lowered: &[Positioned<Lowered>]) -> Result<Cost, &'a str> {
+pub fn cost<'a>(collected: &'a CollectedOperation, lowered: &[Positioned<Lowered>]) -> Result<Cost, &'a str> {
     let mut cost = Cost::default();
     // However often and in however many places a request asks for a customer, it is one call.
     let mut customers = HashSet::new();
     for (field, lowered) in collected.fields.iter().zip(lowered) {
         let root = RootField::from_name(&field.name).ok_or(field.name.as_str())?;
-        let call = Call { selection: &field.selection, arguments: &lowered.node };
+        let call = RootCall { selection: &field.selection, arguments: &lowered.node };
         let calls = match root {
             RootField::Customer | RootField::Node => {
-                customers.extend(call.argument("id").and_then(as_id));
+                customers.extend(call.argument("id").and_then(customer_id));
                 0
             }
             RootField::CustomerReview => {
-                customers.extend(call.argument("customerId").and_then(as_id));
+                customers.extend(call.argument("customerId").and_then(customer_id));
                 0
             }
             RootField::Nodes => {
-                customers.extend(call.items("ids").iter().filter_map(as_id));
+                customers.extend(call.items("ids").iter().filter_map(customer_id));
                 0
             }
             RootField::Entities => {
                 let representations = call.items("representations");
                 cost.representations = cost.representations.saturating_add(representations.len());
-                customers.extend(representations.iter().filter_map(as_reference));
+                customers.extend(representations.iter().filter_map(referenced_customer));
                 0
             }
-            RootField::CustomerByExternalId => 1 + usize::from(call.wants_any(&DETAIL)),
+            RootField::CustomerByExternalId => 1 + usize::from(call.selects_any(&DETAIL_FIELDS)),
             RootField::Customers => call.calls_of_window(),
-            RootField::CustomerPage => 1 + call.look_ups("nodes", call.rows()),
+            RootField::CustomerPage => 1 + call.lookups("nodes", call.rows()),
             RootField::UpdateCustomer => 2 + call.review_of_payload(),
             RootField::CreateCustomer | RootField::DecideCustomerReview | RootField::RefreshCustomerReview => {
                 1 + call.review_of_payload()
@@ -86,17 +86,17 @@ pub fn cost<'a>(collected: &'a Collected, lowered: &[Positioned<Lowered>]) -> Re
             RootField::Customers | RootField::CustomerPage => call.rows(),
             _ => 1,
         };
-        cost.answer_fields = cost.answer_fields.saturating_add(answer_fields(field, rows));
+        cost.response_fields = cost.response_fields.saturating_add(response_fields(field, rows));
     }
     cost.calls = cost.calls.saturating_add(customers.len());
     Ok(cost)
 }
 
 /// How many fields of the answer a root field is; `rows` is the length of its list, or of the list that it is a window of.
-fn answer_fields(root: &Field, rows: usize) -> usize {
+fn response_fields(root: &CollectedField, rows: usize) -> usize {
     let inside = root.selection.fields().map(|field| match field.name.as_str() {
-        "edges" | "nodes" => weight(field, rows),
-        _ => weight(field, ITEMS),
+        "edges" | "nodes" => field_count(field, rows),
+        _ => field_count(field, ASSUMED_LIST_ITEMS),
     });
     let inside = inside.fold(0, usize::saturating_add);
     let times = if root.is_list { rows } else { 1 };
@@ -104,29 +104,29 @@ fn answer_fields(root: &Field, rows: usize) -> usize {
 }
 
 /// How many fields of the answer a field is, with all below it; `items` is its length where it is a list.
-fn weight(field: &Field, items: usize) -> usize {
-    let inside = field.selection.fields().map(|field| weight(field, items_of(&field.name)));
+fn field_count(field: &CollectedField, items: usize) -> usize {
+    let inside = field.selection.fields().map(|field| field_count(field, assumed_items(&field.name)));
     let inside = inside.fold(0, usize::saturating_add);
     let inside = if field.is_list { inside.max(1).saturating_mul(items) } else { inside };
     inside.saturating_add(1)
 }
 
 /// How many items a list of this name has, about. The lists of introspection are as long as the schema makes them.
-fn items_of(name: &str) -> usize {
+fn assumed_items(name: &str) -> usize {
     match name {
         "types" => 100,
         "args" | "interfaces" | "possibleTypes" => 2,
-        _ => ITEMS,
+        _ => ASSUMED_LIST_ITEMS,
     }
 }
 
 /// A root field with its arguments.
-struct Call<'a> {
-    selection: &'a Selection,
+struct RootCall<'a> {
+    selection: &'a CollectedSelection,
     arguments: &'a Lowered,
 }
 
-impl<'a> Call<'a> {
+impl<'a> RootCall<'a> {
     fn argument(&self, name: &str) -> Option<&'a Value> {
         self.arguments.get_argument(name).map(|value| &value.node)
     }
@@ -151,38 +151,39 @@ impl<'a> Call<'a> {
     }
 
     fn calls_of_window(&self) -> usize {
-        if !self.wants_any(&["edges", "nodes", "pageInfo", "totalCount"]) {
+        if !self.selects_any(&["edges", "nodes", "pageInfo", "totalCount"]) {
             return 0;
         }
         // `last` without `before` needs the total first. Where the total alone is asked for, that is all.
         let is_given = |name: &str| self.argument(name).is_some_and(|value| *value != Value::Null);
-        let from_the_end = is_given("last") && !is_given("before") && self.wants_any(&["edges", "nodes", "pageInfo"]);
+        let from_the_end = is_given("last") && !is_given("before") && self.selects_any(&["edges", "nodes", "pageInfo"]);
         let in_edges = self.selection.named("edges").flat_map(|edges| edges.selection.named("node"));
-        let wanted = in_edges.chain(self.selection.named("nodes")).any(|node| wants_any(&node.selection, &DETAIL));
+        let wanted =
+            in_edges.chain(self.selection.named("nodes")).any(|node| selects_any(&node.selection, &DETAIL_FIELDS));
         1 + usize::from(from_the_end) + if wanted { self.rows() } else { 0 }
     }
 
     /// The look-ups of rows that stand under this name.
-    fn look_ups(&self, name: &str, rows: usize) -> usize {
-        let wanted = self.selection.named(name).any(|node| wants_any(&node.selection, &DETAIL));
+    fn lookups(&self, name: &str, rows: usize) -> usize {
+        let wanted = self.selection.named(name).any(|node| selects_any(&node.selection, &DETAIL_FIELDS));
         if wanted { rows } else { 0 }
     }
 
     fn review_of_payload(&self) -> usize {
-        usize::from(self.selection.named("customer").any(|customer| wants_any(&customer.selection, &["review"])))
+        usize::from(self.selection.named("customer").any(|customer| selects_any(&customer.selection, &["review"])))
     }
 
-    fn wants_any(&self, names: &[&str]) -> bool {
-        wants_any(self.selection, names)
+    fn selects_any(&self, names: &[&str]) -> bool {
+        selects_any(self.selection, names)
     }
 }
 
-fn wants_any(selection: &Selection, names: &[&str]) -> bool {
+fn selects_any(selection: &CollectedSelection, names: &[&str]) -> bool {
     selection.fields().any(|field| names.contains(&field.name.as_str()))
 }
 
 /// A customer's id; what cannot be one costs no call.
-fn as_id(value: &Value) -> Option<CustomerId> {
+fn customer_id(value: &Value) -> Option<CustomerId> {
     match value {
         Value::String(text) => text.parse().ok(),
         _ => None,
@@ -190,9 +191,9 @@ fn as_id(value: &Value) -> Option<CustomerId> {
 }
 
 /// The customer that a representation stands for; what is no representation of one costs no call.
-fn as_reference(representation: &Value) -> Option<CustomerId> {
+fn referenced_customer(representation: &Value) -> Option<CustomerId> {
     match representation {
-        Value::Object(fields) => fields.get("id").and_then(as_id),
+        Value::Object(fields) => fields.get("id").and_then(customer_id),
         _ => None,
     }
 }
@@ -218,7 +219,8 @@ mod tests {
         let parsed = apollo_compiler::ExecutableDocument::parse(&schema, text, "").expect("the document of this test");
         let operation = parsed.operations.get(None).expect("one operation");
         let variables = Variables::from_json(json!({"no": false, "n": 12, "b": B}));
-        let collected = collect(&schema, &parsed, operation, Conditions::By(&variables), 1_000).expect("it merges");
+        let collected =
+            collect(&schema, &parsed, operation, Conditions::Variables(&variables), 1_000).expect("it merges");
         let lowered = lower(&collected, &variables, 1_000).expect("within the limit");
         cost(&collected, &lowered.fields).expect("a price for each")
     }
@@ -270,6 +272,6 @@ mod tests {
     #[case::a_list_of_unknown_length("{ customer(id: \"A\") { metadata { key value } } }", 1 + 1 + 10 * 2)]
     #[case::a_list_of_texts("{ customerReview(customerId: \"A\") { identity { kyc { codes } } } }", 1 + 1 + 1 + 1 + 10)]
     fn the_fields_of_an_answer_are_known_before_it_is_made(#[case] document: &str, #[case] fields: usize) {
-        assert_eq!(of(document).answer_fields, fields);
+        assert_eq!(of(document).response_fields, fields);
     }
 }

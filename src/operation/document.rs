@@ -4,11 +4,11 @@
 //! ([`super::collect`]), by the values of the Boolean variables in its conditions.
 
 pub mod arguments;
+pub mod errors;
 pub mod lexical;
 pub mod limits;
-pub mod mistakes;
 pub mod parse;
-pub mod place;
+pub mod position;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,20 +19,20 @@ use apollo_compiler::{Node, Schema, ast};
 use async_graphql::Variables;
 use moka::future::Cache as Store;
 
-use self::mistakes::Refused;
-use self::parse::{CONFLICT, Read, Settings};
-use super::collect::{self, Collected, Conditions, boolean};
+use self::errors::RequestError;
+use self::parse::{CONFLICTING_FIELDS, ParsedDocument, Settings};
+use super::collect::{self, CollectedOperation, Conditions, boolean_variable};
 use crate::cache::KeyedDigest;
 use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// Reads documents and keeps them, by the digest of their text: a document can hold literals, a key must not.
 #[derive(Debug)]
-pub struct Documents {
+pub struct DocumentCache {
     schema: Valid<Schema>,
     settings: Settings,
     cache: Store<u128, Arc<Document>>,
-    digests: KeyedDigest,
+    digest: KeyedDigest,
 }
 
 /// A valid document.
@@ -42,49 +42,49 @@ pub struct Document {
     pub text: Arc<str>,
     valid: Valid<ExecutableDocument>,
     /// The variables in the conditions of each operation and of its fragments.
-    conditions: HashMap<Option<Box<str>>, Vec<Box<str>>>,
+    condition_variables: HashMap<Option<Box<str>>, Vec<Box<str>>>,
     /// The collected forms, oldest first.
-    forms: Mutex<Vec<(Form, Arc<Collected>)>>,
-    most_forms: usize,
+    forms: Mutex<Vec<(FormKey, Arc<CollectedOperation>)>>,
+    max_forms: usize,
     bytes: u32,
 }
 
 /// What a collected form depends on besides the document.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Form {
+struct FormKey {
     operation: Option<Box<str>>,
-    /// In the order of [`Document::conditions`].
+    /// In the order of [`ResolvedDocument::conditions`].
     conditions: Box<[bool]>,
 }
 
-impl Form {
-    fn of(operation: &Operation, conditions: Box<[bool]>) -> Self {
-        Self { operation: key(operation), conditions }
+impl FormKey {
+    fn new(operation: &Operation, conditions: Box<[bool]>) -> Self {
+        Self { operation: operation_key(operation), conditions }
     }
 }
 
 /// What a document takes in memory for each of its tokens, in bytes. Measured with 5,000 fields of one letter.
 const BYTES_PER_TOKEN: usize = 250;
 /// How often a text is there: as it was sent, as it was parsed, and its literals in the parsed document.
-const TEXTS: usize = 3;
+const TEXT_COPIES: usize = 3;
 /// What a collected form takes in memory for each of its fields, in bytes: the field itself, and its names and arguments.
 const BYTES_PER_FIELD: usize = 350;
 /// What a value in the arguments takes in a collected form, in bytes; a long text is one value for each of its 100 bytes.
 const BYTES_PER_VALUE: usize = 100;
 /// How many collected forms a document keeps at most. A frontend uses few of the combinations of its conditions.
-const MOST_FORMS: usize = 8;
+const MAX_FORMS: usize = 8;
 
-impl Documents {
+impl DocumentCache {
     /// Keeps documents whose estimated memory is `max_bytes` at most.
     pub fn new(schema: Valid<Schema>, settings: Settings, max_bytes: u64, digests: KeyedDigest) -> Self {
         let weigh = |_: &u128, document: &Arc<Document>| document.bytes;
-        let store = Store::builder().max_capacity(max_bytes).weigher(weigh).build();
-        Self { schema, settings, cache: store, digests }
+        let cache = Store::builder().max_capacity(max_bytes).weigher(weigh).build();
+        Self { schema, settings, cache, digest: digests }
     }
 
     /// What a text is called where it must not be repeated: the same for the same text, under a secret.
-    pub fn digest(&self, text: &str) -> u128 {
-        self.digests.digest([text])
+    pub fn text_digest(&self, text: &str) -> u128 {
+        self.digest.digest([text])
     }
 
     /// The schema that documents are validated against.
@@ -96,13 +96,18 @@ impl Documents {
     ///
     /// # Errors
     /// Why the text is no document that may run; such a text is not kept.
-    pub async fn document(&self, text: &Arc<str>, digest: u128, suggest: bool) -> Result<Arc<Document>, Refused> {
+    pub async fn get_or_parse(
+        &self,
+        text: &Arc<str>,
+        digest: u128,
+        suggest: bool,
+    ) -> Result<Arc<Document>, RequestError> {
         if let Some(document) = self.cache.get(&digest).await {
-            count("kept");
+            record_read("kept");
             return Ok(document);
         }
-        let read = parse::read(&self.schema, text, &self.settings, suggest).inspect_err(|_| count("refused"))?;
-        count("read");
+        let read = parse::parse(&self.schema, text, &self.settings, suggest).inspect_err(|_| record_read("refused"))?;
+        record_read("read");
         let document = Arc::new(Document::new(Arc::clone(text), read));
         self.cache.insert(digest, Arc::clone(&document)).await;
         // The store evicts when some hundred inserts wait, so a burst of large documents would exceed the bound.
@@ -119,20 +124,20 @@ impl Documents {
         document: &Document,
         operation: &Node<Operation>,
         variables: &Variables,
-    ) -> Result<Arc<Collected>, Refused> {
+    ) -> Result<Arc<CollectedOperation>, RequestError> {
         let form = document.form(operation, variables)?;
         let known = document.forms().iter().find(|(known, _)| *known == form).map(|(_, form)| Arc::clone(form));
         if let Some(known) = known {
             return Ok(known);
         }
-        let conditions = Conditions::By(variables);
+        let conditions = Conditions::Variables(variables);
         let collected =
             collect::collect(&self.schema, &document.valid, operation, conditions, self.settings.max_values);
         // Both were ruled out with every condition met when the document was read.
         let collected =
-            Arc::new(collected.map_err(|_| PublicError::new(ErrorCode::GraphqlValidationFailed, CONFLICT))?);
+            Arc::new(collected.map_err(|_| PublicError::new(ErrorCode::GraphqlValidationFailed, CONFLICTING_FIELDS))?);
         let mut forms = document.forms();
-        if forms.len() >= document.most_forms {
+        if forms.len() >= document.max_forms {
             forms.remove(0);
         }
         forms.push((form, Arc::clone(&collected)));
@@ -141,28 +146,32 @@ impl Documents {
 }
 
 impl Document {
-    fn new(text: Arc<str>, read: Read) -> Self {
-        let Read { document, tokens, collected } = read;
-        let fields = collected.iter().map(|operation| operation.size).max().unwrap_or(0);
-        let values = collected.iter().map(|operation| operation.values).max().unwrap_or(0);
-        let found: Vec<Conditional> =
-            document.operations.iter().map(|operation| Conditional::of(&document, operation)).collect();
-        let combinations = |conditional: &Conditional| match u32::try_from(conditional.variables.len()) {
+    fn new(text: Arc<str>, read: ParsedDocument) -> Self {
+        let ParsedDocument { document, tokens, collected } = read;
+        let fields = collected.iter().map(|operation| operation.field_count).max().unwrap_or(0);
+        let values = collected.iter().map(|operation| operation.value_count).max().unwrap_or(0);
+        let found: Vec<ConditionVariables> = document
+            .operations
+            .iter()
+            .map(|operation| ConditionVariables::from_operation(&document, operation))
+            .collect();
+        let combinations = |conditional: &ConditionVariables| match u32::try_from(conditional.variables.len()) {
             Ok(variables) => 1_usize.checked_shl(variables).unwrap_or(usize::MAX),
             Err(_) => usize::MAX,
         };
-        let most_forms = found.iter().map(combinations).fold(0, usize::saturating_add).min(MOST_FORMS);
+        let most_forms = found.iter().map(combinations).fold(0, usize::saturating_add).min(MAX_FORMS);
         let form_bytes = fields.saturating_mul(BYTES_PER_FIELD).saturating_add(values.saturating_mul(BYTES_PER_VALUE));
         let forms_bytes = most_forms.saturating_mul(form_bytes);
-        let bytes = text.len().saturating_mul(TEXTS).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
+        let bytes = text.len().saturating_mul(TEXT_COPIES).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
         let bytes = u32::try_from(bytes.saturating_add(forms_bytes)).unwrap_or(u32::MAX);
         // Without a condition an operation was collected for good when the document was read.
-        let forms = document.operations.iter().zip(collected).zip(&found).filter(|(_, found)| !found.is_there);
-        let forms = forms.map(|((operation, collected), _)| (Form::of(operation, Box::default()), Arc::new(collected)));
+        let forms = document.operations.iter().zip(collected).zip(&found).filter(|(_, found)| !found.has_condition);
+        let forms =
+            forms.map(|((operation, collected), _)| (FormKey::new(operation, Box::default()), Arc::new(collected)));
         let forms = Mutex::new(forms.take(most_forms).collect());
-        let names = document.operations.iter().map(|operation| key(operation));
+        let names = document.operations.iter().map(|operation| operation_key(operation));
         let conditions = names.zip(found.into_iter().map(|found| found.variables)).collect();
-        Self { text, valid: document, conditions, forms, most_forms, bytes }
+        Self { text, valid: document, condition_variables: conditions, forms, max_forms: most_forms, bytes }
     }
 
     /// The operation to run.
@@ -180,40 +189,40 @@ impl Document {
         })
     }
 
-    fn form(&self, operation: &Operation, variables: &Variables) -> Result<Form, PublicError> {
+    fn form(&self, operation: &Operation, variables: &Variables) -> Result<FormKey, PublicError> {
         let value = |name: &str| {
-            boolean(variables, name).ok_or_else(|| {
+            boolean_variable(variables, name).ok_or_else(|| {
                 // Its type can be null and its default is not, so the document is valid; its value is null.
                 let message = format!("Variable `${name}` must not be null: a condition takes `true` or `false`.");
                 PublicError::new(ErrorCode::BadUserInput, message)
             })
         };
-        let names = self.conditions.get(&key(operation)).map(Vec::as_slice).unwrap_or_default();
+        let names = self.condition_variables.get(&operation_key(operation)).map(Vec::as_slice).unwrap_or_default();
         let conditions = names.iter().map(|name| value(name)).collect::<Result<_, _>>()?;
-        Ok(Form::of(operation, conditions))
+        Ok(FormKey::new(operation, conditions))
     }
 
-    fn forms(&self) -> std::sync::MutexGuard<'_, Vec<(Form, Arc<Collected>)>> {
+    fn forms(&self) -> std::sync::MutexGuard<'_, Vec<(FormKey, Arc<CollectedOperation>)>> {
         self.forms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An operation's name in a document.
-fn key(operation: &Operation) -> Option<Box<str>> {
+fn operation_key(operation: &Operation) -> Option<Box<str>> {
     operation.name.as_ref().map(|name| name.as_str().into())
 }
 
 /// The conditions of an operation and of its fragments.
 #[derive(Default)]
-struct Conditional {
+struct ConditionVariables {
     /// Whether there is one, with a variable or a literal.
-    is_there: bool,
+    has_condition: bool,
     /// The variables in them, each once.
     variables: Vec<Box<str>>,
 }
 
-impl Conditional {
-    fn of(document: &ExecutableDocument, operation: &Operation) -> Self {
+impl ConditionVariables {
+    fn from_operation(document: &ExecutableDocument, operation: &Operation) -> Self {
         let mut conditional = Self::default();
         conditional.find(document, &operation.selection_set, &mut HashSet::new());
         conditional
@@ -223,7 +232,7 @@ impl Conditional {
     fn find<'a>(&mut self, document: &'a ExecutableDocument, set: &'a SelectionSet, visited: &mut HashSet<&'a str>) {
         for selection in &set.selections {
             for directive in selection.directives().iter() {
-                self.is_there = true;
+                self.has_condition = true;
                 for argument in &directive.arguments {
                     if let ast::Value::Variable(name) = &*argument.value
                         && !self.variables.iter().any(|known| **known == *name.as_str())
@@ -247,7 +256,7 @@ impl Conditional {
     }
 }
 
-fn count(result: &'static str) {
+fn record_read(result: &'static str) {
     metrics::counter!(names::DOCUMENT_LOOKUPS, "result" => result).increment(1);
 }
 
@@ -260,21 +269,21 @@ mod tests {
     use tokio::task::JoinSet;
     use tokio::time::timeout;
 
-    use super::limits::Limits;
+    use super::limits::DocumentLimits;
     use super::*;
 
     const SDL: &str = "type Query { a: Int b: Int c(d: String): Int }";
 
-    fn documents() -> Documents {
+    fn documents() -> DocumentCache {
         documents_of(1_000_000)
     }
 
-    fn documents_of(max_bytes: u64) -> Documents {
+    fn documents_of(max_bytes: u64) -> DocumentCache {
         let settings = Settings {
             max_tokens: 1_000,
             max_nesting: 64,
             max_name_bytes: 128,
-            limits: Limits {
+            limits: DocumentLimits {
                 max_depth: 24,
                 max_fields: 1_000,
                 max_aliases: 100,
@@ -284,33 +293,33 @@ mod tests {
                 max_operations: 50,
             },
             max_values: 100,
-            max_mistakes: 20,
+            max_validation_errors: 20,
         };
-        Documents::new(parse::schema(SDL).expect("a schema"), settings, max_bytes, KeyedDigest::new())
+        DocumentCache::new(parse::schema(SDL).expect("a schema"), settings, max_bytes, KeyedDigest::new())
     }
 
     #[tokio::test]
     async fn a_text_is_read_once_and_what_is_not_valid_is_not_kept() {
         let documents = documents();
         let text: Arc<str> = "{ a }".into();
-        let digest = documents.digest(&text);
-        let first = documents.document(&text, digest, true).await.expect("a document");
-        let again = documents.document(&"other text".into(), digest, true).await.expect("the one that is kept");
+        let digest = documents.text_digest(&text);
+        let first = documents.get_or_parse(&text, digest, true).await.expect("a document");
+        let again = documents.get_or_parse(&"other text".into(), digest, true).await.expect("the one that is kept");
         assert!(Arc::ptr_eq(&first, &again));
         for _ in 0..2 {
-            assert!(documents.document(&"{ nowhere }".into(), 7, true).await.is_err());
+            assert!(documents.get_or_parse(&"{ nowhere }".into(), 7, true).await.is_err());
         }
     }
 
     /// A document of some 60 kB, and its weight.
-    async fn large(documents: &Documents, number: u128) -> (Weak<Document>, u64) {
+    async fn large(documents: &DocumentCache, number: u128) -> (Weak<Document>, u64) {
         let text: Arc<str> = format!("{{ a }} # {number} {}", "x".repeat(20_000)).into();
-        let document = documents.document(&text, number, true).await.expect("a document");
+        let document = documents.get_or_parse(&text, number, true).await.expect("a document");
         (Arc::downgrade(&document), document.bytes.into())
     }
 
     /// The weight of the documents that are kept, of those too that are not tidied up yet.
-    fn kept(documents: &Documents) -> u64 {
+    fn kept(documents: &DocumentCache) -> u64 {
         documents.cache.iter().map(|(_, document)| u64::from(document.bytes)).sum()
     }
 
@@ -357,7 +366,7 @@ mod tests {
     async fn an_operation_is_collected_once_for_each_set_of_conditions() {
         let documents = documents();
         let text: Arc<str> = "query Q($v: Boolean!, $d: String) { a @include(if: $v) c(d: $d) } query R { b }".into();
-        let document = documents.document(&text, 1, true).await.expect("a document");
+        let document = documents.get_or_parse(&text, 1, true).await.expect("a document");
         let collected = |name: &str, variables| {
             let operation = document.operation(Some(name)).expect("it is there");
             documents.collected(&document, operation, &Variables::from_json(variables)).expect("it merges")
@@ -374,7 +383,7 @@ mod tests {
     async fn an_operation_without_a_condition_is_collected_when_it_is_read() {
         let documents = documents();
         let fields = async |text: &str, digest| {
-            let document = documents.document(&text.into(), digest, true).await.expect("a document");
+            let document = documents.get_or_parse(&text.into(), digest, true).await.expect("a document");
             let kept = document.forms().len();
             let operation = document.operation(None).expect("one operation");
             let collected = documents.collected(&document, operation, &Variables::default()).expect("it merges");
@@ -390,7 +399,7 @@ mod tests {
         let documents = documents();
         let text: Arc<str> =
             "query A($v: String) { c(d: $v) } query B($v: Boolean!) { ...F } fragment F on Query { a @include(if: $v) b }".into();
-        let document = documents.document(&text, 1, true).await.expect("a document");
+        let document = documents.get_or_parse(&text, 1, true).await.expect("a document");
         for (name, variables, fields) in
             [("A", json!({}), 1), ("A", json!({"v": "x"}), 1), ("B", json!({"v": false}), 1)]
         {
@@ -407,7 +416,7 @@ mod tests {
         let declared: String = names.iter().map(|name| format!("${name}: Boolean! ")).collect();
         let fields: String = names.iter().map(|name| format!("{name}: a @include(if: ${name}) ")).collect();
         let text: Arc<str> = format!("query ({declared}) {{ {fields} }}").into();
-        let document = documents.document(&text, 1, true).await.expect("a document");
+        let document = documents.get_or_parse(&text, 1, true).await.expect("a document");
         for number in 0..100_usize {
             let values = names.iter().enumerate().map(|(i, name)| (name.clone(), json!(number >> i & 1 == 1)));
             let variables = Variables::from_json(serde_json::Value::Object(values.collect()));
@@ -415,14 +424,14 @@ mod tests {
             let collected = documents.collected(&document, operation, &variables).expect("it merges");
             assert_eq!(collected.fields.len(), number.count_ones() as usize);
         }
-        assert_eq!(document.forms().len(), MOST_FORMS);
+        assert_eq!(document.forms().len(), MAX_FORMS);
     }
 
     #[tokio::test]
     async fn a_condition_that_is_null_is_refused() {
         let documents = documents();
         let text: Arc<str> = "query ($v: Boolean = true) { a @include(if: $v) }".into();
-        let document = documents.document(&text, 1, true).await.expect("a document");
+        let document = documents.get_or_parse(&text, 1, true).await.expect("a document");
         let operation = document.operation(None).expect("one operation");
         let refused = documents.collected(&document, operation, &Variables::from_json(json!({"v": null})));
         assert_eq!(refused.expect_err("null is no condition").code(), ErrorCode::BadUserInput);

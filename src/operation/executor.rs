@@ -8,15 +8,15 @@ use async_graphql::{Name, Request, Response, ServerError, Value};
 use futures_util::future::join_all;
 use serde_json::Value as Json;
 
-use super::collect::Collected;
+use super::collect::CollectedOperation;
 use super::cost::{Cost, cost};
-use super::document::limits::over;
-use super::document::mistakes::Refused;
-use super::document::{Document, Documents, parse};
-use super::lower::{Lowered, lower};
+use super::document::errors::RequestError;
+use super::document::limits::exceeded;
+use super::document::{Document, DocumentCache, parse};
+use super::lower::{LoweredOperation, lower};
 use super::on_error::OnError;
-use super::outcome::{self, Outcome};
-use super::trusted::{self, Manifest, Named, TrustedDocuments};
+use super::response::{self, GraphqlResponse};
+use super::trusted::{self, DocumentReference, Manifest, TrustedDocuments};
 use super::variables;
 use crate::auth::Principal;
 use crate::cache::{KeyedDigest, abbreviated};
@@ -28,37 +28,37 @@ use crate::response_size::ResponseSize;
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
 #[derive(Clone)]
-pub struct Operation {
-    pub document: Named,
+pub struct GraphqlRequest {
+    pub document: DocumentReference,
     /// Which operation of the document; needed where it has several.
-    pub name: Option<String>,
+    pub operation_name: Option<String>,
     pub variables: serde_json::Map<String, Json>,
     /// What the caller wants an error to do; by the settings where it does not say.
     pub on_error: Option<OnError>,
 }
 
 /// An operation that may run. It has no `Debug`: it holds the variables.
-pub struct Prepared {
+pub struct PreparedOperation {
     document: Arc<Document>,
-    collected: Arc<Collected>,
-    operation: Lowered,
+    collected: Arc<CollectedOperation>,
+    operation: LoweredOperation,
     on_error: OnError,
-    label: Label,
+    label: OperationLabel,
     cost: Cost,
 }
 
 /// What an operation is called where others than its caller read it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Label {
+pub struct OperationLabel {
     /// Its name; of a trusted document alone, since any other is the caller's words.
     pub name: Option<Arc<str>>,
     /// Its document: the id of a trusted one, of any other a digest under a secret.
     pub document: Arc<str>,
 }
 
-impl Prepared {
+impl PreparedOperation {
     /// What it is called in the log and the metrics.
-    pub fn label(&self) -> &Label {
+    pub fn label(&self) -> &OperationLabel {
         &self.label
     }
 
@@ -79,8 +79,8 @@ impl Prepared {
 
     /// What it takes of its caller's rate besides the unit of the request: a unit for each call, and one for each 10,000
     /// fields of the answer.
-    pub fn units(&self) -> usize {
-        self.cost.calls.saturating_add(self.cost.answer_fields / FIELDS_OF_A_UNIT)
+    pub fn rate_limit_cost(&self) -> usize {
+        self.cost.calls.saturating_add(self.cost.response_fields / FIELDS_PER_UNIT)
     }
 }
 
@@ -89,7 +89,7 @@ impl Prepared {
 pub struct Settings {
     pub documents: parse::Settings,
     pub documents_max_bytes: u64,
-    pub answers: outcome::Limits,
+    pub responses: response::ResponseLimits,
     /// Whether introspection is answered.
     pub introspection: bool,
     /// How many upstream calls an operation may plan.
@@ -108,7 +108,7 @@ pub struct Settings {
 pub struct Executor {
     schema: Schema,
     trusted: TrustedDocuments,
-    documents: Documents,
+    documents: DocumentCache,
     settings: Settings,
 }
 
@@ -124,7 +124,7 @@ impl Executor {
         settings: Settings,
     ) -> Result<Self, String> {
         let valid = parse::schema(&schema.sdl())?;
-        let documents = Documents::new(valid, settings.documents, settings.documents_max_bytes, digests);
+        let documents = DocumentCache::new(valid, settings.documents, settings.documents_max_bytes, digests);
         Ok(Self { schema, trusted, documents, settings })
     }
 
@@ -133,12 +133,16 @@ impl Executor {
     ///
     /// # Errors
     /// Why the operation may not run.
-    pub async fn prepare(&self, operation: Operation, may_introspect: bool) -> Result<Prepared, Refused> {
-        let trusted::Document { text, id } = self.trusted.document(operation.document).await?;
-        let digest = self.documents.digest(&text);
+    pub async fn prepare(
+        &self,
+        operation: GraphqlRequest,
+        may_introspect: bool,
+    ) -> Result<PreparedOperation, RequestError> {
+        let trusted::ResolvedDocument { text, id } = self.trusted.resolve(operation.document).await?;
+        let digest = self.documents.text_digest(&text);
         let names = self.settings.introspection || may_introspect;
-        let document = self.documents.document(&text, digest, names).await?;
-        let chosen = document.operation(operation.name.as_deref())?;
+        let document = self.documents.get_or_parse(&text, digest, names).await?;
+        let chosen = document.operation(operation.operation_name.as_deref())?;
         let variables = variables::coerce(self.documents.schema(), &chosen.variables, operation.variables, names)?;
         let collected = self.documents.collected(&document, chosen, &variables)?;
         let lowered = lower(&collected, &variables, self.settings.documents.max_values)?;
@@ -151,37 +155,37 @@ impl Executor {
             ("max_representations", settings.max_representations, cost.representations),
             ("max_upstream_calls", settings.max_upstream_calls, cost.calls),
             ("max_unmask_per_operation", settings.max_unmask_per_operation, cost.unmaskings),
-            ("max_answer_fields", settings.max_answer_fields, cost.answer_fields),
+            ("max_answer_fields", settings.max_answer_fields, cost.response_fields),
         ] {
             if value > limit {
-                return Err(over(name, limit, value).into());
+                return Err(exceeded(name, limit, value).into());
             }
         }
         let name = chosen.name.as_ref().filter(|_| id.is_some());
-        let label = Label {
+        let label = OperationLabel {
             name: name.map(|name| name.as_str().into()),
-            document: id.filter(|id| id.len() <= LONGEST_ID).unwrap_or_else(|| abbreviated(digest).into()),
+            document: id.filter(|id| id.len() <= MAX_DOCUMENT_ID_CHARS).unwrap_or_else(|| abbreviated(digest).into()),
         };
         let on_error = operation.on_error.unwrap_or(settings.on_error);
-        Ok(Prepared { document, collected, operation: lowered, on_error, label, cost })
+        Ok(PreparedOperation { document, collected, operation: lowered, on_error, label, cost })
     }
 
     /// Goes by another manifest of trusted documents from now on.
-    pub fn trust(&self, manifest: Manifest) {
-        self.trusted.replace(manifest);
+    pub fn replace_manifest(&self, manifest: Manifest) {
+        self.trusted.replace_manifest(manifest);
     }
 
     /// Runs a prepared operation for a caller.
     pub async fn run(
         &self,
-        prepared: Prepared,
+        prepared: PreparedOperation,
         principal: Principal,
         session: Arc<Session>,
         request_id: &str,
-    ) -> Outcome {
+    ) -> GraphqlResponse {
         let may_introspect = self.settings.introspection || principal.may_introspect;
-        let Prepared { document, collected, operation, on_error, .. } = prepared;
-        let limits = self.settings.answers;
+        let PreparedOperation { document, collected, operation, on_error, .. } = prepared;
+        let limits = self.settings.responses;
         let size = Arc::new(match operation.kind {
             // What was carried out is told.
             OperationType::Mutation => ResponseSize::unlimited(),
@@ -189,7 +193,8 @@ impl Executor {
         });
         let principal = Principal { may_introspect, ..principal };
         let null_on_error = NullOnError(on_error == OnError::Null);
-        let run = Run { schema: &self.schema, principal, session, size: Arc::clone(&size), null_on_error };
+        let run =
+            Execution { schema: &self.schema, principal, session, response_size: Arc::clone(&size), null_on_error };
         let response = tokio::select! {
             biased;
             () = size.exceeded() => None,
@@ -197,40 +202,40 @@ impl Executor {
         };
         // What fails by its size is given up as a whole, also where it came to its end in the same moment.
         match response.filter(|_| !size.is_exceeded()) {
-            Some(response) => Outcome::of(response, &collected, &document.text, limits, request_id),
-            None => Outcome::too_large(limits, request_id),
+            Some(response) => GraphqlResponse::from_engine(response, &collected, &document.text, limits, request_id),
+            None => GraphqlResponse::too_large(limits, request_id),
         }
     }
 }
 
 /// What every part of an operation runs with.
-struct Run<'a> {
+struct Execution<'a> {
     schema: &'a Schema,
     principal: Principal,
     session: Arc<Session>,
-    size: Arc<ResponseSize>,
+    response_size: Arc<ResponseSize>,
     null_on_error: NullOnError,
 }
 
-impl Run<'_> {
-    async fn operation(&self, operation: Lowered, on_error: OnError) -> Response {
+impl Execution<'_> {
+    async fn operation(&self, operation: LoweredOperation, on_error: OnError) -> Response {
         match (on_error, operation.kind) {
-            (OnError::Propagate, _) => self.document(operation.whole()).await,
+            (OnError::Propagate, _) => self.document(operation.into_document()).await,
             (OnError::Halt, OperationType::Query | OperationType::Subscription) => {
-                without_data_where_it_failed(self.document(operation.whole()).await)
+                drop_data_on_error(self.document(operation.into_document()).await)
             }
             // Boxed, so that the futures of these rarer ways do not make that of the usual one larger.
-            (OnError::Halt, OperationType::Mutation) => Box::pin(self.one_by_one(operation, true)).await,
-            (OnError::Null, OperationType::Mutation) => Box::pin(self.one_by_one(operation, false)).await,
+            (OnError::Halt, OperationType::Mutation) => Box::pin(self.run_serially(operation, true)).await,
+            (OnError::Null, OperationType::Mutation) => Box::pin(self.run_serially(operation, false)).await,
             (OnError::Null, OperationType::Query | OperationType::Subscription) => {
-                Box::pin(self.side_by_side(operation)).await
+                Box::pin(self.run_in_parallel(operation)).await
             }
         }
     }
 
     async fn document(&self, document: ExecutableDocument) -> Response {
         let request = Request::new("").data(self.principal.clone()).data(Arc::clone(&self.session));
-        let mut request = request.data(Arc::clone(&self.size)).data(self.null_on_error);
+        let mut request = request.data(Arc::clone(&self.response_size)).data(self.null_on_error);
         if !self.principal.may_introspect {
             request = request.disable_introspection();
         }
@@ -239,35 +244,35 @@ impl Run<'_> {
     }
 
     /// The root fields of a query at once, each by itself: one that fails is null and takes no other with it.
-    async fn side_by_side(&self, operation: Lowered) -> Response {
-        let (keys, documents): (Vec<_>, Vec<_>) = operation.apart().unzip();
+    async fn run_in_parallel(&self, operation: LoweredOperation) -> Response {
+        let (keys, documents): (Vec<_>, Vec<_>) = operation.into_root_documents().unzip();
         let responses = join_all(documents.into_iter().map(|document| self.document(document))).await;
-        let mut parts = Parts::default();
+        let mut parts = RootFieldResponses::default();
         keys.into_iter().zip(responses).for_each(|(key, response)| parts.add(key, response));
         parts.response()
     }
 
     /// The root fields of a mutation one after the other; `halt` ends it at the first error, without data.
-    async fn one_by_one(&self, operation: Lowered, halt: bool) -> Response {
-        let mut parts = Parts::default();
-        for (key, document) in operation.apart() {
+    async fn run_serially(&self, operation: LoweredOperation, halt: bool) -> Response {
+        let mut parts = RootFieldResponses::default();
+        for (key, document) in operation.into_root_documents() {
             parts.add(key, self.document(document).await);
             if halt && !parts.errors.is_empty() {
                 break;
             }
         }
-        if halt { without_data_where_it_failed(parts.response()) } else { parts.response() }
+        if halt { drop_data_on_error(parts.response()) } else { parts.response() }
     }
 }
 
 /// The answers of root fields that ran by themselves.
 #[derive(Default)]
-struct Parts {
+struct RootFieldResponses {
     data: IndexMap<Name, Value>,
     errors: Vec<ServerError>,
 }
 
-impl Parts {
+impl RootFieldResponses {
     fn add(&mut self, key: Name, mut response: Response) {
         let value = match &mut response.data {
             Value::Object(data) => data.swap_remove(&key).unwrap_or_default(),
@@ -284,7 +289,7 @@ impl Parts {
     }
 }
 
-fn without_data_where_it_failed(mut response: Response) -> Response {
+fn drop_data_on_error(mut response: Response) -> Response {
     if !response.errors.is_empty() {
         response.data = Value::Null;
     }
@@ -292,7 +297,7 @@ fn without_data_where_it_failed(mut response: Response) -> Response {
 }
 
 /// As many fields of an answer take about as long as one call.
-const FIELDS_OF_A_UNIT: usize = 10_000;
+const FIELDS_PER_UNIT: usize = 10_000;
 
 /// Ids are hashes or names; a longer one would fill the log.
-const LONGEST_ID: usize = 100;
+const MAX_DOCUMENT_ID_CHARS: usize = 100;

@@ -9,16 +9,16 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, Variables};
 use async_graphql_value::Value;
 
-use super::collect::{Collected, Field, Selection, size};
-use super::document::limits::over;
-use super::document::place::as_pos;
+use super::collect::{CollectedField, CollectedOperation, CollectedSelection, value_count};
+use super::document::limits::exceeded;
+use super::document::position::to_pos;
 use crate::error::PublicError;
 
 /// An operation as the engine runs it, root field by root field.
-pub struct Lowered {
+pub struct LoweredOperation {
     pub kind: engine::OperationType,
     pub fields: Vec<Positioned<engine::Field>>,
-    at: usize,
+    offset: usize,
 }
 
 /// Puts the variables into an operation. They were coerced to their types before.
@@ -26,11 +26,18 @@ pub struct Lowered {
 /// # Errors
 /// `OPERATION_TOO_LARGE` where the arguments hold more than `max_values` values then. They are counted before the first
 /// one is put in: a list in one variable can stand at every field.
-pub fn lower(collected: &Collected, variables: &Variables, max_values: usize) -> Result<Lowered, PublicError> {
-    let put_in = collected.uses.iter().map(|(name, times)| variables.get(name).map_or(0, size).saturating_mul(*times));
-    let values = put_in.fold(collected.values, usize::saturating_add);
+pub fn lower(
+    collected: &CollectedOperation,
+    variables: &Variables,
+    max_values: usize,
+) -> Result<LoweredOperation, PublicError> {
+    let put_in = collected
+        .variable_uses
+        .iter()
+        .map(|(name, times)| variables.get(name).map_or(0, value_count).saturating_mul(*times));
+    let values = put_in.fold(collected.value_count, usize::saturating_add);
     if values > max_values {
-        return Err(over("max_values", max_values, values));
+        return Err(exceeded("max_values", max_values, values));
     }
     let kind = match collected.kind {
         OperationType::Query => engine::OperationType::Query,
@@ -38,30 +45,30 @@ pub fn lower(collected: &Collected, variables: &Variables, max_values: usize) ->
         OperationType::Subscription => engine::OperationType::Subscription,
     };
     let fields = collected.fields.iter().map(|field| self::field(field, variables)).collect();
-    Ok(Lowered { kind, fields, at: collected.at })
+    Ok(LoweredOperation { kind, fields, offset: collected.offset })
 }
 
-impl Lowered {
+impl LoweredOperation {
     /// The whole operation as one document.
-    pub fn whole(self) -> ExecutableDocument {
-        document(self.kind, self.at, self.fields)
+    pub fn into_document(self) -> ExecutableDocument {
+        document(self.kind, self.offset, self.fields)
     }
 
     /// A document for each root field, with the field's name in the answer.
-    pub fn apart(self) -> impl Iterator<Item = (Name, ExecutableDocument)> {
-        let Self { kind, fields, at } = self;
+    pub fn into_root_documents(self) -> impl Iterator<Item = (Name, ExecutableDocument)> {
+        let Self { kind, fields, offset: at } = self;
         let key = |field: &engine::Field| field.response_key().node.clone();
         fields.into_iter().map(move |field| (key(&field.node), document(kind, at, vec![field])))
     }
 }
 
 fn document(kind: engine::OperationType, at: usize, fields: Vec<Positioned<engine::Field>>) -> ExecutableDocument {
-    let pos = as_pos(at);
+    let pos = to_pos(at);
     let operation = OperationDefinition {
         ty: kind,
         variable_definitions: Vec::new(),
         directives: Vec::new(),
-        selection_set: Positioned::new(SelectionSet { items: fields.into_iter().map(selected).collect() }, pos),
+        selection_set: Positioned::new(SelectionSet { items: fields.into_iter().map(as_selection).collect() }, pos),
     };
     ExecutableDocument {
         operations: DocumentOperations::Single(Positioned::new(operation, pos)),
@@ -69,16 +76,16 @@ fn document(kind: engine::OperationType, at: usize, fields: Vec<Positioned<engin
     }
 }
 
-fn selected(field: Positioned<engine::Field>) -> Positioned<engine::Selection> {
+fn as_selection(field: Positioned<engine::Field>) -> Positioned<engine::Selection> {
     let pos = field.pos;
     Positioned::new(engine::Selection::Field(field), pos)
 }
 
-fn field(field: &Field, variables: &Variables) -> Positioned<engine::Field> {
-    let pos = as_pos(field.at);
+fn field(field: &CollectedField, variables: &Variables) -> Positioned<engine::Field> {
+    let pos = to_pos(field.offset);
     let arguments = field.arguments.iter().filter_map(|argument| {
         let value = value(&argument.value, variables)?;
-        Some((Positioned::new(argument.name.clone(), pos), Positioned::new(value, as_pos(argument.at))))
+        Some((Positioned::new(argument.name.clone(), pos), Positioned::new(value, to_pos(argument.offset))))
     });
     let lowered = engine::Field {
         alias: field.alias.clone().map(|alias| Positioned::new(alias, pos)),
@@ -90,13 +97,14 @@ fn field(field: &Field, variables: &Variables) -> Positioned<engine::Field> {
     Positioned::new(lowered, pos)
 }
 
-fn selection(selection: &Selection, variables: &Variables) -> SelectionSet {
-    let fields = |fields: &[Field]| fields.iter().map(|field| selected(self::field(field, variables))).collect();
+fn selection(selection: &CollectedSelection, variables: &Variables) -> SelectionSet {
+    let fields =
+        |fields: &[CollectedField]| fields.iter().map(|field| as_selection(self::field(field, variables))).collect();
     let items = match selection {
-        Selection::Fields(selected) => fields(selected),
-        Selection::ByType(types) => {
+        CollectedSelection::Fields(selected) => fields(selected),
+        CollectedSelection::ByType(types) => {
             let by_type = types.iter().map(|(on, selected)| {
-                let pos = as_pos(selected.first().map_or(0, |first| first.at));
+                let pos = to_pos(selected.first().map_or(0, |first| first.offset));
                 let on = TypeCondition { on: Positioned::new(on.clone(), pos) };
                 let fragment = InlineFragment {
                     type_condition: Some(Positioned::new(on, pos)),

@@ -19,7 +19,7 @@ pub enum OnError {
 
 impl OnError {
     /// The mode with this name, as requests and settings write it.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "PROPAGATE" => Some(Self::Propagate),
             "NULL" => Some(Self::Null),

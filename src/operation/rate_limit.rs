@@ -14,26 +14,26 @@ use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// After how many checks the table is cleaned of callers that have not asked for a while.
-const CHECKS_BETWEEN_CLEANINGS: u32 = 1024;
+const CHECKS_PER_CLEANUP: u32 = 1024;
 
 /// Who units are taken from, as a digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Payer {
+pub struct ClientKey {
     pub(super) digest: u128,
     /// Whether the identity provider or the upstream vouches for it. Of the others, anybody can be as many as they have
     /// addresses.
-    pub(super) is_known: bool,
+    pub(super) verified: bool,
 }
 
-impl Payer {
+impl ClientKey {
     /// One that somebody vouches for.
-    pub fn known(digest: u128) -> Self {
-        Self { digest, is_known: true }
+    pub fn verified(digest: u128) -> Self {
+        Self { digest, verified: true }
     }
 
     /// Whoever asks from an address.
-    pub fn unknown(digest: u128) -> Self {
-        Self { digest, is_known: false }
+    pub fn unverified(digest: u128) -> Self {
+        Self { digest, verified: false }
     }
 
     /// What it is told apart by.
@@ -69,8 +69,8 @@ impl RateLimit {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which there are enough; nothing is taken then.
-    pub fn take(&self, payer: Payer, units: usize) -> Result<(), PublicError> {
-        if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_CLEANINGS == CHECKS_BETWEEN_CLEANINGS - 1 {
+    pub fn charge(&self, payer: ClientKey, units: usize) -> Result<(), PublicError> {
+        if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_CLEANUP == CHECKS_PER_CLEANUP - 1 {
             self.budgets.retain_recent();
             self.budgets.shrink_to_fit();
         }
@@ -104,18 +104,18 @@ mod tests {
     #[test]
     fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_not_touched() {
         let limit = limit(1, 10);
-        let (one, other) = (Payer::known(1), Payer::known(2));
-        assert!(limit.take(one, 10).is_ok());
-        let refused = limit.take(one, 5).expect_err("an empty budget");
+        let (one, other) = (ClientKey::verified(1), ClientKey::verified(2));
+        assert!(limit.charge(one, 10).is_ok());
+        let refused = limit.charge(one, 5).expect_err("an empty budget");
         assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::RateLimited, Some(5)));
-        assert!(limit.take(other, 10).is_ok());
+        assert!(limit.charge(other, 10).is_ok());
     }
 
     #[test]
     fn what_no_budget_ever_holds_is_refused_for_good() {
-        let refused = limit(1, 10).take(Payer::known(1), 11).expect_err("too much");
+        let refused = limit(1, 10).charge(ClientKey::verified(1), 11).expect_err("too much");
         assert!(refused.code == ErrorCode::OperationTooLarge && !refused.is_retryable());
-        let more_than_a_number = limit(1, 11).take(Payer::known(1), usize::MAX).expect_err("too much");
+        let more_than_a_number = limit(1, 11).charge(ClientKey::verified(1), usize::MAX).expect_err("too much");
         assert_eq!(more_than_a_number.code, ErrorCode::OperationTooLarge);
     }
 }

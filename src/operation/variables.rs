@@ -10,12 +10,12 @@ use apollo_compiler::{Node, Schema};
 use async_graphql::{Name, Value, Variables};
 use serde_json::Value as Json;
 
-use super::collect::literal;
-use super::document::mistakes::input_words;
+use super::collect::const_value;
+use super::document::errors::input_values;
 use crate::error::{ErrorCode, PublicError};
 
 /// How many mistakes are told at most: more help nobody.
-const MOST_MISTAKES: usize = 10;
+const MAX_ERRORS: usize = 10;
 
 /// The values of all variables that are given or have a default.
 ///
@@ -29,23 +29,23 @@ pub fn coerce(
     mut given: serde_json::Map<String, Json>,
     names: bool,
 ) -> Result<Variables, PublicError> {
-    let mut coercion = Coercion { schema, names, mistakes: Vec::new() };
+    let mut coercion = Coercion { schema, suggest: names, errors: Vec::new() };
     let mut variables = Variables::default();
     for definition in definitions {
         let (name, ty) = (&definition.name, &definition.ty);
         let place = format!("${name}");
         let value = match (given.remove(name.as_str()), &definition.default_value) {
             (Some(json), _) => coercion.value(json, ty, &place),
-            (None, Some(default)) => literal(default),
+            (None, Some(default)) => const_value(default),
             (None, None) if !ty.is_non_null() => continue,
             (None, None) => {
-                coercion.mistake(&place, &format!("is required and has the type `{ty}`"));
+                coercion.record(&place, &format!("is required and has the type `{ty}`"));
                 continue;
             }
         };
         variables.insert(Name::new(name), value);
     }
-    match coercion.mistakes.as_slice() {
+    match coercion.errors.as_slice() {
         [] => Ok(variables),
         mistakes => Err(PublicError::new(ErrorCode::BadUserInput, mistakes.join(" "))),
     }
@@ -53,23 +53,23 @@ pub fn coerce(
 
 struct Coercion<'a> {
     schema: &'a Schema,
-    names: bool,
-    mistakes: Vec<String>,
+    suggest: bool,
+    errors: Vec<String>,
 }
 
 impl Coercion<'_> {
-    fn mistake(&mut self, place: &str, problem: &str) {
-        if self.mistakes.len() < MOST_MISTAKES {
-            self.mistakes.push(format!("Variable `{place}` {problem}."));
+    fn record(&mut self, place: &str, problem: &str) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(format!("Variable `{place}` {problem}."));
         }
     }
 
     /// What a type has, for a message.
-    fn known(&self, names: impl FnOnce() -> String) -> String {
-        if self.names { names() } else { "those that the type has".to_owned() }
+    fn known_names(&self, names: impl FnOnce() -> String) -> String {
+        if self.suggest { names() } else { "those that the type has".to_owned() }
     }
 
-    fn expected(&mut self, place: &str, ty: &Type, json: &Json) -> Value {
+    fn record_expected(&mut self, place: &str, ty: &Type, json: &Json) -> Value {
         let found = match json {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
@@ -78,14 +78,14 @@ impl Coercion<'_> {
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
         };
-        self.mistake(place, &format!("must be `{ty}`, and is {found}"));
+        self.record(place, &format!("must be `{ty}`, and is {found}"));
         Value::Null
     }
 
     fn value(&mut self, json: Json, ty: &Type, place: &str) -> Value {
         match (ty, json) {
             (ty, Json::Null) if !ty.is_non_null() => Value::Null,
-            (ty, Json::Null) => self.expected(place, ty, &Json::Null),
+            (ty, Json::Null) => self.record_expected(place, ty, &Json::Null),
             (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => Value::List(
                 items
                     .into_iter()
@@ -104,21 +104,21 @@ impl Coercion<'_> {
         match (schema.types.get(name), json) {
             (Some(ExtendedType::Scalar(_)), json) => match scalar(name, json) {
                 Ok(value) => value,
-                Err(json) => self.expected(place, ty, &json),
+                Err(json) => self.record_expected(place, ty, &json),
             },
             (Some(ExtendedType::Enum(words)), Json::String(word)) if words.values.contains_key(word.as_str()) => {
                 Value::Enum(Name::new(word))
             }
             (Some(ExtendedType::Enum(words)), Json::String(_)) => {
-                let known = self.known(|| input_words(words));
-                self.mistake(place, &format!("must be one of {known}"));
+                let known = self.known_names(|| input_values(words));
+                self.record(place, &format!("must be one of {known}"));
                 Value::Null
             }
             (Some(ExtendedType::InputObject(object)), Json::Object(mut given)) => {
                 let fields = || object.fields.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
                 if object.directives.has("oneOf") && (given.len() != 1 || given.values().any(Json::is_null)) {
-                    let known = self.known(fields);
-                    self.mistake(place, &format!("must have exactly one of {known}, and not null"));
+                    let known = self.known_names(fields);
+                    self.record(place, &format!("must have exactly one of {known}, and not null"));
                     return Value::Null;
                 }
                 let mut values = async_graphql::indexmap::IndexMap::new();
@@ -130,20 +130,20 @@ impl Coercion<'_> {
                             values.insert(Name::new(field), self.value(json, &definition.ty, &place));
                         }
                         None if !definition.is_required() => {}
-                        None if self.names => {
-                            self.mistake(&place, &format!("is required and has the type `{}`", definition.ty));
+                        None if self.suggest => {
+                            self.record(&place, &format!("is required and has the type `{}`", definition.ty));
                         }
                         // Without names the place says only where something is missing, not what.
-                        None => self.mistake(parent, "lacks a field that is required"),
+                        None => self.record(parent, "lacks a field that is required"),
                     }
                 }
                 if !given.is_empty() {
-                    let known = self.known(fields);
-                    self.mistake(place, &format!("has a field that `{name}` does not have; it has {known}"));
+                    let known = self.known_names(fields);
+                    self.record(place, &format!("has a field that `{name}` does not have; it has {known}"));
                 }
                 Value::Object(values)
             }
-            (_, json) => self.expected(place, ty, &json),
+            (_, json) => self.record_expected(place, ty, &json),
         }
     }
 }
@@ -151,7 +151,7 @@ impl Coercion<'_> {
 /// The value of a scalar, or the JSON back where it does not fit.
 fn scalar(name: &str, json: Json) -> Result<Value, Json> {
     match (name, json) {
-        ("Int", Json::Number(number)) => whole(&number).map(Value::from).ok_or(Json::Number(number)),
+        ("Int", Json::Number(number)) => whole_number(&number).map(Value::from).ok_or(Json::Number(number)),
         ("Float", Json::Number(number)) => Ok(Value::Number(number)),
         ("Boolean", Json::Bool(value)) => Ok(Value::Boolean(value)),
         ("ID", Json::Number(number)) if number.is_i64() || number.is_u64() => Ok(Value::String(number.to_string())),
@@ -164,7 +164,7 @@ fn scalar(name: &str, json: Json) -> Result<Value, Json> {
 }
 
 /// A whole number of 32 bits; `2.0` is one.
-fn whole(number: &serde_json::Number) -> Option<i32> {
+fn whole_number(number: &serde_json::Number) -> Option<i32> {
     if let Some(whole) = number.as_i64() {
         return i32::try_from(whole).ok();
     }

@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::operation::document::mistakes::Refused;
+use crate::operation::document::errors::RequestError;
 use crate::operation::document::{limits, parse};
 use crate::operation::lower::lower;
 
@@ -36,7 +36,7 @@ fn settings() -> parse::Settings {
         max_tokens: 10_000,
         max_nesting: 64,
         max_name_bytes: 128,
-        limits: limits::Limits {
+        limits: limits::DocumentLimits {
             max_depth: 24,
             max_fields: 5_000,
             max_aliases: 200,
@@ -46,7 +46,7 @@ fn settings() -> parse::Settings {
             max_operations: 50,
         },
         max_values: 10_000,
-        max_mistakes: 20,
+        max_validation_errors: 20,
     }
 }
 
@@ -56,10 +56,10 @@ fn schema() -> Valid<Schema> {
 
 fn lowered(text: &str, variables: serde_json::Value) -> Vec<Positioned<engine::Field>> {
     let schema = schema();
-    let read = parse::read(&schema, text, &settings(), true).expect("a valid document");
+    let read = parse::parse(&schema, text, &settings(), true).expect("a valid document");
     let operation = read.document.operations.get(None).expect("one operation");
     let variables = Variables::from_json(variables);
-    let collected = collect(&schema, &read.document, operation, Conditions::By(&variables), 10_000);
+    let collected = collect(&schema, &read.document, operation, Conditions::Variables(&variables), 10_000);
     lower(&collected.expect("it merges"), &variables, 10_000).expect("within the limit").fields
 }
 
@@ -163,20 +163,21 @@ fn what_the_engine_runs(#[case] text: &str, #[case] variables: serde_json::Value
 #[case::a_default_of_a_custom_scalar("query ($d: Date = 1e999) { on(day: $d) }")]
 #[case::a_long_number_for_an_id("{ cat(id: 12345678901234567890) { name } }")]
 fn what_is_refused(#[case] text: &str) {
-    let refused = parse::read(&schema(), text, &settings(), true).expect_err("it is not valid");
+    let refused = parse::parse(&schema(), text, &settings(), true).expect_err("it is not valid");
     assert_eq!(refused.code(), crate::error::ErrorCode::GraphqlValidationFailed, "{refused:?}");
-    let Refused::Mistakes(mistakes) = refused else { unreachable!("a document is refused by its mistakes") };
-    assert!(mistakes.told().all(|mistake| mistake.place.is_some_and(|place| place.line > 0)), "{mistakes:?}");
+    let RequestError::Document(mistakes) = refused else { unreachable!("a document is refused by its mistakes") };
+    assert!(mistakes.shown().all(|mistake| mistake.position.is_some_and(|place| place.line > 0)), "{mistakes:?}");
 }
 
 #[test]
 fn a_list_that_stands_at_many_places_counts_at_each_before_it_is_copied() {
     let schema = schema();
     let text = "query ($l: [ID!]!) { a: named(ids: $l) { name } b: named(ids: [\"x\", \"y\"]) { name } ...F } fragment F on Query { c: named(ids: $l) { name } }";
-    let read = parse::read(&schema, text, &settings(), true).expect("a valid document");
+    let read = parse::parse(&schema, text, &settings(), true).expect("a valid document");
     let variables = Variables::from_json(json!({"l": vec!["id"; 40]}));
     let operation = read.document.operations.get(None).expect("one operation");
-    let collected = collect(&schema, &read.document, operation, Conditions::By(&variables), 100).expect("it merges");
+    let collected =
+        collect(&schema, &read.document, operation, Conditions::Variables(&variables), 100).expect("it merges");
     assert!(lower(&collected, &variables, 2 * 41 + 3).is_ok());
     let refused = lower(&collected, &variables, 2 * 41 + 2).err().expect("one too many");
     assert!(refused.message.contains("`max_values`: 85, where 84"), "{}", refused.message);
@@ -189,7 +190,7 @@ fn a_literal_list_counts_as_often_as_its_fragment_is_spread() {
         "{{ a: cat {{ ...F }} b: cat {{ ...F }} c: cat {{ ...F }} d: cat {{ ...F }} }} fragment F on Cat {{ toys(ids: [{items}]) }}"
     );
     let settings = settings();
-    let refused = parse::read(&schema(), &text, &settings, true).expect_err("too many values");
+    let refused = parse::parse(&schema(), &text, &settings, true).expect_err("too many values");
     assert_eq!(refused.code(), crate::error::ErrorCode::OperationTooLarge);
 }
 
@@ -294,13 +295,13 @@ proptest! {
     fn no_key_stands_for_two_calls(tape in proptest::collection::vec(any::<u8>(), 0..160), y: bool, n: bool) {
         let schema = schema();
         let text = Random { tape: &tape, schema: &schema }.document();
-        if let Ok(read) = parse::read(&schema, &text, &settings(), true) {
+        if let Ok(read) = parse::parse(&schema, &text, &settings(), true) {
             let operation = read.document.operations.get(None).expect("one operation");
             let variables = Variables::from_json(json!({"y": y, "n": n, "i": "one", "j": "two"}));
-            let collected = collect(&schema, &read.document, operation, Conditions::By(&variables), 10_000);
+            let collected = collect(&schema, &read.document, operation, Conditions::Variables(&variables), 10_000);
             let collected = collected.expect("what merges with every condition met merges with some");
             let lowered = lower(&collected, &variables, 10_000).expect("within the limit");
-            for (key, document) in lowered.apart() {
+            for (key, document) in lowered.into_root_documents() {
                 let engine::DocumentOperations::Single(operation) = document.operations else { unreachable!("one") };
                 let items = &operation.node.selection_set.node.items;
                 each_key_once(items);
@@ -320,7 +321,7 @@ fn many_random_documents_are_valid() {
         let tape: Vec<u8> =
             (0..120_u32).map(|i| (seed.wrapping_mul(2_654_435_761).wrapping_add(i * i * 40_503) >> 13) as u8).collect();
         let text = Random { tape: &tape, schema: &schema }.document();
-        parse::read(&schema, &text, &settings(), true).is_ok()
+        parse::parse(&schema, &text, &settings(), true).is_ok()
     });
     let valid = valid.count();
     assert!((40..360).contains(&valid), "{valid} of 400: the property test above would see too little");

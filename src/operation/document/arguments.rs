@@ -14,15 +14,16 @@ use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, Sele
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{Name, Node, Schema};
 
-use super::mistakes::Mistake;
-use super::place;
+use super::errors::DocumentError;
+use super::position;
 
 /// What is wrong with the arguments of a document and with the defaults of its variables. `names` says whether messages may
 /// name types and enum values that the caller did not write.
-pub fn check(schema: &Schema, document: &ExecutableDocument, names: bool) -> Vec<Mistake> {
+pub fn check(schema: &Schema, document: &ExecutableDocument, names: bool) -> Vec<DocumentError> {
     let mut mistakes = Vec::new();
     for operation in document.operations.iter() {
-        let mut walk = Walk { schema, document, operation, names, fragments: HashSet::new(), mistakes: Vec::new() };
+        let mut walk =
+            ArgumentWalk { schema, document, operation, suggest: names, fragments: HashSet::new(), errors: Vec::new() };
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
                 walk.value(default, Some(&variable.ty), false);
@@ -31,22 +32,22 @@ pub fn check(schema: &Schema, document: &ExecutableDocument, names: bool) -> Vec
         }
         walk.directives(&operation.directives);
         walk.selection(&operation.selection_set);
-        mistakes.append(&mut walk.mistakes);
+        mistakes.append(&mut walk.errors);
     }
     mistakes
 }
 
-struct Walk<'a> {
+struct ArgumentWalk<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     operation: &'a Operation,
-    names: bool,
+    suggest: bool,
     /// Those that were gone through: a fragment says the same wherever this operation spreads it.
     fragments: HashSet<&'a Name>,
-    mistakes: Vec<Mistake>,
+    errors: Vec<DocumentError>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ArgumentWalk<'a> {
     fn selection(&mut self, set: &'a SelectionSet) {
         for selection in &set.selections {
             self.directives(selection.directives());
@@ -88,12 +89,12 @@ impl<'a> Walk<'a> {
     fn value(&mut self, value: &'a Node<Value>, ty: Option<&Type>, has_default: bool) {
         match (&**value, ty) {
             (Value::Variable(name), Some(ty)) => {
-                let fits = |variable: &Node<VariableDefinition>| fits(variable, ty, has_default);
+                let fits = |variable: &Node<VariableDefinition>| is_usage_allowed(variable, ty, has_default);
                 if let Some(variable) = self.variable(name).filter(|variable| !fits(variable)) {
                     let declared = &variable.ty;
-                    let expected = if self.names { format!("where `{ty}` is expected") } else { "there".to_owned() };
+                    let expected = if self.suggest { format!("where `{ty}` is expected") } else { "there".to_owned() };
                     let message = format!("Variable `${name}` of type `{declared}` cannot be used {expected}.");
-                    self.mistake(message, value);
+                    self.record(message, value);
                 }
             }
             (Value::List(items), ty) => items.iter().for_each(|item| self.value(item, ty.map(Type::item_type), false)),
@@ -102,7 +103,7 @@ impl<'a> Walk<'a> {
             (_, Some(ty)) => self.leaf(value, ty),
         }
         if let Some(name) = ty.filter(|_| matches!(&**value, Value::Object(_))).and_then(|ty| self.text_scalar(ty)) {
-            self.expected("a string", name, value);
+            self.record_expected("a string", name, value);
         }
     }
 
@@ -111,11 +112,11 @@ impl<'a> Walk<'a> {
         let name = ty.inner_named_type();
         match (&**value, self.schema.types.get(name)) {
             (Value::Int(number), Some(ExtendedType::Scalar(_))) if name == "ID" && number.as_str().len() > 18 => {
-                self.mistake("An id that is a number has 18 digits at most: write it as a string.".to_owned(), value);
+                self.record("An id that is a number has 18 digits at most: write it as a string.".to_owned(), value);
             }
             (Value::Int(_) | Value::Float(_) | Value::Boolean(_) | Value::Enum(_), _) => {
                 if let Some(name) = self.text_scalar(ty) {
-                    self.expected("a string", name, value);
+                    self.record_expected("a string", name, value);
                 }
             }
             _ => {}
@@ -129,8 +130,8 @@ impl<'a> Walk<'a> {
         (!scalar.is_built_in() && name != "_Any").then_some(name.as_str())
     }
 
-    fn expected(&mut self, expected: &str, name: &str, value: &Node<Value>) {
-        let place = if self.names { format!(" for `{name}`") } else { String::new() };
+    fn record_expected(&mut self, expected: &str, name: &str, value: &Node<Value>) {
+        let place = if self.suggest { format!(" for `{name}`") } else { String::new() };
         let found = match &**value {
             Value::Int(_) | Value::Float(_) => "a number",
             Value::Boolean(_) => "a boolean",
@@ -138,13 +139,13 @@ impl<'a> Walk<'a> {
             Value::Object(_) => "an object",
             Value::Null | Value::Variable(_) | Value::String(_) | Value::List(_) => "another value",
         };
-        self.mistake(format!("Expected {expected}{place}, found {found}."), value);
+        self.record(format!("Expected {expected}{place}, found {found}."), value);
     }
 
     fn object(&mut self, value: &'a Node<Value>, fields: &'a [(Name, Node<Value>)], ty: Option<&Type>) {
         let mut names = HashSet::new();
         if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
-            self.mistake(format!("Field `{name}` of an input object is given twice."), value);
+            self.record(format!("Field `{name}` of an input object is given twice."), value);
         }
         let schema = self.schema;
         let object = ty.and_then(|ty| schema.get_input_object(ty.inner_named_type()));
@@ -155,9 +156,9 @@ impl<'a> Walk<'a> {
                 _ => false,
             };
             if fields.len() != 1 || fields.iter().any(|(_, value)| nullable(value)) {
-                let name = if self.names { format!("`{}`", object.name) } else { "This input object".to_owned() };
+                let name = if self.suggest { format!("`{}`", object.name) } else { "This input object".to_owned() };
                 let message = format!("{name} takes exactly one of its fields, and that must not be null.");
-                self.mistake(message, value);
+                self.record(message, value);
             }
         }
         for (name, value) in fields {
@@ -172,13 +173,13 @@ impl<'a> Walk<'a> {
         self.operation.variables.iter().find(|variable| variable.name == *name)
     }
 
-    fn mistake(&mut self, message: String, value: &Node<Value>) {
-        self.mistakes.push(Mistake::new(message, Some(place::offset(value))));
+    fn record(&mut self, message: String, value: &Node<Value>) {
+        self.errors.push(DocumentError::new(message, Some(position::offset(value))));
     }
 }
 
 /// `IsVariableUsageAllowed()` of the specification.
-fn fits(variable: &VariableDefinition, ty: &Type, has_default: bool) -> bool {
+fn is_usage_allowed(variable: &VariableDefinition, ty: &Type, has_default: bool) -> bool {
     let default = variable.default_value.as_ref().is_some_and(|default| !default.is_null());
     if ty.is_non_null() && !variable.ty.is_non_null() {
         return (default || has_default) && variable.ty.is_assignable_to(&ty.clone().nullable());

@@ -14,7 +14,7 @@ use apollo_parser::{Lexer, TokenKind as Kind};
 
 /// What the text of a document measures.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Extent {
+pub struct TextSize {
     /// Names, numbers, strings and punctuation. White space, commas and comments do not count.
     pub tokens: usize,
     /// The deepest nesting of `(`, `[` and `{`.
@@ -25,8 +25,8 @@ pub struct Extent {
 
 /// What a pass over a text gives.
 #[derive(Debug, Default)]
-pub struct Scanned {
-    pub extent: Extent,
+pub struct LexicalScan {
+    pub size: TextSize,
     /// The text that the parser is to read, where it is not the text itself.
     pub text: Option<String>,
     /// The first argument or input field that the parser would drop.
@@ -43,32 +43,32 @@ pub struct Incomplete {
 }
 
 /// Goes over the tokens of a text.
-pub fn scan(text: &str) -> Scanned {
-    let mut scan = Scan { text, ..Scan::default() };
+pub fn scan(text: &str) -> LexicalScan {
+    let mut scan = Scanner { text, ..Scanner::default() };
     for token in Lexer::new(text) {
         match token {
             Ok(token) => scan.token(token.kind(), token.index(), token.data()),
             // What is no token counts as one; the parser tells where it is.
-            Err(_) => scan.extent.tokens += 1,
+            Err(_) => scan.size.tokens += 1,
         }
     }
     let text = scan.blanked.and_then(|bytes| String::from_utf8(bytes).ok());
-    Scanned { extent: scan.extent, text, incomplete: scan.incomplete }
+    LexicalScan { size: scan.size, text, incomplete: scan.incomplete }
 }
 
 /// What stands inside a pair of brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Inside {
+enum BracketContent {
     /// Selections; and values of a list, of which each token is one or begins one.
     Any,
     List,
     Variables,
     /// Names with values: arguments, or the fields of an input object. What comes next of them:
-    Pairs(Next),
+    Pairs(NextInPair),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Next {
+enum NextInPair {
     Name,
     Colon,
     Value,
@@ -77,87 +77,94 @@ enum Next {
 }
 
 #[derive(Default)]
-struct Scan<'a> {
+struct Scanner<'a> {
     text: &'a str,
-    extent: Extent,
+    size: TextSize,
     blanked: Option<Vec<u8>>,
     incomplete: Option<Incomplete>,
     /// The brackets that are open, outermost first.
-    open: Vec<Inside>,
+    open_brackets: Vec<BracketContent>,
     /// The last two tokens, the latest first.
-    last: [Option<Kind>; 2],
+    last_tokens: [Option<Kind>; 2],
     /// The byte range of a string that is a description if the next token confirms it. Both neighbours have to: by the one
     /// before it alone, the string in `{ a } "text"` would be one.
-    candidate: Option<(usize, usize)>,
+    description_candidate: Option<(usize, usize)>,
 }
 
-impl Scan<'_> {
+impl Scanner<'_> {
     fn token(&mut self, kind: Kind, at: usize, data: &str) {
         match kind {
             Kind::Whitespace | Kind::Comment | Kind::Eof => return,
             Kind::Comma => return self.blank(at, at + data.len()),
-            _ => self.extent.tokens += 1,
+            _ => self.size.tokens += 1,
         }
         let is_described = match kind {
-            Kind::Dollar => self.open == [Inside::Variables],
-            Kind::Name => self.open.is_empty() && matches!(data, "query" | "mutation" | "subscription" | "fragment"),
+            Kind::Dollar => self.open_brackets == [BracketContent::Variables],
+            Kind::Name => {
+                self.open_brackets.is_empty() && matches!(data, "query" | "mutation" | "subscription" | "fragment")
+            }
             _ => false,
         };
-        if let Some((start, end)) = self.candidate.take().filter(|_| is_described) {
+        if let Some((start, end)) = self.description_candidate.take().filter(|_| is_described) {
             self.blank(start, end);
         }
         if kind == Kind::StringValue {
-            let may_describe = match self.open.as_slice() {
-                [] => matches!(self.last[0], None | Some(Kind::RCurly)),
-                [Inside::Variables] => !matches!(self.last[0], Some(Kind::Eq | Kind::Colon)),
+            let may_describe = match self.open_brackets.as_slice() {
+                [] => matches!(self.last_tokens[0], None | Some(Kind::RCurly)),
+                [BracketContent::Variables] => !matches!(self.last_tokens[0], Some(Kind::Eq | Kind::Colon)),
                 _ => false,
             };
-            self.candidate = may_describe.then(|| (at, at + data.len()));
+            self.description_candidate = may_describe.then(|| (at, at + data.len()));
         }
         if kind == Kind::Name {
-            self.extent.longest_name = self.extent.longest_name.max(data.len());
+            self.size.longest_name = self.size.longest_name.max(data.len());
         }
         self.check_pair(kind, at);
         match kind {
             Kind::LCurly | Kind::LBracket | Kind::LParen => {
                 let inside = self.inside(kind);
-                self.open.push(inside);
-                self.extent.nesting = self.extent.nesting.max(self.open.len());
+                self.open_brackets.push(inside);
+                self.size.nesting = self.size.nesting.max(self.open_brackets.len());
             }
             Kind::RCurly | Kind::RBracket | Kind::RParen => {
-                self.open.pop();
+                self.open_brackets.pop();
             }
             _ => {}
         }
-        self.last = [Some(kind), self.last[0]];
+        self.last_tokens = [Some(kind), self.last_tokens[0]];
     }
 
     /// What stands inside a bracket that opens.
-    fn inside(&self, kind: Kind) -> Inside {
-        let is_of_a_directive = self.last == [Some(Kind::Name), Some(Kind::At)];
-        match (kind, self.open.last()) {
-            (Kind::LBracket, _) => Inside::List,
-            (Kind::LParen, None) if !is_of_a_directive => Inside::Variables,
-            (Kind::LParen, _) => Inside::Pairs(Next::Name),
-            (_, None | Some(Inside::Any)) => Inside::Any,
-            (_, Some(Inside::List | Inside::Variables | Inside::Pairs(_))) => Inside::Pairs(Next::Name),
+    fn inside(&self, kind: Kind) -> BracketContent {
+        let is_of_a_directive = self.last_tokens == [Some(Kind::Name), Some(Kind::At)];
+        match (kind, self.open_brackets.last()) {
+            (Kind::LBracket, _) => BracketContent::List,
+            (Kind::LParen, None) if !is_of_a_directive => BracketContent::Variables,
+            (Kind::LParen, _) => BracketContent::Pairs(NextInPair::Name),
+            (_, None | Some(BracketContent::Any)) => BracketContent::Any,
+            (_, Some(BracketContent::List | BracketContent::Variables | BracketContent::Pairs(_))) => {
+                BracketContent::Pairs(NextInPair::Name)
+            }
         }
     }
 
     /// Goes on with the pairs of the innermost bracket. A value that is a list or an object counts when it opens.
     fn check_pair(&mut self, kind: Kind, at: usize) {
-        let Some(Inside::Pairs(next)) = self.open.last_mut() else { return };
+        let Some(BracketContent::Pairs(next)) = self.open_brackets.last_mut() else { return };
         let (after, expected) = match (*next, kind) {
-            (Next::Name, Kind::Name) => (Some(Next::Colon), ""),
-            (Next::Name, Kind::RCurly | Kind::RParen) => (Some(Next::Name), ""),
-            (Next::Name, _) => (None, "a name"),
-            (Next::Colon, Kind::Colon) => (Some(Next::Value), ""),
-            (Next::Colon, _) => (None, "`:`"),
-            (Next::Value, Kind::Dollar) => (Some(Next::Variable), ""),
-            (Next::Value, Kind::Name | Kind::Int | Kind::Float | Kind::StringValue | Kind::LCurly | Kind::LBracket)
-            | (Next::Variable, Kind::Name) => (Some(Next::Name), ""),
-            (Next::Value, _) => (None, "a value"),
-            (Next::Variable, _) => (None, "the name of a variable"),
+            (NextInPair::Name, Kind::Name) => (Some(NextInPair::Colon), ""),
+            (NextInPair::Name, Kind::RCurly | Kind::RParen) => (Some(NextInPair::Name), ""),
+            (NextInPair::Name, _) => (None, "a name"),
+            (NextInPair::Colon, Kind::Colon) => (Some(NextInPair::Value), ""),
+            (NextInPair::Colon, _) => (None, "`:`"),
+            (NextInPair::Value, Kind::Dollar) => (Some(NextInPair::Variable), ""),
+            (
+                NextInPair::Value,
+                Kind::Name | Kind::Int | Kind::Float | Kind::StringValue | Kind::LCurly | Kind::LBracket,
+            )
+            | (NextInPair::Variable, Kind::Name) => (Some(NextInPair::Name), ""),
+            (NextInPair::Value, _) => (None, "a value"),
+            (NextInPair::Variable, _) => (None, "the name of a variable"),
         };
         match after {
             Some(after) => *next = after,
@@ -192,7 +199,7 @@ mod tests {
         #[case] nesting: usize,
         #[case] longest_name: usize,
     ) {
-        assert_eq!(scan(text).extent, Extent { tokens, nesting, longest_name });
+        assert_eq!(scan(text).size, TextSize { tokens, nesting, longest_name });
     }
 
     #[rstest]

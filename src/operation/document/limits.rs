@@ -12,13 +12,13 @@ use apollo_compiler::Name;
 use apollo_compiler::ast::{Definition, Document, FragmentDefinition, Selection};
 use apollo_compiler::collections::IndexMap;
 
-use super::mistakes::{Mistake, Refused};
+use super::errors::{DocumentError, RequestError};
 use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
 /// The bounds; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct DocumentLimits {
     pub max_depth: usize,
     pub max_fields: usize,
     pub max_aliases: usize,
@@ -30,7 +30,7 @@ pub struct Limits {
 
 /// What a selection measures with its fragments put in. Sums saturate.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Measure {
+struct SelectionSize {
     /// Levels of fields and fragments.
     depth: usize,
     fields: usize,
@@ -41,9 +41,9 @@ struct Measure {
     introspection_depth: usize,
 }
 
-impl Measure {
+impl SelectionSize {
     /// Beside another selection of the same level.
-    fn beside(self, other: Self) -> Self {
+    fn combine(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
             fields: self.fields.saturating_add(other.fields),
@@ -60,8 +60,9 @@ impl Measure {
 /// # Errors
 /// `OPERATION_TOO_LARGE` with the limit's name and both values. A fragment that contains itself, and one that no
 /// operation spreads, are refused with `GRAPHQL_VALIDATION_FAILED`: validation would go through them first.
-pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
-    let mut walk = Walk { fragments: IndexMap::default(), known: HashMap::new(), max_depth: limits.max_depth };
+pub fn check(document: &Document, limits: &DocumentLimits) -> Result<(), RequestError> {
+    let mut walk =
+        LimitWalk { fragments: IndexMap::default(), fragment_sizes: HashMap::new(), max_depth: limits.max_depth };
     let mut operations = Vec::new();
     for definition in &document.definitions {
         match definition {
@@ -75,11 +76,11 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
         }
     }
     if operations.len() > limits.max_operations {
-        return Err(over("max_operations", limits.max_operations, operations.len()).into());
+        return Err(exceeded("max_operations", limits.max_operations, operations.len()).into());
     }
     if operations.is_empty() {
-        let mistake = Mistake::new("The document has no operation.", None);
-        return Err(Refused::mistake(ErrorCode::GraphqlValidationFailed, mistake));
+        let mistake = DocumentError::new("The document has no operation.", None);
+        return Err(RequestError::document_error(ErrorCode::GraphqlValidationFailed, mistake));
     }
     // One of them runs, and validation goes through all of them with their fragments put in.
     let mut fields = 0_usize;
@@ -95,12 +96,12 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
             ("max_introspection_depth", limits.max_introspection_depth, measure.introspection_depth),
         ] {
             if value > limit {
-                return Err(over(name, limit, value).into());
+                return Err(exceeded(name, limit, value).into());
             }
         }
     }
     let fragments: Vec<_> = walk.fragments.values().copied().collect();
-    let spread: Vec<bool> = fragments.iter().map(|fragment| walk.known.contains_key(&fragment.name)).collect();
+    let spread: Vec<bool> = fragments.iter().map(|fragment| walk.fragment_sizes.contains_key(&fragment.name)).collect();
     for fragment in &fragments {
         walk.fragment(fragment, 0)?;
     }
@@ -109,85 +110,86 @@ pub fn check(document: &Document, limits: &Limits) -> Result<(), Refused> {
         Some((fragment, _)) => {
             let message = format!("The fragment `{}` is not used by any operation.", fragment.name);
             let at = fragment.name.location().map(|span| span.offset());
-            Err(Refused::mistake(ErrorCode::GraphqlValidationFailed, Mistake::new(message, at)))
+            Err(RequestError::document_error(ErrorCode::GraphqlValidationFailed, DocumentError::new(message, at)))
         }
     }
 }
 
 /// The refusal of what is over a limit, counted.
-pub fn over(name: &'static str, limit: usize, value: usize) -> PublicError {
+pub fn exceeded(name: &'static str, limit: usize, value: usize) -> PublicError {
     metrics::counter!(names::LIMITS_REACHED, "bound" => name).increment(1);
     let message = format!("The operation is over the bound `{name}`: {value}, where {limit} is the limit.");
     PublicError::new(ErrorCode::OperationTooLarge, message)
 }
 
-struct Walk<'a> {
+struct LimitWalk<'a> {
     fragments: IndexMap<&'a Name, &'a FragmentDefinition>,
     /// The measures of fragments; `None` while one is being taken.
-    known: HashMap<&'a Name, Option<Measure>>,
+    fragment_sizes: HashMap<&'a Name, Option<SelectionSize>>,
     max_depth: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> LimitWalk<'a> {
     /// `level` is how deep this selection stands. The walk goes no deeper than the limit.
-    fn selection(&mut self, selection: &'a [Selection], level: usize) -> Result<Measure, Refused> {
+    fn selection(&mut self, selection: &'a [Selection], level: usize) -> Result<SelectionSize, RequestError> {
         if selection.is_empty() {
-            return Ok(Measure::default());
+            return Ok(SelectionSize::default());
         }
         if level >= self.max_depth {
-            return Err(over("max_depth", self.max_depth, level + 1).into());
+            return Err(exceeded("max_depth", self.max_depth, level + 1).into());
         }
-        let mut total = Measure::default();
+        let mut total = SelectionSize::default();
         for item in selection {
             let (measure, directives) = match item {
                 Selection::Field(field) => {
                     let inside = self.selection(&field.selection_set, level + 1)?;
-                    let measure = Measure {
+                    let measure = SelectionSize {
                         depth: inside.depth + 1,
                         fields: inside.fields.saturating_add(1),
                         aliases: inside.aliases.saturating_add(usize::from(field.alias.is_some())),
                         root_fields: 1,
-                        introspection_depth: inside.introspection_depth + usize::from(is_list(&field.name)),
+                        introspection_depth: inside.introspection_depth
+                            + usize::from(is_introspection_list(&field.name)),
                         ..inside
                     };
                     (measure, &field.directives)
                 }
                 Selection::InlineFragment(fragment) => {
                     let inside = self.selection(&fragment.selection_set, level + 1)?;
-                    (Measure { depth: inside.depth + 1, ..inside }, &fragment.directives)
+                    (SelectionSize { depth: inside.depth + 1, ..inside }, &fragment.directives)
                 }
                 Selection::FragmentSpread(spread) => {
                     let measure = match self.fragments.get(&spread.fragment_name).copied() {
                         Some(fragment) => self.fragment(fragment, level)?,
                         // Validation names one that is not there. It counts as a field: to go through it takes time too.
-                        None => Measure { fields: 1, root_fields: 1, ..Measure::default() },
+                        None => SelectionSize { fields: 1, root_fields: 1, ..SelectionSize::default() },
                     };
                     (measure, &spread.directives)
                 }
             };
             let directives = measure.directives.saturating_add(directives.len());
-            total = total.beside(Measure { directives, ..measure });
+            total = total.combine(SelectionSize { directives, ..measure });
         }
         Ok(total)
     }
 
-    fn fragment(&mut self, fragment: &'a FragmentDefinition, level: usize) -> Result<Measure, Refused> {
-        match self.known.get(&fragment.name) {
+    fn fragment(&mut self, fragment: &'a FragmentDefinition, level: usize) -> Result<SelectionSize, RequestError> {
+        match self.fragment_sizes.get(&fragment.name) {
             Some(Some(known)) if level + known.depth > self.max_depth => {
-                Err(over("max_depth", self.max_depth, level + known.depth).into())
+                Err(exceeded("max_depth", self.max_depth, level + known.depth).into())
             }
             Some(Some(known)) => Ok(*known),
             Some(None) => {
                 let message = format!("The fragment `{}` contains itself.", fragment.name);
                 let at = fragment.name.location().map(|span| span.offset());
-                Err(Refused::mistake(ErrorCode::GraphqlValidationFailed, Mistake::new(message, at)))
+                Err(RequestError::document_error(ErrorCode::GraphqlValidationFailed, DocumentError::new(message, at)))
             }
             None => {
-                self.known.insert(&fragment.name, None);
+                self.fragment_sizes.insert(&fragment.name, None);
                 let inside = self.selection(&fragment.selection_set, level + 1)?;
                 let directives = inside.directives.saturating_add(fragment.directives.len());
-                let measure = Measure { depth: inside.depth + 1, directives, ..inside };
-                self.known.insert(&fragment.name, Some(measure));
+                let measure = SelectionSize { depth: inside.depth + 1, directives, ..inside };
+                self.fragment_sizes.insert(&fragment.name, Some(measure));
                 Ok(measure)
             }
         }
@@ -195,7 +197,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a field is one of introspection's lists. No field of ours has such a name.
-fn is_list(name: &Name) -> bool {
+fn is_introspection_list(name: &Name) -> bool {
     matches!(
         name.as_str(),
         "types" | "fields" | "args" | "inputFields" | "possibleTypes" | "interfaces" | "enumValues" | "directives"
@@ -211,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: DocumentLimits = DocumentLimits {
         max_depth: 24,
         max_fields: 1000,
         max_aliases: 100,
@@ -227,8 +229,8 @@ mod tests {
 
     fn refused(text: &str) -> String {
         match check(&parsed(text), &LIMITS).expect_err("a document that is refused") {
-            Refused::Failure(failure) => failure.message.into_owned(),
-            Refused::Mistakes(mistakes) => mistakes.told().map(|mistake| mistake.message.clone()).collect(),
+            RequestError::Public(failure) => failure.message.into_owned(),
+            RequestError::Document(mistakes) => mistakes.shown().map(|mistake| mistake.message.clone()).collect(),
         }
     }
 

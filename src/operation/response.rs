@@ -8,16 +8,16 @@ use apollo_compiler::executable::OperationType;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
-use super::collect::{Collected, Field};
-use super::document::mistakes::Refused;
-use super::document::place;
+use super::collect::{CollectedField, CollectedOperation};
+use super::document::errors::RequestError;
+use super::document::position;
 use crate::error::{ErrorCode, PublicError};
 use crate::graphql::error::extensions;
 use crate::telemetry::names;
 
 /// The answer to an operation.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct GraphqlResponse {
     errors: Vec<ServerError>,
     /// As JSON. `None` where the request has no result: then `data` is not there at all, as the specification asks.
     data: Option<Vec<u8>>,
@@ -26,7 +26,7 @@ pub struct Outcome {
 
 /// Limits on an answer; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ResponseLimits {
     pub max_errors: usize,
     /// Of `data`, in bytes.
     pub max_response_bytes: usize,
@@ -69,7 +69,7 @@ pub struct UpstreamReport {
 }
 
 impl Extensions {
-    fn of(errors_left_out: usize) -> Self {
+    fn with_omitted_errors(errors_left_out: usize) -> Self {
         Self { errors_left_out: (errors_left_out > 0).then_some(errors_left_out), ..Self::default() }
     }
 
@@ -78,63 +78,69 @@ impl Extensions {
     }
 }
 
-impl Outcome {
+impl GraphqlResponse {
     /// Of a request that was not run.
-    pub fn refused(refused: &Refused, request_id: &str) -> Self {
+    pub fn request_error(refused: &RequestError, request_id: &str) -> Self {
         let error = |message: &str, place: Option<Pos>, failure: &PublicError| {
             let mut error = ServerError::new(message, place);
             error.extensions = Some(extensions(failure));
             with_request_id(error, request_id)
         };
         let (errors, left_out) = match refused {
-            Refused::Failure(failure) => (vec![error(&failure.message, None, failure)], 0),
-            Refused::Mistakes(mistakes) => {
+            RequestError::Public(failure) => (vec![error(&failure.message, None, failure)], 0),
+            RequestError::Document(mistakes) => {
                 let failure = PublicError::new(mistakes.code, "");
-                let errors = mistakes.told().map(|mistake| error(&mistake.message, mistake.place, &failure));
-                (errors.collect(), mistakes.left_out)
+                let errors = mistakes.shown().map(|mistake| error(&mistake.message, mistake.position, &failure));
+                (errors.collect(), mistakes.omitted)
             }
         };
         if left_out > 0 {
-            count_reached("max_validation_errors");
+            record_bound_reached("max_validation_errors");
         }
-        Self { errors, data: None, extensions: Extensions::of(left_out) }
+        Self { errors, data: None, extensions: Extensions::with_omitted_errors(left_out) }
     }
 
     /// Of what the engine gave back for an operation of a document with this text.
-    pub fn of(response: Response, collected: &Collected, text: &str, limits: Limits, request_id: &str) -> Self {
+    pub fn from_engine(
+        response: Response,
+        collected: &CollectedOperation,
+        text: &str,
+        limits: ResponseLimits,
+        request_id: &str,
+    ) -> Self {
         let Response { data, mut errors, .. } = response;
-        let data = match (json(&data, limits.max_response_bytes), collected.kind) {
+        let data = match (to_limited_json(&data, limits.max_response_bytes), collected.kind) {
             (Some(data), _) => data,
             (None, OperationType::Mutation) => {
-                count_reached("max_response_bytes");
-                let (rest, mut left_out) = shortened(data, collected);
+                record_bound_reached("max_response_bytes");
+                let (rest, mut left_out) = truncate_mutation(data, collected);
                 errors.append(&mut left_out);
-                json(&rest, usize::MAX).unwrap_or_default()
+                to_limited_json(&rest, usize::MAX).unwrap_or_default()
             }
             (None, _) => return Self::too_large(limits, request_id),
         };
         let left_out = errors.len().saturating_sub(limits.max_errors);
         if left_out > 0 {
-            count_reached("max_errors");
+            record_bound_reached("max_errors");
         }
         let errors = errors.into_iter().take(limits.max_errors).map(|error| {
-            let error = if has_code(&error) { error } else { told_by_us(error) };
+            let error = if has_code(&error) { error } else { reword_engine_error(error) };
             with_request_id(error, request_id)
         });
         let mut errors: Vec<ServerError> = errors.collect();
         errors.iter_mut().for_each(|error| complete_path(error, collected));
-        place::locate(text, errors.iter_mut().flat_map(|error| &mut error.locations));
-        Self { errors, data: Some(data), extensions: Extensions::of(left_out) }
+        position::locate(text, errors.iter_mut().flat_map(|error| &mut error.locations));
+        Self { errors, data: Some(data), extensions: Extensions::with_omitted_errors(left_out) }
     }
 
     /// Of a read whose answer is over its limit.
-    pub fn too_large(limits: Limits, request_id: &str) -> Self {
-        count_reached("max_response_bytes");
+    pub fn too_large(limits: ResponseLimits, request_id: &str) -> Self {
+        record_bound_reached("max_response_bytes");
         let limit = limits.max_response_bytes;
         let message = format!(
             "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
         );
-        Self::refused(&PublicError::new(ErrorCode::OperationTooLarge, message).into(), request_id)
+        Self::request_error(&PublicError::new(ErrorCode::OperationTooLarge, message).into(), request_id)
     }
 
     /// The answer as JSON.
@@ -146,13 +152,13 @@ impl Outcome {
             json.extend_from_slice(value);
         };
         if !self.errors.is_empty() {
-            member("errors", &written(&self.errors));
+            member("errors", &to_json(&self.errors));
         }
         if let Some(data) = &self.data {
             member("data", data);
         }
         if !self.extensions.is_empty() {
-            member("extensions", &written(&self.extensions));
+            member("extensions", &to_json(&self.extensions));
         }
         json.push(b'}');
         json
@@ -167,13 +173,13 @@ impl Outcome {
 
     /// The same, saying that its oldest part is so old, and past its time.
     #[must_use]
-    pub fn with_age(mut self, oldest: Duration) -> Self {
+    pub fn with_staleness(mut self, oldest: Duration) -> Self {
         self.extensions.stale = Some(Stale { oldest_seconds: oldest.as_secs() });
         self
     }
 
     /// Whether the request has no result: it was not run, or its answer was over the bound.
-    pub fn is_refused(&self) -> bool {
+    pub fn is_request_error(&self) -> bool {
         self.data.is_none()
     }
 
@@ -192,24 +198,24 @@ impl Outcome {
 }
 
 /// A value as JSON.
-fn written(value: &impl Serialize) -> Vec<u8> {
+fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("errors and extensions have texts for keys and are written to memory")
 }
 
 /// A value as JSON; `None` where that is over a limit in bytes.
-fn json(value: &Value, limit: usize) -> Option<Vec<u8>> {
-    let mut bounded = Bounded { bytes: Vec::new(), limit };
+fn to_limited_json(value: &Value, limit: usize) -> Option<Vec<u8>> {
+    let mut bounded = LimitedBuffer { bytes: Vec::new(), limit };
     serde_json::to_writer(&mut bounded, value).ok()?;
     Some(bounded.bytes)
 }
 
 /// Bytes up to a limit.
-struct Bounded {
+struct LimitedBuffer {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-impl io::Write for Bounded {
+impl io::Write for LimitedBuffer {
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
         if more.len() > self.limit - self.bytes.len() {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -225,19 +231,19 @@ impl io::Write for Bounded {
 
 /// The ids and the `userErrors` of a mutation's payloads, each once, and an error for each payload that lost the rest. What
 /// was carried out is told, however large the rest is.
-fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
+fn truncate_mutation(data: Value, collected: &CollectedOperation) -> (Value, Vec<ServerError>) {
     let Value::Object(mut payloads) = data else { return (data, Vec::new()) };
     let mut errors = Vec::new();
     for root in &collected.fields {
-        let Some(Value::Object(payload)) = payloads.get_mut(root.key()) else { continue };
+        let Some(Value::Object(payload)) = payloads.get_mut(root.response_key()) else { continue };
         let (mut told, mut is_shortened) = (HashSet::new(), false);
         for field in root.selection.fields() {
-            let Some(value) = payload.get_mut(field.key()) else { continue };
+            let Some(value) = payload.get_mut(field.response_key()) else { continue };
             let is_told = match (field.name.as_str(), &mut *value) {
                 (_, Value::Null) => true,
                 ("userErrors" | "deletedCustomerId" | "__typename", _) => told.insert(field.name.as_str()),
                 (_, Value::Object(customer)) => {
-                    let id = field.selection.named("id").next().map(|id| id.key());
+                    let id = field.selection.named("id").next().map(|id| id.response_key());
                     for (_, value) in customer.iter_mut().filter(|(key, _)| Some(*key) != id) {
                         is_shortened |= *value != Value::Null;
                         *value = Value::Null;
@@ -256,9 +262,9 @@ fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
         }
         let message = "The payload is over the bound `max_response_bytes`: of it only ids and `userErrors` are here. Where \
             `userErrors` is empty the mutation was carried out; read the rest by a query.";
-        let mut error = ServerError::new(message, Some(place::as_pos(root.at)));
+        let mut error = ServerError::new(message, Some(position::to_pos(root.offset)));
         error.extensions = Some(extensions(&PublicError::new(ErrorCode::OperationTooLarge, message)));
-        error.path = vec![PathSegment::Field(root.key().to_string())];
+        error.path = vec![PathSegment::Field(root.response_key().to_string())];
         errors.push(error);
     }
     (Value::Object(payloads), errors)
@@ -266,26 +272,26 @@ fn shortened(data: Value, collected: &Collected) -> (Value, Vec<ServerError>) {
 
 /// Gives an error the rest of its path. Where the error of a field passes the items of a list, the engine cuts the path to the
 /// item; the place in the text still is the field's. Below a further list the index is not known, and the path stays cut.
-fn complete_path(error: &mut ServerError, collected: &Collected) {
+fn complete_path(error: &mut ServerError, collected: &CollectedOperation) {
     let Some(at) = error.locations.first().filter(|pos| pos.line == 0).map(|pos| pos.column) else { return };
-    let mut selected: Vec<&Field> = collected.fields.iter().collect();
+    let mut selected: Vec<&CollectedField> = collected.fields.iter().collect();
     let mut last = None;
     for segment in &error.path {
         let PathSegment::Field(key) = segment else { continue };
-        let Some(field) = selected.into_iter().find(|field| field.key() == key.as_str()) else { return };
+        let Some(field) = selected.into_iter().find(|field| field.response_key() == key.as_str()) else { return };
         last = Some(field);
         selected = field.selection.fields().collect();
     }
     let ends_in_an_item = matches!(error.path.last(), Some(PathSegment::Index(_)));
-    let rest = last.filter(|field| ends_in_an_item && field.at != at).and_then(|field| keys_down_to(field, at));
+    let rest = last.filter(|field| ends_in_an_item && field.offset != at).and_then(|field| keys_down_to(field, at));
     error.path.extend(rest.into_iter().flatten());
 }
 
 /// The keys from below a field down to the one that starts at an offset.
-fn keys_down_to(field: &Field, at: usize) -> Option<Vec<PathSegment>> {
+fn keys_down_to(field: &CollectedField, at: usize) -> Option<Vec<PathSegment>> {
     field.selection.fields().find_map(|inside| {
-        let key = PathSegment::Field(inside.key().to_string());
-        if inside.at == at {
+        let key = PathSegment::Field(inside.response_key().to_string());
+        if inside.offset == at {
             return Some(vec![key]);
         }
         let rest = if inside.is_list { None } else { keys_down_to(inside, at) };
@@ -293,7 +299,7 @@ fn keys_down_to(field: &Field, at: usize) -> Option<Vec<PathSegment>> {
     })
 }
 
-fn count_reached(bound: &'static str) {
+fn record_bound_reached(bound: &'static str) {
     metrics::counter!(names::LIMITS_REACHED, "bound" => bound).increment(1);
 }
 
@@ -314,7 +320,7 @@ fn with_request_id(mut error: ServerError, request_id: &str) -> ServerError {
 }
 
 /// An error that the engine made: it gets its code, and loses what it repeats of the caller's values.
-fn told_by_us(error: ServerError) -> ServerError {
+fn reword_engine_error(error: ServerError) -> ServerError {
     let (code, message) = if is_about_an_argument(&error.message) {
         (ErrorCode::BadUserInput, without_values(&error.message))
     } else {
@@ -342,9 +348,9 @@ fn is_about_an_argument(message: &str) -> bool {
 
 /// An engine's message without the value that it quotes at its end. The type that was expected stays.
 fn without_values(message: &str) -> String {
-    const LONGEST: usize = 300;
+    const MAX_MESSAGE_CHARS: usize = 300;
     let told = message.split_once(", found ").map_or(message, |(expected, _)| expected);
-    told.chars().take(LONGEST).collect()
+    told.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -361,7 +367,7 @@ mod tests {
         assert_eq!(without_values(message), told);
     }
 
-    const LIMITS: Limits = Limits { max_errors: 20, max_response_bytes: 1_000 };
+    const LIMITS: ResponseLimits = ResponseLimits { max_errors: 20, max_response_bytes: 1_000 };
 
     /// The answer to an operation of two fields under one alias each, as JSON.
     fn answer(kind: OperationType, data: serde_json::Value, errors: Vec<ServerError>) -> serde_json::Value {
@@ -376,7 +382,7 @@ mod tests {
         let collected = crate::operation::collect::collect(&schema, &document, operation, conditions, 10);
         let mut response = Response::new(Value::from_json(data).expect("JSON"));
         response.errors = errors;
-        let outcome = Outcome::of(response, &collected.expect("it merges"), "", LIMITS, "r");
+        let outcome = GraphqlResponse::from_engine(response, &collected.expect("it merges"), "", LIMITS, "r");
         serde_json::from_slice(&outcome.into_json()).expect("JSON")
     }
 

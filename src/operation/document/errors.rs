@@ -10,110 +10,110 @@ use apollo_compiler::validation::{DiagnosticData, DiagnosticList};
 use apollo_parser::{Lexer, TokenKind as Kind};
 use async_graphql::Pos;
 
-use super::place;
+use super::position;
 use crate::error::{ErrorCode, PublicError};
 
 /// Why a request does not run.
 #[derive(Debug)]
-pub enum Refused {
-    Failure(PublicError),
+pub enum RequestError {
+    Public(PublicError),
     /// The document is not GraphQL, or not valid against the schema.
-    Mistakes(Mistakes),
+    Document(DocumentErrors),
 }
 
 /// What is wrong with a document, up to a bound.
 #[derive(Debug)]
-pub struct Mistakes {
+pub struct DocumentErrors {
     /// `GRAPHQL_PARSE_FAILED` or `GRAPHQL_VALIDATION_FAILED`, of all of them.
     pub code: ErrorCode,
-    told: Vec<Mistake>,
+    shown: Vec<DocumentError>,
     /// How many more there are.
-    pub left_out: usize,
+    pub omitted: usize,
 }
 
 /// One thing that is wrong with a document.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mistake {
+pub struct DocumentError {
     pub message: String,
-    pub place: Option<Pos>,
+    pub position: Option<Pos>,
 }
 
-impl Mistake {
+impl DocumentError {
     /// A mistake at a byte offset of the text.
     pub fn new(message: impl Into<String>, at: Option<usize>) -> Self {
-        Self { message: message.into(), place: at.map(place::as_pos) }
+        Self { message: message.into(), position: at.map(position::to_pos) }
     }
 }
 
-impl From<PublicError> for Refused {
+impl From<PublicError> for RequestError {
     fn from(failure: PublicError) -> Self {
-        Self::Failure(failure)
+        Self::Public(failure)
     }
 }
 
-impl Refused {
+impl RequestError {
     /// By one mistake.
-    pub fn mistake(code: ErrorCode, mistake: Mistake) -> Self {
-        Self::Mistakes(Mistakes { code, told: vec![mistake], left_out: 0 })
+    pub fn document_error(code: ErrorCode, mistake: DocumentError) -> Self {
+        Self::Document(DocumentErrors { code, shown: vec![mistake], omitted: 0 })
     }
 
     /// By rules of validation that are not met; the first `most` of them are told.
-    pub fn invalid(mut mistakes: Vec<Mistake>, most: usize) -> Self {
+    pub fn validation_errors(mut mistakes: Vec<DocumentError>, most: usize) -> Self {
         let left_out = mistakes.len().saturating_sub(most);
         mistakes.truncate(most);
-        Self::Mistakes(Mistakes { code: ErrorCode::GraphqlValidationFailed, told: mistakes, left_out })
+        Self::Document(DocumentErrors { code: ErrorCode::GraphqlValidationFailed, shown: mistakes, omitted: left_out })
     }
 
     /// The code of the refusal.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Failure(failure) => failure.code,
-            Self::Mistakes(mistakes) => mistakes.code,
+            Self::Public(failure) => failure.code,
+            Self::Document(mistakes) => mistakes.code,
         }
     }
 
     /// The same with lines and columns in place of offsets into the text.
-    pub(super) fn located(mut self, text: &str) -> Self {
-        if let Self::Mistakes(mistakes) = &mut self {
-            place::locate(text, mistakes.told.iter_mut().filter_map(|mistake| mistake.place.as_mut()));
+    pub(super) fn with_positions(mut self, text: &str) -> Self {
+        if let Self::Document(mistakes) = &mut self {
+            position::locate(text, mistakes.shown.iter_mut().filter_map(|mistake| mistake.position.as_mut()));
         }
         self
     }
 }
 
-impl Mistakes {
+impl DocumentErrors {
     /// Those that are told.
-    pub fn told(&self) -> impl Iterator<Item = &Mistake> {
-        self.told.iter()
+    pub fn shown(&self) -> impl Iterator<Item = &DocumentError> {
+        self.shown.iter()
     }
 }
 
 /// The refusal of a document that the parser does not understand.
-pub fn syntax(errors: &DiagnosticList, text: &str) -> Refused {
+pub fn syntax_errors(errors: &DiagnosticList, text: &str) -> RequestError {
     let first = errors.iter().next();
     let at = first.as_ref().and_then(|first| first.error.location()).map(|span| span.offset());
-    let expected = first.as_ref().and_then(|first| expectation(&first.error.to_string()));
+    let expected = first.as_ref().and_then(|first| expected_token(&first.error.to_string()));
     // An error without a place is one of the whole text.
-    syntax_at(text, at.unwrap_or(0), expected)
+    syntax_error_at(text, at.unwrap_or(0), expected)
 }
 
 /// The refusal of a text that is not GraphQL: where, what was expected there and what was found.
-pub fn syntax_at(text: &str, at: usize, expected: Option<&'static str>) -> Refused {
-    let message = match (expected, found(text, at)) {
+pub fn syntax_error_at(text: &str, at: usize, expected: Option<&'static str>) -> RequestError {
+    let message = match (expected, found_token(text, at)) {
         (Some(expected), found) if expected != found => {
             format!("The document is not GraphQL: expected {expected}, found {found}")
         }
         (_, found) => format!("The document is not GraphQL: {found} cannot stand"),
     };
     // The place stands in the message as well: clients show the message, and not all show `locations`.
-    let mut pos = place::as_pos(at);
-    place::locate(text, std::iter::once(&mut pos));
+    let mut pos = position::to_pos(at);
+    position::locate(text, std::iter::once(&mut pos));
     let message = format!("{message} at line {}, column {}.", pos.line, pos.column);
-    Refused::mistake(ErrorCode::GraphqlParseFailed, Mistake { message, place: Some(pos) })
+    RequestError::document_error(ErrorCode::GraphqlParseFailed, DocumentError { message, position: Some(pos) })
 }
 
 /// What the parser expected, in words of ours. Its own messages are fixed but for a quoted token, which is the caller's.
-fn expectation(message: &str) -> Option<&'static str> {
+fn expected_token(message: &str) -> Option<&'static str> {
     let message = message.strip_prefix("syntax error: ").unwrap_or(message);
     let wanted = message.strip_prefix("expected ")?;
     let wanted = wanted.split_once(", got ").map_or(wanted, |(wanted, _)| wanted);
@@ -161,7 +161,7 @@ fn expectation(message: &str) -> Option<&'static str> {
 }
 
 /// What kind of token stands at an offset.
-fn found(text: &str, at: usize) -> &'static str {
+fn found_token(text: &str, at: usize) -> &'static str {
     let Some(rest) = text.get(at..) else { return "the end of the document" };
     let token = Lexer::new(rest).find(|token| {
         token.as_ref().map_or(true, |token| !matches!(token.kind(), Kind::Whitespace | Kind::Comment | Kind::Comma))
@@ -193,24 +193,24 @@ fn found(text: &str, at: usize) -> &'static str {
 }
 
 /// The refusal of a document by the validator. `suggest` has the schema where messages may name what the caller did not.
-pub fn validation(errors: &DiagnosticList, suggest: Option<&Schema>, most: usize) -> Refused {
+pub fn from_validator(errors: &DiagnosticList, suggest: Option<&Schema>, most: usize) -> RequestError {
     let told = errors.iter().take(most).map(|diagnostic| {
         let at = diagnostic.error.location().map(|span| span.offset());
-        Mistake::new(sentence(&worded(diagnostic.error, suggest)), at)
+        DocumentError::new(as_sentence(&reword(diagnostic.error, suggest)), at)
     });
-    let told: Vec<Mistake> = told.collect();
+    let told: Vec<DocumentError> = told.collect();
     let left_out = errors.len() - told.len();
-    Refused::Mistakes(Mistakes { code: ErrorCode::GraphqlValidationFailed, told, left_out })
+    RequestError::Document(DocumentErrors { code: ErrorCode::GraphqlValidationFailed, shown: told, omitted: left_out })
 }
 
-fn worded(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
+fn reword(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
     let message = error.to_string();
     match error.unstable_error_name() {
         // It quotes the value.
         Some("UndefinedEnumValue") => {
             let ty = message.rsplit('`').nth(1).unwrap_or_default();
             match suggest.and_then(|schema| schema.get_enum(ty)) {
-                Some(values) => format!("value of `{ty}` must be one of {}", input_words(values)),
+                Some(values) => format!("value of `{ty}` must be one of {}", input_values(values)),
                 None => "the value must be one of those that the type has".to_owned(),
             }
         }
@@ -226,7 +226,7 @@ fn worded(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
             format!("the value is not of the expected type, found {found}")
         }
         Some("UndefinedDefinition" | "UndefinedDirective") => message.replace(" in this document", " in the schema"),
-        _ => match suggest.and_then(|schema| nearest(schema, &message)) {
+        _ => match suggest.and_then(|schema| nearest_name(schema, &message)) {
             Some(name) => format!("{message}. Did you mean `{name}`?"),
             None => message,
         },
@@ -234,7 +234,7 @@ fn worded(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
 }
 
 /// The values of an enum that a caller may give, for a message.
-pub fn input_words(values: &apollo_compiler::schema::EnumType) -> String {
+pub fn input_values(values: &apollo_compiler::schema::EnumType) -> String {
     let words = values.values.keys().map(|value| value.as_str()).filter(|word| *word != OUTPUT_ONLY);
     words.collect::<Vec<_>>().join(", ")
 }
@@ -244,7 +244,7 @@ const OUTPUT_ONLY: &str = "UNRECOGNIZED";
 
 /// The name that is there and most like the one that a message says is not. The message quotes both the name and where
 /// it was looked for.
-fn nearest<'a>(schema: &'a Schema, message: &str) -> Option<&'a str> {
+fn nearest_name<'a>(schema: &'a Schema, message: &str) -> Option<&'a str> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (first, second) = (quoted.next()?, quoted.next()?);
     let (place, wrong) = if message.starts_with("type ") { (first, second) } else { (second, first) };
@@ -268,7 +268,7 @@ fn nearest<'a>(schema: &'a Schema, message: &str) -> Option<&'a str> {
 }
 
 /// A message as a sentence.
-fn sentence(message: &str) -> String {
+fn as_sentence(message: &str) -> String {
     let mut characters = message.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());
     let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use metrics::counter;
 
-use super::rate_limit::Payer;
+use super::rate_limit::ClientKey;
 use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::{FairLimit, Permit};
 use crate::telemetry::names::{OPERATIONS_IN_FLIGHT, OPERATIONS_REJECTED};
 
 /// Operations end within a second, or the gateway is in trouble and has to be left alone that long.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The operations that run.
 #[derive(Debug)]
-pub struct Crowd(Arc<FairLimit>);
+pub struct OperationLimit(Arc<FairLimit>);
 
-impl Crowd {
+impl OperationLimit {
     /// Nobody there.
     pub fn new(max: usize) -> Self {
         Self(Arc::new(FairLimit::new(max, OPERATIONS_IN_FLIGHT)))
@@ -27,18 +27,18 @@ impl Crowd {
     ///
     /// # Errors
     /// `OVERLOADED` where there is none.
-    pub fn enter(&self, payer: Payer) -> Result<Permit, PublicError> {
+    pub fn acquire(&self, payer: ClientKey) -> Result<Permit, PublicError> {
         FairLimit::acquire(&self.0, payer.digest).map_err(|rejected| {
             counter!(OPERATIONS_REJECTED, "why" => rejected.name()).increment(1);
-            full()
+            overloaded()
         })
     }
 }
 
 /// What somebody is told for whom there is no room.
-pub fn full() -> PublicError {
+pub fn overloaded() -> PublicError {
     let failure = PublicError::new(ErrorCode::Overloaded, "The gateway is at its limit. Try again shortly.");
-    PublicError { retry_after: Some(PAUSE), ..failure }
+    PublicError { retry_after: Some(RETRY_AFTER), ..failure }
 }
 
 #[cfg(test)]
@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn who_finds_no_place_is_told_when_to_come_again() {
-        let crowd = Crowd::new(1);
-        let _only = crowd.enter(Payer::known(1)).expect("the only place");
-        let refused = crowd.enter(Payer::known(2)).expect_err("full");
+        let crowd = OperationLimit::new(1);
+        let _only = crowd.acquire(ClientKey::verified(1)).expect("the only place");
+        let refused = crowd.acquire(ClientKey::verified(2)).expect_err("full");
         assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::Overloaded, Some(1)));
     }
 }

@@ -12,7 +12,7 @@ pub fn offset<T: ?Sized>(node: &Node<T>) -> usize {
 }
 
 /// An offset as the engine's position.
-pub fn as_pos(offset: usize) -> Pos {
+pub fn to_pos(offset: usize) -> Pos {
     Pos { line: 0, column: offset }
 }
 
@@ -51,7 +51,7 @@ mod tests {
     #[case("{ a", 3, (1, 4))]
     #[case("{ a", 99, (1, 4))]
     fn a_place_is_told_by_line_and_column(#[case] text: &str, #[case] offset: usize, #[case] place: (usize, usize)) {
-        let mut positions = [as_pos(offset), Pos { line: 7, column: 9 }, as_pos(0), as_pos(offset)];
+        let mut positions = [to_pos(offset), Pos { line: 7, column: 9 }, to_pos(0), to_pos(offset)];
         locate(text, positions.iter_mut());
         let (line, column) = place;
         let expected = Pos { line, column };
