@@ -18,7 +18,7 @@ use crate::auth::{
 };
 use crate::cache::{self, Cache, KeyedDigest, abbreviated};
 use crate::config::Settings;
-use crate::customers::{Freshness, KeySpace, RequiredReasons, Services, Session, Turns};
+use crate::customers::{CustomerLocks, Freshness, KeyNamespace, RequiredReasons, Services, Session};
 use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
@@ -189,12 +189,12 @@ impl App {
             services: Arc::new(Services {
                 upstream,
                 cache,
-                turns: Turns::default(),
-                writes: TaskTracker::new(),
-                cut: CancellationToken::new(),
+                customer_locks: CustomerLocks::default(),
+                write_tasks: TaskTracker::new(),
+                force_stop: CancellationToken::new(),
                 audit: AuditLog::open(&settings.audit()?)?,
-                settling: settings.server.deadline,
-                unknown_members: settings.upstream.unknown_members,
+                unsettled_for: settings.server.deadline,
+                unknown_members_policy: settings.upstream.unknown_members,
                 required_reasons: RequiredReasons {
                     unmask: settings.privacy.unmask_reason.is_required(),
                     decide: settings.privacy.decide_reason.is_required(),
@@ -261,7 +261,7 @@ impl App {
     pub async fn record_metrics(&self) {
         self.services.cache.record_metrics().await;
         self.services.upstream.health.observe();
-        metrics::gauge!(names::WRITES_IN_FLIGHT).set(as_f64(self.services.writes.len() as u64));
+        metrics::gauge!(names::WRITES_IN_FLIGHT).set(as_f64(self.services.write_tasks.len() as u64));
         metrics::gauge!(names::TASKS).set(as_f64(Handle::current().metrics().num_alive_tasks() as u64));
         if let Some(age) = self.authenticator.key_age() {
             metrics::gauge!(names::KEY_AGE).set(age.as_secs_f64());
@@ -312,7 +312,7 @@ impl App {
             Credential::Gateway(_) => None,
         };
         let key_space = match (&principal.credential, &principal.subject) {
-            (Credential::Gateway(_), Some(subject)) => Some(KeySpace::new(principal.account, subject)),
+            (Credential::Gateway(_), Some(subject)) => Some(KeyNamespace::new(principal.account, subject)),
             // A caller's own key has a name space of its own upstream, and in the sandbox all callers are one.
             (Credential::Caller(_), _) | (Credential::Gateway(_), None) => None,
         };

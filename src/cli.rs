@@ -197,7 +197,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
         }
     };
     let app = Arc::new(App::new(&settings, base_url.clone())?.with_metrics(metrics));
-    let cut = app.services.cut.clone();
+    let cut = app.services.force_stop.clone();
     tokio::spawn(async move {
         at_once.cancelled().await;
         warn!("a second signal: what is still under way is cut");

@@ -3,20 +3,20 @@
 //! [`Services`] lives as long as the process. A [`Session`] is one request of one caller: it knows whose data it may
 //! touch, until when an answer is wanted, and what this request has asked already.
 
-pub mod act;
-pub mod changes;
-pub mod checks;
+pub mod audit;
+pub mod changed_fields;
 pub mod comparison;
 pub mod error;
 pub mod idempotency;
 pub mod listing;
 pub mod loaders;
+pub mod locks;
 pub mod merge;
 pub mod reader;
-pub mod refusal;
-pub mod turns;
-pub mod untouched;
+pub mod screening;
+pub mod unchanged_fields;
 pub mod update;
+pub mod user_errors;
 pub mod validation;
 pub mod window;
 pub mod writer;
@@ -37,13 +37,13 @@ use crate::privacy::audit::{Actor, AuditLog};
 use crate::upstream::{self, Caller, Client, unknown};
 
 pub use crate::cache::Freshness;
-pub use act::Act;
+pub use audit::AuditEvent;
 pub use error::Error;
-pub use idempotency::KeySpace;
+pub use idempotency::KeyNamespace;
 pub use listing::Listing;
 pub use loaders::Loaders;
-pub use turns::Turns;
-pub use window::{Cut, Window};
+pub use locks::CustomerLocks;
+pub use window::{Window, WindowSpec};
 
 /// The long-lived parts that every session works with.
 #[derive(Debug)]
@@ -51,18 +51,18 @@ pub struct Services {
     pub upstream: Client,
     pub cache: Cache<upstream::Error>,
     /// Who writes which customer next.
-    pub turns: Turns,
+    pub customer_locks: CustomerLocks,
     /// Writes that are under way; shutting down waits for them.
-    pub writes: TaskTracker,
+    pub write_tasks: TaskTracker,
     /// Cancelled when the time for going down is up, or somebody cannot wait: writes that are still under way are given up,
     /// and recorded so.
-    pub cut: CancellationToken,
+    pub force_stop: CancellationToken,
     /// Where it is recorded who saw or changed whom.
     pub audit: AuditLog,
     /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
-    pub settling: Duration,
+    pub unsettled_for: Duration,
     /// What an update does with members of the record that this version does not know.
-    pub unknown_members: unknown::Policy,
+    pub unknown_members_policy: unknown::Policy,
     /// Which mutations need a reason.
     pub required_reasons: RequiredReasons,
 }
@@ -82,8 +82,8 @@ pub struct Session {
     context: Arc<SessionContext>,
     loaders: Loaders,
     /// Its place among the operations that run. A write holds it too, and keeps it where its caller leaves.
-    place: Arc<Permit>,
-    _gone: DropGuard,
+    permit: Arc<Permit>,
+    _cancel_on_drop: DropGuard,
 }
 
 /// What a session's parts share, also with tasks that outlive it.
@@ -94,28 +94,28 @@ pub struct SessionContext {
     /// The caller as it stands in the records.
     pub actor: Actor,
     /// Where its idempotency keys are kept apart from those of others; none where its credential does that.
-    key_space: Option<KeySpace>,
+    key_namespace: Option<KeyNamespace>,
     pub scope: Scope,
     /// When the caller gets an answer at the latest.
     pub deadline: Instant,
     /// How old an answer may be.
-    pub reading: Freshness,
+    pub freshness: Freshness,
     /// Cancelled when the session has gone away: nobody waits for its reads any more.
-    gone: CancellationToken,
+    cancelled: CancellationToken,
     /// How many customers and pages were kept and fresh, and how many answers came of calls that others made.
-    cached: AtomicU64,
-    shared: AtomicU64,
+    cache_hits: AtomicU64,
+    shared_calls: AtomicU64,
     /// The request's span: its parts run in tasks of their own.
     pub span: Span,
     /// What was answered already, from what is kept or by a call. A customer and its review are one: a plan counts one call
     /// for both.
-    answered: Mutex<HashSet<Key>>,
-    age: Mutex<Age>,
+    counted: Mutex<HashSet<Key>>,
+    age: Mutex<ResponseAge>,
 }
 
 /// How old the parts of an answer are.
 #[derive(Clone, Copy, Default, Debug)]
-struct Age {
+struct ResponseAge {
     /// Until when all of it is fresh; `None` where nothing was read.
     fresh_until: Option<Instant>,
     /// When the oldest part was read that is past its time.
@@ -128,9 +128,9 @@ pub struct Usage {
     /// Calls to the upstream that were made for it.
     pub calls: u64,
     /// Customers and pages that were kept and fresh, each once, in however many places of the request it stands.
-    pub cached: u64,
+    pub cache_hits: u64,
     /// Answers of calls that were made for another request at the same time.
-    pub shared: u64,
+    pub shared_calls: u64,
 }
 
 impl Session {
@@ -139,7 +139,7 @@ impl Session {
         services: Arc<Services>,
         caller: Caller,
         actor: Actor,
-        key_space: Option<KeySpace>,
+        key_space: Option<KeyNamespace>,
         deadline: Instant,
         reading: Freshness,
         place: Permit,
@@ -150,26 +150,26 @@ impl Session {
             services,
             caller,
             actor,
-            key_space,
+            key_namespace: key_space,
             scope,
             deadline,
-            reading,
-            gone: gone.clone(),
-            cached: AtomicU64::new(0),
-            shared: AtomicU64::new(0),
+            freshness: reading,
+            cancelled: gone.clone(),
+            cache_hits: AtomicU64::new(0),
+            shared_calls: AtomicU64::new(0),
             span: Span::current(),
-            answered: Mutex::default(),
+            counted: Mutex::default(),
             age: Mutex::default(),
         });
-        Self { loaders: Loaders::new(&context), context, place: Arc::new(place), _gone: gone.drop_guard() }
+        Self { loaders: Loaders::new(&context), context, permit: Arc::new(place), _cancel_on_drop: gone.drop_guard() }
     }
 
     /// Where its answers came from.
     pub fn usage(&self) -> Usage {
         Usage {
             calls: self.context.caller.calls.load(Ordering::Relaxed),
-            cached: self.context.cached.load(Ordering::Relaxed),
-            shared: self.context.shared.load(Ordering::Relaxed),
+            cache_hits: self.context.cache_hits.load(Ordering::Relaxed),
+            shared_calls: self.context.shared_calls.load(Ordering::Relaxed),
         }
     }
 
@@ -187,28 +187,28 @@ impl Session {
 
 impl SessionContext {
     /// Notes an answer that was kept.
-    fn note_kept(&self, key: Key, fresh_until: Instant) {
-        if self.note(key, fresh_until) {
-            self.cached.fetch_add(1, Ordering::Relaxed);
+    fn record_hit(&self, key: Key, fresh_until: Instant) {
+        if self.record_part(key, fresh_until) {
+            self.cache_hits.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Notes that a part of the answer is past its time: a new one is being read, or cannot be had.
-    fn note_old(&self, read_at: Instant) {
+    fn record_stale(&self, read_at: Instant) {
         if let Ok(mut age) = self.age.lock() {
             age.oldest = Some(age.oldest.map_or(read_at, |earlier| earlier.min(read_at)));
         }
     }
 
     /// Notes that the answer has a part that is fresh until then, and says whether it is the first with this key.
-    fn note(&self, key: Key, fresh_until: Instant) -> bool {
+    fn record_part(&self, key: Key, fresh_until: Instant) -> bool {
         if let Ok(mut age) = self.age.lock() {
             age.fresh_until = Some(age.fresh_until.map_or(fresh_until, |earlier| earlier.min(fresh_until)));
         }
-        self.answered.lock().is_ok_and(|mut answered| answered.insert(key))
+        self.counted.lock().is_ok_and(|mut answered| answered.insert(key))
     }
 
-    fn is_past_the_cache(&self) -> bool {
-        self.reading == Freshness::Bypass
+    fn bypasses_cache(&self) -> bool {
+        self.freshness == Freshness::Bypass
     }
 }

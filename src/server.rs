@@ -96,7 +96,7 @@ pub async fn serve(
             shutdown.cancelled().await;
             info!("going down: running requests get to end");
             app.begin_draining();
-            let (writes, cut) = (&app.services.writes, &app.services.cut);
+            let (writes, cut) = (&app.services.write_tasks, &app.services.force_stop);
             let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
             let until = Instant::now() + keeping.drain;
             // It ends connections itself only where all of what follows takes longer than it may.

@@ -16,25 +16,25 @@ pub enum Error {
     OutcomeUnknown(Arc<upstream::Error>),
     /// The request's deadline passed. Nothing was changed by it.
     #[error("the deadline passed")]
-    Deadline,
+    DeadlineExceeded,
     /// The request's deadline passed while a write was under way: it goes on.
     #[error("the deadline passed while a write was under way")]
-    DeadlineInWrite,
+    DeadlineExceededInWrite,
     /// An argument is wrong; the text says how, without its value.
     #[error("{0}")]
-    BadInput(String),
+    InvalidInput(String),
     /// The update changes the status in a way that is a decision, and its caller may not decide. Nothing was sent.
     #[error("the change of status is a decision, which the caller may not make")]
     DecisionForbidden,
     /// A task was lost: it panicked, or the process is going down.
     #[error("a task was lost")]
-    Lost,
+    TaskLost,
     /// The task of a write was lost: it may have been carried out.
     #[error("the task of a write was lost")]
-    LostInWrite,
+    TaskLostInWrite,
     /// It could not be recorded who was about to see what, so it is not shown.
     #[error("the audit record could not be written")]
-    NotRecorded,
+    AuditFailed,
 }
 
 impl Error {
@@ -43,16 +43,16 @@ impl Error {
     pub fn code(&self, callers_key: bool) -> ErrorCode {
         match self {
             Self::Upstream(error) | Self::OutcomeUnknown(error) => upstream_code(&error.kind, callers_key),
-            Self::Deadline | Self::DeadlineInWrite => ErrorCode::UpstreamTimeout,
-            Self::BadInput(_) => ErrorCode::BadUserInput,
+            Self::DeadlineExceeded | Self::DeadlineExceededInWrite => ErrorCode::UpstreamTimeout,
+            Self::InvalidInput(_) => ErrorCode::BadUserInput,
             Self::DecisionForbidden => ErrorCode::Forbidden,
-            Self::Lost | Self::LostInWrite | Self::NotRecorded => ErrorCode::InternalServerError,
+            Self::TaskLost | Self::TaskLostInWrite | Self::AuditFailed => ErrorCode::InternalServerError,
         }
     }
 
     /// Whether this ended a write of which nobody knows now whether it was carried out.
     pub fn leaves_outcome_unknown(&self) -> bool {
-        matches!(self, Self::OutcomeUnknown(_) | Self::DeadlineInWrite | Self::LostInWrite)
+        matches!(self, Self::OutcomeUnknown(_) | Self::DeadlineExceededInWrite | Self::TaskLostInWrite)
     }
 }
 

@@ -15,23 +15,23 @@ use crate::privacy::Personal;
 use crate::upstream::Replacement;
 
 /// The longest key that the upstream takes, in characters.
-const LONGEST: usize = 40;
+const MAX_KEY_CHARS: usize = 40;
 
 /// Whose keys are kept apart from those of others under the same credential.
 #[derive(Clone, Debug)]
-pub struct KeySpace {
+pub struct KeyNamespace {
     account: Option<Uuid>,
     subject: Personal<String>,
 }
 
-impl KeySpace {
+impl KeyNamespace {
     /// The keys of a subject that acts for an account.
     pub fn new(account: Option<Uuid>, subject: &str) -> Self {
         Self { account, subject: Personal::new(subject.to_owned()) }
     }
 
     /// The key that is sent for a caller's.
-    fn sent(&self, key: &str) -> String {
+    fn scoped_key(&self, key: &str) -> String {
         let account = self.account.map(|account| account.hyphenated().to_string()).unwrap_or_default();
         let mut hash = Sha256::new();
         for part in [account.as_str(), self.subject.reveal(), key] {
@@ -40,66 +40,66 @@ impl KeySpace {
             hash.update(part);
         }
         let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        digits.chars().take(LONGEST).collect()
+        digits.chars().take(MAX_KEY_CHARS).collect()
     }
 }
 
 /// An idempotency key.
 #[derive(Clone)]
-pub struct Key {
+pub struct IdempotencyKey {
     /// As it is sent.
-    pub text: String,
+    pub sent: String,
     /// The caller's own, where it gave one.
-    given: Option<Personal<String>>,
+    callers: Option<Personal<String>>,
 }
 
-impl Key {
+impl IdempotencyKey {
     /// The caller's, in its space where it has one; or a new one.
-    pub fn of(given: Option<&Personal<String>>, space: Option<&KeySpace>) -> Self {
+    pub fn new(given: Option<&Personal<String>>, space: Option<&KeyNamespace>) -> Self {
         let text = match (given, space) {
-            (Some(key), Some(space)) => space.sent(key.reveal()),
+            (Some(key), Some(space)) => space.scoped_key(key.reveal()),
             (Some(key), None) => key.reveal().clone(),
             (None, _) => Uuid::new_v4().to_string(),
         };
-        Self { text, given: given.cloned() }
+        Self { sent: text, callers: given.cloned() }
     }
 
     /// Whether the caller gave it. One that was made for a request belongs to no other.
-    pub fn is_callers(&self) -> bool {
-        self.given.is_some()
+    pub fn is_from_caller(&self) -> bool {
+        self.callers.is_some()
     }
 
     /// What must not come back in a message: the key as it was sent and as it was given.
-    pub fn values(&self) -> impl Iterator<Item = String> {
-        let given = self.given.as_ref().map(|key| key.reveal().clone());
-        std::iter::once(self.text.clone()).chain(given)
+    pub fn redacted_values(&self) -> impl Iterator<Item = String> {
+        let given = self.callers.as_ref().map(|key| key.reveal().clone());
+        std::iter::once(self.sent.clone()).chain(given)
     }
 }
 
 /// Who was sent: what tells whether an answer is about the same person.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct SubmittedCustomer {
     name: Personal<String>,
     email: Personal<String>,
     external_id: Option<Personal<String>>,
 }
 
-impl From<&CreateCustomerInput> for Sent {
+impl From<&CreateCustomerInput> for SubmittedCustomer {
     fn from(input: &CreateCustomerInput) -> Self {
         Self { name: input.name.clone(), email: input.email.clone(), external_id: input.external_id.clone() }
     }
 }
 
-impl From<&Replacement> for Sent {
+impl From<&Replacement> for SubmittedCustomer {
     fn from(body: &Replacement) -> Self {
         Self { name: body.name.clone(), email: body.email.clone(), external_id: body.external_id.clone() }
     }
 }
 
-impl Sent {
+impl SubmittedCustomer {
     /// Whether a customer is the one that was sent, but for what the upstream may tidy up ([`super::comparison`]). `None` where
     /// a field cannot be read and the others are the same.
-    pub fn is(&self, customer: &Customer) -> Option<bool> {
+    pub fn matches(&self, customer: &Customer) -> Option<bool> {
         let told = &customer.summary;
         let name = told.name.as_ref().map(|name| is_same(Some(&self.name), Some(name)));
         let email = told.email.as_ref().map(|email| is_same(Some(&self.email), Some(email)));
@@ -115,7 +115,7 @@ mod tests {
 
     fn key(account: u128, subject: &str, key: &str) -> String {
         let account = (account > 0).then(|| Uuid::from_u128(account));
-        Key::of(Some(&Personal::new(key.to_owned())), Some(&KeySpace::new(account, subject))).text
+        IdempotencyKey::new(Some(&Personal::new(key.to_owned())), Some(&KeyNamespace::new(account, subject))).sent
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             key(1, "user-7s", "ignup-0001"),
         ];
         assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), keys.len());
-        assert!(keys.iter().all(|key| key.len() == LONGEST && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
+        assert!(keys.iter().all(|key| key.len() == MAX_KEY_CHARS && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 
     /// It is a format: with another one, a repetition that goes to another version of the gateway creates twice.
@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn a_key_without_a_space_is_sent_as_it_is_and_a_made_one_is_nobodys() {
         let given = Personal::new("signup-0001".to_owned());
-        let callers = Key::of(Some(&given), None);
-        assert_eq!((callers.text.as_str(), callers.is_callers()), ("signup-0001", true));
-        let made = Key::of(None, Some(&KeySpace::new(None, "user-7")));
-        assert!(!made.is_callers() && (10..=LONGEST).contains(&made.text.len()));
+        let callers = IdempotencyKey::new(Some(&given), None);
+        assert_eq!((callers.sent.as_str(), callers.is_from_caller()), ("signup-0001", true));
+        let made = IdempotencyKey::new(None, Some(&KeyNamespace::new(None, "user-7")));
+        assert!(!made.is_from_caller() && (10..=MAX_KEY_CHARS).contains(&made.sent.len()));
     }
 }

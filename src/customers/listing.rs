@@ -21,29 +21,29 @@ pub struct Listing {
 
 /// The longest text to look for, in bytes. It goes into an address, which servers take up to a length, and break the
 /// connection past it: that would look as if the upstream were failing, and close it to everybody.
-const LONGEST_TEXT: usize = 500;
+const MAX_TEXT_BYTES: usize = 500;
 
 /// How many values a list in a filter has at most.
-const MOST_VALUES: usize = 100;
+const MAX_VALUES: usize = 100;
 
 impl Listing {
     /// The list for a filter and a sort. Blank texts and empty lists count as not given, as in an empty search box.
     ///
     /// # Errors
-    /// `BadInput` where a text or a list is too long, or the filter names `UNRECOGNIZED`, which the upstream cannot look for.
+    /// `InvalidInput` where a text or a list is too long, or the filter names `UNRECOGNIZED`, which the upstream cannot look for.
     pub fn new(filter: Option<CustomerFilter>, sort: Option<CustomerSort>) -> Result<Self, Error> {
         let given = filter.unwrap_or_default();
         let filter = CustomerFilter {
-            name: text("filter.name", given.name)?,
-            email: text("filter.email", given.email)?,
-            external_id: text("filter.externalId", given.external_id)?,
-            search: text("filter.search", given.search)?,
-            statuses: values("filter.statuses", given.statuses)?,
-            types: values("filter.types", given.types)?,
+            name: filter_text("filter.name", given.name)?,
+            email: filter_text("filter.email", given.email)?,
+            external_id: filter_text("filter.externalId", given.external_id)?,
+            search: filter_text("filter.search", given.search)?,
+            statuses: filter_values("filter.statuses", given.statuses)?,
+            types: filter_values("filter.types", given.types)?,
             ..given
         };
         let unrecognized = |place: &str| {
-            Err(Error::BadInput(format!("`UNRECOGNIZED` in `filter.{place}` is for output only: leave it out.")))
+            Err(Error::InvalidInput(format!("`UNRECOGNIZED` in `filter.{place}` is for output only: leave it out.")))
         };
         if filter.statuses.as_deref().unwrap_or_default().contains(&CustomerStatus::Unrecognized) {
             return unrecognized("statuses");
@@ -57,9 +57,9 @@ impl Listing {
     /// The customers with this id in the caller's own system.
     ///
     /// # Errors
-    /// `BadInput` where it is too long.
+    /// `InvalidInput` where it is too long.
     pub fn with_external_id(external_id: String) -> Result<Self, Error> {
-        let external_id = text("externalId", Some(external_id.into()))?;
+        let external_id = filter_text("externalId", Some(external_id.into()))?;
         let filter = CustomerFilter { external_id, ..CustomerFilter::default() };
         Ok(Self { filter: Arc::new(filter), sort: CustomerSort::default() })
     }
@@ -74,7 +74,7 @@ impl Listing {
     /// list.
     pub fn fingerprint(&self) -> u32 {
         let mut hash = Sha256::new();
-        for text in self.texts() {
+        for text in self.canonical_texts() {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         }
@@ -84,12 +84,12 @@ impl Listing {
 
     /// A digest of a page's query for the cache: the query can hold an e-mail or a name, a key must not.
     pub fn digest(&self, digests: &KeyedDigest, number: u32, size: u32) -> u128 {
-        let texts = self.texts();
+        let texts = self.canonical_texts();
         let page = [number.to_string(), size.to_string()];
         digests.digest(texts.iter().chain(&page).map(String::as_str))
     }
 
-    fn texts(&self) -> Vec<String> {
+    fn canonical_texts(&self) -> Vec<String> {
         let sort = [sort_field(self.sort.by).to_owned(), sort_order(self.sort.order).to_owned()];
         let filter = filter_pairs(&self.filter, ArrayEncoding::Comma);
         sort.into_iter().chain(filter.into_iter().flat_map(|(name, value)| [name.to_owned(), value])).collect()
@@ -97,17 +97,17 @@ impl Listing {
 }
 
 /// The values of a list to look for, where there are any.
-fn values<T: PartialEq>(place: &str, given: Option<Vec<T>>) -> Result<Option<Vec<T>>, Error> {
+fn filter_values<T: PartialEq>(place: &str, given: Option<Vec<T>>) -> Result<Option<Vec<T>>, Error> {
     match given {
-        Some(values) if values.len() > MOST_VALUES => {
-            Err(Error::BadInput(format!("`{place}` takes {MOST_VALUES} values at most.")))
+        Some(values) if values.len() > MAX_VALUES => {
+            Err(Error::InvalidInput(format!("`{place}` takes {MAX_VALUES} values at most.")))
         }
-        given => Ok(given.filter(|values| !values.is_empty()).map(each_once)),
+        given => Ok(given.filter(|values| !values.is_empty()).map(deduplicated)),
     }
 }
 
 /// The values without those that come again: the same list is the same list, and its address stays short.
-fn each_once<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+fn deduplicated<T: PartialEq>(values: Vec<T>) -> Vec<T> {
     values.into_iter().fold(Vec::new(), |mut seen, value| {
         if !seen.contains(&value) {
             seen.push(value);
@@ -117,10 +117,10 @@ fn each_once<T: PartialEq>(values: Vec<T>) -> Vec<T> {
 }
 
 /// A text to look for, where it is one.
-fn text(place: &str, given: Option<Personal<String>>) -> Result<Option<Personal<String>>, Error> {
+fn filter_text(place: &str, given: Option<Personal<String>>) -> Result<Option<Personal<String>>, Error> {
     match given {
-        Some(text) if text.reveal().len() > LONGEST_TEXT => {
-            Err(Error::BadInput(format!("`{place}` is too long: {LONGEST_TEXT} bytes at most.")))
+        Some(text) if text.reveal().len() > MAX_TEXT_BYTES => {
+            Err(Error::InvalidInput(format!("`{place}` is too long: {MAX_TEXT_BYTES} bytes at most.")))
         }
         given => Ok(given.filter(|text| !text.reveal().trim().is_empty())),
     }
@@ -162,7 +162,7 @@ mod tests {
     fn words_for_output_only_are_refused() {
         let filter = CustomerFilter { types: Some(vec![CustomerType::Unrecognized]), ..Default::default() };
         assert!(
-            matches!(Listing::new(Some(filter), None), Err(Error::BadInput(text)) if text.contains("filter.types"))
+            matches!(Listing::new(Some(filter), None), Err(Error::InvalidInput(text)) if text.contains("filter.types"))
         );
     }
 }

@@ -29,12 +29,12 @@ use crate::upstream::{self, Answer, Caller, Kind, Patience};
 
 /// What is wanted of a customer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Look {
+pub enum CustomerKey {
     Customer(CustomerId),
     Review(CustomerId),
 }
 
-impl Look {
+impl CustomerKey {
     fn id(self) -> CustomerId {
         match self {
             Self::Customer(id) | Self::Review(id) => id,
@@ -44,12 +44,12 @@ impl Look {
 
 /// What a look found.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum Loaded {
     Customer(Arc<Customer>),
     Review(Arc<Review>),
 }
 
-impl Found {
+impl Loaded {
     /// The customer, which both have.
     pub fn customer(&self) -> Arc<Customer> {
         match self {
@@ -61,22 +61,22 @@ impl Found {
 
 /// A numbered page that is wanted; told apart by a digest of all that makes it.
 #[derive(Clone, Debug)]
-pub struct PageLook {
+pub struct PageKey {
     pub listing: Listing,
     pub number: u32,
     pub size: u32,
     pub digest: u128,
 }
 
-impl PartialEq for PageLook {
+impl PartialEq for PageKey {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 }
 
-impl Eq for PageLook {}
+impl Eq for PageKey {}
 
-impl Hash for PageLook {
+impl Hash for PageKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.digest.hash(state);
     }
@@ -84,7 +84,7 @@ impl Hash for PageLook {
 
 /// A request's loaders.
 pub struct Loaders {
-    loader: DataLoader<Batch, HashMapCache>,
+    loader: DataLoader<BatchLoader, HashMapCache>,
 }
 
 impl fmt::Debug for Loaders {
@@ -97,121 +97,121 @@ impl Loaders {
     /// Loaders for one request. The delay of a batch is the engine's millisecond: only what the cache does not have
     /// waits for it, and that is on its way to the upstream for a hundred times as long.
     pub fn new(context: &Arc<SessionContext>) -> Self {
-        let batch = Batch { context: Arc::clone(context) };
+        let batch = BatchLoader { context: Arc::clone(context) };
         let spawner = TokioSpawner::current();
         Self { loader: DataLoader::with_cache(batch, spawner, TokioTimer::default(), HashMapCache::default()) }
     }
 
     /// A customer or a review; `None` where there is no such customer.
-    pub async fn look(&self, look: Look) -> Result<Option<Found>, Error> {
-        self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::Lost))
+    pub async fn load(&self, look: CustomerKey) -> Result<Option<Loaded>, Error> {
+        self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::TaskLost))
     }
 
     /// A numbered page.
-    pub async fn page(&self, look: PageLook) -> Result<Arc<Page>, Error> {
-        self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::Lost))
+    pub async fn load_page(&self, look: PageKey) -> Result<Arc<Page>, Error> {
+        self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::TaskLost))
     }
 
     /// Forgets what this request has read, since it has written.
-    pub fn forget(&self) {
-        self.loader.clear::<Look>();
-        self.loader.clear::<PageLook>();
+    pub fn clear(&self) {
+        self.loader.clear::<CustomerKey>();
+        self.loader.clear::<PageKey>();
     }
 }
 
 /// Loads a batch for one request.
-struct Batch {
+struct BatchLoader {
     context: Arc<SessionContext>,
 }
 
-impl Loader<Look> for Batch {
+impl Loader<CustomerKey> for BatchLoader {
     /// A failure is the result of its key, so that it neither fails the batch nor is asked for again by this request.
-    type Value = Result<Option<Found>, Error>;
+    type Value = Result<Option<Loaded>, Error>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[Look]) -> Result<HashMap<Look, Self::Value>, Infallible> {
-        observe("customers", keys.len());
-        let wanted: HashSet<Look> = keys.iter().copied().collect();
+    async fn load(&self, keys: &[CustomerKey]) -> Result<HashMap<CustomerKey, Self::Value>, Infallible> {
+        record_batch_size("customers", keys.len());
+        let wanted: HashSet<CustomerKey> = keys.iter().copied().collect();
         let ids: HashSet<CustomerId> = keys.iter().map(|look| look.id()).collect();
         let found = join_all(ids.into_iter().map(|id| {
-            let (customer, review) = (Look::Customer(id), Look::Review(id));
+            let (customer, review) = (CustomerKey::Customer(id), CustomerKey::Review(id));
             let (customer, review) = (wanted.contains(&customer), wanted.contains(&review));
-            self.context.look_at(id, customer, review)
+            self.context.load_both(id, customer, review)
         }));
         Ok(found.await.into_iter().flatten().collect())
     }
 }
 
-impl Loader<PageLook> for Batch {
+impl Loader<PageKey> for BatchLoader {
     type Value = Result<Arc<Page>, Error>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[PageLook]) -> Result<HashMap<PageLook, Self::Value>, Infallible> {
-        observe("pages", keys.len());
+    async fn load(&self, keys: &[PageKey]) -> Result<HashMap<PageKey, Self::Value>, Infallible> {
+        record_batch_size("pages", keys.len());
         let pages = keys.iter().map(|look| async { (look.clone(), self.context.read_page(look).await) });
         Ok(join_all(pages).await.into_iter().collect())
     }
 }
 
 /// Tells the metrics of a batch.
-fn observe(loader: &'static str, batch: usize) {
+fn record_batch_size(loader: &'static str, batch: usize) {
     metrics::histogram!(names::LOADER_BATCH_SIZE, "loader" => loader).record(as_f64(batch as u64));
 }
 
 impl SessionContext {
     /// Reads what is wanted of one customer: where the review is, it serves the customer too.
-    async fn look_at(
+    async fn load_both(
         self: &Arc<Self>,
         id: CustomerId,
         customer: bool,
         review: bool,
-    ) -> Vec<(Look, Result<Option<Found>, Error>)> {
+    ) -> Vec<(CustomerKey, Result<Option<Loaded>, Error>)> {
         let mut results = Vec::with_capacity(2);
         if review {
             let found = self.read_review(id).await;
             if customer {
                 // A failed review never costs the customer.
                 let own = match &found {
-                    Ok(found) => Ok(found.clone().map(|found| Found::Customer(found.customer()))),
+                    Ok(found) => Ok(found.clone().map(|found| Loaded::Customer(found.customer()))),
                     Err(_) => self.read_customer(id).await,
                 };
-                results.push((Look::Customer(id), own));
+                results.push((CustomerKey::Customer(id), own));
             }
-            results.push((Look::Review(id), found));
+            results.push((CustomerKey::Review(id), found));
         } else if customer {
-            results.push((Look::Customer(id), self.read_customer(id).await));
+            results.push((CustomerKey::Customer(id), self.read_customer(id).await));
         }
         results
     }
 
-    async fn read_customer(self: &Arc<Self>, id: CustomerId) -> Result<Option<Found>, Error> {
+    async fn read_customer(self: &Arc<Self>, id: CustomerId) -> Result<Option<Loaded>, Error> {
         let key = self.services.cache.customer_key(self.scope, id);
         let context = Arc::clone(self);
         let load = |caller| async move { context.services.upstream.customer(&caller, id).await };
-        let kept = self.through(&self.services.cache.customers, key, load).await?;
-        Ok(kept.value.map(Found::Customer))
+        let kept = self.read_through(&self.services.cache.customers, key, load).await?;
+        Ok(kept.value.map(Loaded::Customer))
     }
 
-    async fn read_review(self: &Arc<Self>, id: CustomerId) -> Result<Option<Found>, Error> {
+    async fn read_review(self: &Arc<Self>, id: CustomerId) -> Result<Option<Loaded>, Error> {
         let key = self.services.cache.customer_key(self.scope, id);
         let context = Arc::clone(self);
         let load = |caller| async move { context.services.upstream.review(&caller, id).await };
-        let kept = self.through(&self.services.cache.reviews, key, load).await?;
-        Ok(kept.value.map(Found::Review))
+        let kept = self.read_through(&self.services.cache.reviews, key, load).await?;
+        Ok(kept.value.map(Loaded::Review))
     }
 
-    async fn read_page(self: &Arc<Self>, look: &PageLook) -> Result<Arc<Page>, Error> {
+    async fn read_page(self: &Arc<Self>, look: &PageKey) -> Result<Arc<Page>, Error> {
         let key = self.services.cache.page_key(self.scope, look.digest);
         let (context, query) = (Arc::clone(self), look.listing.page(look.number, look.size));
         let load = |caller| async move { context.services.upstream.page(&caller, &query).await };
-        let kept = self.through(&self.services.cache.pages, key, load).await?;
+        let kept = self.read_through(&self.services.cache.pages, key, load).await?;
         // A 404 for a list: there is no such account, or no such route.
         kept.value.ok_or_else(|| upstream::Error::bare(Kind::NotFound).into())
     }
 
     /// Reads through the cache, until the deadline, and as long as the session is there. "Not found" is an answer here, not
     /// an error.
-    async fn through<V, F>(
+    async fn read_through<V, F>(
         &self,
         store: &ReadThrough<V, upstream::Error>,
         key: crate::cache::Key,
@@ -224,7 +224,7 @@ impl SessionContext {
         // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
         let span =
             info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
-        let terms = ReadOptions { deadline: self.deadline, freshness: self.reading };
+        let terms = ReadOptions { deadline: self.deadline, freshness: self.freshness };
         let load = |until| {
             let answer = load(self.caller.with(Patience::following(until)));
             let load = async move {
@@ -239,25 +239,25 @@ impl SessionContext {
         let got = tokio::select! {
             got = store.get(key, terms, load) => got,
             // The engine runs a batch to its end, also for nobody.
-            () = self.gone.cancelled() => Err(LoadError::TaskLost),
+            () = self.cancelled.cancelled() => Err(LoadError::TaskLost),
         };
         let Lookup { entry: kept, status: source } = got.map_err(|missed| match missed {
             LoadError::Failed(error) => Error::Upstream(error),
-            LoadError::DeadlineExceeded => Error::Deadline,
-            LoadError::TaskLost => Error::Lost,
+            LoadError::DeadlineExceeded => Error::DeadlineExceeded,
+            LoadError::TaskLost => Error::TaskLost,
         })?;
         span.record("came", source.name());
         if kept.fresh_until <= Instant::now() && matches!(source, CacheStatus::Hit | CacheStatus::StaleIfError) {
-            self.note_old(kept.read_at);
+            self.record_stale(kept.read_at);
         }
         match source {
-            CacheStatus::Hit => self.note_kept(key, kept.fresh_until),
+            CacheStatus::Hit => self.record_hit(key, kept.fresh_until),
             CacheStatus::StaleIfError | CacheStatus::Miss => {
-                self.note(key, kept.fresh_until);
+                self.record_part(key, kept.fresh_until);
             }
             CacheStatus::Shared => {
-                self.shared.fetch_add(1, Ordering::Relaxed);
-                self.note(key, kept.fresh_until);
+                self.shared_calls.fetch_add(1, Ordering::Relaxed);
+                self.record_part(key, kept.fresh_until);
             }
         }
         Ok(kept)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::Timelike;
 
-use super::validation::profile_of_another_type;
+use super::validation::profile_type_mismatch;
 use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
     IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
@@ -28,8 +28,8 @@ type Text = Personal<String>;
 
 /// The customer before the update.
 #[derive(Debug)]
-pub enum Known {
-    Clear(Box<UnmaskedCustomer>),
+pub enum CurrentCustomer {
+    Unmasked(Box<UnmaskedCustomer>),
     /// The upstream would not show it in clear.
     Masked(Box<MaskedCustomer>),
 }
@@ -75,11 +75,11 @@ impl TryFrom<Customer> for MaskedCustomer {
     }
 }
 
-impl Known {
+impl CurrentCustomer {
     /// The record as a caller may see it: none where it was read in clear.
     pub fn masked(&self) -> Option<Arc<Customer>> {
         match self {
-            Self::Clear(_) => None,
+            Self::Unmasked(_) => None,
             Self::Masked(customer) => Some(Arc::clone(&customer.record)),
         }
     }
@@ -87,7 +87,7 @@ impl Known {
     /// When the customer last changed.
     pub fn updated_at(&self) -> DateTime {
         match self {
-            Self::Clear(customer) => customer.updated_at,
+            Self::Unmasked(customer) => customer.updated_at,
             Self::Masked(customer) => customer.updated_at,
         }
     }
@@ -105,17 +105,17 @@ pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
 }
 
 /// The whole customer after the update, or what is missing for it.
-pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
+pub fn replacement(base: Sendable, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
     let mut missing = Vec::new();
     if let MaybeUndefined::Value(given) = &input.compliance_profile {
-        missing.extend(profile_of_another_type(given, base.kind));
+        missing.extend(profile_type_mismatch(given, base.kind));
     }
-    let device = kept(input.device, base.device);
+    let device = merge_optional(input.device, base.device);
     if device.is_none() {
         let message = "The upstream does not show the address known: give the device, which every update sends.";
         missing.push(UserError::at(UserErrorCode::Required, ["device"], message));
     }
-    let status = kept(input.status, (base.status != CustomerStatus::Unrecognized).then_some(base.status));
+    let status = merge_optional(input.status, (base.status != CustomerStatus::Unrecognized).then_some(base.status));
     if status.is_none() {
         let message = "The status known is not one that can be sent: give one.";
         missing.push(UserError::at(UserErrorCode::Required, ["status"], message));
@@ -126,23 +126,23 @@ pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement
         (MaybeUndefined::Undefined, Some(None)) => None,
         (MaybeUndefined::Undefined, profile) => profile,
         (MaybeUndefined::Null, _) => Some(None),
-        (MaybeUndefined::Value(given), Some(profile)) => Some(Some(merged(given, profile))),
+        (MaybeUndefined::Value(given), Some(profile)) => Some(Some(merge_profile(given, profile))),
         (MaybeUndefined::Value(given), None) => {
-            missing.extend(left_out(&given));
+            missing.extend(missing_profile_fields(&given));
             Some(Some(ProfileBody::from(given)))
         }
     };
     match (device, status) {
         (Some(device), Some(status)) if missing.is_empty() => Ok(Replacement {
-            name: required(input.name, base.name),
-            email: required(input.email, base.email),
-            phone: required(input.phone, base.phone),
+            name: merge_required(input.name, base.name),
+            email: merge_required(input.email, base.email),
+            phone: merge_required(input.phone, base.phone),
             device,
             status,
-            address: kept(input.address, base.address),
+            address: merge_optional(input.address, base.address),
             compliance_profile,
-            external_id: kept(input.external_id, base.external_id),
-            metadata: kept(input.metadata.map_value(metadata), base.metadata),
+            external_id: merge_optional(input.external_id, base.external_id),
+            metadata: merge_optional(input.metadata.map_value(metadata), base.metadata),
         }),
         _ => Err(missing),
     }
@@ -150,7 +150,7 @@ pub fn replacement(base: Base, input: UpdateCustomerInput) -> Result<Replacement
 
 /// The objects that an update replaces as a whole, by their path on the wire: what the gateway does not know of the old one is
 /// no part of the new one. A profile is merged, but for one that is not known in clear or that has the other kind's fields.
-pub fn replaced_objects(input: &UpdateCustomerInput, base: &Base) -> Vec<&'static [&'static str]> {
+pub fn replaced_objects(input: &UpdateCustomerInput, base: &Sendable) -> Vec<&'static [&'static str]> {
     let (is_replaced, names_representatives) = match (&input.compliance_profile, &base.profile) {
         (MaybeUndefined::Undefined, _) => (false, false),
         (MaybeUndefined::Null, _) | (MaybeUndefined::Value(_), None | Some(None)) => (true, false),
@@ -171,7 +171,7 @@ pub fn replaced_objects(input: &UpdateCustomerInput, base: &Base) -> Vec<&'stati
 }
 
 /// The given value; none where it is cleared; the known one where it is left out.
-fn kept<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
+fn merge_optional<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
     match given {
         MaybeUndefined::Undefined => known,
         MaybeUndefined::Null => None,
@@ -180,13 +180,13 @@ fn kept<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
 }
 
 /// The given value, else the known one: for what cannot be cleared, which validation has refused before.
-fn required<T>(given: MaybeUndefined<T>, known: T) -> T {
+fn merge_required<T>(given: MaybeUndefined<T>, known: T) -> T {
     given.take().unwrap_or(known)
 }
 
 /// What is known, in the form in which it can be sent.
 #[derive(Clone, Debug)]
-pub struct Base {
+pub struct Sendable {
     pub name: Text,
     pub kind: CustomerType,
     pub email: Text,
@@ -201,10 +201,10 @@ pub struct Base {
     pub metadata: Option<Metadata>,
 }
 
-impl From<Known> for Base {
-    fn from(known: Known) -> Self {
+impl From<CurrentCustomer> for Sendable {
+    fn from(known: CurrentCustomer) -> Self {
         match known {
-            Known::Clear(customer) => Self {
+            CurrentCustomer::Unmasked(customer) => Self {
                 name: customer.name,
                 kind: customer.kind,
                 email: customer.email,
@@ -214,9 +214,9 @@ impl From<Known> for Base {
                 address: customer.address.map(AddressInput::from),
                 profile: Some(customer.compliance_profile.map(ProfileBody::from)),
                 external_id: customer.external_id,
-                metadata: customer.metadata.map(map),
+                metadata: customer.metadata.map(to_metadata),
             },
-            Known::Masked(customer) => Self {
+            CurrentCustomer::Masked(customer) => Self {
                 name: customer.name,
                 kind: customer.kind,
                 email: customer.email,
@@ -227,34 +227,34 @@ impl From<Known> for Base {
                 // No profile in the masked record is no profile: there is nothing to keep.
                 profile: if customer.has_profile { None } else { Some(None) },
                 external_id: customer.external_id,
-                metadata: customer.metadata.map(map),
+                metadata: customer.metadata.map(to_metadata),
             },
         }
     }
 }
 
 /// The profile known with what is given put over it. A profile of the other kind replaces it.
-fn merged(given: ComplianceProfileInput, known: Option<ProfileBody>) -> ProfileBody {
+fn merge_profile(given: ComplianceProfileInput, known: Option<ProfileBody>) -> ProfileBody {
     match (given, known) {
         (ComplianceProfileInput::Individual(given), Some(ProfileBody::Individual { dob, ssn })) => {
             let IndividualComplianceProfileInput { dob: new_dob, ssn: new_ssn } = given;
-            ProfileBody::Individual { dob: kept(new_dob, dob), ssn: kept(new_ssn, ssn) }
+            ProfileBody::Individual { dob: merge_optional(new_dob, dob), ssn: merge_optional(new_ssn, ssn) }
         }
         (
             ComplianceProfileInput::Business(given),
             Some(ProfileBody::Business { ein, legal_business_name, representatives, website }),
         ) => ProfileBody::Business {
-            ein: kept(given.ein, ein),
-            legal_business_name: kept(given.legal_business_name, legal_business_name),
-            representatives: kept(given.representatives, representatives),
-            website: kept(given.website, website),
+            ein: merge_optional(given.ein, ein),
+            legal_business_name: merge_optional(given.legal_business_name, legal_business_name),
+            representatives: merge_optional(given.representatives, representatives),
+            website: merge_optional(given.website, website),
         },
         (given, _) => ProfileBody::from(given),
     }
 }
 
 /// What a profile leaves out that could not be kept, since the one known cannot be read.
-fn left_out(given: &ComplianceProfileInput) -> Vec<UserError> {
+fn missing_profile_fields(given: &ComplianceProfileInput) -> Vec<UserError> {
     let fields = match given {
         ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
             vec![("individual", "dob", dob.is_undefined()), ("individual", "ssn", ssn.is_undefined())]
@@ -276,7 +276,7 @@ fn left_out(given: &ComplianceProfileInput) -> Vec<UserError> {
         .collect()
 }
 
-fn map(entries: Vec<MetadataEntry>) -> Metadata {
+fn to_metadata(entries: Vec<MetadataEntry>) -> Metadata {
     entries.into_iter().map(|entry| (entry.key.reveal().clone(), entry.value)).collect()
 }
 

@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use super::loaders::{Found, Look, PageLook};
-use super::window::{self, Cut, Pages, Plan, Window};
+use super::loaders::{CustomerKey, Loaded, PageKey};
+use super::window::{self, FetchPlan, Pages, Window, WindowSpec};
 use super::{Error, Listing, Session};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, Review};
 use crate::upstream::Kind;
 
 /// How many rows a look-up by external id asks for: the upstream's filter is exact by all accounts, and what is not
 /// the same to the letter is dropped here.
-const EXTERNAL_ID_ROWS: u32 = 10;
+const EXTERNAL_ID_PAGE_SIZE: u32 = 10;
 
 impl Session {
     /// A customer with all its own fields; `None` where there is none.
@@ -20,10 +20,10 @@ impl Session {
     /// # Errors
     /// Where the upstream gave no usable answer in time.
     pub async fn customer(&self, id: CustomerId) -> Result<Option<Arc<Customer>>, Error> {
-        if let Some(found) = self.kept_customer(id).await {
+        if let Some(found) = self.cached_customer(id).await {
             return Ok(found);
         }
-        Ok(self.loaders.look(Look::Customer(id)).await?.map(|found| found.customer()))
+        Ok(self.loaders.load(CustomerKey::Customer(id)).await?.map(|found| found.customer()))
     }
 
     /// As [`Session::customer`], for a caller that wants the review as well: one call serves both. Where that call
@@ -34,7 +34,7 @@ impl Session {
     pub async fn customer_with_review(&self, id: CustomerId) -> Result<Option<Arc<Customer>>, Error> {
         match self.review(id).await {
             Ok(review) => Ok(review.map(|review| Arc::clone(&review.customer))),
-            Err(error) if serves_no_other_call(&error) => Err(error),
+            Err(error) if would_fail_again(&error) => Err(error),
             Err(_) => self.customer(id).await,
         }
     }
@@ -44,12 +44,12 @@ impl Session {
     /// # Errors
     /// Where the upstream gave no usable answer in time.
     pub async fn review(&self, id: CustomerId) -> Result<Option<Arc<Review>>, Error> {
-        if let Some(kept) = self.kept_review(id).await {
+        if let Some(kept) = self.cached_review(id).await {
             return Ok(kept);
         }
-        Ok(self.loaders.look(Look::Review(id)).await?.and_then(|found| match found {
-            Found::Review(review) => Some(review),
-            Found::Customer(_) => None,
+        Ok(self.loaders.load(CustomerKey::Review(id)).await?.and_then(|found| match found {
+            Loaded::Review(review) => Some(review),
+            Loaded::Customer(_) => None,
         }))
     }
 
@@ -62,7 +62,7 @@ impl Session {
             return Ok(None);
         }
         let listing = Listing::with_external_id(external_id.to_owned())?;
-        let page = self.page(&listing, 1, EXTERNAL_ID_ROWS).await?;
+        let page = self.page(&listing, 1, EXTERNAL_ID_PAGE_SIZE).await?;
         Ok(page
             .rows
             .iter()
@@ -79,16 +79,16 @@ impl Session {
     pub async fn page(&self, listing: &Listing, number: u32, size: u32) -> Result<Arc<Page>, Error> {
         let cache = &self.context.services.cache;
         let digest = listing.digest(&cache.digest, number, size);
-        if !self.context.is_past_the_cache()
+        if !self.context.bypasses_cache()
             && let key = cache.page_key(self.context.scope, digest)
             && let Some(kept) = cache.pages.get_fresh(&key).await
             && let Some(page) = kept.value
         {
             cache.pages.record_hit();
-            self.context.note_kept(key, kept.fresh_until);
+            self.context.record_hit(key, kept.fresh_until);
             return Ok(page);
         }
-        self.loaders.page(PageLook { listing: listing.clone(), number, size, digest }).await
+        self.loaders.load_page(PageKey { listing: listing.clone(), number, size, digest }).await
     }
 
     /// How many customers a list has.
@@ -104,23 +104,23 @@ impl Session {
     ///
     /// # Errors
     /// Where the upstream gave no usable answer in time.
-    pub async fn window(&self, listing: &Listing, cut: Cut) -> Result<Window, Error> {
+    pub async fn window(&self, listing: &Listing, cut: WindowSpec) -> Result<Window, Error> {
         let (start, end) = match window::plan(cut) {
-            Plan::Between { start, end } => (start, end),
-            Plan::FromTheEnd => {
+            FetchPlan::Between { start, end } => (start, end),
+            FetchPlan::FromEnd => {
                 let total = self.total(listing).await?;
-                let window = self.rows_from_the_end(listing, cut, total).await?;
+                let window = self.rows_from_end(listing, cut, total).await?;
                 // Rows were erased since the total was read: the list's end is before where it was taken to be.
                 let has_shrunk = window.total < total;
-                return if has_shrunk { self.rows_from_the_end(listing, cut, window.total).await } else { Ok(window) };
+                return if has_shrunk { self.rows_from_end(listing, cut, window.total).await } else { Ok(window) };
             }
         };
         let window = self.rows_between(listing, start, end).await?;
-        if window::needs_the_end(cut, window.total) {
+        if window::must_reread_from_end(cut, window.total) {
             // The list has shrunk to before the cursor: its end is where the cursor was.
-            return self.rows_from_the_end(listing, cut, window.total).await;
+            return self.rows_from_end(listing, cut, window.total).await;
         }
-        Ok(window.after(cut.after))
+        Ok(window.skip_through(cut.after))
     }
 
     async fn rows_between(&self, listing: &Listing, start: u32, end: u32) -> Result<Window, Error> {
@@ -128,20 +128,20 @@ impl Session {
             Pages::None => Ok(Window { rows: Vec::new(), start, total: self.total(listing).await? }),
             Pages::One { number, size } => {
                 let page = self.page(listing, number, size).await?;
-                Ok(Window::cut_out(&page.rows, (number - 1) * size, start, end, page.total))
+                Ok(Window::slice(&page.rows, (number - 1) * size, start, end, page.total))
             }
             Pages::Two { number, size } => {
                 let (first, second) =
                     tokio::try_join!(self.page(listing, number, size), self.page(listing, number + 1, size))?;
                 let rows: Vec<_> = first.rows.iter().chain(&second.rows).cloned().collect();
-                Ok(Window::cut_out(&rows, (number - 1) * size, start, end, first.total))
+                Ok(Window::slice(&rows, (number - 1) * size, start, end, first.total))
             }
         }
     }
 
     /// The last rows of a list with so many rows, by their positions. Not the first rows of the reversed order: rows that are
     /// equal in the sort need not be reversed with it.
-    async fn rows_from_the_end(&self, listing: &Listing, cut: Cut, total: u32) -> Result<Window, Error> {
+    async fn rows_from_end(&self, listing: &Listing, cut: WindowSpec, total: u32) -> Result<Window, Error> {
         match window::last_rows(cut, total) {
             (start, end) if start >= end => Ok(Window { rows: Vec::new(), start, total }),
             (start, end) => self.rows_between(listing, start, end).await,
@@ -149,8 +149,8 @@ impl Session {
     }
 
     /// The customer as it is kept, by itself or with its review: the one that was asked for later.
-    async fn kept_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
-        if self.context.is_past_the_cache() {
+    async fn cached_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
+        if self.context.bypasses_cache() {
             return None;
         }
         let cache = &self.context.services.cache;
@@ -161,33 +161,33 @@ impl Session {
             && reviewed.as_ref().is_none_or(|reviewed| reviewed.requested_at <= kept.requested_at)
         {
             cache.customers.record_hit();
-            self.context.note_kept(key, kept.fresh_until);
+            self.context.record_hit(key, kept.fresh_until);
             return Some(kept.value);
         }
         let kept = reviewed?;
         cache.reviews.record_hit();
-        self.context.note_kept(key, kept.fresh_until);
+        self.context.record_hit(key, kept.fresh_until);
         Some(kept.value.map(|review| Arc::clone(&review.customer)))
     }
 
-    async fn kept_review(&self, id: CustomerId) -> Option<Option<Arc<Review>>> {
-        if self.context.is_past_the_cache() {
+    async fn cached_review(&self, id: CustomerId) -> Option<Option<Arc<Review>>> {
+        if self.context.bypasses_cache() {
             return None;
         }
         let cache = &self.context.services.cache;
         let key = cache.customer_key(self.context.scope, id);
         let kept = cache.reviews.get_fresh(&key).await?;
         cache.reviews.record_hit();
-        self.context.note_kept(key, kept.fresh_until);
+        self.context.record_hit(key, kept.fresh_until);
         Some(kept.value)
     }
 }
 
 /// Whether an error of one call would be the error of the next one as well.
-fn serves_no_other_call(error: &Error) -> bool {
+fn would_fail_again(error: &Error) -> bool {
     match error {
         Error::Upstream(error) => matches!(error.kind, Kind::Unauthenticated | Kind::TooLate),
-        Error::Deadline => true,
+        Error::DeadlineExceeded => true,
         _ => false,
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::act::Found;
-use super::changes::{Missing, StatusChange, changed_fields, missing, status_change};
-use super::idempotency::{Key, Sent};
-use super::merge::{self, Base};
-use super::refusal::Write;
-use super::untouched::Untouched;
-use super::writer::{Unwritten, Written, answer_to, today, values_of};
-use super::{Act, Error, Session, SessionContext, validation};
+use super::audit::AppliedChange;
+use super::changed_fields::{Missing, StatusChange, changed_fields, missing, status_change};
+use super::idempotency::{IdempotencyKey, SubmittedCustomer};
+use super::merge::{self, Sendable};
+use super::unchanged_fields::UnchangedFields;
+use super::user_errors::Mutation;
+use super::writer::{WriteError, WriteResult, check_replay, personal_values, today};
+use super::{AuditEvent, Error, Session, SessionContext, validation};
 use crate::model::input::UpdateCustomerInput;
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
 use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
@@ -22,24 +22,28 @@ impl Session {
     /// some changes of the status need.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn update(&self, input: UpdateCustomerInput, may_decide: bool) -> Result<Written<Arc<Customer>>, Error> {
-        let act = Act::from(&input);
-        let complaints = validation::of_update(&input, today());
+    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    pub async fn update(
+        &self,
+        input: UpdateCustomerInput,
+        may_decide: bool,
+    ) -> Result<WriteResult<Arc<Customer>>, Error> {
+        let act = AuditEvent::from(&input);
+        let complaints = validation::update(&input, today());
         let id = match act.customer {
             Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.refused(&act, complaints).await,
+            Some(_) => return self.reject(&act, complaints).await,
             None => {
-                let complaints = std::iter::once(Write::Update.not_found()).chain(complaints).collect();
-                return self.refused(&act, complaints).await;
+                let complaints = std::iter::once(Mutation::Update.not_found()).chain(complaints).collect();
+                return self.reject(&act, complaints).await;
             }
         };
-        let key = self.key(input.idempotency_key.as_ref());
-        let found = act.found();
-        self.write(act, key.clone(), move |context, caller| async move {
-            let (known, unknown) = context.known(&caller, id).await?;
+        let key = self.idempotency_key(input.idempotency_key.as_ref());
+        let found = act.applied_change();
+        self.run_write(act, key.clone(), move |context, caller| async move {
+            let (known, unknown) = context.current_record(&caller, id).await?;
             let (updated_at, masked) = (known.updated_at(), known.masked());
-            let base = Base::from(known);
+            let base = Sendable::from(known);
             let missing = missing(&input, &base);
             let expected = input.expected_updated_at;
             let has_changed = expected.is_some_and(|expected| merge::has_changed_since(updated_at, expected));
@@ -50,29 +54,29 @@ impl Session {
             }
             let (changes_nothing, status) = (fields.is_empty(), status_change(&input, &base));
             // It is set here alone.
-            let _first = found.set(Found { fields, status });
+            let _first = found.set(AppliedChange { fields, status });
             if changes_nothing {
-                return context.as_it_is(&caller, id, masked).await;
+                return context.unchanged_result(&caller, id, masked).await;
             }
             if has_changed {
-                return Err(Unwritten::Unfit(vec![changed_since(&missing)]));
+                return Err(WriteError::Invalid(vec![changed_since(&missing)]));
             }
             if status.is_some_and(StatusChange::is_decision) {
                 context.check_decision(&input, may_decide)?;
             }
-            let unknown = context.carried(unknown, &input, &base, masked.is_some())?;
-            let untouched = Untouched::of(&input, &base);
-            let known = merge::replacement(base, input.clone()).map_err(Unwritten::Unfit)?;
-            context.still_in_time()?;
+            let unknown = context.carried_members(unknown, &input, &base, masked.is_some())?;
+            let untouched = UnchangedFields::new(&input, &base);
+            let known = merge::replacement(base, input.clone()).map_err(WriteError::Invalid)?;
+            context.check_deadline()?;
             let replaced =
                 context.replace(&caller, id, &input, &key, &WholeReplacement { known, unknown }, untouched).await;
             match replaced {
                 // The key was used for another replacement: of an update with the same key, before somebody else changed the
                 // customer. Its values are there.
-                Err(Unwritten::Refused(error, _))
-                    if matches!(error.kind, Kind::Conflict(_)) && key.is_callers() && missing.fields.is_empty() =>
+                Err(WriteError::Upstream(error, _))
+                    if matches!(error.kind, Kind::Conflict(_)) && key.is_from_caller() && missing.fields.is_empty() =>
                 {
-                    context.as_it_is(&caller, id, masked).await
+                    context.unchanged_result(&caller, id, masked).await
                 }
                 replaced => replaced,
             }
@@ -88,10 +92,10 @@ impl SessionContext {
         caller: &Caller,
         id: CustomerId,
         input: &UpdateCustomerInput,
-        key: &Key,
+        key: &IdempotencyKey,
         body: &WholeReplacement,
-        untouched: Untouched,
-    ) -> Result<Arc<Customer>, Unwritten> {
+        untouched: UnchangedFields,
+    ) -> Result<Arc<Customer>, WriteError> {
         let untouched = Arc::new(untouched);
         let recheck: Recheck = Arc::new({
             let (context, caller) = (Arc::clone(self), caller.clone());
@@ -99,7 +103,7 @@ impl SessionContext {
                 let (context, caller, untouched) = (Arc::clone(&context), caller.clone(), Arc::clone(&untouched));
                 Box::pin(async move {
                     match context.services.upstream.customer(&caller, id).await {
-                        Ok(now) => Ok(untouched.holds_in(&now.value)),
+                        Ok(now) => Ok(untouched.still_hold(&now.value)),
                         // There is nothing that could be undone, and the upstream says what became of the write.
                         Err(error) if matches!(error.kind, Kind::NotFound) => Ok(true),
                         Err(error) => Err(error),
@@ -107,32 +111,32 @@ impl SessionContext {
                 })
             }
         });
-        let error = match self.services.upstream.replace(caller, id, body, &key.text, recheck).await {
-            Ok(customer) => return answer_to(key, &Sent::from(&body.known), customer),
+        let error = match self.services.upstream.replace(caller, id, body, &key.sent, recheck).await {
+            Ok(customer) => return check_replay(key, &SubmittedCustomer::from(&body.known), customer),
             Err(error) => error,
         };
         if matches!(error.kind, Kind::Superseded { was_sent: true })
-            && let Ok((known, _)) = self.known(caller, id).await
+            && let Ok((known, _)) = self.current_record(caller, id).await
         {
             // It was carried out, and somebody changed the customer after it.
             let masked = known.masked();
-            if missing(input, &Base::from(known)).fields.is_empty() {
-                return self.as_it_is(caller, id, masked).await;
+            if missing(input, &Sendable::from(known)).fields.is_empty() {
+                return self.unchanged_result(caller, id, masked).await;
             }
         }
-        Err(Unwritten::of(error, values_of(body)))
+        Err(WriteError::upstream(error, personal_values(body)))
     }
 
     /// The members of the record that this version does not know, as the update sends them back: all but those inside an
     /// object that the update replaces. A refusal where it would drop any other. They are never taken of a masked record.
-    fn carried(
+    fn carried_members(
         &self,
         unknown: UnknownMembers,
         input: &UpdateCustomerInput,
-        base: &Base,
+        base: &Sendable,
         is_masked: bool,
-    ) -> Result<UnknownMembers, Unwritten> {
-        let policy = self.services.unknown_members;
+    ) -> Result<UnknownMembers, WriteError> {
+        let policy = self.services.unknown_members_policy;
         let unknown = match policy {
             Policy::Carry => {
                 let replaced = merge::replaced_objects(input, base);
@@ -152,33 +156,33 @@ impl SessionContext {
         let message = format!(
             "The customer's record has members that the gateway does not know ({names}), and this update would drop them. Nothing was sent. {what_to_do}"
         );
-        Err(Unwritten::Unfit(vec![UserError::without_path(UserErrorCode::Refused, message)]))
+        Err(WriteError::Invalid(vec![UserError::without_path(UserErrorCode::Refused, message)]))
     }
 
     /// The answer to an update that changes nothing: the customer already has all that is asked for, as after an update
     /// whose answer was lost. It is the record that was read, where that was masked.
-    async fn as_it_is(
+    async fn unchanged_result(
         &self,
         caller: &Caller,
         id: CustomerId,
         masked: Option<Arc<Customer>>,
-    ) -> Result<Arc<Customer>, Unwritten> {
+    ) -> Result<Arc<Customer>, WriteError> {
         match masked {
             Some(customer) => Ok(customer),
             None => {
                 let read = self.services.upstream.customer(caller, id).await;
-                read.map(|answer| Arc::new(answer.value)).map_err(Unwritten::Unread)
+                read.map(|answer| Arc::new(answer.value)).map_err(WriteError::ReadFailed)
             }
         }
     }
 
     /// Lets an update decide about a customer, as `decideCustomerReview` does.
-    fn check_decision(&self, input: &UpdateCustomerInput, may_decide: bool) -> Result<(), Unwritten> {
+    fn check_decision(&self, input: &UpdateCustomerInput, may_decide: bool) -> Result<(), WriteError> {
         if !may_decide {
-            return Err(Unwritten::Forbidden);
+            return Err(WriteError::Forbidden);
         }
-        let missing = validation::of_reason(input.reason.as_ref(), self.services.required_reasons.decide);
-        if missing.is_empty() { Ok(()) } else { Err(Unwritten::Unfit(missing)) }
+        let missing = validation::reason(input.reason.as_ref(), self.services.required_reasons.decide);
+        if missing.is_empty() { Ok(()) } else { Err(WriteError::Invalid(missing)) }
     }
 }
 

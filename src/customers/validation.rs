@@ -17,33 +17,33 @@ use crate::model::{
 };
 use crate::privacy::Personal;
 
-const MOST_METADATA: usize = 20;
-const MOST_REPRESENTATIVES: usize = 100;
-const LONGEST_METADATA: usize = 40;
+const MAX_METADATA_ENTRIES: usize = 20;
+const MAX_REPRESENTATIVES: usize = 100;
+const MAX_METADATA_CHARS: usize = 40;
 /// Of a list that is longer than this, the items are not looked at.
-const MOST_IN_A_LIST: usize = 100;
-const LONGEST_ADDRESS_LINE: usize = 100;
-const KEY_LENGTH: std::ops::RangeInclusive<usize> = 10..=40;
+const MAX_CHECKED_ITEMS: usize = 100;
+const MAX_ADDRESS_LINE_CHARS: usize = 100;
+const IDEMPOTENCY_KEY_CHARS: std::ops::RangeInclusive<usize> = 10..=40;
 /// RFC 5321: the longest path, less its angle brackets; and the longest local part.
-const LONGEST_EMAIL: usize = 254;
-const LONGEST_LOCAL_PART: usize = 64;
+const MAX_EMAIL_CHARS: usize = 254;
+const MAX_LOCAL_PART_CHARS: usize = 64;
 
-const NOT_CLEARED: &str = "Cannot be cleared: give a value, or leave it out to keep the one known.";
+const CANNOT_BE_CLEARED: &str = "Cannot be cleared: give a value, or leave it out to keep the one known.";
 const OUTPUT_ONLY: &str = "`UNRECOGNIZED` is for output only: give another value.";
 
 type Text = Personal<String>;
 
 /// Collects what is wrong, with the place below `input` where it is.
 #[derive(Default)]
-struct Complaints {
+struct Violations {
     found: Vec<UserError>,
 }
 
 /// A place in the input: names from the outside in.
-type Place<'a> = &'a [&'a str];
+type InputPath<'a> = &'a [&'a str];
 
-impl Complaints {
-    fn invalid(&mut self, place: Place<'_>, message: &str) {
+impl Violations {
+    fn invalid(&mut self, place: InputPath<'_>, message: &str) {
         let code = UserErrorCode::Invalid;
         match self.found.len() {
             MAX_USER_ERRORS => {
@@ -56,30 +56,30 @@ impl Complaints {
     }
 
     /// Checks a text by a rule of this file, where there is one.
-    fn check(&mut self, place: Place<'_>, value: &Text, rule: impl Fn(&str) -> Result<(), &'static str>) {
+    fn check(&mut self, place: InputPath<'_>, value: &Text, rule: impl Fn(&str) -> Result<(), &'static str>) {
         if let Err(message) = rule(value.reveal()) {
             self.invalid(place, message);
         }
     }
 
     /// As [`Self::check`] for a field of an update that has to have a value.
-    fn check_kept(
+    fn check_required(
         &mut self,
-        place: Place<'_>,
+        place: InputPath<'_>,
         value: &MaybeUndefined<Text>,
         rule: impl Fn(&str) -> Result<(), &'static str>,
     ) {
         match value {
             MaybeUndefined::Undefined => {}
-            MaybeUndefined::Null => self.invalid(place, NOT_CLEARED),
+            MaybeUndefined::Null => self.invalid(place, CANNOT_BE_CLEARED),
             MaybeUndefined::Value(value) => self.check(place, value, rule),
         }
     }
 }
 
 /// What is wrong with a new customer.
-pub fn of_new(input: &CreateCustomerInput, today: Date) -> Vec<UserError> {
-    let mut complaints = Complaints::default();
+pub fn new_customer(input: &CreateCustomerInput, today: Date) -> Vec<UserError> {
+    let mut complaints = Violations::default();
     complaints.check(&["name"], &input.name, not_blank);
     if input.kind == CustomerType::Unrecognized {
         complaints.invalid(&["type"], OUTPUT_ONLY);
@@ -92,7 +92,7 @@ pub fn of_new(input: &CreateCustomerInput, today: Date) -> Vec<UserError> {
     }
     if let Some(given) = &input.compliance_profile {
         profile(&mut complaints, given, today);
-        complaints.found.extend(profile_of_another_type(given, input.kind));
+        complaints.found.extend(profile_type_mismatch(given, input.kind));
     }
     if let Some(entries) = &input.metadata {
         metadata(&mut complaints, entries);
@@ -110,21 +110,21 @@ pub fn of_new(input: &CreateCustomerInput, today: Date) -> Vec<UserError> {
 }
 
 /// What is wrong with an update, as far as it can be told without the customer.
-pub fn of_update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
-    let mut complaints = Complaints::default();
-    if changes_nothing(input) {
+pub fn update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
+    let mut complaints = Violations::default();
+    if is_empty_update(input) {
         complaints.invalid(&[], "Give at least one field to change.");
     }
-    complaints.check_kept(&["name"], &input.name, not_blank);
-    complaints.check_kept(&["email"], &input.email, email);
-    complaints.check_kept(&["phone"], &input.phone, phone);
+    complaints.check_required(&["name"], &input.name, not_blank);
+    complaints.check_required(&["email"], &input.email, email);
+    complaints.check_required(&["phone"], &input.phone, phone);
     match &input.status {
-        MaybeUndefined::Null => complaints.invalid(&["status"], NOT_CLEARED),
+        MaybeUndefined::Null => complaints.invalid(&["status"], CANNOT_BE_CLEARED),
         MaybeUndefined::Value(CustomerStatus::Unrecognized) => complaints.invalid(&["status"], OUTPUT_ONLY),
         MaybeUndefined::Undefined | MaybeUndefined::Value(_) => {}
     }
     match &input.device {
-        MaybeUndefined::Null => complaints.invalid(&["device"], NOT_CLEARED),
+        MaybeUndefined::Null => complaints.invalid(&["device"], CANNOT_BE_CLEARED),
         MaybeUndefined::Value(given) => device(&mut complaints, given),
         MaybeUndefined::Undefined => {}
     }
@@ -142,14 +142,14 @@ pub fn of_update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
 }
 
 /// What is wrong with an idempotency key alone.
-pub fn of_key(key: Option<&Text>) -> Vec<UserError> {
-    let mut complaints = Complaints::default();
+pub fn idempotency_key_only(key: Option<&Text>) -> Vec<UserError> {
+    let mut complaints = Violations::default();
     idempotency_key(&mut complaints, key);
     complaints.found
 }
 
 /// What is wrong with a reason: where there has to be one, a blank one is none.
-pub fn of_reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
+pub fn reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
     if !needed || reason.is_some_and(|reason| !reason.reveal().trim().is_empty()) {
         return Vec::new();
     }
@@ -157,7 +157,7 @@ pub fn of_reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
 }
 
 /// Says so where a profile is for another type of customer.
-pub fn profile_of_another_type(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
+pub fn profile_type_mismatch(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
     let (place, fits) = match given {
         ComplianceProfileInput::Individual(_) => ("individual", kind != CustomerType::Business),
         ComplianceProfileInput::Business(_) => ("business", kind != CustomerType::Individual),
@@ -166,7 +166,7 @@ pub fn profile_of_another_type(given: &ComplianceProfileInput, kind: CustomerTyp
     (!fits).then(|| UserError::at(UserErrorCode::Invalid, ["complianceProfile", place], message))
 }
 
-fn changes_nothing(input: &UpdateCustomerInput) -> bool {
+fn is_empty_update(input: &UpdateCustomerInput) -> bool {
     input.name.is_undefined()
         && input.email.is_undefined()
         && input.phone.is_undefined()
@@ -178,17 +178,17 @@ fn changes_nothing(input: &UpdateCustomerInput) -> bool {
         && input.metadata.is_undefined()
 }
 
-fn device(complaints: &mut Complaints, given: &DeviceInput) {
+fn device(complaints: &mut Violations, given: &DeviceInput) {
     complaints.check(&["device", "ipAddress"], &given.ip_address, |text| {
         let address = text.parse::<Ipv4Addr>();
         address.map(drop).map_err(|_| "Not an IPv4 address, such as 203.0.113.9; 0.0.0.0 for a sign-up offline.")
     });
 }
 
-fn address(complaints: &mut Complaints, given: &AddressInput) {
+fn address(complaints: &mut Violations, given: &AddressInput) {
     complaints.check(&["address", "address1"], &given.address1, address_line);
     if let Some(line) = &given.address2 {
-        complaints.check(&["address", "address2"], line, within_an_address_line);
+        complaints.check(&["address", "address2"], line, address_line_length);
     }
     complaints.check(&["address", "city"], &given.city, address_line);
     complaints.check(&["address", "state"], &given.state, |text| {
@@ -196,12 +196,12 @@ fn address(complaints: &mut Complaints, given: &AddressInput) {
         if fits { Ok(()) } else { Err("Not a state as two capital letters, such as NV.") }
     });
     complaints.check(&["address", "zip"], &given.zip, |text| {
-        let fits = has_form(text, "00000") || has_form(text, "00000-0000");
+        let fits = matches_pattern(text, "00000") || matches_pattern(text, "00000-0000");
         if fits { Ok(()) } else { Err("Not a ZIP code, such as 89501 or 89501-1234.") }
     });
 }
 
-fn profile(complaints: &mut Complaints, given: &ComplianceProfileInput, today: Date) {
+fn profile(complaints: &mut Violations, given: &ComplianceProfileInput, today: Date) {
     match given {
         ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
             if let MaybeUndefined::Value(dob) = dob {
@@ -213,7 +213,7 @@ fn profile(complaints: &mut Complaints, given: &ComplianceProfileInput, today: D
             }
             if let MaybeUndefined::Value(ssn) = ssn {
                 complaints.check(&["complianceProfile", "individual", "ssn"], ssn, |text| {
-                    let fits = has_form(text, "000-00-0000");
+                    let fits = matches_pattern(text, "000-00-0000");
                     if fits { Ok(()) } else { Err("Not a social security number of the form 123-45-6789.") }
                 });
             }
@@ -222,10 +222,10 @@ fn profile(complaints: &mut Complaints, given: &ComplianceProfileInput, today: D
     }
 }
 
-fn business_profile(complaints: &mut Complaints, given: &BusinessComplianceProfileInput) {
+fn business_profile(complaints: &mut Violations, given: &BusinessComplianceProfileInput) {
     if let MaybeUndefined::Value(ein) = &given.ein {
         complaints.check(&["complianceProfile", "business", "ein"], ein, |text| {
-            let fits = has_form(text, "00-0000000");
+            let fits = matches_pattern(text, "00-0000000");
             if fits { Ok(()) } else { Err("Not an employer identification number of the form 12-3456789.") }
         });
     }
@@ -239,7 +239,7 @@ fn business_profile(complaints: &mut Complaints, given: &BusinessComplianceProfi
         });
     }
     if let MaybeUndefined::Value(representatives) = &given.representatives {
-        if representatives.len() > MOST_REPRESENTATIVES {
+        if representatives.len() > MAX_REPRESENTATIVES {
             return complaints
                 .invalid(&["complianceProfile", "business", "representatives"], "At most 100 representatives.");
         }
@@ -257,23 +257,23 @@ fn business_profile(complaints: &mut Complaints, given: &BusinessComplianceProfi
     }
 }
 
-fn metadata(complaints: &mut Complaints, entries: &[MetadataEntryInput]) {
-    if entries.len() > MOST_METADATA {
+fn metadata(complaints: &mut Violations, entries: &[MetadataEntryInput]) {
+    if entries.len() > MAX_METADATA_ENTRIES {
         complaints.invalid(&["metadata"], "At most 20 entries.");
     }
-    if entries.len() > MOST_IN_A_LIST {
+    if entries.len() > MAX_CHECKED_ITEMS {
         return;
     }
     let mut keys = HashSet::new();
     // Past the bound, each further entry would be one more complaint about the same thing.
-    for (index, entry) in entries.iter().take(MOST_METADATA).enumerate() {
+    for (index, entry) in entries.iter().take(MAX_METADATA_ENTRIES).enumerate() {
         let index = index.to_string();
         complaints.check(&["metadata", &index, "key"], &entry.key, |text| {
             not_blank(text)?;
-            if text.chars().count() > LONGEST_METADATA { Err("At most 40 characters.") } else { Ok(()) }
+            if text.chars().count() > MAX_METADATA_CHARS { Err("At most 40 characters.") } else { Ok(()) }
         });
         complaints.check(&["metadata", &index, "value"], &entry.value, |text| {
-            if text.chars().count() > LONGEST_METADATA { Err("At most 40 characters.") } else { Ok(()) }
+            if text.chars().count() > MAX_METADATA_CHARS { Err("At most 40 characters.") } else { Ok(()) }
         });
         if !keys.insert(entry.key.reveal()) {
             complaints.invalid(&["metadata", &index, "key"], "This key was given already: each key once.");
@@ -281,11 +281,11 @@ fn metadata(complaints: &mut Complaints, entries: &[MetadataEntryInput]) {
     }
 }
 
-fn idempotency_key(complaints: &mut Complaints, key: Option<&Text>) {
+fn idempotency_key(complaints: &mut Violations, key: Option<&Text>) {
     let Some(key) = key else { return };
     complaints.check(&["idempotencyKey"], key, |text| {
         // It travels in a header, so it has to be plain.
-        let fits = KEY_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = IDEMPOTENCY_KEY_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(()) } else { Err("10 to 40 visible ASCII characters without spaces, such as a UUID.") }
     });
 }
@@ -294,22 +294,22 @@ fn not_blank(text: &str) -> Result<(), &'static str> {
     if text.trim().is_empty() { Err("Must not be blank.") } else { Ok(()) }
 }
 
-fn within_an_address_line(text: &str) -> Result<(), &'static str> {
-    if text.chars().count() > LONGEST_ADDRESS_LINE { Err("At most 100 characters.") } else { Ok(()) }
+fn address_line_length(text: &str) -> Result<(), &'static str> {
+    if text.chars().count() > MAX_ADDRESS_LINE_CHARS { Err("At most 100 characters.") } else { Ok(()) }
 }
 
 fn address_line(text: &str) -> Result<(), &'static str> {
     not_blank(text)?;
-    within_an_address_line(text)
+    address_line_length(text)
 }
 
 /// One `@` with something of bounded length on both sides, and a host with a dot. Whether it exists is not ours to say.
 fn email(text: &str) -> Result<(), &'static str> {
-    let plain = text.len() <= LONGEST_EMAIL && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain = text.len() <= MAX_EMAIL_CHARS && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let fits = plain
         && text.split_once('@').is_some_and(|(local, host)| {
             let labels = host.split('.').count() > 1 && host.split('.').all(|label| !label.is_empty());
-            !local.is_empty() && local.len() <= LONGEST_LOCAL_PART && labels && !host.contains('@')
+            !local.is_empty() && local.len() <= MAX_LOCAL_PART_CHARS && labels && !host.contains('@')
         });
     if fits { Ok(()) } else { Err("Not an e-mail address, such as name@example.com.") }
 }
@@ -322,7 +322,7 @@ fn phone(text: &str) -> Result<(), &'static str> {
 }
 
 /// Whether a text has the form of a pattern in which `0` stands for any digit.
-fn has_form(text: &str, pattern: &str) -> bool {
+fn matches_pattern(text: &str, pattern: &str) -> bool {
     text.len() == pattern.len()
         && text.bytes().zip(pattern.bytes()).all(|(byte, form)| match form {
             b'0' => byte.is_ascii_digit(),
@@ -368,6 +368,6 @@ mod tests {
     #[case("１23-45-6789", "000-00-0000", false)]
     #[case("89501-1234", "00000-0000", true)]
     fn forms(#[case] text: &str, #[case] pattern: &str, #[case] fits: bool) {
-        assert_eq!(has_form(text, pattern), fits);
+        assert_eq!(matches_pattern(text, pattern), fits);
     }
 }

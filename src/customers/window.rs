@@ -5,31 +5,31 @@ use std::sync::Arc;
 use crate::model::CustomerSummary;
 
 /// The largest page of the upstream (seen in its `meta.max_page_size`).
-pub const LARGEST_PAGE: u32 = 1000;
+pub const MAX_PAGE_SIZE: u32 = 1000;
 
 /// What is cut out of a list: `count` rows from one end of what lies between two positions, both exclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cut {
+pub struct WindowSpec {
     pub count: u32,
-    pub end: End,
+    pub direction: Direction,
     pub after: Option<u32>,
     pub before: Option<u32>,
 }
 
 /// From which end rows are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    First,
-    Last,
+pub enum Direction {
+    Forward,
+    Backward,
 }
 
 /// How to get at a cut's rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Plan {
+pub enum FetchPlan {
     /// The rows from `start` up to and without `end`.
     Between { start: u32, end: u32 },
     /// The last rows of a list whose length is not known yet: see [`last_rows`].
-    FromTheEnd,
+    FromEnd,
 }
 
 /// Which numbered pages hold a range of rows.
@@ -57,28 +57,30 @@ pub struct Window {
 }
 
 /// How to get at a cut.
-pub fn plan(cut: Cut) -> Plan {
+pub fn plan(cut: WindowSpec) -> FetchPlan {
     let from = cut.after.map_or(0, |after| after.saturating_add(1));
-    match (cut.end, cut.before) {
-        (End::First, before) => {
+    match (cut.direction, cut.before) {
+        (Direction::Forward, before) => {
             let end = from.saturating_add(cut.count);
-            Plan::Between { start: from, end: before.map_or(end, |before| end.min(before)) }
+            FetchPlan::Between { start: from, end: before.map_or(end, |before| end.min(before)) }
         }
-        (End::Last, Some(before)) => Plan::Between { start: from.max(before.saturating_sub(cut.count)), end: before },
-        (End::Last, None) => Plan::FromTheEnd,
+        (Direction::Backward, Some(before)) => {
+            FetchPlan::Between { start: from.max(before.saturating_sub(cut.count)), end: before }
+        }
+        (Direction::Backward, None) => FetchPlan::FromEnd,
     }
 }
 
 /// Where the last rows of a list stand whose length is known: the first one's position, and the one past the last.
-pub fn last_rows(cut: Cut, total: u32) -> (u32, u32) {
+pub fn last_rows(cut: WindowSpec, total: u32) -> (u32, u32) {
     let from = cut.after.map_or(0, |after| after.saturating_add(1));
     (from.max(total.saturating_sub(cut.count)), total)
 }
 
 /// Whether a cut counted from the end has to be read again from the list's own end, since the list is shorter than
 /// the position it was to end before.
-pub fn needs_the_end(cut: Cut, total: u32) -> bool {
-    cut.end == End::Last && cut.before.is_some_and(|before| before > total)
+pub fn must_reread_from_end(cut: WindowSpec, total: u32) -> bool {
+    cut.direction == Direction::Backward && cut.before.is_some_and(|before| before > total)
 }
 
 /// The pages that hold the rows from `start` up to and without `end`: the smallest one page that holds them all, or
@@ -86,7 +88,7 @@ pub fn needs_the_end(cut: Cut, total: u32) -> bool {
 pub fn pages(start: u32, end: u32) -> Pages {
     let Some(count) = end.checked_sub(start).filter(|count| *count > 0) else { return Pages::None };
     let last = end - 1;
-    match (count..=LARGEST_PAGE).find(|size| start / size == last / size) {
+    match (count..=MAX_PAGE_SIZE).find(|size| start / size == last / size) {
         Some(size) => Pages::One { number: start / size + 1, size },
         None => Pages::Two { number: start / count + 1, size: count },
     }
@@ -94,7 +96,7 @@ pub fn pages(start: u32, end: u32) -> Pages {
 
 impl Window {
     /// The window from `start` to `end` out of rows of which the first has the position `base`.
-    pub fn cut_out(rows: &[Arc<CustomerSummary>], base: u32, start: u32, end: u32, total: u32) -> Self {
+    pub fn slice(rows: &[Arc<CustomerSummary>], base: u32, start: u32, end: u32, total: u32) -> Self {
         let place =
             |position: u32| usize::try_from(position.saturating_sub(base)).unwrap_or(usize::MAX).min(rows.len());
         Self { rows: rows.get(place(start)..place(end)).unwrap_or_default().to_vec(), start, total }
@@ -102,7 +104,7 @@ impl Window {
 
     /// Without the rows up to and with a position.
     #[must_use]
-    pub fn after(self, after: Option<u32>) -> Self {
+    pub fn skip_through(self, after: Option<u32>) -> Self {
         let from = after.map_or(0, |after| after.saturating_add(1));
         let Some(passed) = from.checked_sub(self.start).filter(|passed| *passed > 0) else { return self };
         let passed = usize::try_from(passed).unwrap_or(usize::MAX).min(self.rows.len());
@@ -149,20 +151,20 @@ mod tests {
     }
 
     /// What slicing the whole list gives.
-    fn sliced(total: u32, cut: Cut) -> Vec<u32> {
+    fn sliced(total: u32, cut: WindowSpec) -> Vec<u32> {
         let within: Vec<u32> = (0..total)
             .filter(|position| cut.after.is_none_or(|after| *position > after))
             .filter(|position| cut.before.is_none_or(|before| *position < before))
             .collect();
         let count = cut.count as usize;
-        match cut.end {
-            End::First => within.into_iter().take(count).collect(),
-            End::Last => within[within.len().saturating_sub(count)..].to_vec(),
+        match cut.direction {
+            Direction::Forward => within.into_iter().take(count).collect(),
+            Direction::Backward => within[within.len().saturating_sub(count)..].to_vec(),
         }
     }
 
     /// What the reader does, over a list in memory; also counts the pages.
-    fn read(total: u32, cut: Cut) -> (Window, u32) {
+    fn read(total: u32, cut: WindowSpec) -> (Window, u32) {
         let page = |number: u32, size: u32| -> Vec<_> {
             let start = (number - 1) * size;
             (start..(start + size).min(total)).map(row).collect()
@@ -170,11 +172,11 @@ mod tests {
         let between = |start: u32, end: u32| match pages(start, end) {
             Pages::None => (Window { rows: vec![], start, total }, 1),
             Pages::One { number, size } => {
-                (Window::cut_out(&page(number, size), (number - 1) * size, start, end, total), 1)
+                (Window::slice(&page(number, size), (number - 1) * size, start, end, total), 1)
             }
             Pages::Two { number, size } => {
                 let rows = [page(number, size), page(number + 1, size)].concat();
-                (Window::cut_out(&rows, (number - 1) * size, start, end, total), 2)
+                (Window::slice(&rows, (number - 1) * size, start, end, total), 2)
             }
         };
         let from_the_end = || match last_rows(cut, total) {
@@ -182,27 +184,27 @@ mod tests {
             (start, end) => between(start, end),
         };
         match plan(cut) {
-            Plan::FromTheEnd => {
+            FetchPlan::FromEnd => {
                 let (window, calls) = from_the_end();
                 (window, 1 + calls)
             }
-            Plan::Between { start, end } => {
+            FetchPlan::Between { start, end } => {
                 let (window, calls) = between(start, end);
-                if needs_the_end(cut, total) {
+                if must_reread_from_end(cut, total) {
                     let (window, more) = from_the_end();
                     return (window, calls + more);
                 }
-                (window.after(cut.after), calls)
+                (window.skip_through(cut.after), calls)
             }
         }
     }
 
-    fn cuts() -> impl Strategy<Value = Cut> {
+    fn cuts() -> impl Strategy<Value = WindowSpec> {
         let position = || prop_oneof![1 => Just(None), 3 => (0..2600_u32).prop_map(Some)];
-        let end = prop_oneof![Just(End::First), Just(End::Last)];
-        (1..=100_u32, end, position(), position()).prop_map(|(count, end, after, before)| Cut {
+        let end = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
+        (1..=100_u32, end, position(), position()).prop_map(|(count, end, after, before)| WindowSpec {
             count,
-            end,
+            direction: end,
             after,
             before,
         })
@@ -218,9 +220,9 @@ mod tests {
             prop_assert_eq!(positions(&window.rows), expected.clone());
             let most = match plan(cut) {
                 // The total, and two pages.
-                Plan::FromTheEnd => 3,
-                Plan::Between { .. } if needs_the_end(cut, total) => 4,
-                Plan::Between { .. } => 2,
+                FetchPlan::FromEnd => 3,
+                FetchPlan::Between { .. } if must_reread_from_end(cut, total) => 4,
+                FetchPlan::Between { .. } => 2,
             };
             prop_assert!(calls <= most, "{} calls", calls);
             if let (Some(first), Some(last)) = (expected.first(), expected.last()) {
@@ -234,11 +236,11 @@ mod tests {
         fn one_page_of_a_thousand_rows_at_most_holds_a_window_or_two_neighbours_do(start in 0..1_000_000_u32, count in 1..=100_u32) {
             match pages(start, start + count) {
                 Pages::One { number, size } => {
-                    prop_assert!((number - 1) * size <= start && start + count <= number * size && size <= LARGEST_PAGE);
+                    prop_assert!((number - 1) * size <= start && start + count <= number * size && size <= MAX_PAGE_SIZE);
                 }
                 Pages::Two { number, size } => {
                     prop_assert!((number - 1) * size <= start && start + count <= (number + 1) * size);
-                    prop_assert!((count..=LARGEST_PAGE).all(|size| start / size != (start + count - 1) / size));
+                    prop_assert!((count..=MAX_PAGE_SIZE).all(|size| start / size != (start + count - 1) / size));
                 }
                 Pages::None => prop_assert!(false, "a window with rows has a page"),
             }

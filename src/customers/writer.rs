@@ -15,12 +15,12 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::act::Told;
-use super::idempotency::{Key, Sent};
-use super::merge::Known;
-use super::refusal::{Write, key_reused, mend, superseded};
+use super::audit::AuditedCustomer;
+use super::idempotency::{IdempotencyKey, SubmittedCustomer};
+use super::merge::CurrentCustomer;
+use super::user_errors::{Mutation, from_rejection, key_reused, superseded};
 use super::validation;
-use super::{Act, Error, Session, SessionContext};
+use super::{AuditEvent, Error, Session, SessionContext};
 use crate::model::input::{
     CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
     UnmaskCustomerInput,
@@ -31,29 +31,29 @@ use crate::privacy::Personal;
 use crate::upstream::{self, Caller, Kind, NewCustomer, Patience, Record, UnknownMembers};
 
 /// The shortest text that can be a real credential.
-const SHORTEST_SECRET: usize = 16;
+const MIN_CREDENTIAL_CHARS: usize = 16;
 
 /// What a write gives: its result, or what the caller has to mend.
-pub type Written<T> = Result<T, Vec<UserError>>;
+pub type WriteResult<T> = Result<T, Vec<UserError>>;
 
 impl Session {
     /// Creates a customer.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn create(&self, input: CreateCustomerInput) -> Result<Written<Arc<Customer>>, Error> {
-        let act = Act::from(&input);
-        let complaints = validation::of_new(&input, today());
+    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    pub async fn create(&self, input: CreateCustomerInput) -> Result<WriteResult<Arc<Customer>>, Error> {
+        let act = AuditEvent::from(&input);
+        let complaints = validation::new_customer(&input, today());
         if !complaints.is_empty() {
-            return self.refused(&act, complaints).await;
+            return self.reject(&act, complaints).await;
         }
-        let key = self.key(input.idempotency_key.as_ref());
-        let sent = Sent::from(&input);
+        let key = self.idempotency_key(input.idempotency_key.as_ref());
+        let sent = SubmittedCustomer::from(&input);
         let body = NewCustomer::from(input);
-        self.write(act, key.clone(), move |context, caller| async move {
-            let created = context.services.upstream.create(&caller, &body, &key.text).await;
-            let created = created.map_err(|error| Unwritten::of(error, values_of(&body)))?;
-            answer_to(&key, &sent, created)
+        self.run_write(act, key.clone(), move |context, caller| async move {
+            let created = context.services.upstream.create(&caller, &body, &key.sent).await;
+            let created = created.map_err(|error| WriteError::upstream(error, personal_values(&body)))?;
+            check_replay(&key, &sent, created)
         })
         .await
     }
@@ -61,18 +61,18 @@ impl Session {
     /// Erases a customer.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn delete(&self, input: DeleteCustomerInput) -> Result<Written<CustomerId>, Error> {
-        let act = Act::from(&input);
+    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    pub async fn delete(&self, input: DeleteCustomerInput) -> Result<WriteResult<CustomerId>, Error> {
+        let act = AuditEvent::from(&input);
         let required = self.context.services.required_reasons.delete;
-        let complaints = validation::of_reason(input.reason.as_ref(), required);
-        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), complaints) {
+        let complaints = validation::reason(input.reason.as_ref(), required);
+        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
-            Err(complaints) => return self.refused(&act, complaints).await,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
-        let written = self.write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.delete(&caller, id, &key.text).await;
-            sent.map(|as_it_was| as_it_was.map(Arc::new)).map_err(Unwritten::from)
+        let written = self.run_write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.delete(&caller, id, &key.sent).await;
+            sent.map(|as_it_was| as_it_was.map(Arc::new)).map_err(WriteError::from)
         });
         written.await.map(|written| written.map(|_as_it_was| id))
     }
@@ -80,18 +80,18 @@ impl Session {
     /// Settles a customer that waits in review.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
-        let act = Act::from(&input);
+    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
+        let act = AuditEvent::from(&input);
         let required = self.context.services.required_reasons.decide;
-        let complaints = validation::of_reason(input.reason.as_ref(), required);
-        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), complaints) {
+        let complaints = validation::reason(input.reason.as_ref(), required);
+        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
             Ok(target) => target,
-            Err(complaints) => return self.refused(&act, complaints).await,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
-        self.write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.decide(&caller, id, input.decision, &key.text).await;
-            sent.map(Arc::new).map_err(Unwritten::from)
+        self.run_write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.decide(&caller, id, input.decision, &key.sent).await;
+            sent.map(Arc::new).map_err(WriteError::from)
         })
         .await
     }
@@ -99,16 +99,16 @@ impl Session {
     /// Runs a customer's screening again.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`Written`].
-    pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<Written<Arc<Customer>>, Error> {
-        let act = Act::from(&input);
-        let (id, key) = match self.target(&act, input.idempotency_key.as_ref(), Vec::new()) {
+    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
+        let act = AuditEvent::from(&input);
+        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), Vec::new()) {
             Ok(target) => target,
-            Err(complaints) => return self.refused(&act, complaints).await,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
-        self.write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.refresh(&caller, id, &key.text).await;
-            sent.map(Arc::new).map_err(Unwritten::from)
+        self.run_write(act, key.clone(), move |context, caller| async move {
+            let sent = context.services.upstream.refresh(&caller, id, &key.sent).await;
+            sent.map(Arc::new).map_err(WriteError::from)
         })
         .await
     }
@@ -117,31 +117,31 @@ impl Session {
     /// of those that are asked for.
     ///
     /// # Errors
-    /// Where there is no usable answer, or no record of it; what the caller can mend is in [`Written`].
+    /// Where there is no usable answer, or no record of it; what the caller can mend is in [`WriteResult`].
     pub async fn unmask(
         &self,
         input: UnmaskCustomerInput,
         fields: Vec<String>,
-    ) -> Result<Written<UnmaskedCustomer>, Error> {
-        let act = Act::from(&input).asking(fields);
+    ) -> Result<WriteResult<UnmaskedCustomer>, Error> {
+        let act = AuditEvent::from(&input).with_fields(fields);
         let required = self.context.services.required_reasons.unmask;
-        let complaints = validation::of_reason(input.reason.as_ref(), required);
+        let complaints = validation::reason(input.reason.as_ref(), required);
         let id = match act.customer {
             Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.refused(&act, complaints).await,
+            Some(_) => return self.reject(&act, complaints).await,
             None => {
-                let complaints = std::iter::once(Write::Unmask.not_found()).chain(complaints).collect();
-                return self.refused(&act, complaints).await;
+                let complaints = std::iter::once(Mutation::Unmask.not_found()).chain(complaints).collect();
+                return self.reject(&act, complaints).await;
             }
         };
         let read = self.context.services.upstream.unmasked(&self.context.caller, id);
         let (outcome, upstream_id) = match timeout_at(self.context.deadline, read).await {
-            Err(_elapsed) => (Err(Error::Deadline), None),
+            Err(_elapsed) => (Err(Error::DeadlineExceeded), None),
             Ok(Ok(customer)) => (Ok(Ok(customer)), None),
             Ok(Err(error)) => {
                 let upstream_id = error.api_request_id;
-                let known: Vec<String> = self.context.secrets().collect();
-                (mend(error, Write::Unmask, &known, false).map(Err), upstream_id)
+                let known: Vec<String> = self.context.credentials().collect();
+                (from_rejection(error, Mutation::Unmask, &known, false).map(Err), upstream_id)
             }
         };
         self.context.record_unmask(&act, &outcome, upstream_id).await?;
@@ -149,81 +149,85 @@ impl Session {
     }
 
     /// The idempotency key of a write: the caller's, kept apart from those of others, or a new one.
-    pub(super) fn key(&self, given: Option<&Personal<String>>) -> Key {
-        Key::of(given, self.context.key_space.as_ref())
+    pub(super) fn idempotency_key(&self, given: Option<&Personal<String>>) -> IdempotencyKey {
+        IdempotencyKey::new(given, self.context.key_namespace.as_ref())
     }
 
     /// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
-    fn target(
+    fn target_of(
         &self,
-        act: &Act,
+        act: &AuditEvent,
         given_key: Option<&Personal<String>>,
         complaints: Vec<UserError>,
-    ) -> Result<(CustomerId, Key), Vec<UserError>> {
-        let complaints = [complaints, validation::of_key(given_key)].concat();
+    ) -> Result<(CustomerId, IdempotencyKey), Vec<UserError>> {
+        let complaints = [complaints, validation::idempotency_key_only(given_key)].concat();
         match act.customer {
-            Some(id) if complaints.is_empty() => Ok((id, self.key(given_key))),
+            Some(id) if complaints.is_empty() => Ok((id, self.idempotency_key(given_key))),
             Some(_) => Err(complaints),
-            None => Err(std::iter::once(act.write.not_found()).chain(complaints).collect()),
+            None => Err(std::iter::once(act.mutation.not_found()).chain(complaints).collect()),
         }
     }
 
     /// Refuses what the caller has to mend first; nothing was sent.
-    pub(super) async fn refused<T>(&self, act: &Act, complaints: Vec<UserError>) -> Result<Written<T>, Error> {
-        self.context.record_refused(act, &complaints).await;
+    pub(super) async fn reject<T>(
+        &self,
+        act: &AuditEvent,
+        complaints: Vec<UserError>,
+    ) -> Result<WriteResult<T>, Error> {
+        self.context.record_rejected(act, &complaints).await;
         Ok(Err(complaints))
     }
 
     /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
-    pub(super) async fn write<T, W>(
+    pub(super) async fn run_write<T, W>(
         &self,
-        act: Act,
-        key: Key,
+        act: AuditEvent,
+        key: IdempotencyKey,
         work: impl FnOnce(Arc<SessionContext>, Caller) -> W + Send + 'static,
-    ) -> Result<Written<T>, Error>
+    ) -> Result<WriteResult<T>, Error>
     where
-        T: Told + Send + Sync + 'static,
-        W: Future<Output = Result<T, Unwritten>> + Send,
+        T: AuditedCustomer + Send + Sync + 'static,
+        W: Future<Output = Result<T, WriteError>> + Send,
     {
         let context = Arc::clone(&self.context);
         // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
-        let place = Arc::clone(&self.place);
+        let place = Arc::clone(&self.permit);
         let patience = Patience::until(context.deadline);
         let caller = context.caller.with(patience.clone());
         let customer = act.customer;
         let task = async move {
             let _place = place;
             let patience = caller.patience.clone();
-            let carried_out = AssertUnwindSafe(carry_out(&context, act.customer, caller, work)).catch_unwind();
-            let carried_out = context.services.cut.run_until_cancelled(carried_out).await;
+            let carried_out = AssertUnwindSafe(perform(&context, act.customer, caller, work)).catch_unwind();
+            let carried_out = context.services.force_stop.run_until_cancelled(carried_out).await;
             let (mut upstream_id, mut is_unknown) = (None, false);
             let outcome = match carried_out {
                 Some(Ok(outcome)) => {
                     upstream_id = self::upstream_id(outcome.as_ref().err());
-                    is_unknown = matches!(&outcome, Err(unwritten) if unwritten.may_have_been_written());
-                    context.told(outcome, act.write, &key)
+                    is_unknown = matches!(&outcome, Err(unwritten) if unwritten.is_outcome_unknown());
+                    context.to_result(outcome, act.mutation, &key)
                 }
-                None if patience.give_up() => Err(Error::Deadline),
+                None if patience.give_up() => Err(Error::DeadlineExceeded),
                 // What panics or is cut may have been sent, so it is recorded as well.
                 None | Some(Err(_)) => {
-                    context.unsettle(act.customer);
-                    Err(Error::LostInWrite)
+                    context.suspend_caching(act.customer);
+                    Err(Error::TaskLostInWrite)
                 }
             };
             context.record_write(&act, &outcome, upstream_id, is_unknown).await;
             outcome
         };
-        let task = self.context.services.writes.spawn(task.instrument(self.context.span.clone()));
+        let task = self.context.services.write_tasks.spawn(task.instrument(self.context.span.clone()));
         match timeout_at(self.context.deadline, task).await {
-            Err(_elapsed) if patience.give_up() => Err(Error::Deadline),
+            Err(_elapsed) if patience.give_up() => Err(Error::DeadlineExceeded),
             unanswered @ (Err(_) | Ok(Err(_))) => {
                 // Who is told that it may have been made looks whether it was, and must not find what was kept before.
-                self.context.unsettle(customer);
-                self.loaders.forget();
-                Err(if unanswered.is_err() { Error::DeadlineInWrite } else { Error::LostInWrite })
+                self.context.suspend_caching(customer);
+                self.loaders.clear();
+                Err(if unanswered.is_err() { Error::DeadlineExceededInWrite } else { Error::TaskLostInWrite })
             }
             Ok(Ok(outcome)) => {
-                self.loaders.forget();
+                self.loaders.clear();
                 outcome
             }
         }
@@ -231,88 +235,96 @@ impl Session {
 }
 
 /// Does the work of a write in its turn, and forgets what was kept of what it touched.
-async fn carry_out<T, W>(
+async fn perform<T, W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
     caller: Caller,
     work: impl FnOnce(Arc<SessionContext>, Caller) -> W,
-) -> Result<T, Unwritten>
+) -> Result<T, WriteError>
 where
-    W: Future<Output = Result<T, Unwritten>>,
+    W: Future<Output = Result<T, WriteError>>,
 {
     let _turn = match id {
         Some(id) => {
-            let turn = timeout_at(context.deadline, context.services.turns.wait_for(context.scope, id)).await;
-            Some(turn.map_err(|_elapsed| Unwritten::TooLate)?)
+            let turn = timeout_at(context.deadline, context.services.customer_locks.lock(context.scope, id)).await;
+            Some(turn.map_err(|_elapsed| WriteError::DeadlineExceeded)?)
         }
         None => None,
     };
-    context.still_in_time()?;
+    context.check_deadline()?;
     let outcome = work(Arc::clone(context), caller).await;
     match &outcome {
         // It may have been carried out, or may be any moment.
-        Err(Unwritten::Refused(error, _)) if error.outcome_is_unknown() => context.unsettle(id),
-        Err(Unwritten::Refused(error, _)) if error.kind.is_unsent() => {}
-        Err(Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::Unread(_) | Unwritten::TooLate) => {}
-        Ok(_) | Err(Unwritten::Refused(..) | Unwritten::AnotherAnswer) => context.forget(id),
+        Err(WriteError::Upstream(error, _)) if error.outcome_is_unknown() => context.suspend_caching(id),
+        Err(WriteError::Upstream(error, _)) if error.kind.is_unsent() => {}
+        Err(
+            WriteError::Invalid(_) | WriteError::Forbidden | WriteError::ReadFailed(_) | WriteError::DeadlineExceeded,
+        ) => {}
+        Ok(_) | Err(WriteError::Upstream(..) | WriteError::ReplayMismatch) => context.invalidate(id),
     }
     outcome
 }
 
 /// The upstream's id of the call that failed, where it gave one.
-fn upstream_id(unwritten: Option<&Unwritten>) -> Option<Uuid> {
+fn upstream_id(unwritten: Option<&WriteError>) -> Option<Uuid> {
     match unwritten? {
-        Unwritten::Unread(error) | Unwritten::Refused(error, _) => error.api_request_id,
-        Unwritten::Unfit(_) | Unwritten::Forbidden | Unwritten::TooLate | Unwritten::AnotherAnswer => None,
+        WriteError::ReadFailed(error) | WriteError::Upstream(error, _) => error.api_request_id,
+        WriteError::Invalid(_) | WriteError::Forbidden | WriteError::DeadlineExceeded | WriteError::ReplayMismatch => {
+            None
+        }
     }
 }
 
 /// Why a write was not carried out, or has no answer.
-pub(super) enum Unwritten {
+pub(super) enum WriteError {
     /// It does not fit the customer as it is; nothing was sent.
-    Unfit(Vec<UserError>),
+    Invalid(Vec<UserError>),
     /// It is a decision, which the caller may not make; nothing was sent.
     Forbidden,
     /// The customer could not be read; nothing was sent.
-    Unread(upstream::Error),
+    ReadFailed(upstream::Error),
     /// The deadline passed while it waited; nothing was sent.
-    TooLate,
+    DeadlineExceeded,
     /// It was on its way, with these values.
-    Refused(upstream::Error, Vec<String>),
+    Upstream(upstream::Error, Vec<String>),
     /// What came back is the answer to another request with this idempotency key, about somebody else.
-    AnotherAnswer,
+    ReplayMismatch,
 }
 
-impl From<upstream::Error> for Unwritten {
+impl From<upstream::Error> for WriteError {
     fn from(error: upstream::Error) -> Self {
-        Self::of(error, Vec::new())
+        Self::upstream(error, Vec::new())
     }
 }
 
-impl Unwritten {
+impl WriteError {
     /// Of a write with these values.
-    pub(super) fn of(error: upstream::Error, values: Vec<String>) -> Self {
+    pub(super) fn upstream(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
-            Kind::TooLate => Self::TooLate,
-            Kind::Unchecked(look) => Self::Unread(*look),
-            kind => Self::Refused(upstream::Error { kind, ..error }, values),
+            Kind::TooLate => Self::DeadlineExceeded,
+            Kind::Unchecked(look) => Self::ReadFailed(*look),
+            kind => Self::Upstream(upstream::Error { kind, ..error }, values),
         }
     }
 
     /// Whether an attempt was sent of which nobody knows what became of it.
-    fn may_have_been_written(&self) -> bool {
+    fn is_outcome_unknown(&self) -> bool {
         // Of an answer about somebody else, nobody knows to which request it is one.
-        matches!(self, Self::AnotherAnswer) || matches!(self, Self::Refused(error, _) if error.outcome_is_unknown())
+        matches!(self, Self::ReplayMismatch) || matches!(self, Self::Upstream(error, _) if error.outcome_is_unknown())
     }
 }
 
 /// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
 /// key that was made for this request has no other.
-pub(super) fn answer_to(key: &Key, sent: &Sent, customer: Customer) -> Result<Arc<Customer>, Unwritten> {
-    match sent.is(&customer) {
-        _ if !key.is_callers() => Ok(Arc::new(customer)),
+pub(super) fn check_replay(
+    key: &IdempotencyKey,
+    sent: &SubmittedCustomer,
+    customer: Customer,
+) -> Result<Arc<Customer>, WriteError> {
+    match sent.matches(&customer) {
+        _ if !key.is_from_caller() => Ok(Arc::new(customer)),
         Some(true) => Ok(Arc::new(customer)),
-        Some(false) => Err(Unwritten::AnotherAnswer),
+        Some(false) => Err(WriteError::ReplayMismatch),
         // Whose it is cannot be said, so it is shown to nobody. The write may have been carried out: a new key would do it
         // twice.
         None => Err(upstream::Error::from(Kind::NoAnswer("a customer with a field that cannot be read")).into()),
@@ -322,53 +334,64 @@ pub(super) fn answer_to(key: &Key, sent: &Sent, customer: Customer) -> Result<Ar
 impl SessionContext {
     /// The customer before an update, in clear where the upstream allows it, and the members of its record that this version
     /// does not know.
-    pub(super) async fn known(&self, caller: &Caller, id: CustomerId) -> Result<(Known, UnknownMembers), Unwritten> {
+    pub(super) async fn current_record(
+        &self,
+        caller: &Caller,
+        id: CustomerId,
+    ) -> Result<(CurrentCustomer, UnknownMembers), WriteError> {
         let upstream = &self.services.upstream;
         match upstream.clear_record(caller, id).await {
-            Ok(Record { customer, unknown }) => Ok((Known::Clear(Box::new(customer)), unknown)),
+            Ok(Record { customer, unknown }) => Ok((CurrentCustomer::Unmasked(Box::new(customer)), unknown)),
             // How an account without the permission is answered is not documented (`docs/upstream.md`, section 9), so
             // every refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
-                let masked = upstream.masked_record(caller, id).await.map_err(Unwritten::Unread)?;
+                let masked = upstream.masked_record(caller, id).await.map_err(WriteError::ReadFailed)?;
                 let customer = masked.customer.try_into();
                 let customer = customer
                     .map_err(|UnreadableField(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
-                let customer = customer.map_err(|kind| Unwritten::Unread(kind.into()))?;
-                Ok((Known::Masked(Box::new(customer)), masked.unknown))
+                let customer = customer.map_err(|kind| WriteError::ReadFailed(kind.into()))?;
+                Ok((CurrentCustomer::Masked(Box::new(customer)), masked.unknown))
             }
-            Err(error) => Err(Unwritten::Unread(error)),
+            Err(error) => Err(WriteError::ReadFailed(error)),
         }
     }
 
     /// What the caller is told of a write.
-    fn told<T>(&self, outcome: Result<T, Unwritten>, write: Write, key: &Key) -> Result<Written<T>, Error> {
+    fn to_result<T>(
+        &self,
+        outcome: Result<T, WriteError>,
+        write: Mutation,
+        key: &IdempotencyKey,
+    ) -> Result<WriteResult<T>, Error> {
         match outcome {
             Ok(result) => Ok(Ok(result)),
-            Err(Unwritten::Unfit(complaints)) => Ok(Err(complaints)),
-            Err(Unwritten::Forbidden) => Err(Error::DecisionForbidden),
-            Err(Unwritten::Unread(error)) if matches!(error.kind, Kind::NotFound) => Ok(Err(vec![write.not_found()])),
-            Err(Unwritten::Unread(error)) => Err(error.into()),
-            Err(Unwritten::TooLate) => Err(Error::Deadline),
-            Err(Unwritten::AnotherAnswer) => Ok(Err(vec![key_reused()])),
-            Err(Unwritten::Refused(error, sent)) => {
+            Err(WriteError::Invalid(complaints)) => Ok(Err(complaints)),
+            Err(WriteError::Forbidden) => Err(Error::DecisionForbidden),
+            Err(WriteError::ReadFailed(error)) if matches!(error.kind, Kind::NotFound) => {
+                Ok(Err(vec![write.not_found()]))
+            }
+            Err(WriteError::ReadFailed(error)) => Err(error.into()),
+            Err(WriteError::DeadlineExceeded) => Err(Error::DeadlineExceeded),
+            Err(WriteError::ReplayMismatch) => Ok(Err(vec![key_reused()])),
+            Err(WriteError::Upstream(error, sent)) => {
                 if let Kind::Superseded { was_sent } = error.kind {
                     return Ok(Err(vec![superseded(was_sent)]));
                 }
                 // An upstream that repeats what it was sent can repeat the headers as well.
-                let known: Vec<String> = self.secrets().chain(key.values()).chain(sent).collect();
-                mend(error, write, &known, key.is_callers()).map(Err)
+                let known: Vec<String> = self.credentials().chain(key.redacted_values()).chain(sent).collect();
+                from_rejection(error, write, &known, key.is_from_caller()).map(Err)
             }
         }
     }
 
     /// The credential, where it is one: the word that is the sandbox's key must not be cut from every sentence.
-    fn secrets(&self) -> impl Iterator<Item = String> + use<> {
+    fn credentials(&self) -> impl Iterator<Item = String> + use<> {
         let credential = self.caller.credential.expose_secret();
-        (credential.len() >= SHORTEST_SECRET).then(|| credential.to_owned()).into_iter()
+        (credential.len() >= MIN_CREDENTIAL_CHARS).then(|| credential.to_owned()).into_iter()
     }
 
     /// Forgets what is kept of a customer, and every page of the scope.
-    fn forget(&self, id: Option<CustomerId>) {
+    fn invalidate(&self, id: Option<CustomerId>) {
         self.services.cache.invalidate_pages(self.scope);
         if let Some(id) = id {
             self.services.cache.invalidate_customer(self.scope, id);
@@ -377,14 +400,14 @@ impl SessionContext {
 
     /// The same after a write that may still take effect: who looks whether it has must not find, for long, what was read
     /// a moment before it did.
-    fn unsettle(&self, id: Option<CustomerId>) {
-        self.forget(id);
-        self.services.cache.suspend_caching(self.scope, id, self.services.settling);
+    fn suspend_caching(&self, id: Option<CustomerId>) {
+        self.invalidate(id);
+        self.services.cache.suspend_caching(self.scope, id, self.services.unsettled_for);
     }
 
     /// Nothing is sent for a caller that has been told that time is up.
-    pub(super) fn still_in_time(&self) -> Result<(), Unwritten> {
-        if Instant::now() < self.deadline { Ok(()) } else { Err(Unwritten::TooLate) }
+    pub(super) fn check_deadline(&self) -> Result<(), WriteError> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(WriteError::DeadlineExceeded) }
     }
 }
 
@@ -394,10 +417,10 @@ pub(super) fn today() -> Date {
 
 /// What of a body is no person's: words of enums stay in a message, since rules are about them. A test holds this to
 /// what the schema does not mark with `@pii`.
-pub const NOT_PERSONAL: [&str; 3] = ["type", "status", "config"];
+pub const NOT_PERSONAL_MEMBERS: [&str; 3] = ["type", "status", "config"];
 
 /// Every text of a body that could be a person's: what must not come back in a message.
-pub(super) fn values_of(body: &impl Serialize) -> Vec<String> {
+pub(super) fn personal_values(body: &impl Serialize) -> Vec<String> {
     fn collect(value: serde_json::Value, values: &mut Vec<String>) {
         match value {
             serde_json::Value::String(text) => values.push(text),
@@ -409,7 +432,7 @@ pub(super) fn values_of(body: &impl Serialize) -> Vec<String> {
     let mut values = Vec::new();
     if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(body) {
         // At the top alone: a key of the caller's own pairs can have any name.
-        body.retain(|name, _| !NOT_PERSONAL.contains(&name.as_str()));
+        body.retain(|name, _| !NOT_PERSONAL_MEMBERS.contains(&name.as_str()));
         collect(body.into(), &mut values);
     }
     // Longest first: a name inside an e-mail must not break the e-mail up before it is found.

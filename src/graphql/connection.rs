@@ -7,7 +7,7 @@ use super::customer::CustomerObject;
 use super::error::ResolverResult;
 use super::permissions::selects_review;
 use crate::customers::Listing;
-use crate::customers::window::{Cut, End, Window};
+use crate::customers::window::{Direction, Window, WindowSpec};
 use crate::error::{ErrorCode, PublicError};
 
 /// How many rows there are where the caller does not say.
@@ -29,12 +29,12 @@ pub struct WindowArguments {
 
 impl WindowArguments {
     /// The cut that they describe, for the list with this fingerprint.
-    pub fn window_spec(&self, fingerprint: u32) -> ResolverResult<Cut> {
+    pub fn window_spec(&self, fingerprint: u32) -> ResolverResult<WindowSpec> {
         let (count, end) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(bad_user_input("Give `first` or `last`, not both.")),
-            (None, None) => (DEFAULT_COUNT, End::First),
-            (Some(first), None) => (row_count("first", first)?, End::First),
-            (None, Some(last)) => (row_count("last", last)?, End::Last),
+            (None, None) => (DEFAULT_COUNT, Direction::Forward),
+            (Some(first), None) => (row_count("first", first)?, Direction::Forward),
+            (None, Some(last)) => (row_count("last", last)?, Direction::Backward),
         };
         let position = |name: &str, text: &Option<String>| {
             let Some(text) = text else { return Ok(None) };
@@ -46,7 +46,12 @@ impl WindowArguments {
             };
             position.map(Some).ok_or_else(message)
         };
-        Ok(Cut { count, end, after: position("after", &self.after)?, before: position("before", &self.before)? })
+        Ok(WindowSpec {
+            count,
+            direction: end,
+            after: position("after", &self.after)?,
+            before: position("before", &self.before)?,
+        })
     }
 }
 

@@ -62,14 +62,16 @@ fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
     let code = error.code(callers_key);
     let (what, advice) = match error {
         Error::Upstream(error) | Error::OutcomeUnknown(error) => wording(&error.kind, callers_key),
-        Error::Deadline | Error::DeadlineInWrite => ("The Customers API did not answer in time.", "Try again."),
-        Error::BadInput(message) => (message.as_str(), ""),
+        Error::DeadlineExceeded | Error::DeadlineExceededInWrite => {
+            ("The Customers API did not answer in time.", "Try again.")
+        }
+        Error::InvalidInput(message) => (message.as_str(), ""),
         Error::DecisionForbidden => (
             "This change of the status decides about the customer:",
             "it needs the permission REVIEWS_DECIDE, which you do not have.",
         ),
-        Error::Lost | Error::LostInWrite => ("Something went wrong in the gateway.", ""),
-        Error::NotRecorded => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
+        Error::TaskLost | Error::TaskLostInWrite => ("Something went wrong in the gateway.", ""),
+        Error::AuditFailed => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
     };
     let outcome_is_unknown = error.leaves_outcome_unknown();
     let advice = if outcome_is_unknown { CHECK_BEFORE_RETRY } else { advice };
@@ -165,10 +167,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case(customers::Error::DeadlineInWrite, true)]
-    #[case(customers::Error::LostInWrite, true)]
-    #[case(customers::Error::Deadline, false)]
-    #[case(customers::Error::Lost, false)]
+    #[case(customers::Error::DeadlineExceededInWrite, true)]
+    #[case(customers::Error::TaskLostInWrite, true)]
+    #[case(customers::Error::DeadlineExceeded, false)]
+    #[case(customers::Error::TaskLost, false)]
     #[case(upstream::Error::bare(Kind::TimedOut).into(), false)]
     fn an_unknown_outcome_is_told_where_it_is_one_alone(#[case] error: customers::Error, #[case] unknown: bool) {
         let told = public_error(&error, false);

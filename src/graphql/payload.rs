@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ID, Interface, SimpleObject};
 
 use super::customer::CustomerObject;
-use crate::customers::writer::Written;
+use crate::customers::writer::WriteResult;
 use crate::model::{Customer as Record, CustomerId, UnmaskedCustomer, UserError};
 
 /// What all payloads have.
@@ -36,8 +36,8 @@ macro_rules! customer_payload {
             pub user_errors: Vec<UserError>,
         }
 
-        impl From<Written<Arc<Record>>> for $name {
-            fn from(written: Written<Arc<Record>>) -> Self {
+        impl From<WriteResult<Arc<Record>>> for $name {
+            fn from(written: WriteResult<Arc<Record>>) -> Self {
                 match written {
                     Ok(customer) => {
                         Self { customer: Some(CustomerObject::from_customer(customer)), user_errors: Vec::new() }
@@ -79,8 +79,8 @@ pub struct DeleteCustomerPayload {
     pub user_errors: Vec<UserError>,
 }
 
-impl From<Written<CustomerId>> for DeleteCustomerPayload {
-    fn from(written: Written<CustomerId>) -> Self {
+impl From<WriteResult<CustomerId>> for DeleteCustomerPayload {
+    fn from(written: WriteResult<CustomerId>) -> Self {
         match written {
             Ok(id) => Self { deleted_customer_id: Some(ID(id.to_string())), user_errors: Vec::new() },
             Err(user_errors) => Self { deleted_customer_id: None, user_errors },
@@ -97,8 +97,8 @@ pub struct UnmaskCustomerPayload {
     pub user_errors: Vec<UserError>,
 }
 
-impl From<Written<UnmaskedCustomer>> for UnmaskCustomerPayload {
-    fn from(written: Written<UnmaskedCustomer>) -> Self {
+impl From<WriteResult<UnmaskedCustomer>> for UnmaskCustomerPayload {
+    fn from(written: WriteResult<UnmaskedCustomer>) -> Self {
         match written {
             Ok(customer) => Self { unmasked_customer: Some(Box::new(customer)), user_errors: Vec::new() },
             Err(user_errors) => Self { unmasked_customer: None, user_errors },

@@ -6,7 +6,7 @@ use async_graphql::{ComplexObject, Object};
 
 use super::customer::CustomerObject;
 use super::error::{ResolverResult, unreadable_field};
-use crate::customers::checks;
+use crate::customers::screening;
 use crate::model::{IdentityReview, Review, ReviewCheck, ReviewReason};
 
 /// A customer's review, as the upstream gave it.
@@ -44,13 +44,13 @@ impl IdentityReview {
     /// Why this review is not a plain accept: every check whose decision is not `ACCEPT`, worst first, its codes joined
     /// with their texts. Made by the gateway: `decision` alone does not say which of the twelve checks it comes from.
     async fn reasons(&self) -> Vec<ReviewReason> {
-        checks::reasons(self)
+        screening::reasons(self)
     }
 
     /// Every check that ran, in one form and always in the same order, its codes joined with their texts; `reasons` are
     /// those of them that do not accept. What only one check has, such as `watchlist.matches`, stands in its own field.
     /// Made by the gateway.
     async fn checks(&self) -> Vec<ReviewCheck> {
-        checks::of(self)
+        screening::checks(self)
     }
 }

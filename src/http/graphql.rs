@@ -71,7 +71,7 @@ pub async fn handle(
     });
     let mut compress = app.edge.compression;
     let run = exchange.run(&uri, &mut body).instrument(span.clone());
-    let Some(ran) = until_force_stop(&app.services.cut, run).await else {
+    let Some(ran) = until_force_stop(&app.services.force_stop, run).await else {
         // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
         // by chance, and could tell none of them more: the outcome of a write that was cut is unknown.
         return pending().await;
@@ -232,7 +232,8 @@ impl RequestHandler<'_> {
             self.update_verified_keys(key, &outcome).await;
         }
         let usage = session.usage();
-        self.summary.update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cached, usage.shared));
+        self.summary
+            .update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cache_hits, usage.shared_calls));
         let fresh_until = session.fresh_until().filter(|_| {
             self.app.edge.private_max_age && by_get && !outcome.is_request_error() && !outcome.has_errors()
         });
@@ -245,7 +246,8 @@ impl RequestHandler<'_> {
         if !reports {
             return Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear });
         }
-        let report = UpstreamReport { planned, actual: usage.calls, cached: usage.cached, shared: usage.shared };
+        let report =
+            UpstreamReport { planned, actual: usage.calls, cached: usage.cache_hits, shared: usage.shared_calls };
         Ok(Success { response: outcome.with_report(report), cache_control, stale_for: age, is_unmasked: in_clear })
     }
 

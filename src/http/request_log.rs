@@ -120,7 +120,7 @@ const ABANDONED: &str = "abandoned";
 
 /// Why a request that ends now is never answered.
 pub fn unanswered_outcome(app: &App) -> &'static str {
-    if app.services.cut.is_cancelled() { SHUTDOWN } else { ABANDONED }
+    if app.services.force_stop.is_cancelled() { SHUTDOWN } else { ABANDONED }
 }
 
 impl Drop for LogOnDrop<'_> {

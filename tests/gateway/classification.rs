@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{ConstDirective, Type, TypeKind, TypeSystemDefinition};
 use async_graphql::{Positioned, Value};
-use customers_gateway::customers::writer::NOT_PERSONAL;
+use customers_gateway::customers::writer::NOT_PERSONAL_MEMBERS;
 use customers_gateway::graphql;
 
 /// Types whose values say nothing of who somebody is.
@@ -212,5 +212,5 @@ fn what_is_not_cut_from_a_sentence_is_what_is_not_marked() {
             "config"
         }))
         .collect();
-    assert_eq!(unmarked, BTreeSet::from(NOT_PERSONAL));
+    assert_eq!(unmarked, BTreeSet::from(NOT_PERSONAL_MEMBERS));
 }

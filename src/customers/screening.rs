@@ -9,7 +9,7 @@ use crate::model::{IdentityCheck, IdentityCheckKind, IdentityDecision, IdentityR
 use crate::response_size::Counted;
 
 /// Every check that ran, in the order of the schema.
-pub fn of(review: &IdentityReview) -> Vec<ReviewCheck> {
+pub fn checks(review: &IdentityReview) -> Vec<ReviewCheck> {
     use IdentityCheckKind as Kind;
     let plain = |check, decision, codes: &[Counted<String>], risk_score| {
         let known = review.messages.iter().filter(|message| codes.contains(&message.code));
@@ -44,10 +44,12 @@ pub fn of(review: &IdentityReview) -> Vec<ReviewCheck> {
 /// Every check that does not accept, worst first: rejections, reviews, words that are not known; among equals the
 /// higher risk first, then the order of the schema. A check without a decision has nothing to say.
 pub fn reasons(review: &IdentityReview) -> Vec<ReviewReason> {
-    let mut reasons: Vec<_> = of(review).into_iter().filter_map(reason).collect();
+    let mut reasons: Vec<_> = checks(review).into_iter().filter_map(reason).collect();
     // A stable sort: what is equal stays in the order of the schema.
     reasons.sort_by(|a, b| {
-        Reverse(weight(a.decision)).cmp(&Reverse(weight(b.decision))).then_with(|| by_risk(a.risk_score, b.risk_score))
+        Reverse(severity(a.decision))
+            .cmp(&Reverse(severity(b.decision)))
+            .then_with(|| compare_risk(a.risk_score, b.risk_score))
     });
     reasons
 }
@@ -59,7 +61,7 @@ fn reason(found: ReviewCheck) -> Option<ReviewReason> {
     Some(ReviewReason { check, decision, codes, messages, risk_score })
 }
 
-fn weight(decision: IdentityDecision) -> u8 {
+fn severity(decision: IdentityDecision) -> u8 {
     match decision {
         IdentityDecision::Reject => 3,
         IdentityDecision::Review => 2,
@@ -69,7 +71,7 @@ fn weight(decision: IdentityDecision) -> u8 {
 }
 
 /// Higher risk first, no score last.
-fn by_risk(a: Option<f64>, b: Option<f64>) -> Ordering {
+fn compare_risk(a: Option<f64>, b: Option<f64>) -> Ordering {
     b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0))
 }
 
@@ -93,7 +95,7 @@ mod tests {
         )
         .expect("the review of this test");
         use IdentityCheckKind::{Email, Fraud, NetworkAlerts, Phone, Synthetic, Watchlist};
-        let all = of(&review);
+        let all = checks(&review);
         let checks: Vec<_> = all.iter().map(|found| found.check).collect();
         assert_eq!(checks, [Email, Fraud, Phone, Synthetic, NetworkAlerts, Watchlist]);
         let phone = (all[2].risk_score, all[2].correlation, all[2].correlation_score);

@@ -7,7 +7,7 @@
 //! `complianceProfile.ssn`. No value is among them.
 
 use super::comparison::{Comparable, Comparison, are_same};
-use super::merge::Base;
+use super::merge::Sendable;
 use crate::model::input::{AddressInput, ComplianceProfileInput, UpdateCustomerInput};
 use crate::model::{CustomerStatus, MaybeUndefined};
 use crate::privacy::Personal;
@@ -33,19 +33,19 @@ impl StatusChange {
 }
 
 /// The change of status that an update makes of this customer; none where the status stays.
-pub fn status_change(input: &UpdateCustomerInput, known: &Base) -> Option<StatusChange> {
+pub fn status_change(input: &UpdateCustomerInput, known: &Sendable) -> Option<StatusChange> {
     let new = *input.status.value()?;
     (new != known.status).then_some(StatusChange { old: known.status, new })
 }
 
 /// The fields that an input gives, whatever the customer is now.
 pub fn given_fields(input: &UpdateCustomerInput) -> Vec<&'static str> {
-    fields(input, None, Comparison::Exact)
+    field_names(input, None, Comparison::Exact)
 }
 
 /// The fields that an update changes of this customer. What cannot be read of it counts as changed where it is given.
-pub fn changed_fields(input: &UpdateCustomerInput, known: &Base) -> Vec<&'static str> {
-    fields(input, Some(known), Comparison::Exact)
+pub fn changed_fields(input: &UpdateCustomerInput, known: &Sendable) -> Vec<&'static str> {
+    field_names(input, Some(known), Comparison::Exact)
 }
 
 /// What a customer is not known to hold of an update that may have been carried out.
@@ -59,8 +59,8 @@ pub struct Missing {
 
 /// What a customer is not known to hold of an update, whatever form the upstream has stored it in. A value that a masked
 /// record hides is never known to be held.
-pub fn missing(input: &UpdateCustomerInput, known: &Base) -> Missing {
-    let fields = fields(input, Some(known), Comparison::Tidied);
+pub fn missing(input: &UpdateCustomerInput, known: &Sendable) -> Missing {
+    let fields = field_names(input, Some(known), Comparison::Tidied);
     let is_hidden = |field: &&str| match field.split('.').next() {
         Some("device") => known.device.is_none(),
         Some("complianceProfile") => known.profile.is_none(),
@@ -69,35 +69,35 @@ pub fn missing(input: &UpdateCustomerInput, known: &Base) -> Missing {
     Missing { are_hidden: fields.iter().all(is_hidden), fields }
 }
 
-fn fields(input: &UpdateCustomerInput, known: Option<&Base>, comparison: Comparison) -> Vec<&'static str> {
+fn field_names(input: &UpdateCustomerInput, known: Option<&Sendable>, comparison: Comparison) -> Vec<&'static str> {
     let mut found = Vec::new();
     let mut note = |name: &'static str, changes: bool| {
         if changes {
             found.push(name);
         }
     };
-    note("name", changes(&input.name, known.map(|known| Some(&known.name)), comparison));
-    note("email", changes(&input.email, known.map(|known| Some(&known.email)), comparison));
-    note("phone", changes(&input.phone, known.map(|known| Some(&known.phone)), comparison));
-    note("status", changes(&input.status, known.map(|known| Some(&known.status)), comparison));
+    note("name", differs(&input.name, known.map(|known| Some(&known.name)), comparison));
+    note("email", differs(&input.email, known.map(|known| Some(&known.email)), comparison));
+    note("phone", differs(&input.phone, known.map(|known| Some(&known.phone)), comparison));
+    note("status", differs(&input.status, known.map(|known| Some(&known.status)), comparison));
     // A device that cannot be read is not known to be the one that is given.
     let device = known.and_then(|known| known.device.as_ref());
-    note("device.ipAddress", changes(&input.device, device.map(Some), comparison));
-    for (name, part) in ADDRESS {
-        note(name, part_changes(&input.address, known.map(|known| known.address.as_ref()), part, comparison));
+    note("device.ipAddress", differs(&input.device, device.map(Some), comparison));
+    for (name, part) in ADDRESS_PARTS {
+        note(name, part_differs(&input.address, known.map(|known| known.address.as_ref()), part, comparison));
     }
     let profile = known.and_then(|known| known.profile.as_ref());
     for (name, is_changed) in profile_fields(&input.compliance_profile, profile, comparison) {
         note(name, is_changed);
     }
-    note("externalId", changes(&input.external_id, known.map(|known| known.external_id.as_ref()), comparison));
+    note("externalId", differs(&input.external_id, known.map(|known| known.external_id.as_ref()), comparison));
     let pairs = input.metadata.clone().map_value(metadata);
-    note("metadata", changes(&pairs, known.map(|known| known.metadata.as_ref()), comparison));
+    note("metadata", differs(&pairs, known.map(|known| known.metadata.as_ref()), comparison));
     found
 }
 
 /// Whether what is given differs from what is known. `None` is not known, and `Some(None)` is known to be empty.
-fn changes<T: Comparable>(given: &MaybeUndefined<T>, known: Option<Option<&T>>, comparison: Comparison) -> bool {
+fn differs<T: Comparable>(given: &MaybeUndefined<T>, known: Option<Option<&T>>, comparison: Comparison) -> bool {
     let given = match given {
         MaybeUndefined::Undefined => return false,
         MaybeUndefined::Null => None,
@@ -107,10 +107,10 @@ fn changes<T: Comparable>(given: &MaybeUndefined<T>, known: Option<Option<&T>>, 
 }
 
 /// A part of an address.
-type Part = fn(&AddressInput) -> Option<&Text>;
+type AddressPart = fn(&AddressInput) -> Option<&Text>;
 
 /// The parts of an address, which is replaced as a whole.
-const ADDRESS: [(&str, Part); 5] = [
+const ADDRESS_PARTS: [(&str, AddressPart); 5] = [
     ("address.address1", |address| Some(&address.address1)),
     ("address.address2", |address| address.address2.as_ref()),
     ("address.city", |address| Some(&address.city)),
@@ -118,10 +118,10 @@ const ADDRESS: [(&str, Part); 5] = [
     ("address.zip", |address| Some(&address.zip)),
 ];
 
-fn part_changes(
+fn part_differs(
     given: &MaybeUndefined<AddressInput>,
     known: Option<Option<&AddressInput>>,
-    part: Part,
+    part: AddressPart,
     comparison: Comparison,
 ) -> bool {
     let given = match given {
@@ -163,7 +163,7 @@ fn profile_fields(
                 Some(Some(ProfileBody::Individual { dob, ssn })) => (Some(dob.as_ref()), Some(ssn.as_ref())),
                 Some(_) => (Some(None), Some(None)),
             };
-            vec![(DOB, changes(&given.dob, dob, comparison)), (SSN, changes(&given.ssn, ssn, comparison))]
+            vec![(DOB, differs(&given.dob, dob, comparison)), (SSN, differs(&given.ssn, ssn, comparison))]
         }
         MaybeUndefined::Value(ComplianceProfileInput::Business(given)) => {
             let (ein, legal_name, representatives, website) = match known {
@@ -177,10 +177,10 @@ fn profile_fields(
                 Some(_) => (Some(None), Some(None), Some(None), Some(None)),
             };
             vec![
-                (EIN, changes(&given.ein, ein, comparison)),
-                (LEGAL_NAME, changes(&given.legal_business_name, legal_name, comparison)),
-                (REPRESENTATIVES, changes(&given.representatives, representatives, comparison)),
-                (WEBSITE, changes(&given.website, website, comparison)),
+                (EIN, differs(&given.ein, ein, comparison)),
+                (LEGAL_NAME, differs(&given.legal_business_name, legal_name, comparison)),
+                (REPRESENTATIVES, differs(&given.representatives, representatives, comparison)),
+                (WEBSITE, differs(&given.website, website, comparison)),
             ]
         }
     }
@@ -204,8 +204,8 @@ mod tests {
         AddressInput { address1, address2: None, city, state, zip: text(zip) }
     }
 
-    fn base() -> Base {
-        Base {
+    fn base() -> Sendable {
+        Sendable {
             name: text("Ada"),
             kind: CustomerType::Individual,
             email: text("ada@example.test"),
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_in_clear_counts_as_changed() {
-        let known = Base { device: None, profile: None, ..base() };
+        let known = Sendable { device: None, profile: None, ..base() };
         let given = UpdateCustomerInput {
             device: MaybeUndefined::Value(DeviceInput { ip_address: text("203.0.113.9") }),
             compliance_profile: MaybeUndefined::Null,
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn no_metadata_and_an_empty_map_are_the_same() {
         for known in [None, Some(Metadata::new())] {
-            let known = Base { metadata: known, ..base() };
+            let known = Sendable { metadata: known, ..base() };
             for metadata in [MaybeUndefined::Null, MaybeUndefined::Value(Vec::new())] {
                 assert_eq!(changed_fields(&UpdateCustomerInput { metadata, ..nothing() }, &known), [""; 0]);
             }
@@ -309,7 +309,7 @@ mod tests {
             ..nothing()
         };
         let metadata = Some(Metadata::from([("tier".to_owned(), text("gold"))]));
-        let known = Base { name: text("ZO\u{cb}"), metadata, ..base() };
+        let known = Sendable { name: text("ZO\u{cb}"), metadata, ..base() };
         assert_eq!(changed_fields(&given, &known), ["name", "email", "externalId", "metadata"]);
         assert_eq!(missing(&given, &known), Missing { fields: Vec::new(), are_hidden: true });
         let given = UpdateCustomerInput { metadata: MaybeUndefined::Value(vec![pair("silver")]), ..given };
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_value_that_is_hidden_is_missing() {
-        let known = Base { device: None, profile: None, ..base() };
+        let known = Sendable { device: None, profile: None, ..base() };
         let given = UpdateCustomerInput {
             name: MaybeUndefined::Value(text("Ada")),
             device: MaybeUndefined::Value(DeviceInput { ip_address: text("203.0.113.9") }),

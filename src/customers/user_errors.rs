@@ -12,7 +12,7 @@ use crate::upstream::{self, Kind, Refusal};
 
 /// Which write was refused: it decides what a rule without a place means, and where the customer's id stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Write {
+pub enum Mutation {
     Create,
     Update,
     Delete,
@@ -21,7 +21,7 @@ pub enum Write {
     Unmask,
 }
 
-impl Write {
+impl Mutation {
     /// The name of the input field that holds the customer's id.
     fn id_field(self) -> &'static str {
         match self {
@@ -40,27 +40,27 @@ impl Write {
 ///
 /// `known` are the values that were sent or read for this write: none of them gets into a message. `callers_key` says
 /// whether the idempotency key was the caller's own.
-pub fn mend(
+pub fn from_rejection(
     error: upstream::Error,
-    write: Write,
+    write: Mutation,
     known: &[String],
     callers_key: bool,
 ) -> Result<Vec<UserError>, Error> {
     match &error.kind {
-        Kind::NotFound if write != Write::Create => Ok(vec![write.not_found()]),
+        Kind::NotFound if write != Mutation::Create => Ok(vec![write.not_found()]),
         Kind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
-        Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(complaints(refusal, write, known)),
-        _ if error.outcome_is_unknown() && write != Write::Unmask => Err(Error::OutcomeUnknown(error.into())),
+        Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(rejection_user_errors(refusal, write, known)),
+        _ if error.outcome_is_unknown() && write != Mutation::Unmask => Err(Error::OutcomeUnknown(error.into())),
         _ => Err(error.into()),
     }
 }
 
 /// What is told where the upstream gives no reason, and where its sentence about the whole or about a value may name
 /// somebody.
-const NO_REASON: &str = "The upstream refused this without a reason.";
-const BY_A_RULE: &str =
+const REJECTED_WITHOUT_REASON: &str = "The upstream refused this without a reason.";
+const REJECTED_BY_RULE: &str =
     "The Customers API refused this by a rule of its own. Its sentence is not shown: it may name somebody.";
-const THIS_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";
+const REJECTED_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";
 
 /// The caller's idempotency key belongs to another request.
 pub fn key_reused() -> UserError {
@@ -79,59 +79,59 @@ pub fn superseded(was_sent: bool) -> UserError {
     UserError::without_path(UserErrorCode::Conflict, message)
 }
 
-fn complaints(refusal: &Refusal, write: Write, known: &[String]) -> Vec<UserError> {
+fn rejection_user_errors(refusal: &Refusal, write: Mutation, known: &[String]) -> Vec<UserError> {
     let known = KnownValues::new(known.iter().map(String::as_str));
     let sentence = |text: &str, not_shown: &str| match text.trim() {
-        "" => NO_REASON.to_owned(),
+        "" => REJECTED_WITHOUT_REASON.to_owned(),
         text => sentences::allowed_sentence(text, &known).unwrap_or_else(|| not_shown.to_owned()),
     };
     if refusal.items.is_empty() {
         let detail = refusal.detail.as_ref().map_or("", |detail| detail.reveal().as_str());
-        return vec![rule(detail, write, sentence(detail, BY_A_RULE))];
+        return vec![rule_user_error(detail, write, sentence(detail, REJECTED_BY_RULE))];
     }
     let items = refusal.items.iter().map(|item| {
         let detail = item.detail.reveal();
         let path = item.reference.as_deref().and_then(|reference| input_path(reference, write));
         let about_email = path.as_deref().is_some_and(|path| path == ["email"]);
-        if about_email && says_taken(detail) {
-            return taken();
+        if about_email && is_email_taken(detail) {
+            return email_taken();
         }
         match path {
-            Some(path) => UserError::at(UserErrorCode::Invalid, path, sentence(detail, THIS_VALUE)),
+            Some(path) => UserError::at(UserErrorCode::Invalid, path, sentence(detail, REJECTED_VALUE)),
             None if detail.to_ascii_lowercase().contains("idempotency") => {
-                UserError::at(UserErrorCode::Invalid, ["idempotencyKey"], sentence(detail, THIS_VALUE))
+                UserError::at(UserErrorCode::Invalid, ["idempotencyKey"], sentence(detail, REJECTED_VALUE))
             }
-            None => UserError::without_path(UserErrorCode::Invalid, sentence(detail, BY_A_RULE)),
+            None => UserError::without_path(UserErrorCode::Invalid, sentence(detail, REJECTED_BY_RULE)),
         }
     });
     items.collect()
 }
 
 /// A rule about the whole: the two that are known by what they say, any other by its sentence.
-fn rule(detail: &str, write: Write, sentence: String) -> UserError {
+fn rule_user_error(detail: &str, write: Mutation, sentence: String) -> UserError {
     let said = detail.to_ascii_lowercase();
     let about_email = said.contains("email") || said.contains("e-mail");
-    if about_email && says_taken(detail) && matches!(write, Write::Create | Write::Update) {
-        return taken();
+    if about_email && is_email_taken(detail) && matches!(write, Mutation::Create | Mutation::Update) {
+        return email_taken();
     }
-    if write == Write::Decide && (said.contains("review") || said.contains("status")) {
+    if write == Mutation::Decide && (said.contains("review") || said.contains("status")) {
         let message = "The customer is not waiting for a decision: its status is not REVIEW (any more).";
         return UserError::at(UserErrorCode::NotInReview, ["customerId"], message);
     }
     UserError::without_path(UserErrorCode::Refused, sentence)
 }
 
-fn says_taken(detail: &str) -> bool {
+fn is_email_taken(detail: &str) -> bool {
     let said = detail.to_ascii_lowercase();
     ["exist", "unique", "taken", "duplicate", "already", "in use"].iter().any(|word| said.contains(word))
 }
 
-fn taken() -> UserError {
+fn email_taken() -> UserError {
     UserError::at(UserErrorCode::Taken, ["email"], "Another customer has this e-mail address already.")
 }
 
 /// The names below `input` for a place in the upstream's spelling; none where it names nothing that an input has.
-fn input_path(reference: &str, write: Write) -> Option<Vec<String>> {
+fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
     let reference = reference.strip_prefix("$.").unwrap_or(reference);
     let segments: Vec<String> = reference
         .split(['.', '[', ']', '/'])
@@ -143,12 +143,12 @@ fn input_path(reference: &str, write: Write) -> Option<Vec<String>> {
     let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
     let path: Vec<&str> = match (head.as_str(), tail.as_slice()) {
         ("idempotencyKey", _) => vec!["idempotencyKey"],
-        ("id", _) if write != Write::Create => vec![write.id_field()],
-        ("status", _) if write == Write::Decide => vec!["decision"],
+        ("id", _) if write != Mutation::Create => vec![write.id_field()],
+        ("status", _) if write == Mutation::Decide => vec!["decision"],
         // The other inputs have none of what follows.
-        _ if !matches!(write, Write::Create | Write::Update) => return None,
-        ("type" | "config", _) if write == Write::Update => return None,
-        ("status", _) if write == Write::Create => return None,
+        _ if !matches!(write, Mutation::Create | Mutation::Update) => return None,
+        ("type" | "config", _) if write == Mutation::Update => return None,
+        ("status", _) if write == Mutation::Create => return None,
         (field @ ("name" | "type" | "email" | "phone" | "status" | "externalId" | "metadata"), _) => vec![field],
         ("device", _) => vec!["device", "ipAddress"],
         ("address", [field @ ("address1" | "address2" | "city" | "state" | "zip"), ..]) => vec!["address", field],
@@ -210,7 +210,7 @@ mod tests {
     #[case("Idempotency-Key", "idempotencyKey")]
     #[case("Config.SandboxOutcome", "config.sandboxOutcome")]
     fn places_are_named_as_the_input_names_them(#[case] reference: &str, #[case] path: &str) {
-        assert_eq!(input_path(reference, Write::Create).map(|path| path.join(".")).as_deref(), Some(path));
+        assert_eq!(input_path(reference, Mutation::Create).map(|path| path.join(".")).as_deref(), Some(path));
     }
 
     #[rstest]
@@ -218,17 +218,17 @@ mod tests {
     #[case("Something.Else")]
     #[case("...")]
     fn a_place_that_no_input_has_is_none(#[case] reference: &str) {
-        assert_eq!(input_path(reference, Write::Create), None);
+        assert_eq!(input_path(reference, Mutation::Create), None);
     }
 
     #[rstest]
-    #[case(Write::Decide, "Status", Some("decision"))]
-    #[case(Write::Decide, "Id", Some("customerId"))]
-    #[case(Write::Update, "status", Some("status"))]
-    #[case(Write::Update, "Type", None)]
-    #[case(Write::Create, "status", None)]
-    #[case(Write::Delete, "email", None)]
-    fn a_place_is_one_of_the_inputs_own(#[case] write: Write, #[case] reference: &str, #[case] path: Option<&str>) {
+    #[case(Mutation::Decide, "Status", Some("decision"))]
+    #[case(Mutation::Decide, "Id", Some("customerId"))]
+    #[case(Mutation::Update, "status", Some("status"))]
+    #[case(Mutation::Update, "Type", None)]
+    #[case(Mutation::Create, "status", None)]
+    #[case(Mutation::Delete, "email", None)]
+    fn a_place_is_one_of_the_inputs_own(#[case] write: Mutation, #[case] reference: &str, #[case] path: Option<&str>) {
         assert_eq!(input_path(reference, write).map(|path| path.join(".")).as_deref(), path);
     }
 
@@ -241,25 +241,25 @@ mod tests {
         Kind::Refused(Refusal { detail, items: items.collect() }).into()
     }
 
-    fn mended(error: upstream::Error, write: Write) -> Vec<UserError> {
-        mend(error, write, &["Ada Example".to_owned()], true).expect("something that can be mended")
+    fn mended(error: upstream::Error, write: Mutation) -> Vec<UserError> {
+        from_rejection(error, write, &["Ada Example".to_owned()], true).expect("something that can be mended")
     }
 
     #[test]
     fn an_e_mail_that_is_there_already_is_taken_and_is_not_named() {
         let detail = "A customer with the email ada@example.test already exists. Emails must be unique.";
-        let errors = mended(refused(detail, &[]), Write::Create);
+        let errors = mended(refused(detail, &[]), Mutation::Create);
         assert_eq!(errors[0].code, UserErrorCode::Taken);
         assert!(!format!("{errors:?}").contains("ada@"));
-        let errors = mended(refused("", &[(Some("Email"), "ada@example.test is already in use")]), Write::Update);
+        let errors = mended(refused("", &[(Some("Email"), "ada@example.test is already in use")]), Mutation::Update);
         assert_eq!(errors[0].code, UserErrorCode::Taken);
     }
 
     #[test]
     fn a_decision_about_a_customer_that_does_not_wait_is_told_as_that() {
-        let errors = mended(refused("Customer status is verified.", &[]), Write::Decide);
+        let errors = mended(refused("Customer status is verified.", &[]), Mutation::Decide);
         assert_eq!(errors[0].code, UserErrorCode::NotInReview);
-        let errors = mended(refused("Customer status is verified.", &[]), Write::Update);
+        let errors = mended(refused("Customer status is verified.", &[]), Mutation::Update);
         assert_eq!(errors[0].code, UserErrorCode::Refused);
     }
 
@@ -267,11 +267,11 @@ mod tests {
     fn any_other_rule_is_told_in_the_upstreams_words_where_they_name_nobody() {
         for (sentence, told) in [
             ("Account of Ada Example is frozen.", "Account of […] is frozen."),
-            ("Account of Ada Example (+12025550123) is frozen.", BY_A_RULE),
-            ("Account of Bea Example is frozen.", BY_A_RULE),
-            ("  ", NO_REASON),
+            ("Account of Ada Example (+12025550123) is frozen.", REJECTED_BY_RULE),
+            ("Account of Bea Example is frozen.", REJECTED_BY_RULE),
+            ("  ", REJECTED_WITHOUT_REASON),
         ] {
-            let errors = mended(refused(sentence, &[]), Write::Delete);
+            let errors = mended(refused(sentence, &[]), Mutation::Delete);
             assert_eq!((errors[0].code, errors[0].message.as_str()), (UserErrorCode::Refused, told));
         }
     }
@@ -285,7 +285,8 @@ mod tests {
             let items: Vec<_> = details.iter().map(|detail| (Some("metadata"), detail.as_str())).collect();
             let error = refused("", &items);
             work::of(|| {
-                let errors = mend(error, Write::Create, &known, true).expect("something that can be mended");
+                let errors =
+                    from_rejection(error, Mutation::Create, &known, true).expect("something that can be mended");
                 assert!(errors.iter().all(|error| error.message == "Account of […] is frozen."));
                 assert_eq!(errors.len(), count);
             })
@@ -299,7 +300,7 @@ mod tests {
     fn every_item_is_told_with_its_place() {
         let error =
             refused("", &[(Some("Phone"), "Not E.164."), (None, "The Idempotency-Key is too short."), (None, "Hm.")]);
-        let places: Vec<_> = mended(error, Write::Create).into_iter().map(|error| error.path).collect();
+        let places: Vec<_> = mended(error, Mutation::Create).into_iter().map(|error| error.path).collect();
         let path = |names: [&str; 2]| Some(names.map(str::to_owned).to_vec());
         assert_eq!(places, [path(["input", "phone"]), path(["input", "idempotencyKey"]), None]);
     }
@@ -307,8 +308,8 @@ mod tests {
     #[test]
     fn a_conflict_is_about_the_key_only_where_the_key_is_the_callers() {
         let conflict = || upstream::Error::bare(Kind::Conflict(Refusal::default()));
-        let with = mend(conflict(), Write::Create, &[], true).expect("mendable");
-        let without = mend(conflict(), Write::Create, &[], false).expect("mendable");
+        let with = from_rejection(conflict(), Mutation::Create, &[], true).expect("mendable");
+        let without = from_rejection(conflict(), Mutation::Create, &[], false).expect("mendable");
         assert_eq!([with[0].code, without[0].code], [UserErrorCode::IdempotencyKeyReused, UserErrorCode::Refused]);
     }
 
@@ -316,10 +317,10 @@ mod tests {
     fn a_write_without_an_answer_may_have_been_carried_out() {
         for kind in [Kind::Running, Kind::TimedOut, Kind::Interrupted, Kind::Failed { status: 502, retry_after: None }]
         {
-            assert!(matches!(mend(kind.into(), Write::Create, &[], true), Err(Error::OutcomeUnknown(_))));
+            assert!(matches!(from_rejection(kind.into(), Mutation::Create, &[], true), Err(Error::OutcomeUnknown(_))));
         }
         assert!(matches!(
-            mend(Kind::Unreachable(ConnectFailure::ConnectionRefused).into(), Write::Create, &[], true),
+            from_rejection(Kind::Unreachable(ConnectFailure::ConnectionRefused).into(), Mutation::Create, &[], true),
             Err(Error::Upstream(_))
         ));
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::changes::{StatusChange, given_fields};
-use super::refusal::Write;
-use super::writer::Written;
+use super::changed_fields::{StatusChange, given_fields};
+use super::user_errors::Mutation;
+use super::writer::WriteResult;
 use super::{Error, Session, SessionContext};
 use crate::error::ErrorCode;
 use crate::model::input::{
@@ -23,43 +23,43 @@ use crate::privacy::Personal;
 use crate::privacy::audit::{Action, Outcome, Record};
 
 /// How long past the deadline a record is waited for where nobody was shown. Most take a few milliseconds.
-const RECORD_GRACE: Duration = Duration::from_millis(50);
+const AUDIT_GRACE: Duration = Duration::from_millis(50);
 
 /// What somebody is about to do, as far as it is recorded.
 #[derive(Clone, Debug)]
-pub struct Act {
-    pub write: Write,
+pub struct AuditEvent {
+    pub mutation: Mutation,
     /// About whom; `None` for somebody new, and where what was given can be nobody's id.
     pub customer: Option<CustomerId>,
     reason: Option<Personal<String>>,
     fields: Vec<String>,
     decision: Option<ReviewDecision>,
-    found: Arc<OnceLock<Found>>,
+    applied_change: Arc<OnceLock<AppliedChange>>,
 }
 
 /// What a write turned out to change, once the customer was read for it.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct AppliedChange {
     pub fields: Vec<&'static str>,
     pub status: Option<StatusChange>,
 }
 
-impl Act {
-    fn new(write: Write, id: Option<&str>, reason: Option<&Personal<String>>) -> Self {
+impl AuditEvent {
+    fn new(write: Mutation, id: Option<&str>, reason: Option<&Personal<String>>) -> Self {
         let customer = id.and_then(|id| id.parse().ok());
         let (fields, decision, found) = (Vec::new(), None, Arc::default());
-        Self { write, customer, reason: reason.cloned(), fields, decision, found }
+        Self { mutation: write, customer, reason: reason.cloned(), fields, decision, applied_change: found }
     }
 
     /// Where it is noted what the write changes. Its record tells that in place of what was asked for.
-    pub fn found(&self) -> Arc<OnceLock<Found>> {
-        Arc::clone(&self.found)
+    pub fn applied_change(&self) -> Arc<OnceLock<AppliedChange>> {
+        Arc::clone(&self.applied_change)
     }
 
     /// What is recorded as done: a change of status that decides about a customer is a decision, however it is made.
     fn action(&self) -> Action {
-        let status = self.found.get().and_then(|found| found.status);
-        if status.is_some_and(StatusChange::is_decision) { Action::Decide } else { self.write.into() }
+        let status = self.applied_change.get().and_then(|found| found.status);
+        if status.is_some_and(StatusChange::is_decision) { Action::Decide } else { self.mutation.into() }
     }
 
     /// The status before and after. A decision is made about customers in review alone.
@@ -68,7 +68,7 @@ impl Act {
             ReviewDecision::Verified => CustomerStatus::Verified,
             ReviewDecision::Rejected => CustomerStatus::Rejected,
         });
-        match self.found.get().and_then(|found| found.status) {
+        match self.applied_change.get().and_then(|found| found.status) {
             Some(StatusChange { old, new }) => (Some(old), Some(new)),
             None => (decided.filter(|_| is_done).map(|_| CustomerStatus::Review), decided),
         }
@@ -76,65 +76,65 @@ impl Act {
 
     /// Which fields are asked for, by their names in the schema.
     #[must_use]
-    pub fn asking(self, fields: Vec<String>) -> Self {
+    pub fn with_fields(self, fields: Vec<String>) -> Self {
         Self { fields, ..self }
     }
 }
 
-impl From<&CreateCustomerInput> for Act {
+impl From<&CreateCustomerInput> for AuditEvent {
     fn from(_input: &CreateCustomerInput) -> Self {
-        Self::new(Write::Create, None, None)
+        Self::new(Mutation::Create, None, None)
     }
 }
 
-impl From<&UpdateCustomerInput> for Act {
+impl From<&UpdateCustomerInput> for AuditEvent {
     fn from(input: &UpdateCustomerInput) -> Self {
         let fields = given_fields(input).into_iter().map(str::to_owned).collect();
-        Self::new(Write::Update, Some(&input.id), input.reason.as_ref()).asking(fields)
+        Self::new(Mutation::Update, Some(&input.id), input.reason.as_ref()).with_fields(fields)
     }
 }
 
-impl From<&DeleteCustomerInput> for Act {
+impl From<&DeleteCustomerInput> for AuditEvent {
     fn from(input: &DeleteCustomerInput) -> Self {
-        Self::new(Write::Delete, Some(&input.id), input.reason.as_ref())
+        Self::new(Mutation::Delete, Some(&input.id), input.reason.as_ref())
     }
 }
 
-impl From<&UnmaskCustomerInput> for Act {
+impl From<&UnmaskCustomerInput> for AuditEvent {
     fn from(input: &UnmaskCustomerInput) -> Self {
-        Self::new(Write::Unmask, Some(&input.id), input.reason.as_ref())
+        Self::new(Mutation::Unmask, Some(&input.id), input.reason.as_ref())
     }
 }
 
-impl From<&DecideCustomerReviewInput> for Act {
+impl From<&DecideCustomerReviewInput> for AuditEvent {
     fn from(input: &DecideCustomerReviewInput) -> Self {
         let decision = Some(input.decision);
-        Self { decision, ..Self::new(Write::Decide, Some(&input.customer_id), input.reason.as_ref()) }
+        Self { decision, ..Self::new(Mutation::Decide, Some(&input.customer_id), input.reason.as_ref()) }
     }
 }
 
-impl From<&RefreshCustomerReviewInput> for Act {
+impl From<&RefreshCustomerReviewInput> for AuditEvent {
     fn from(input: &RefreshCustomerReviewInput) -> Self {
-        Self::new(Write::Refresh, Some(&input.customer_id), None)
+        Self::new(Mutation::Refresh, Some(&input.customer_id), None)
     }
 }
 
-impl From<Write> for Action {
-    fn from(write: Write) -> Self {
+impl From<Mutation> for Action {
+    fn from(write: Mutation) -> Self {
         match write {
-            Write::Create => Self::Create,
-            Write::Update => Self::Update,
-            Write::Delete => Self::Delete,
-            Write::Decide => Self::Decide,
-            Write::Refresh => Self::Refresh,
-            Write::Unmask => Self::Unmask,
+            Mutation::Create => Self::Create,
+            Mutation::Update => Self::Update,
+            Mutation::Delete => Self::Delete,
+            Mutation::Decide => Self::Decide,
+            Mutation::Refresh => Self::Refresh,
+            Mutation::Unmask => Self::Unmask,
         }
     }
 }
 
 impl Session {
     /// Records what the caller has no permission for.
-    pub async fn record_denied(&self, act: &Act) {
+    pub async fn record_denied(&self, act: &AuditEvent) {
         let ending = Outcome::Failed(ErrorCode::Forbidden.name().to_owned());
         let record = self.context.record(act, ending, act.customer, &[]);
         // Nothing was done or shown: the answer says no all the same.
@@ -145,7 +145,7 @@ impl Session {
 
 impl SessionContext {
     /// Records what was refused before anything was sent.
-    pub async fn record_refused(&self, act: &Act, complaints: &[UserError]) {
+    pub async fn record_rejected(&self, act: &AuditEvent, complaints: &[UserError]) {
         let record = self.record(act, Outcome::Rejected(codes(complaints)), act.customer, &[]);
         let _missing_is_logged = self.services.audit.write(record, Some(self.deadline)).await;
     }
@@ -154,8 +154,8 @@ impl SessionContext {
     /// the write is done all the same: the log says what is missing.
     pub async fn record_write(
         &self,
-        act: &Act,
-        outcome: &Result<Written<impl Told>, Error>,
+        act: &AuditEvent,
+        outcome: &Result<WriteResult<impl AuditedCustomer>, Error>,
         upstream_id: Option<Uuid>,
         is_unknown: bool,
     ) {
@@ -163,9 +163,9 @@ impl SessionContext {
             Ok(Ok(told)) => Some(told),
             _ => None,
         };
-        let known = told.map(Told::values).unwrap_or_default();
-        let customer = told.and_then(Told::id).or(act.customer);
-        let ending = match self.ending(outcome) {
+        let known = told.map(AuditedCustomer::redacted_values).unwrap_or_default();
+        let customer = told.and_then(AuditedCustomer::id).or(act.customer);
+        let ending = match self.outcome(outcome) {
             // The caller is told to look again; what was sent may have been carried out all the same.
             Outcome::Rejected(codes) if is_unknown => Outcome::OutcomeUnknown(codes.join(" ")),
             ending => ending,
@@ -180,29 +180,29 @@ impl SessionContext {
     /// Where the customer must not be shown, since that is not recorded.
     pub async fn record_unmask(
         self: &Arc<Self>,
-        act: &Act,
-        outcome: &Result<Written<UnmaskedCustomer>, Error>,
+        act: &AuditEvent,
+        outcome: &Result<WriteResult<UnmaskedCustomer>, Error>,
         upstream_id: Option<Uuid>,
     ) -> Result<(), Error> {
         let Ok(Ok(customer)) = outcome else {
-            let record = self.record(act, self.ending(outcome), act.customer, &[]).with_upstream_id(upstream_id);
+            let record = self.record(act, self.outcome(outcome), act.customer, &[]).with_upstream_id(upstream_id);
             let context = Arc::clone(self);
-            let written = self.services.writes.spawn(async move {
+            let written = self.services.write_tasks.spawn(async move {
                 let _missing_is_logged = context.services.audit.write(record, None).await;
             });
             // Nobody was shown, so a record that is slow does not hold the answer past its deadline: it is written all
             // the same, and going down waits for it.
-            let _written_by_then = timeout_at(self.deadline.max(Instant::now() + RECORD_GRACE), written).await;
+            let _written_by_then = timeout_at(self.deadline.max(Instant::now() + AUDIT_GRACE), written).await;
             return Ok(());
         };
-        let record = self.record(act, Outcome::Succeeded, act.customer, &customer.values());
-        self.services.audit.write(record, Some(self.deadline)).await.map_err(|_missing_is_logged| Error::NotRecorded)
+        let record = self.record(act, Outcome::Succeeded, act.customer, &customer.redacted_values());
+        self.services.audit.write(record, Some(self.deadline)).await.map_err(|_missing_is_logged| Error::AuditFailed)
     }
 
-    fn record(&self, act: &Act, ending: Outcome, customer: Option<CustomerId>, known: &[&str]) -> Record {
+    fn record(&self, act: &AuditEvent, ending: Outcome, customer: Option<CustomerId>, known: &[&str]) -> Record {
         let reason = act.reason.as_ref().map(|reason| reason.reveal().as_str());
         let (old_status, new_status) = act.statuses(matches!(ending, Outcome::Succeeded));
-        let fields = match act.found.get() {
+        let fields = match act.applied_change.get() {
             Some(found) => found.fields.iter().map(|field| (*field).to_owned()).collect(),
             None => act.fields.clone(),
         };
@@ -213,7 +213,7 @@ impl SessionContext {
             .with_reason(reason, known.iter().copied())
     }
 
-    fn ending<T>(&self, outcome: &Result<Written<T>, Error>) -> Outcome {
+    fn outcome<T>(&self, outcome: &Result<WriteResult<T>, Error>) -> Outcome {
         let code = |error: &Error| error.code(self.actor.key.is_some()).name().to_owned();
         match outcome {
             Ok(Ok(_)) => Outcome::Succeeded,
@@ -233,20 +233,20 @@ fn codes(complaints: &[UserError]) -> Vec<String> {
 }
 
 /// The customer that an act was about, as it was told.
-pub trait Told {
+pub trait AuditedCustomer {
     /// Its id, where the act itself does not say it.
     fn id(&self) -> Option<CustomerId>;
 
     /// What must not stand in a reason.
-    fn values(&self) -> Vec<&str>;
+    fn redacted_values(&self) -> Vec<&str>;
 }
 
-impl Told for Arc<Customer> {
+impl AuditedCustomer for Arc<Customer> {
     fn id(&self) -> Option<CustomerId> {
         self.summary.id.ok()
     }
 
-    fn values(&self) -> Vec<&str> {
+    fn redacted_values(&self) -> Vec<&str> {
         let known = &self.summary;
         let texts = [&known.name, &known.email, &known.phone].map(|text| text.as_ref().ok());
         let external_id = known.external_id.as_ref().ok().and_then(Option::as_ref);
@@ -255,22 +255,22 @@ impl Told for Arc<Customer> {
 }
 
 /// What the upstream may leave out, as it does where it answers an erasure without a body.
-impl<T: Told> Told for Option<T> {
+impl<T: AuditedCustomer> AuditedCustomer for Option<T> {
     fn id(&self) -> Option<CustomerId> {
-        self.as_ref().and_then(Told::id)
+        self.as_ref().and_then(AuditedCustomer::id)
     }
 
-    fn values(&self) -> Vec<&str> {
-        self.as_ref().map(Told::values).unwrap_or_default()
+    fn redacted_values(&self) -> Vec<&str> {
+        self.as_ref().map(AuditedCustomer::redacted_values).unwrap_or_default()
     }
 }
 
-impl Told for UnmaskedCustomer {
+impl AuditedCustomer for UnmaskedCustomer {
     fn id(&self) -> Option<CustomerId> {
         self.customer_id.parse().ok()
     }
 
-    fn values(&self) -> Vec<&str> {
+    fn redacted_values(&self) -> Vec<&str> {
         let mut texts = vec![&self.name, &self.email, &self.phone];
         texts.extend(&self.external_id);
         texts.extend(self.device.iter().map(|device| &device.ip_address));
