@@ -35,8 +35,8 @@ use crate::privacy::audit::{Actor, AuditLog};
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::{BoundedLabelValues, Metrics, as_f64};
 use crate::telemetry::names;
-use crate::upstream::Patience;
-use crate::upstream::client::{self, Caller, Client};
+use crate::upstream::Deadline;
+use crate::upstream::client::{self, CallContext, Client};
 
 /// The parts of a running gateway.
 pub struct App {
@@ -260,7 +260,7 @@ impl App {
     /// Tells the metrics how things stand.
     pub async fn record_metrics(&self) {
         self.services.cache.record_metrics().await;
-        self.services.upstream.health.observe();
+        self.services.upstream.health.record_metrics();
         metrics::gauge!(names::WRITES_IN_FLIGHT).set(as_f64(self.services.write_tasks.len() as u64));
         metrics::gauge!(names::TASKS).set(as_f64(Handle::current().metrics().num_alive_tasks() as u64));
         if let Some(age) = self.authenticator.key_age() {
@@ -298,14 +298,14 @@ impl App {
             upstream_calls: calls,
             upstream_time: waiting,
         } = asking;
-        let caller = Caller {
+        let caller = CallContext {
             credential: principal.credential.key().clone(),
             account: principal.account,
-            payer: payer.digest(),
+            client_key: payer.digest(),
             correlation_id: request_id.to_owned(),
             calls,
-            waiting,
-            patience: Patience::until(deadline),
+            busy_time: waiting,
+            deadline: Deadline::at(deadline),
         };
         let key = match &principal.credential {
             Credential::Caller(key) => Some(key.expose_secret()),

@@ -34,7 +34,7 @@ use tracing::Span;
 use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
 use crate::privacy::audit::{Actor, AuditLog};
-use crate::upstream::{self, Caller, Client, unknown};
+use crate::upstream::{self, CallContext, Client, unknown_members};
 
 pub use crate::cache::Freshness;
 pub use audit::AuditEvent;
@@ -62,7 +62,7 @@ pub struct Services {
     /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
     pub unsettled_for: Duration,
     /// What an update does with members of the record that this version does not know.
-    pub unknown_members_policy: unknown::Policy,
+    pub unknown_members_policy: unknown_members::UnknownMembersPolicy,
     /// Which mutations need a reason.
     pub required_reasons: RequiredReasons,
 }
@@ -90,7 +90,7 @@ pub struct Session {
 #[derive(Debug)]
 pub struct SessionContext {
     pub services: Arc<Services>,
-    pub caller: Caller,
+    pub caller: CallContext,
     /// The caller as it stands in the records.
     pub actor: Actor,
     /// Where its idempotency keys are kept apart from those of others; none where its credential does that.
@@ -137,7 +137,7 @@ impl Session {
     /// A session for `caller`, whose answer is wanted by `deadline`.
     pub fn new(
         services: Arc<Services>,
-        caller: Caller,
+        caller: CallContext,
         actor: Actor,
         key_space: Option<KeyNamespace>,
         deadline: Instant,

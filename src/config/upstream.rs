@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::Problems;
 use super::{Error, enum_word, invalid, secret};
 use crate::outbound::{Proxy, is_loopback};
-use crate::upstream::{ArrayEncoding, breaker, places, retry, stack, unknown};
+use crate::upstream::{ArrayEncoding, breaker, concurrency, retry, stack, unknown_members};
 
 /// `[upstream]`
 #[derive(Clone, Debug, Deserialize)]
@@ -44,7 +44,7 @@ pub struct Upstream {
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub arrays: ArrayEncoding,
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
-    pub unknown_members: unknown::Policy,
+    pub unknown_members: unknown_members::UnknownMembersPolicy,
 }
 
 impl Upstream {
@@ -131,12 +131,12 @@ impl Upstream {
                 window: self.breaker_window,
                 open: self.breaker_open,
             },
-            places: places::Settings {
+            concurrency: concurrency::Settings {
                 max_in_flight: self.max_in_flight,
                 max_queue: self.max_queue,
                 queue_timeout: self.queue_timeout,
             },
-            carry: deadline,
+            write_grace: deadline,
         }
     }
 

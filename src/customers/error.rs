@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::ErrorCode;
-use crate::upstream::{self, Kind};
+use crate::upstream::{self, ErrorKind};
 
 /// No result, and why.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -56,20 +56,21 @@ impl Error {
     }
 }
 
-fn upstream_code(kind: &Kind, callers_key: bool) -> ErrorCode {
+fn upstream_code(kind: &ErrorKind, callers_key: bool) -> ErrorCode {
     match kind {
-        Kind::Unauthenticated if callers_key => ErrorCode::Unauthenticated,
-        Kind::Unauthenticated | Kind::Unreachable(_) | Kind::Interrupted | Kind::Open { .. } => {
-            ErrorCode::UpstreamUnavailable
-        }
-        Kind::Forbidden => ErrorCode::Forbidden,
-        Kind::NotFound | Kind::Failed { .. } | Kind::Superseded { .. } => ErrorCode::UpstreamError,
-        Kind::Refused(_) | Kind::Conflict(_) => ErrorCode::BadUserInput,
-        Kind::RateLimited { .. } | Kind::HeldBack { .. } => ErrorCode::UpstreamRateLimited,
-        Kind::TimedOut | Kind::TooLate | Kind::Running => ErrorCode::UpstreamTimeout,
-        Kind::Unchecked(look) => upstream_code(&look.kind, callers_key),
-        Kind::Busy => ErrorCode::Overloaded,
-        Kind::NoAnswer(_) | Kind::Invalid(_) => ErrorCode::UpstreamInvalidResponse,
+        ErrorKind::Unauthenticated if callers_key => ErrorCode::Unauthenticated,
+        ErrorKind::Unauthenticated
+        | ErrorKind::Unreachable(_)
+        | ErrorKind::ConnectionLost
+        | ErrorKind::BreakerOpen { .. } => ErrorCode::UpstreamUnavailable,
+        ErrorKind::Forbidden => ErrorCode::Forbidden,
+        ErrorKind::NotFound | ErrorKind::Failed { .. } | ErrorKind::Superseded { .. } => ErrorCode::UpstreamError,
+        ErrorKind::Rejected(_) | ErrorKind::Conflict(_) => ErrorCode::BadUserInput,
+        ErrorKind::RateLimited { .. } | ErrorKind::Throttled { .. } => ErrorCode::UpstreamRateLimited,
+        ErrorKind::TimedOut | ErrorKind::DeadlineExceeded | ErrorKind::InProgress => ErrorCode::UpstreamTimeout,
+        ErrorKind::Unchecked(look) => upstream_code(&look.kind, callers_key),
+        ErrorKind::QueueFull => ErrorCode::Overloaded,
+        ErrorKind::MalformedSuccess(_) | ErrorKind::Invalid(_) => ErrorCode::UpstreamInvalidResponse,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::cache::{CacheEntry, CacheStatus, Fetched, LoadError, Lookup, ReadOpti
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
-use crate::upstream::{self, Answer, Caller, Kind, Patience};
+use crate::upstream::{self, CallContext, Deadline, Decoded, ErrorKind};
 
 /// What is wanted of a customer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -206,7 +206,7 @@ impl SessionContext {
         let load = |caller| async move { context.services.upstream.page(&caller, &query).await };
         let kept = self.read_through(&self.services.cache.pages, key, load).await?;
         // A 404 for a list: there is no such account, or no such route.
-        kept.value.ok_or_else(|| upstream::Error::bare(Kind::NotFound).into())
+        kept.value.ok_or_else(|| upstream::Error::without_body(ErrorKind::NotFound).into())
     }
 
     /// Reads through the cache, until the deadline, and as long as the session is there. "Not found" is an answer here, not
@@ -215,22 +215,22 @@ impl SessionContext {
         &self,
         store: &ReadThrough<V, upstream::Error>,
         key: crate::cache::Key,
-        load: impl FnOnce(Caller) -> F,
+        load: impl FnOnce(CallContext) -> F,
     ) -> Result<CacheEntry<V>, Error>
     where
         V: Send + Sync + 'static,
-        F: Future<Output = Result<Answer<V>, upstream::Error>> + Send + 'static,
+        F: Future<Output = Result<Decoded<V>, upstream::Error>> + Send + 'static,
     {
         // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
         let span =
             info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
         let terms = ReadOptions { deadline: self.deadline, freshness: self.freshness };
         let load = |until| {
-            let answer = load(self.caller.with(Patience::following(until)));
+            let answer = load(self.caller.with_deadline(Deadline::extendable(until)));
             let load = async move {
                 match answer.await {
                     Ok(answer) => Ok(Fetched { value: Some(answer.value), bytes: answer.bytes }),
-                    Err(error) if matches!(error.kind, Kind::NotFound) => Ok(Fetched { value: None, bytes: 0 }),
+                    Err(error) if matches!(error.kind, ErrorKind::NotFound) => Ok(Fetched { value: None, bytes: 0 }),
                     Err(error) => Err(error),
                 }
             };
@@ -268,6 +268,13 @@ impl StaleIfError for upstream::Error {
     fn allows_stale(&self) -> bool {
         // Everything but what the upstream says about the request, the key or the rate.
         let kind = &self.kind;
-        kind.is_failure() || matches!(kind, Kind::Open { .. } | Kind::Busy | Kind::TooLate | Kind::Invalid(_))
+        kind.counts_for_breaker()
+            || matches!(
+                kind,
+                ErrorKind::BreakerOpen { .. }
+                    | ErrorKind::QueueFull
+                    | ErrorKind::DeadlineExceeded
+                    | ErrorKind::Invalid(_)
+            )
     }
 }

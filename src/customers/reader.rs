@@ -8,7 +8,7 @@ use super::loaders::{CustomerKey, Loaded, PageKey};
 use super::window::{self, FetchPlan, Pages, Window, WindowSpec};
 use super::{Error, Listing, Session};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, Review};
-use crate::upstream::Kind;
+use crate::upstream::ErrorKind;
 
 /// How many rows a look-up by external id asks for: the upstream's filter is exact by all accounts, and what is not
 /// the same to the letter is dropped here.
@@ -186,7 +186,7 @@ impl Session {
 /// Whether an error of one call would be the error of the next one as well.
 fn would_fail_again(error: &Error) -> bool {
     match error {
-        Error::Upstream(error) => matches!(error.kind, Kind::Unauthenticated | Kind::TooLate),
+        Error::Upstream(error) => matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::DeadlineExceeded),
         Error::DeadlineExceeded => true,
         _ => false,
     }

@@ -14,8 +14,8 @@ use super::writer::{WriteError, WriteResult, check_replay, personal_values, toda
 use super::{AuditEvent, Error, Session, SessionContext, validation};
 use crate::model::input::UpdateCustomerInput;
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
-use crate::upstream::unknown::{Policy, UnknownMembers, WholeReplacement};
-use crate::upstream::{Caller, Kind, Recheck};
+use crate::upstream::unknown_members::{FullReplacement, UnknownMembers, UnknownMembersPolicy};
+use crate::upstream::{CallContext, ErrorKind, Recheck};
 
 impl Session {
     /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
@@ -69,12 +69,14 @@ impl Session {
             let known = merge::replacement(base, input.clone()).map_err(WriteError::Invalid)?;
             context.check_deadline()?;
             let replaced =
-                context.replace(&caller, id, &input, &key, &WholeReplacement { known, unknown }, untouched).await;
+                context.replace(&caller, id, &input, &key, &FullReplacement { known, unknown }, untouched).await;
             match replaced {
                 // The key was used for another replacement: of an update with the same key, before somebody else changed the
                 // customer. Its values are there.
                 Err(WriteError::Upstream(error, _))
-                    if matches!(error.kind, Kind::Conflict(_)) && key.is_from_caller() && missing.fields.is_empty() =>
+                    if matches!(error.kind, ErrorKind::Conflict(_))
+                        && key.is_from_caller()
+                        && missing.fields.is_empty() =>
                 {
                     context.unchanged_result(&caller, id, masked).await
                 }
@@ -89,11 +91,11 @@ impl SessionContext {
     /// Sends the whole customer. It is sent again only while what the update leaves as it is has not been changed.
     async fn replace(
         self: &Arc<Self>,
-        caller: &Caller,
+        caller: &CallContext,
         id: CustomerId,
         input: &UpdateCustomerInput,
         key: &IdempotencyKey,
-        body: &WholeReplacement,
+        body: &FullReplacement,
         untouched: UnchangedFields,
     ) -> Result<Arc<Customer>, WriteError> {
         let untouched = Arc::new(untouched);
@@ -105,7 +107,7 @@ impl SessionContext {
                     match context.services.upstream.customer(&caller, id).await {
                         Ok(now) => Ok(untouched.still_hold(&now.value)),
                         // There is nothing that could be undone, and the upstream says what became of the write.
-                        Err(error) if matches!(error.kind, Kind::NotFound) => Ok(true),
+                        Err(error) if matches!(error.kind, ErrorKind::NotFound) => Ok(true),
                         Err(error) => Err(error),
                     }
                 })
@@ -115,7 +117,7 @@ impl SessionContext {
             Ok(customer) => return check_replay(key, &SubmittedCustomer::from(&body.known), customer),
             Err(error) => error,
         };
-        if matches!(error.kind, Kind::Superseded { was_sent: true })
+        if matches!(error.kind, ErrorKind::Superseded { was_sent: true })
             && let Ok((known, _)) = self.current_record(caller, id).await
         {
             // It was carried out, and somebody changed the customer after it.
@@ -138,20 +140,20 @@ impl SessionContext {
     ) -> Result<UnknownMembers, WriteError> {
         let policy = self.services.unknown_members_policy;
         let unknown = match policy {
-            Policy::Carry => {
+            UnknownMembersPolicy::Carry => {
                 let replaced = merge::replaced_objects(input, base);
                 replaced.into_iter().fold(unknown, |unknown, path| unknown.without(path))
             }
-            Policy::Refuse => unknown,
+            UnknownMembersPolicy::Refuse => unknown,
         };
-        if unknown.is_empty() || (policy == Policy::Carry && !is_masked && !unknown.has_mask()) {
+        if unknown.is_empty() || (policy == UnknownMembersPolicy::Carry && !is_masked && !unknown.has_mask()) {
             return Ok(unknown);
         }
         let names = unknown.names();
         warn!(members = names, "an update was refused, since it would drop members that this version does not know");
         let what_to_do = match policy {
-            Policy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
-            Policy::Carry => "The upstream does not show their values in clear.",
+            UnknownMembersPolicy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
+            UnknownMembersPolicy::Carry => "The upstream does not show their values in clear.",
         };
         let message = format!(
             "The customer's record has members that the gateway does not know ({names}), and this update would drop them. Nothing was sent. {what_to_do}"
@@ -163,7 +165,7 @@ impl SessionContext {
     /// whose answer was lost. It is the record that was read, where that was masked.
     async fn unchanged_result(
         &self,
-        caller: &Caller,
+        caller: &CallContext,
         id: CustomerId,
         masked: Option<Arc<Customer>>,
     ) -> Result<Arc<Customer>, WriteError> {

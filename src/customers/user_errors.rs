@@ -8,7 +8,7 @@ use super::Error;
 use crate::model::{UserError, UserErrorCode};
 use crate::privacy::redact::KnownValues;
 use crate::privacy::sentences;
-use crate::upstream::{self, Kind, Refusal};
+use crate::upstream::{self, ErrorKind, Rejection};
 
 /// Which write was refused: it decides what a rule without a place means, and where the customer's id stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,10 +47,10 @@ pub fn from_rejection(
     callers_key: bool,
 ) -> Result<Vec<UserError>, Error> {
     match &error.kind {
-        Kind::NotFound if write != Mutation::Create => Ok(vec![write.not_found()]),
-        Kind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
-        Kind::Refused(refusal) | Kind::Conflict(refusal) => Ok(rejection_user_errors(refusal, write, known)),
-        _ if error.outcome_is_unknown() && write != Mutation::Unmask => Err(Error::OutcomeUnknown(error.into())),
+        ErrorKind::NotFound if write != Mutation::Create => Ok(vec![write.not_found()]),
+        ErrorKind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
+        ErrorKind::Rejected(refusal) | ErrorKind::Conflict(refusal) => Ok(rejection_user_errors(refusal, write, known)),
+        _ if error.is_outcome_unknown() && write != Mutation::Unmask => Err(Error::OutcomeUnknown(error.into())),
         _ => Err(error.into()),
     }
 }
@@ -79,7 +79,7 @@ pub fn superseded(was_sent: bool) -> UserError {
     UserError::without_path(UserErrorCode::Conflict, message)
 }
 
-fn rejection_user_errors(refusal: &Refusal, write: Mutation, known: &[String]) -> Vec<UserError> {
+fn rejection_user_errors(refusal: &Rejection, write: Mutation, known: &[String]) -> Vec<UserError> {
     let known = KnownValues::new(known.iter().map(String::as_str));
     let sentence = |text: &str, not_shown: &str| match text.trim() {
         "" => REJECTED_WITHOUT_REASON.to_owned(),
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::privacy::Personal;
     use crate::privacy::redact::work;
-    use crate::upstream::{ConnectFailure, RefusalItem};
+    use crate::upstream::{ConnectFailure, RejectionItem};
 
     #[rstest]
     #[case("Device.IpAddress", "device.ipAddress")]
@@ -233,12 +233,12 @@ mod tests {
     }
 
     fn refused(detail: &str, items: &[(Option<&str>, &str)]) -> upstream::Error {
-        let items = items.iter().map(|(reference, detail)| RefusalItem {
+        let items = items.iter().map(|(reference, detail)| RejectionItem {
             reference: reference.map(str::to_owned),
             detail: Personal::new((*detail).to_owned()),
         });
         let detail = Some(Personal::new(detail.to_owned()));
-        Kind::Refused(Refusal { detail, items: items.collect() }).into()
+        ErrorKind::Rejected(Rejection { detail, items: items.collect() }).into()
     }
 
     fn mended(error: upstream::Error, write: Mutation) -> Vec<UserError> {
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_conflict_is_about_the_key_only_where_the_key_is_the_callers() {
-        let conflict = || upstream::Error::bare(Kind::Conflict(Refusal::default()));
+        let conflict = || upstream::Error::without_body(ErrorKind::Conflict(Rejection::default()));
         let with = from_rejection(conflict(), Mutation::Create, &[], true).expect("mendable");
         let without = from_rejection(conflict(), Mutation::Create, &[], false).expect("mendable");
         assert_eq!([with[0].code, without[0].code], [UserErrorCode::IdempotencyKeyReused, UserErrorCode::Refused]);
@@ -315,12 +315,21 @@ mod tests {
 
     #[test]
     fn a_write_without_an_answer_may_have_been_carried_out() {
-        for kind in [Kind::Running, Kind::TimedOut, Kind::Interrupted, Kind::Failed { status: 502, retry_after: None }]
-        {
+        for kind in [
+            ErrorKind::InProgress,
+            ErrorKind::TimedOut,
+            ErrorKind::ConnectionLost,
+            ErrorKind::Failed { status: 502, retry_after: None },
+        ] {
             assert!(matches!(from_rejection(kind.into(), Mutation::Create, &[], true), Err(Error::OutcomeUnknown(_))));
         }
         assert!(matches!(
-            from_rejection(Kind::Unreachable(ConnectFailure::ConnectionRefused).into(), Mutation::Create, &[], true),
+            from_rejection(
+                ErrorKind::Unreachable(ConnectFailure::ConnectionRefused).into(),
+                Mutation::Create,
+                &[],
+                true
+            ),
             Err(Error::Upstream(_))
         ));
     }

@@ -28,7 +28,7 @@ use crate::model::input::{
 use crate::model::lenient::UnreadableField;
 use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
-use crate::upstream::{self, Caller, Kind, NewCustomer, Patience, Record, UnknownMembers};
+use crate::upstream::{self, CallContext, CustomerRecord, Deadline, ErrorKind, NewCustomer, UnknownMembers};
 
 /// The shortest text that can be a real credential.
 const MIN_CREDENTIAL_CHARS: usize = 16;
@@ -183,7 +183,7 @@ impl Session {
         &self,
         act: AuditEvent,
         key: IdempotencyKey,
-        work: impl FnOnce(Arc<SessionContext>, Caller) -> W + Send + 'static,
+        work: impl FnOnce(Arc<SessionContext>, CallContext) -> W + Send + 'static,
     ) -> Result<WriteResult<T>, Error>
     where
         T: AuditedCustomer + Send + Sync + 'static,
@@ -192,12 +192,12 @@ impl Session {
         let context = Arc::clone(&self.context);
         // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
         let place = Arc::clone(&self.permit);
-        let patience = Patience::until(context.deadline);
-        let caller = context.caller.with(patience.clone());
+        let patience = Deadline::at(context.deadline);
+        let caller = context.caller.with_deadline(patience.clone());
         let customer = act.customer;
         let task = async move {
             let _place = place;
-            let patience = caller.patience.clone();
+            let patience = caller.deadline.clone();
             let carried_out = AssertUnwindSafe(perform(&context, act.customer, caller, work)).catch_unwind();
             let carried_out = context.services.force_stop.run_until_cancelled(carried_out).await;
             let (mut upstream_id, mut is_unknown) = (None, false);
@@ -207,7 +207,7 @@ impl Session {
                     is_unknown = matches!(&outcome, Err(unwritten) if unwritten.is_outcome_unknown());
                     context.to_result(outcome, act.mutation, &key)
                 }
-                None if patience.give_up() => Err(Error::DeadlineExceeded),
+                None if patience.abandon() => Err(Error::DeadlineExceeded),
                 // What panics or is cut may have been sent, so it is recorded as well.
                 None | Some(Err(_)) => {
                     context.suspend_caching(act.customer);
@@ -219,7 +219,7 @@ impl Session {
         };
         let task = self.context.services.write_tasks.spawn(task.instrument(self.context.span.clone()));
         match timeout_at(self.context.deadline, task).await {
-            Err(_elapsed) if patience.give_up() => Err(Error::DeadlineExceeded),
+            Err(_elapsed) if patience.abandon() => Err(Error::DeadlineExceeded),
             unanswered @ (Err(_) | Ok(Err(_))) => {
                 // Who is told that it may have been made looks whether it was, and must not find what was kept before.
                 self.context.suspend_caching(customer);
@@ -238,8 +238,8 @@ impl Session {
 async fn perform<T, W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
-    caller: Caller,
-    work: impl FnOnce(Arc<SessionContext>, Caller) -> W,
+    caller: CallContext,
+    work: impl FnOnce(Arc<SessionContext>, CallContext) -> W,
 ) -> Result<T, WriteError>
 where
     W: Future<Output = Result<T, WriteError>>,
@@ -255,8 +255,8 @@ where
     let outcome = work(Arc::clone(context), caller).await;
     match &outcome {
         // It may have been carried out, or may be any moment.
-        Err(WriteError::Upstream(error, _)) if error.outcome_is_unknown() => context.suspend_caching(id),
-        Err(WriteError::Upstream(error, _)) if error.kind.is_unsent() => {}
+        Err(WriteError::Upstream(error, _)) if error.is_outcome_unknown() => context.suspend_caching(id),
+        Err(WriteError::Upstream(error, _)) if error.kind.is_not_sent() => {}
         Err(
             WriteError::Invalid(_) | WriteError::Forbidden | WriteError::ReadFailed(_) | WriteError::DeadlineExceeded,
         ) => {}
@@ -301,8 +301,8 @@ impl WriteError {
     /// Of a write with these values.
     pub(super) fn upstream(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
-            Kind::TooLate => Self::DeadlineExceeded,
-            Kind::Unchecked(look) => Self::ReadFailed(*look),
+            ErrorKind::DeadlineExceeded => Self::DeadlineExceeded,
+            ErrorKind::Unchecked(look) => Self::ReadFailed(*look),
             kind => Self::Upstream(upstream::Error { kind, ..error }, values),
         }
     }
@@ -310,7 +310,7 @@ impl WriteError {
     /// Whether an attempt was sent of which nobody knows what became of it.
     fn is_outcome_unknown(&self) -> bool {
         // Of an answer about somebody else, nobody knows to which request it is one.
-        matches!(self, Self::ReplayMismatch) || matches!(self, Self::Upstream(error, _) if error.outcome_is_unknown())
+        matches!(self, Self::ReplayMismatch) || matches!(self, Self::Upstream(error, _) if error.is_outcome_unknown())
     }
 }
 
@@ -327,7 +327,10 @@ pub(super) fn check_replay(
         Some(false) => Err(WriteError::ReplayMismatch),
         // Whose it is cannot be said, so it is shown to nobody. The write may have been carried out: a new key would do it
         // twice.
-        None => Err(upstream::Error::from(Kind::NoAnswer("a customer with a field that cannot be read")).into()),
+        None => {
+            Err(upstream::Error::from(ErrorKind::MalformedSuccess("a customer with a field that cannot be read"))
+                .into())
+        }
     }
 }
 
@@ -336,19 +339,20 @@ impl SessionContext {
     /// does not know.
     pub(super) async fn current_record(
         &self,
-        caller: &Caller,
+        caller: &CallContext,
         id: CustomerId,
     ) -> Result<(CurrentCustomer, UnknownMembers), WriteError> {
         let upstream = &self.services.upstream;
-        match upstream.clear_record(caller, id).await {
-            Ok(Record { customer, unknown }) => Ok((CurrentCustomer::Unmasked(Box::new(customer)), unknown)),
+        match upstream.unmasked_record(caller, id).await {
+            Ok(CustomerRecord { customer, unknown }) => Ok((CurrentCustomer::Unmasked(Box::new(customer)), unknown)),
             // How an account without the permission is answered is not documented (`docs/upstream.md`, section 9), so
             // every refusal is taken for one; a customer that is not there is not there in the masked read either.
-            Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Refused(_)) => {
+            Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Rejected(_)) => {
                 let masked = upstream.masked_record(caller, id).await.map_err(WriteError::ReadFailed)?;
                 let customer = masked.customer.try_into();
-                let customer = customer
-                    .map_err(|UnreadableField(_)| Kind::NoAnswer("a customer with a field that cannot be read"));
+                let customer = customer.map_err(|UnreadableField(_)| {
+                    ErrorKind::MalformedSuccess("a customer with a field that cannot be read")
+                });
                 let customer = customer.map_err(|kind| WriteError::ReadFailed(kind.into()))?;
                 Ok((CurrentCustomer::Masked(Box::new(customer)), masked.unknown))
             }
@@ -367,14 +371,14 @@ impl SessionContext {
             Ok(result) => Ok(Ok(result)),
             Err(WriteError::Invalid(complaints)) => Ok(Err(complaints)),
             Err(WriteError::Forbidden) => Err(Error::DecisionForbidden),
-            Err(WriteError::ReadFailed(error)) if matches!(error.kind, Kind::NotFound) => {
+            Err(WriteError::ReadFailed(error)) if matches!(error.kind, ErrorKind::NotFound) => {
                 Ok(Err(vec![write.not_found()]))
             }
             Err(WriteError::ReadFailed(error)) => Err(error.into()),
             Err(WriteError::DeadlineExceeded) => Err(Error::DeadlineExceeded),
             Err(WriteError::ReplayMismatch) => Ok(Err(vec![key_reused()])),
             Err(WriteError::Upstream(error, sent)) => {
-                if let Kind::Superseded { was_sent } = error.kind {
+                if let ErrorKind::Superseded { was_sent } = error.kind {
                     return Ok(Err(vec![superseded(was_sent)]));
                 }
                 // An upstream that repeats what it was sent can repeat the headers as well.

@@ -8,7 +8,7 @@ use crate::auth::{Credential, Permission, Principal};
 use crate::customers;
 use crate::error::{ErrorCode, PublicError};
 use crate::model::lenient::UnreadableField;
-use crate::upstream::Kind;
+use crate::upstream::ErrorKind;
 
 /// A resolver's result.
 pub type ResolverResult<T> = Result<T, PublicError>;
@@ -81,7 +81,7 @@ fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
         Error::Upstream(error) | Error::OutcomeUnknown(error) => PublicError {
             retry_after: match error.kind {
                 // A place is free as soon as one call ends.
-                Kind::Busy => Some(Duration::from_secs(1)),
+                ErrorKind::QueueFull => Some(Duration::from_secs(1)),
                 _ => error.kind.retry_after(),
             },
             upstream_request_id: error.api_request_id.map(|id| id.to_string()),
@@ -93,30 +93,37 @@ fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
 }
 
 /// What has happened, and what to do about it.
-fn wording(kind: &Kind, callers_key: bool) -> (&'static str, &'static str) {
+fn wording(kind: &ErrorKind, callers_key: bool) -> (&'static str, &'static str) {
     match kind {
-        Kind::Unauthenticated if callers_key => {
+        ErrorKind::Unauthenticated if callers_key => {
             ("The Customers API does not accept your key:", "send a valid one as `Authorization: Bearer …`.")
         }
         // The caller can do nothing about the gateway's key; the log says what it is.
-        Kind::Unauthenticated | Kind::Unreachable(_) | Kind::Interrupted | Kind::Open { .. } => {
-            ("The Customers API cannot be reached just now.", "Try again later.")
-        }
-        Kind::Forbidden => ("The Customers API does not allow this to your account.", ""),
-        Kind::NotFound => ("The Customers API does not know what was asked for.", ""),
-        Kind::Refused(_) | Kind::Conflict(_) => {
+        ErrorKind::Unauthenticated
+        | ErrorKind::Unreachable(_)
+        | ErrorKind::ConnectionLost
+        | ErrorKind::BreakerOpen { .. } => ("The Customers API cannot be reached just now.", "Try again later."),
+        ErrorKind::Forbidden => ("The Customers API does not allow this to your account.", ""),
+        ErrorKind::NotFound => ("The Customers API does not know what was asked for.", ""),
+        ErrorKind::Rejected(_) | ErrorKind::Conflict(_) => {
             ("The Customers API refused the request:", "check the arguments' values.")
         }
-        Kind::Running => ("The Customers API is still at work on this request.", ""),
-        Kind::RateLimited { .. } | Kind::HeldBack { .. } => {
+        ErrorKind::InProgress => ("The Customers API is still at work on this request.", ""),
+        ErrorKind::RateLimited { .. } | ErrorKind::Throttled { .. } => {
             ("The Customers API limits the rate of calls.", "Wait, then try again.")
         }
-        Kind::Failed { .. } => ("The Customers API failed.", "Try again later."),
-        Kind::Superseded { .. } => ("Somebody else changed the customer meanwhile.", "Read it again and decide anew."),
-        Kind::TimedOut | Kind::TooLate => ("The Customers API did not answer in time.", "Try again."),
-        Kind::Unchecked(look) => wording(&look.kind, callers_key),
-        Kind::Busy => ("Too many calls to the Customers API are under way.", "Try again shortly."),
-        Kind::NoAnswer(_) | Kind::Invalid(_) => ("The answer of the Customers API was not understood.", ""),
+        ErrorKind::Failed { .. } => ("The Customers API failed.", "Try again later."),
+        ErrorKind::Superseded { .. } => {
+            ("Somebody else changed the customer meanwhile.", "Read it again and decide anew.")
+        }
+        ErrorKind::TimedOut | ErrorKind::DeadlineExceeded => {
+            ("The Customers API did not answer in time.", "Try again.")
+        }
+        ErrorKind::Unchecked(look) => wording(&look.kind, callers_key),
+        ErrorKind::QueueFull => ("Too many calls to the Customers API are under way.", "Try again shortly."),
+        ErrorKind::MalformedSuccess(_) | ErrorKind::Invalid(_) => {
+            ("The answer of the Customers API was not understood.", "")
+        }
     }
 }
 
@@ -127,36 +134,36 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::upstream::{self, ConnectFailure, Refusal};
+    use crate::upstream::{self, ConnectFailure, Rejection};
 
     #[rstest]
-    #[case(Kind::Unauthenticated, ErrorCode::UpstreamUnavailable)]
-    #[case(Kind::Forbidden, ErrorCode::Forbidden)]
-    #[case(Kind::Refused(Refusal::default()), ErrorCode::BadUserInput)]
-    #[case(Kind::RateLimited { retry_after: None }, ErrorCode::UpstreamRateLimited)]
-    #[case(Kind::HeldBack { retry_after: Duration::ZERO }, ErrorCode::UpstreamRateLimited)]
-    #[case(Kind::Running, ErrorCode::UpstreamTimeout)]
-    #[case(Kind::Failed { status: 500, retry_after: None }, ErrorCode::UpstreamError)]
-    #[case(Kind::Unreachable(ConnectFailure::ConnectionRefused), ErrorCode::UpstreamUnavailable)]
-    #[case(Kind::Interrupted, ErrorCode::UpstreamUnavailable)]
-    #[case(Kind::TimedOut, ErrorCode::UpstreamTimeout)]
-    #[case(Kind::Busy, ErrorCode::Overloaded)]
-    #[case(Kind::TooLate, ErrorCode::UpstreamTimeout)]
-    #[case(Kind::Open { retry_after: Duration::ZERO }, ErrorCode::UpstreamUnavailable)]
-    #[case(Kind::Invalid("x"), ErrorCode::UpstreamInvalidResponse)]
-    fn each_kind_of_upstream_failure_has_its_code(#[case] kind: Kind, #[case] code: ErrorCode) {
-        assert_eq!(public_error(&upstream::Error::bare(kind).into(), false).code, code);
+    #[case(ErrorKind::Unauthenticated, ErrorCode::UpstreamUnavailable)]
+    #[case(ErrorKind::Forbidden, ErrorCode::Forbidden)]
+    #[case(ErrorKind::Rejected(Rejection::default()), ErrorCode::BadUserInput)]
+    #[case(ErrorKind::RateLimited { retry_after: None }, ErrorCode::UpstreamRateLimited)]
+    #[case(ErrorKind::Throttled { retry_after: Duration::ZERO }, ErrorCode::UpstreamRateLimited)]
+    #[case(ErrorKind::InProgress, ErrorCode::UpstreamTimeout)]
+    #[case(ErrorKind::Failed { status: 500, retry_after: None }, ErrorCode::UpstreamError)]
+    #[case(ErrorKind::Unreachable(ConnectFailure::ConnectionRefused), ErrorCode::UpstreamUnavailable)]
+    #[case(ErrorKind::ConnectionLost, ErrorCode::UpstreamUnavailable)]
+    #[case(ErrorKind::TimedOut, ErrorCode::UpstreamTimeout)]
+    #[case(ErrorKind::QueueFull, ErrorCode::Overloaded)]
+    #[case(ErrorKind::DeadlineExceeded, ErrorCode::UpstreamTimeout)]
+    #[case(ErrorKind::BreakerOpen { retry_after: Duration::ZERO }, ErrorCode::UpstreamUnavailable)]
+    #[case(ErrorKind::Invalid("x"), ErrorCode::UpstreamInvalidResponse)]
+    fn each_kind_of_upstream_failure_has_its_code(#[case] kind: ErrorKind, #[case] code: ErrorCode) {
+        assert_eq!(public_error(&upstream::Error::without_body(kind).into(), false).code, code);
     }
 
     #[test]
     fn only_a_callers_own_key_is_the_callers_to_mend() {
-        let refused = upstream::Error::bare(Kind::Unauthenticated);
+        let refused = upstream::Error::without_body(ErrorKind::Unauthenticated);
         assert_eq!(public_error(&refused.into(), true).code, ErrorCode::Unauthenticated);
     }
 
     #[test]
     fn a_write_of_unknown_outcome_is_not_told_as_one_to_repeat() {
-        let error = Arc::new(upstream::Error::bare(Kind::TimedOut));
+        let error = Arc::new(upstream::Error::without_body(ErrorKind::TimedOut));
         let told = public_error(&customers::Error::OutcomeUnknown(error), false);
         assert_eq!(
             told.message,
@@ -171,7 +178,7 @@ mod tests {
     #[case(customers::Error::TaskLostInWrite, true)]
     #[case(customers::Error::DeadlineExceeded, false)]
     #[case(customers::Error::TaskLost, false)]
-    #[case(upstream::Error::bare(Kind::TimedOut).into(), false)]
+    #[case(upstream::Error::without_body(ErrorKind::TimedOut).into(), false)]
     fn an_unknown_outcome_is_told_where_it_is_one_alone(#[case] error: customers::Error, #[case] unknown: bool) {
         let told = public_error(&error, false);
         let outcome = extensions(&told).get("outcome").cloned();

@@ -1,6 +1,6 @@
 //! Leaves an upstream alone that is failing: for a moment nothing is sent, then one probe, then all again.
 //!
-//! The state machine is the crate's. What is ours is what counts as a failure ([`Kind::is_failure`]), and to keep it in
+//! The state machine is the crate's. What is ours is what counts as a failure ([`ErrorKind::counts_for_breaker`]), and to keep it in
 //! one place: it is young. Its window by count never forgets (it adds up since the last change), so ours is by time.
 //! Half-open it has no clock: it closes when as many probes as there are have succeeded within the window, and a probe
 //! that has ended gives its place to no other. With two of them and little traffic the first success is forgotten before
@@ -23,7 +23,7 @@ use tower_resilience_circuitbreaker::{
 };
 use tracing::{info, warn};
 
-use super::error::{Error, Kind};
+use super::error::{Error, ErrorKind};
 use super::metrics;
 
 /// When it opens and for how long; see `[upstream]` in `config/default.toml`.
@@ -40,21 +40,21 @@ pub struct Settings {
 }
 
 /// How many calls are let through then, and have to succeed. More can lock it: see above.
-const PROBES: usize = 1;
+const PROBE_CALLS: usize = 1;
 
 /// Settings that no breaker can be built of.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct Unusable(#[from] CircuitBreakerConfigError);
+pub struct InvalidBreakerSettings(#[from] CircuitBreakerConfigError);
 
 /// The state that a breaker is in, as of the last call that asked it. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct State(Arc<AtomicUsize>);
+pub struct BreakerState(Arc<AtomicUsize>);
 
-impl State {
-    /// Its name: one of [`metrics::STATES`].
+impl BreakerState {
+    /// Its name: one of [`metrics::BREAKER_STATES`].
     pub fn name(&self) -> &'static str {
-        metrics::STATES.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or_default()
+        metrics::BREAKER_STATES.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or_default()
     }
 
     fn change(&self, to: CircuitState) {
@@ -64,7 +64,7 @@ impl State {
             CircuitState::Open => 2,
         };
         self.0.store(place, Ordering::Relaxed);
-        metrics::breaker_is(self.name(), true);
+        metrics::record_breaker_state(self.name(), true);
         match to {
             CircuitState::Open => warn!(state = self.name(), "the upstream fails: it is left alone for a moment"),
             CircuitState::HalfOpen | CircuitState::Closed => info!(state = self.name(), "the breaker changed"),
@@ -76,13 +76,13 @@ impl State {
 ///
 /// # Errors
 /// Where the settings make no breaker.
-pub fn around<S, Request>(
+pub fn with_breaker<S, Request>(
     inner: S,
     settings: Settings,
-    state: State,
+    state: BreakerState,
 ) -> Result<
     impl Service<Request, Response = S::Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
-    Unusable,
+    InvalidBreakerSettings,
 >
 where
     S: Service<Request, Error = Error, Future: Send + 'static, Response: Send + 'static>
@@ -93,17 +93,17 @@ where
     Request: Send + 'static,
 {
     let is_failure =
-        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.is_failure());
+        |outcome: &Result<S::Response, Error>| outcome.as_ref().is_err_and(|error| error.kind.counts_for_breaker());
     let changes = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&changes);
-    metrics::breaker_is(state.name(), false);
+    metrics::record_breaker_state(state.name(), false);
     let layer = CircuitBreakerLayer::builder()
         .failure_rate_threshold(f64::from(settings.failures_percent) / 100.0)
         .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
         .sliding_window_duration(settings.window)
         .minimum_number_of_calls(settings.min_calls)
         .wait_duration_in_open(settings.open)
-        .permitted_calls_in_half_open(PROBES)
+        .permitted_calls_in_half_open(PROBE_CALLS)
         .on_state_transition(move |_, to| {
             counted.fetch_add(1, Ordering::SeqCst);
             state.change(to);
@@ -111,7 +111,7 @@ where
         .failure_classifier(is_failure)
         .build()?;
     let retry_after = settings.open;
-    let guarded = layer.layer_fn(service_fn(move |Admitted { request, late }| {
+    let guarded = layer.layer_fn(service_fn(move |AdmittedCall { request, bypass: late }| {
         let (inner, changes) = (inner.clone(), Arc::clone(&changes));
         async move {
             let admitted = changes.load(Ordering::SeqCst);
@@ -131,9 +131,9 @@ where
             tokio::select! {
                 biased;
                 Ok(outcome) = past => outcome,
-                outcome = guarded.oneshot(Admitted { request, late }) => outcome.map_err(|error| match error {
+                outcome = guarded.oneshot(AdmittedCall { request, bypass: late }) => outcome.map_err(|error| match error {
                     CircuitBreakerError::Inner(error) => error,
-                    CircuitBreakerError::OpenCircuit => Kind::Open { retry_after }.into(),
+                    CircuitBreakerError::OpenCircuit => ErrorKind::BreakerOpen { retry_after }.into(),
                 }),
             }
         }
@@ -141,9 +141,9 @@ where
 }
 
 /// A call that the breaker looks at, and the way past it for an outcome that comes too late to say anything.
-struct Admitted<Request, Outcome> {
+struct AdmittedCall<Request, Outcome> {
     request: Request,
-    late: oneshot::Sender<Outcome>,
+    bypass: oneshot::Sender<Outcome>,
 }
 
 #[cfg(test)]
@@ -190,18 +190,18 @@ mod tests {
             async move {
                 match does {
                     Does::Answers => Ok(()),
-                    Does::Fails => Err(Error::from(Kind::Failed { status: 503, retry_after: None })),
-                    Does::Refuses => Err(Error::from(Kind::RateLimited { retry_after: None })),
-                    Does::Babbles => Err(Error::from(Kind::NoAnswer("x"))),
+                    Does::Fails => Err(Error::from(ErrorKind::Failed { status: 503, retry_after: None })),
+                    Does::Refuses => Err(Error::from(ErrorKind::RateLimited { retry_after: None })),
+                    Does::Babbles => Err(Error::from(ErrorKind::MalformedSuccess("x"))),
                     Does::Hangs => std::future::pending().await,
                 }
             }
         });
-        (around(service, settings, State::default()).expect("a breaker"), does, reached)
+        (with_breaker(service, settings, BreakerState::default()).expect("a breaker"), does, reached)
     }
 
     fn is_open(outcome: Result<(), Error>) -> bool {
-        outcome.is_err_and(|error| matches!(error.kind, Kind::Open { .. }))
+        outcome.is_err_and(|error| matches!(error.kind, ErrorKind::BreakerOpen { .. }))
     }
 
     #[tokio::test]
@@ -301,8 +301,8 @@ mod tests {
     async fn what_was_let_through_before_it_opened_says_nothing_about_the_probe() {
         // Long enough that a busy machine does not let it pass between two lines.
         let settings = Settings { open: Duration::from_millis(300), ..SETTINGS };
-        for late in [Ok(()), Err(Error::from(Kind::TimedOut))] {
-            let failed = || Err(Error::from(Kind::Failed { status: 503, retry_after: None }));
+        for late in [Ok(()), Err(Error::from(ErrorKind::TimedOut))] {
+            let failed = || Err(Error::from(ErrorKind::Failed { status: 503, retry_after: None }));
             let (straggles, straggler) = oneshot::channel::<Result<(), Error>>();
             let (probes, probe) = oneshot::channel();
             let mut script = VecDeque::from([straggler]);
@@ -317,7 +317,7 @@ mod tests {
                 let next = script.lock().expect("whole").pop_front().expect("no more calls than these");
                 async move { next.await.expect("it is told") }
             });
-            let breaker = around(service, settings, State::default()).expect("a breaker");
+            let breaker = with_breaker(service, settings, BreakerState::default()).expect("a breaker");
             let call = || tokio::spawn(breaker.clone().oneshot(()));
             let straggler = call();
             tokio::task::yield_now().await;

@@ -22,16 +22,16 @@ use uuid::Uuid;
 
 use super::body::NewCustomer;
 use super::breaker;
+use super::deadline::Deadline;
 use super::envelope::{self, Envelope, PagedEnvelope};
-use super::error::{Error, Kind};
-use super::exchange::{Exchange, Reply, Request};
+use super::error::{Error, ErrorKind};
 use super::observe::{self, Health};
-use super::patience::Patience;
 use super::query::{ArrayEncoding, PageQuery};
-use super::received::{in_clear, logged, read};
 use super::recheck::Recheck;
+use super::record::{log_unreadable_fields, requested_customer, unmasked_customer};
 use super::stack::{self, Stack};
-use super::unknown::{UnknownMembers, WholeReplacement};
+use super::transport::{Request, Transport, UpstreamResponse};
+use super::unknown_members::{FullReplacement, UnknownMembers};
 use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
 use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
@@ -45,7 +45,7 @@ const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How many rows of one page the log names.
-const MOST_ROWS_LOGGED: usize = 10;
+const MAX_LOGGED_ROWS: usize = 10;
 
 /// What the client needs to know; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Debug)]
@@ -61,47 +61,47 @@ pub struct Settings {
 
 /// For whom a call is made.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub struct CallContext {
     pub credential: SecretString,
     /// `Straddle-Account-Id`, where the caller acts for one.
     pub account: Option<Uuid>,
     /// Who asks, as a digest. With the gateway's own key several callers have one credential.
-    pub payer: u128,
+    pub client_key: u128,
     /// The id of the gateway's request that needs the call.
     pub correlation_id: String,
     /// Counts the calls that go out for this request, however many attempts each takes.
     pub calls: Arc<AtomicU64>,
     /// For how long this request has waited for calls.
-    pub waiting: Arc<BusyTime>,
+    pub busy_time: Arc<BusyTime>,
     /// How long it waits for a call.
-    pub patience: Patience,
+    pub deadline: Deadline,
 }
 
-impl Caller {
+impl CallContext {
     /// The same with a patience of its own.
     #[must_use]
-    pub fn with(&self, patience: Patience) -> Self {
-        Self { patience, ..self.clone() }
+    pub fn with_deadline(&self, patience: Deadline) -> Self {
+        Self { deadline: patience, ..self.clone() }
     }
 }
 
 /// An answer and how large it was on the wire.
 #[derive(Clone, Debug)]
-pub struct Answer<T> {
+pub struct Decoded<T> {
     pub value: T,
     /// Bytes of the body, decompressed.
     pub bytes: usize,
 }
 
-impl<T> Answer<T> {
-    fn try_map<U>(self, convert: impl FnOnce(T) -> Result<U, Error>) -> Result<Answer<U>, Error> {
-        Ok(Answer { value: convert(self.value)?, bytes: self.bytes })
+impl<T> Decoded<T> {
+    fn try_map<U>(self, convert: impl FnOnce(T) -> Result<U, Error>) -> Result<Decoded<U>, Error> {
+        Ok(Decoded { value: convert(self.value)?, bytes: self.bytes })
     }
 }
 
 /// A customer that was read to be replaced, with the members of its record that this version does not know.
 #[derive(Debug)]
-pub struct Record<T> {
+pub struct CustomerRecord<T> {
     pub customer: T,
     pub unknown: UnknownMembers,
 }
@@ -123,15 +123,15 @@ impl fmt::Debug for Client {
 
 /// A client that cannot be built on this machine, or with these settings.
 #[derive(Debug, thiserror::Error)]
-pub enum NotBuilt {
+pub enum ClientBuildError {
     #[error("TLS or DNS cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
     #[error("the breaker's settings cannot be used: {0}")]
-    Breaker(#[from] breaker::Unusable),
+    Breaker(#[from] breaker::InvalidBreakerSettings),
 }
 
 /// A call before it is sent. `route` is the endpoint's template, for logs; the path itself is not logged.
-struct Call<'a> {
+struct CallRequest<'a> {
     route: &'static str,
     method: Method,
     path: &'a [&'a str],
@@ -142,7 +142,7 @@ struct Call<'a> {
     recheck: Option<Recheck>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> CallRequest<'a> {
     fn new(route: &'static str, method: Method, path: &'a [&'a str]) -> Self {
         Self { route, method, path, query: Vec::new(), body: None, idempotency_key: None, recheck: None }
     }
@@ -153,11 +153,12 @@ impl<'a> Call<'a> {
 
     fn body(self, body: &impl Serialize) -> Result<Self, Error> {
         // The error is dropped: it could name what it failed on.
-        let body = serde_json::to_vec(body).map_err(|_| Kind::Invalid("the request could not be written as JSON"))?;
+        let body =
+            serde_json::to_vec(body).map_err(|_| ErrorKind::Invalid("the request could not be written as JSON"))?;
         Ok(Self { body: Some(body.into()), ..self })
     }
 
-    fn key(self, key: &'a str) -> Self {
+    fn with_idempotency_key(self, key: &'a str) -> Self {
         Self { idempotency_key: Some(key), ..self }
     }
 }
@@ -167,37 +168,37 @@ impl Client {
     ///
     /// # Errors
     /// Where TLS or DNS cannot be set up on this machine.
-    pub fn new(settings: &Settings) -> Result<Self, NotBuilt> {
-        let exchange = Exchange::new(
+    pub fn new(settings: &Settings) -> Result<Self, ClientBuildError> {
+        let exchange = Transport::new(
             &settings.base_url,
             settings.proxy.as_ref(),
             settings.connect_timeout,
             settings.max_response_bytes,
         )?;
         let health = Health::default();
-        let stack = stack::around(exchange, &settings.stack, health.breaker.clone())?;
+        let stack = stack::build(exchange, &settings.stack, health.breaker.clone())?;
         Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.arrays, health })
     }
 
     /// One numbered page of the list.
-    pub async fn page(&self, caller: &Caller, query: &PageQuery) -> Result<Answer<Page>, Error> {
+    pub async fn page(&self, caller: &CallContext, query: &PageQuery) -> Result<Decoded<Page>, Error> {
         let pairs = query.pairs(self.arrays);
-        let call = Call::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
+        let call = CallRequest::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
         let route = call.route;
-        let answer: Answer<PagedEnvelope<LenientField<Object<WireRow>>, WirePageMeta>> =
+        let answer: Decoded<PagedEnvelope<LenientField<Object<WireRow>>, WirePageMeta>> =
             self.send(caller, call).await?;
         answer.try_map(|page| {
             let meta = page.meta;
             // A page of another size or number than asked for would put rows at wrong positions.
             if (i64::from(meta.page_number), i64::from(meta.page_size)) != (query.number.into(), query.size.into()) {
-                return Err(Kind::Invalid("another page than was asked for").into());
+                return Err(ErrorKind::Invalid("another page than was asked for").into());
             }
             if page.data.len() > query.size as usize {
-                return Err(Kind::Invalid("more rows than a page holds").into());
+                return Err(ErrorKind::Invalid("more rows than a page holds").into());
             }
             let rows: Vec<_> = page.data.into_iter().map(|row| Arc::new(CustomerSummary::from(row))).collect();
             let unreadable = rows.iter().enumerate().map(|(row, summary)| (row, summary.unreadable()));
-            for (row, fields) in unreadable.filter(|(_, fields)| !fields.is_empty()).take(MOST_ROWS_LOGGED) {
+            for (row, fields) in unreadable.filter(|(_, fields)| !fields.is_empty()).take(MAX_LOGGED_ROWS) {
                 warn!(route, row, ?fields, "the upstream sent fields that cannot be read");
             }
             let total = u32::try_from(meta.total_items).unwrap_or(0);
@@ -210,113 +211,119 @@ impl Client {
     }
 
     /// One customer, masked.
-    pub async fn customer(&self, caller: &Caller, id: CustomerId) -> Result<Answer<Customer>, Error> {
+    pub async fn customer(&self, caller: &CallContext, id: CustomerId) -> Result<Decoded<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
-        self.one(caller, id, Call::new("GET /v1/customers/{id}", Method::GET, &path)).await
+        self.customer_call(caller, id, CallRequest::new("GET /v1/customers/{id}", Method::GET, &path)).await
     }
 
     /// One customer in clear. `Forbidden` also where the upstream answers with masked values.
-    pub async fn unmasked(&self, caller: &Caller, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
+    pub async fn unmasked(&self, caller: &CallContext, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "unmasked"];
-        let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
+        let call = CallRequest::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
         let route = call.route;
-        let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
-        in_clear(route, answer.value.data, id)
+        let answer: Decoded<Envelope<WireCustomer>> = self.send(caller, call).await?;
+        unmasked_customer(route, answer.value.data, id)
     }
 
     /// One customer in clear, to be replaced. `Forbidden` also where the upstream answers with masked values.
-    pub async fn clear_record(&self, caller: &Caller, id: CustomerId) -> Result<Record<UnmaskedCustomer>, Error> {
+    pub async fn unmasked_record(
+        &self,
+        caller: &CallContext,
+        id: CustomerId,
+    ) -> Result<CustomerRecord<UnmaskedCustomer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "unmasked"];
-        let call = Call::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
+        let call = CallRequest::new("GET /v1/customers/{id}/unmasked", Method::GET, &path);
         let route = call.route;
-        let (customer, unknown) = self.record(caller, call).await?;
-        Ok(Record { customer: in_clear(route, customer, id)?, unknown })
+        let (customer, unknown) = self.record_call(caller, call).await?;
+        Ok(CustomerRecord { customer: unmasked_customer(route, customer, id)?, unknown })
     }
 
     /// One customer, masked, to be replaced.
-    pub async fn masked_record(&self, caller: &Caller, id: CustomerId) -> Result<Record<Customer>, Error> {
+    pub async fn masked_record(&self, caller: &CallContext, id: CustomerId) -> Result<CustomerRecord<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
-        let call = Call::new("GET /v1/customers/{id}", Method::GET, &path);
+        let call = CallRequest::new("GET /v1/customers/{id}", Method::GET, &path);
         let route = call.route;
-        let (customer, unknown) = self.record(caller, call).await?;
-        Ok(Record { customer: read(route, id, customer)?, unknown })
+        let (customer, unknown) = self.record_call(caller, call).await?;
+        Ok(CustomerRecord { customer: requested_customer(route, id, customer)?, unknown })
     }
 
     /// A customer's screening, with the whole masked customer.
-    pub async fn review(&self, caller: &Caller, id: CustomerId) -> Result<Answer<Review>, Error> {
+    pub async fn review(&self, caller: &CallContext, id: CustomerId) -> Result<Decoded<Review>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "review"];
-        let call = Call::new("GET /v1/customers/{id}/review", Method::GET, &path);
+        let call = CallRequest::new("GET /v1/customers/{id}/review", Method::GET, &path);
         let route = call.route;
-        let open = |Reply { status, headers, body }: &Reply| {
-            let whole = envelope::open::<Envelope<WireReview>>(*status, headers, body);
+        let open = |UpstreamResponse { status, headers, body }: &UpstreamResponse| {
+            let whole = envelope::decode::<Envelope<WireReview>>(*status, headers, body);
             let (customer, identity) = match whole {
                 Ok(Envelope { data }) => (data.customer_details, Ok(data.identity_details.map(Arc::new))),
                 Err(error) => {
                     // The screening is what may be in another form; the customer costs no call of its own then.
-                    let customer = envelope::open::<Envelope<WireReviewedCustomer>>(*status, headers, body);
+                    let customer = envelope::decode::<Envelope<WireReviewedCustomer>>(*status, headers, body);
                     let Ok(Envelope { data }) = customer else { return Err(error) };
                     warn!(route, fields = ?["identity"], "the upstream sent fields that cannot be read");
                     (data.customer_details, Err(UnreadableField("identity")))
                 }
             };
-            Ok(Review { customer: Arc::new(read(route, id, customer)?), identity })
+            Ok(Review { customer: Arc::new(requested_customer(route, id, customer)?), identity })
         };
-        self.send_and(caller, call, open).await
+        self.send_with(caller, call, open).await
     }
 
     /// Creates a customer; the answer's status is settled where the screening runs inline.
-    pub async fn create(&self, caller: &Caller, body: &NewCustomer, key: &str) -> Result<Customer, Error> {
-        let call = Call::new("POST /v1/customers", Method::POST, &["v1", "customers"]).body(body)?.key(key);
+    pub async fn create(&self, caller: &CallContext, body: &NewCustomer, key: &str) -> Result<Customer, Error> {
+        let call = CallRequest::new("POST /v1/customers", Method::POST, &["v1", "customers"])
+            .body(body)?
+            .with_idempotency_key(key);
         let route = call.route;
-        let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
+        let answer: Decoded<Envelope<WireCustomer>> = self.send(caller, call).await?;
         let customer = Customer::from(answer.value.data);
         match customer.summary.id {
-            Ok(_) => Ok(logged(route, customer)),
-            Err(_) => Err(Kind::NoAnswer("a customer without an id").into()),
+            Ok(_) => Ok(log_unreadable_fields(route, customer)),
+            Err(_) => Err(ErrorKind::MalformedSuccess("a customer without an id").into()),
         }
     }
 
     /// Replaces a customer as a whole. It is sent again only where `recheck` allows it.
     pub async fn replace(
         &self,
-        caller: &Caller,
+        caller: &CallContext,
         id: CustomerId,
-        body: &WholeReplacement,
+        body: &FullReplacement,
         key: &str,
         recheck: Recheck,
     ) -> Result<Customer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
-        let call = Call::new("PUT /v1/customers/{id}", Method::PUT, &path).body(body)?.key(key);
-        let call = Call { recheck: Some(recheck), ..call };
-        self.one(caller, id, call).await.map(|answer| answer.value)
+        let call = CallRequest::new("PUT /v1/customers/{id}", Method::PUT, &path).body(body)?.with_idempotency_key(key);
+        let call = CallRequest { recheck: Some(recheck), ..call };
+        self.customer_call(caller, id, call).await.map(|answer| answer.value)
     }
 
     /// Erases a customer; the answer is the customer as it was, or none where the upstream answers without a body.
-    pub async fn delete(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Option<Customer>, Error> {
+    pub async fn delete(&self, caller: &CallContext, id: CustomerId, key: &str) -> Result<Option<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
-        let call = Call::new("DELETE /v1/customers/{id}", Method::DELETE, &path).key(key);
+        let call = CallRequest::new("DELETE /v1/customers/{id}", Method::DELETE, &path).with_idempotency_key(key);
         let route = call.route;
-        let open = |Reply { status, headers, body }: &Reply| {
-            if envelope::is_done_without_a_word(*status, body) {
+        let open = |UpstreamResponse { status, headers, body }: &UpstreamResponse| {
+            if envelope::is_empty_success(*status, body) {
                 return Ok(None);
             }
-            let envelope: Envelope<WireCustomer> = envelope::open(*status, headers, body)?;
-            read(route, id, envelope.data).map(Some)
+            let envelope: Envelope<WireCustomer> = envelope::decode(*status, headers, body)?;
+            requested_customer(route, id, envelope.data).map(Some)
         };
-        self.send_and(caller, call, open).await.map(|answer| answer.value)
+        self.send_with(caller, call, open).await.map(|answer| answer.value)
     }
 
     /// Settles a customer that waits in review.
     pub async fn decide(
         &self,
-        caller: &Caller,
+        caller: &CallContext,
         id: CustomerId,
         decision: ReviewDecision,
         key: &str,
@@ -327,63 +334,77 @@ impl Client {
         }
         let path = id.to_string();
         let path = ["v1", "customers", &path, "review"];
-        let call = Call::new("PATCH /v1/customers/{id}/review", Method::PATCH, &path);
-        let call = call.body(&Body { status: decision })?.key(key);
-        self.one(caller, id, call).await.map(|answer| answer.value)
+        let call = CallRequest::new("PATCH /v1/customers/{id}/review", Method::PATCH, &path);
+        let call = call.body(&Body { status: decision })?.with_idempotency_key(key);
+        self.customer_call(caller, id, call).await.map(|answer| answer.value)
     }
 
     /// Runs the screening again. 200 and 202 are both success (the sources differ).
-    pub async fn refresh(&self, caller: &Caller, id: CustomerId, key: &str) -> Result<Customer, Error> {
+    pub async fn refresh(&self, caller: &CallContext, id: CustomerId, key: &str) -> Result<Customer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "refresh_review"];
-        let call = Call::new("PUT /v1/customers/{id}/refresh_review", Method::PUT, &path).key(key);
-        self.one(caller, id, call).await.map(|answer| answer.value)
+        let call =
+            CallRequest::new("PUT /v1/customers/{id}/refresh_review", Method::PUT, &path).with_idempotency_key(key);
+        self.customer_call(caller, id, call).await.map(|answer| answer.value)
     }
 
     /// A call that answers with a record to be replaced.
-    async fn record(&self, caller: &Caller, call: Call<'_>) -> Result<(WireCustomer, UnknownMembers), Error> {
-        let answer: Answer<Envelope<Box<RawValue>>> = self.send(caller, call).await?;
+    async fn record_call(
+        &self,
+        caller: &CallContext,
+        call: CallRequest<'_>,
+    ) -> Result<(WireCustomer, UnknownMembers), Error> {
+        let answer: Decoded<Envelope<Box<RawValue>>> = self.send(caller, call).await?;
         let record = answer.value.data;
         // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
         let customer: WireCustomer =
-            serde_json::from_str(record.get()).map_err(|_| Kind::NoAnswer("not the documented JSON"))?;
-        let unknown = UnknownMembers::of_customer(&record, customer.is_company());
+            serde_json::from_str(record.get()).map_err(|_| ErrorKind::MalformedSuccess("not the documented JSON"))?;
+        let unknown = UnknownMembers::from_record(&record, customer.is_company());
         Ok((customer, unknown))
     }
 
     /// A call that answers with the customer it is about.
-    async fn one(&self, caller: &Caller, id: CustomerId, call: Call<'_>) -> Result<Answer<Customer>, Error> {
+    async fn customer_call(
+        &self,
+        caller: &CallContext,
+        id: CustomerId,
+        call: CallRequest<'_>,
+    ) -> Result<Decoded<Customer>, Error> {
         let route = call.route;
-        let answer: Answer<Envelope<WireCustomer>> = self.send(caller, call).await?;
-        answer.try_map(|envelope| read(route, id, envelope.data))
+        let answer: Decoded<Envelope<WireCustomer>> = self.send(caller, call).await?;
+        answer.try_map(|envelope| requested_customer(route, id, envelope.data))
     }
 
     /// Sends a call and reads its answer, each within the settings' bounds.
-    async fn send<T: DeserializeOwned>(&self, caller: &Caller, call: Call<'_>) -> Result<Answer<T>, Error> {
-        self.send_and(caller, call, |reply| envelope::open(reply.status, &reply.headers, &reply.body)).await
+    async fn send<T: DeserializeOwned>(
+        &self,
+        caller: &CallContext,
+        call: CallRequest<'_>,
+    ) -> Result<Decoded<T>, Error> {
+        self.send_with(caller, call, |reply| envelope::decode(reply.status, &reply.headers, &reply.body)).await
     }
 
     /// As [`Self::send`], for an answer that is opened in a way of its own.
-    async fn send_and<T>(
+    async fn send_with<T>(
         &self,
-        caller: &Caller,
-        call: Call<'_>,
-        open: impl FnOnce(&Reply) -> Result<T, Error>,
-    ) -> Result<Answer<T>, Error> {
+        caller: &CallContext,
+        call: CallRequest<'_>,
+        open: impl FnOnce(&UpstreamResponse) -> Result<T, Error>,
+    ) -> Result<Decoded<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
         let call = async {
             let reply = self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
-            Ok(Answer { value: open(&reply)?, bytes: reply.body.len() })
+            Ok(Decoded { value: open(&reply)?, bytes: reply.body.len() })
         };
-        let outcome = observe::call(&self.health, &caller.waiting, route, call).await;
+        let outcome = observe::timed_call(&self.health, &caller.busy_time, route, call).await;
         match &outcome {
             Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream answered"),
-            Err(Error { kind: Kind::NotFound | Kind::Refused(_) | Kind::Conflict(_), .. }) => {
+            Err(Error { kind: ErrorKind::NotFound | ErrorKind::Rejected(_) | ErrorKind::Conflict(_), .. }) => {
                 debug!(route, %request_id, "upstream refused");
             }
             // It has been said once; a line for each call that the upstream is spared would say no more.
-            Err(Error { kind: Kind::Open { .. } | Kind::HeldBack { .. }, .. }) => {
+            Err(Error { kind: ErrorKind::BreakerOpen { .. } | ErrorKind::Throttled { .. }, .. }) => {
                 debug!(route, %request_id, "not sent: the upstream is left alone");
             }
             Err(error) => warn!(
@@ -398,10 +419,10 @@ impl Client {
         outcome
     }
 
-    fn request(&self, caller: &Caller, call: Call<'_>, request_id: Uuid) -> Result<Request, Error> {
+    fn request(&self, caller: &CallContext, call: CallRequest<'_>, request_id: Uuid) -> Result<Request, Error> {
         let mut url = self.base_url.clone();
         url.path_segments_mut()
-            .map_err(|()| Kind::Invalid("the base URL takes no path"))?
+            .map_err(|()| ErrorKind::Invalid("the base URL takes no path"))?
             .pop_if_empty()
             .extend(call.path);
         if !call.query.is_empty() {
@@ -410,14 +431,14 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::AUTHORIZATION, bearer(&caller.credential)?);
-        headers.insert(REQUEST_ID, text(&request_id.to_string())?);
-        headers.insert(CORRELATION_ID, text(&caller.correlation_id)?);
+        headers.insert(REQUEST_ID, header_value(&request_id.to_string())?);
+        headers.insert(CORRELATION_ID, header_value(&caller.correlation_id)?);
         traces::inject_context(&mut headers);
         if let Some(account) = caller.account {
-            headers.insert(ACCOUNT, text(&account.to_string())?);
+            headers.insert(ACCOUNT, header_value(&account.to_string())?);
         }
         if let Some(key) = call.idempotency_key {
-            headers.insert(IDEMPOTENCY_KEY, text(key)?);
+            headers.insert(IDEMPOTENCY_KEY, header_value(key)?);
         }
         if call.body.is_some() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -428,10 +449,10 @@ impl Client {
             url,
             headers,
             body: call.body,
-            payer: caller.payer,
-            patience: caller.patience.clone(),
-            repeats: None,
-            is_repeated: false,
+            client_key: caller.client_key,
+            deadline: caller.deadline.clone(),
+            retry_reason: None,
+            is_retry: false,
             recheck: call.recheck,
             calls: Arc::clone(&caller.calls),
         })
@@ -439,11 +460,11 @@ impl Client {
 }
 
 fn bearer(credential: &SecretString) -> Result<HeaderValue, Error> {
-    let mut value = text(&format!("Bearer {}", credential.expose_secret()))?;
+    let mut value = header_value(&format!("Bearer {}", credential.expose_secret()))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn text(value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(value).map_err(|_| Kind::Invalid("a request header cannot hold its value").into())
+fn header_value(value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(value).map_err(|_| ErrorKind::Invalid("a request header cannot hold its value").into())
 }

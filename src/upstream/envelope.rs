@@ -13,14 +13,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::error::{Error, Kind, Refusal, RefusalItem};
+use super::error::{Error, ErrorKind, Rejection, RejectionItem};
 use crate::privacy::Personal;
 
 /// The longest pause that a `Retry-After` is believed: past it the upstream's clock or ours is wrong.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How many complaints of one refusal are read; a body has at most a few dozen fields.
-const MOST_ITEMS: usize = 100;
+const MAX_ITEMS: usize = 100;
 
 /// A success.
 #[derive(Deserialize)]
@@ -73,20 +73,20 @@ struct ErrorMeta {
 
 /// A body as JSON is read: without a byte order mark in front (RFC 8259, section 8.1, lets a reader pass over one), and with
 /// U+FFFD in place of what is no character, such as half of an emoji that somebody has cut.
-pub fn legible(body: Bytes) -> Bytes {
+pub fn normalize_json(body: Bytes) -> Bytes {
     let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
     match String::from_utf8_lossy(text) {
-        Cow::Borrowed(text) => match without_half_characters(text) {
+        Cow::Borrowed(text) => match replace_lone_surrogates(text) {
             Cow::Borrowed(text) => body.slice_ref(text.as_bytes()),
             Cow::Owned(text) => text.into(),
         },
-        Cow::Owned(text) => without_half_characters(&text).into_owned().into(),
+        Cow::Owned(text) => replace_lone_surrogates(&text).into_owned().into(),
     }
 }
 
 /// JSON writes a character past U+FFFF as two escapes; one of them without the other is none, and no text of ours can hold
 /// it. Each such half is written as U+FFFD.
-fn without_half_characters(json: &str) -> Cow<'_, str> {
+fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
     // Nearly every body is without such escapes.
     if !json.contains("\\ud") && !json.contains("\\uD") {
         return Cow::Borrowed(json);
@@ -122,63 +122,63 @@ fn without_half_characters(json: &str) -> Cow<'_, str> {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Whether a success has no body: all that an erasure needs.
-pub fn is_done_without_a_word(status: StatusCode, body: &[u8]) -> bool {
+pub fn is_empty_success(status: StatusCode, body: &[u8]) -> bool {
     status.is_success() && body.trim_ascii().is_empty()
 }
 
 /// Reads a success into its type, or says why it is none.
-pub fn open<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
+pub fn decode<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
     if !status.is_success() {
-        return Err(failure(status, headers, body));
+        return Err(error_from_status(status, headers, body));
     }
     if is_html(headers, body) {
-        return Err(Kind::NoAnswer("a web page in place of JSON").into());
+        return Err(ErrorKind::MalformedSuccess("a web page in place of JSON").into());
     }
     // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
-    serde_json::from_slice(body).map_err(|_| Kind::NoAnswer("not the documented JSON").into())
+    serde_json::from_slice(body).map_err(|_| ErrorKind::MalformedSuccess("not the documented JSON").into())
 }
 
 /// What a status other than 2xx means.
-fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let (content, api_request_id) = content(body);
+fn error_from_status(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let (content, api_request_id) = error_content(body);
     let has_frame = content.status == Some(status.as_u16()) && content.kind.is_some() && content.title.is_some();
     let is_own = has_frame
         && matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
     let kind = match status {
-        StatusCode::UNAUTHORIZED => Kind::Unauthenticated,
-        StatusCode::FORBIDDEN => Kind::Forbidden,
-        StatusCode::REQUEST_TIMEOUT => Kind::TimedOut,
-        StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited { retry_after: retry_after(headers) },
+        StatusCode::UNAUTHORIZED => ErrorKind::Unauthenticated,
+        StatusCode::FORBIDDEN => ErrorKind::Forbidden,
+        StatusCode::REQUEST_TIMEOUT => ErrorKind::TimedOut,
+        StatusCode::TOO_MANY_REQUESTS => ErrorKind::RateLimited { retry_after: retry_after(headers) },
         // Of something in front of the API, which knows nothing of customers. The API's own have always had their frame.
         StatusCode::NOT_FOUND | StatusCode::GONE if !has_frame || is_html(headers, body) => {
-            Kind::Invalid("no such route: is the base URL right?")
+            ErrorKind::Invalid("no such route: is the base URL right?")
         }
         status if status.is_client_error() && is_html(headers, body) => {
-            Kind::Invalid("a web page in place of a refusal")
+            ErrorKind::Invalid("a web page in place of a refusal")
         }
-        StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
-        StatusCode::CONFLICT if says_running(&content) => Kind::Running,
-        StatusCode::CONFLICT => Kind::Conflict(refusal(content)),
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Kind::Refused(refusal(content)),
+        StatusCode::NOT_FOUND | StatusCode::GONE => ErrorKind::NotFound,
+        StatusCode::CONFLICT if is_in_progress(&content) => ErrorKind::InProgress,
+        StatusCode::CONFLICT => ErrorKind::Conflict(rejection(content)),
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => ErrorKind::Rejected(rejection(content)),
         status if status.is_server_error() => {
-            Kind::Failed { status: status.as_u16(), retry_after: retry_after(headers) }
+            ErrorKind::Failed { status: status.as_u16(), retry_after: retry_after(headers) }
         }
-        status if status.is_redirection() => Kind::Invalid("a redirect, which is not followed"),
-        status if status.is_client_error() => Kind::Refused(refusal(content)),
-        _ => Kind::Invalid("a status that the API does not have"),
+        status if status.is_redirection() => ErrorKind::Invalid("a redirect, which is not followed"),
+        status if status.is_client_error() => ErrorKind::Rejected(rejection(content)),
+        _ => ErrorKind::Invalid("a status that the API does not have"),
     };
-    Error { kind, api_request_id, is_own }
+    Error { kind, api_request_id, is_from_api: is_own }
 }
 
 /// Whether a conflict is with the same request, which still runs; else the key belongs to another one, and asking again
 /// would change nothing.
-fn says_running(content: &ErrorContent) -> bool {
+fn is_in_progress(content: &ErrorContent) -> bool {
     let said = content.detail.as_ref().map(|detail| detail.to_ascii_lowercase()).unwrap_or_default();
     ["running", "in progress", "being processed"].iter().any(|word| said.contains(word))
 }
 
 /// The error in a body, framed or bare; nothing where the body is empty or no JSON.
-fn content(body: &[u8]) -> (ErrorContent, Option<Uuid>) {
+fn error_content(body: &[u8]) -> (ErrorContent, Option<Uuid>) {
     if let Ok(framed) = serde_json::from_slice::<ErrorEnvelope>(body) {
         let id = framed.meta.and_then(|meta| meta.api_request_id).and_then(|id| Uuid::try_parse(&id).ok());
         return (framed.error, id);
@@ -186,12 +186,12 @@ fn content(body: &[u8]) -> (ErrorContent, Option<Uuid>) {
     (serde_json::from_slice(body).unwrap_or_default(), None)
 }
 
-fn refusal(content: ErrorContent) -> Refusal {
-    let items = content.items.unwrap_or_default().into_iter().take(MOST_ITEMS);
-    Refusal {
+fn rejection(content: ErrorContent) -> Rejection {
+    let items = content.items.unwrap_or_default().into_iter().take(MAX_ITEMS);
+    Rejection {
         detail: content.detail.filter(|detail| !detail.trim().is_empty()).map(Personal::new),
         items: items
-            .map(|item| RefusalItem {
+            .map(|item| RejectionItem {
                 reference: item.reference.filter(|reference| !reference.trim().is_empty()),
                 detail: Personal::new(item.detail.unwrap_or_default()),
             })
@@ -206,7 +206,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => (chrono::DateTime::parse_from_rfc2822(text).ok()?.to_utc() - chrono::Utc::now()).to_std().ok()?,
     };
-    Some(pause.min(LONGEST_PAUSE))
+    Some(pause.min(MAX_RETRY_AFTER))
 }
 
 fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
@@ -225,8 +225,8 @@ mod tests {
             .map(|&(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).expect("a status of this test");
-        match open::<Envelope<serde_json::Value>>(status, &headers, body.as_bytes()) {
-            Ok(_) => Kind::Invalid("read as a success").into(),
+        match decode::<Envelope<serde_json::Value>>(status, &headers, body.as_bytes()) {
+            Ok(_) => ErrorKind::Invalid("read as a success").into(),
             Err(error) => error,
         }
     }
@@ -240,11 +240,11 @@ mod tests {
             (r#"["\\ud83d \\\ud83d"]"#, "\\ud83d \\\u{fffd}"),
             (r#"["\ud83dé"]"#, "\u{fffd}é"),
         ] {
-            let body = legible(Bytes::from_static(body.as_bytes()));
+            let body = normalize_json(Bytes::from_static(body.as_bytes()));
             let [text]: [String; 1] = serde_json::from_slice(&body).expect("JSON");
             assert_eq!(text, read);
         }
-        let cut = legible(Bytes::from_static(b"\xef\xbb\xbf[\"\xf0\x9f\x98\"]"));
+        let cut = normalize_json(Bytes::from_static(b"\xef\xbb\xbf[\"\xf0\x9f\x98\"]"));
         assert_eq!(serde_json::from_slice::<[String; 1]>(&cut).ok(), Some(["\u{fffd}".to_owned()]));
     }
 
@@ -253,25 +253,25 @@ mod tests {
         #[test]
         fn whole_characters_are_left_alone(text in ".{0,20}", escapes in "(\\\\|[ud0-9a-fD]|\"){0,20}") {
             let body = Bytes::from(serde_json::to_vec(&[&text, &escapes]).expect("it is text"));
-            proptest::prop_assert_eq!(&legible(body.clone()), &body);
-            legible(escapes.into());
+            proptest::prop_assert_eq!(&normalize_json(body.clone()), &body);
+            normalize_json(escapes.into());
         }
     }
 
     #[test]
     fn an_empty_401_is_read() {
-        assert!(matches!(read(401, &[], "").kind, Kind::Unauthenticated));
+        assert!(matches!(read(401, &[], "").kind, ErrorKind::Unauthenticated));
     }
 
     #[test]
     fn a_404_is_a_missing_customer_only_where_the_api_says_so() {
         let envelope = r#"{"error": {"status": 404, "type": "/not_found", "title": "Not Found"}}"#;
-        assert!(matches!(read(404, &[], envelope).kind, Kind::NotFound));
-        assert!(matches!(read(404, &[("content-type", "text/html")], "<html>").kind, Kind::Invalid(_)));
-        assert!(matches!(read(404, &[], "\n<!DOCTYPE html>").kind, Kind::Invalid(_)));
+        assert!(matches!(read(404, &[], envelope).kind, ErrorKind::NotFound));
+        assert!(matches!(read(404, &[("content-type", "text/html")], "<html>").kind, ErrorKind::Invalid(_)));
+        assert!(matches!(read(404, &[], "\n<!DOCTYPE html>").kind, ErrorKind::Invalid(_)));
         for foreign in ["", r#"{"message": "no Route matched with those values"}"#, r#"{"error": "not found"}"#] {
-            assert!(matches!(read(404, &[], foreign).kind, Kind::Invalid(_)), "{foreign}");
-            assert!(matches!(read(410, &[], foreign).kind, Kind::Invalid(_)), "{foreign}");
+            assert!(matches!(read(404, &[], foreign).kind, ErrorKind::Invalid(_)), "{foreign}");
+            assert!(matches!(read(410, &[], foreign).kind, ErrorKind::Invalid(_)), "{foreign}");
         }
     }
 
@@ -279,14 +279,15 @@ mod tests {
     fn a_web_page_is_no_refusal_of_the_api() {
         for status in [400, 409, 410, 413, 421, 422] {
             let page = read(status, &[("content-type", "text/html")], "<html>");
-            assert!(matches!(page.kind, Kind::Invalid(_)), "{status}");
+            assert!(matches!(page.kind, ErrorKind::Invalid(_)), "{status}");
         }
     }
 
     #[test]
     fn the_apis_own_word_has_its_frame() {
         let framed = |status: u16| {
-            read(status, &[], &format!(r#"{{"error": {{"status": {status}, "type": "/x", "title": "X"}}}}"#)).is_own
+            read(status, &[], &format!(r#"{{"error": {{"status": {status}, "type": "/x", "title": "X"}}}}"#))
+                .is_from_api
         };
         assert!([400, 404, 422].into_iter().all(framed));
         assert!(![401, 403, 408, 409, 410, 413, 421, 429, 500].into_iter().any(framed));
@@ -298,7 +299,7 @@ mod tests {
             r#"{"error": {"message": "no route"}}"#,
             r#"{"error": {"status": 400, "type": "/x", "title": "X"}}"#,
         ] {
-            assert!(!read(404, &[], body).is_own, "{body}");
+            assert!(!read(404, &[], body).is_from_api, "{body}");
         }
     }
 
@@ -311,7 +312,7 @@ mod tests {
                 "items": [{"reference": "Device.IpAddress", "detail": "Given it must be."}, {"detail": "Key."}]},
                 "meta": {"api_request_id": "019f0b6e-51c4-7c1d-9a55-0b8f5d1f7a01"}, "response_type": "error"}"#,
         );
-        let Kind::Refused(refusal) = &error.kind else { unreachable!("{error:?}") };
+        let ErrorKind::Rejected(refusal) = &error.kind else { unreachable!("{error:?}") };
         let references: Vec<_> = refusal.items.iter().map(|item| item.reference.as_deref()).collect();
         assert_eq!(references, [Some("Device.IpAddress"), None]);
         assert!(error.api_request_id.is_some());
@@ -323,7 +324,7 @@ mod tests {
             r#"{"error": {"status": 409, "type": "/conflict", "title": "Conflict", "detail": "Used."}}"#,
             r#"{"status": 409, "type": "/conflict", "title": "Conflict", "detail": "Used."}"#,
         ] {
-            let Kind::Conflict(refusal) = read(409, &[], body).kind else { unreachable!("{body}") };
+            let ErrorKind::Conflict(refusal) = read(409, &[], body).kind else { unreachable!("{body}") };
             assert_eq!(refusal.detail, Some(Personal::new("Used.".to_owned())));
         }
     }
@@ -337,25 +338,25 @@ mod tests {
                 &format!(r#"{{"status": 409, "type": "/conflict", "title": "Conflict", "detail": "{detail}"}}"#),
             )
         };
-        assert!(matches!(detail("The first request with this key is still running.").kind, Kind::Running));
-        assert!(matches!(detail("This key belongs to a different request.").kind, Kind::Conflict(_)));
+        assert!(matches!(detail("The first request with this key is still running.").kind, ErrorKind::InProgress));
+        assert!(matches!(detail("This key belongs to a different request.").kind, ErrorKind::Conflict(_)));
     }
 
     #[test]
     fn a_pause_is_read_in_seconds_and_as_a_date_and_is_bounded() {
         let seconds = read(429, &[("retry-after", "2")], "").kind;
-        assert!(matches!(seconds, Kind::RateLimited { retry_after: Some(pause) } if pause.as_secs() == 2));
+        assert!(matches!(seconds, ErrorKind::RateLimited { retry_after: Some(pause) } if pause.as_secs() == 2));
         let far = read(503, &[("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT")], "").kind;
-        assert!(matches!(far, Kind::Failed { status: 503, retry_after: Some(LONGEST_PAUSE) }));
+        assert!(matches!(far, ErrorKind::Failed { status: 503, retry_after: Some(MAX_RETRY_AFTER) }));
         let past = read(503, &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")], "").kind;
-        assert!(matches!(past, Kind::Failed { retry_after: None, .. }));
+        assert!(matches!(past, ErrorKind::Failed { retry_after: None, .. }));
     }
 
     #[test]
     fn a_success_that_is_none_is_no_answer() {
         for body in ["", "<html>", "{\"error\": {\"status\": 500}}", "[", "\u{0}\u{1}"] {
-            assert!(matches!(read(200, &[], body).kind, Kind::NoAnswer(_)), "{body}");
+            assert!(matches!(read(200, &[], body).kind, ErrorKind::MalformedSuccess(_)), "{body}");
         }
-        assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, Kind::Invalid(_)));
+        assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, ErrorKind::Invalid(_)));
     }
 }

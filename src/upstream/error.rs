@@ -14,17 +14,17 @@ use crate::privacy::Personal;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct Error {
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// The upstream's id of the failed call (`meta.api_request_id`), where its body had one.
     pub api_request_id: Option<Uuid>,
     /// Whether the API itself said so about this very request: a 400, 404 or 422 in the API's frame. What stands in front
     /// of it (a balancer, a proxy) has such statuses too, and knows nothing about an attempt before.
-    pub is_own: bool,
+    pub is_from_api: bool,
 }
 
 /// The kinds of failure (`docs/upstream.md`, section 6).
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Kind {
+pub enum ErrorKind {
     /// 401: the credential is missing or wrong. The real API sends no body with it.
     #[error("the upstream does not know the credential")]
     Unauthenticated,
@@ -36,19 +36,19 @@ pub enum Kind {
     NotFound,
     /// 400 or 422: the request was understood and refused.
     #[error("the upstream refused the request")]
-    Refused(Refusal),
+    Rejected(Rejection),
     /// 409: the idempotency key belongs to another request.
     #[error("the upstream reports a conflict")]
-    Conflict(Refusal),
+    Conflict(Rejection),
     /// 409: the first request with this idempotency key still runs.
     #[error("the upstream is still at work on the first request with this key")]
-    Running,
+    InProgress,
     /// 429.
     #[error("the upstream limits the rate")]
     RateLimited { retry_after: Option<Duration> },
     /// The upstream has asked for a pause with this key, which is not over: nothing was sent.
     #[error("the upstream has asked for a pause with this key")]
-    HeldBack { retry_after: Duration },
+    Throttled { retry_after: Duration },
     /// 5xx.
     #[error("the upstream failed with status {status}")]
     Failed { status: u16, retry_after: Option<Duration> },
@@ -57,19 +57,19 @@ pub enum Kind {
     Unreachable(ConnectFailure),
     /// The connection broke after the request was on its way.
     #[error("the connection to the upstream broke")]
-    Interrupted,
+    ConnectionLost,
     /// No whole answer within the attempt's time.
     #[error("the upstream did not answer in time")]
     TimedOut,
     /// No place among the calls in flight within the time to wait for one: nothing was sent.
     #[error("too many calls to the upstream are in flight")]
-    Busy,
+    QueueFull,
     /// The deadline passed before it could be sent: nothing was.
     #[error("the deadline passed before it was sent")]
-    TooLate,
+    DeadlineExceeded,
     /// The breaker is open, since the upstream has been failing: nothing was sent.
     #[error("the upstream has been failing and is left alone for a moment")]
-    Open { retry_after: Duration },
+    BreakerOpen { retry_after: Duration },
     /// Somebody else changed the customer while this write waited to be sent again, so it was not. `was_sent` says whether an
     /// attempt before was.
     #[error("the customer was changed before the write was sent again")]
@@ -79,7 +79,7 @@ pub enum Kind {
     Unchecked(Box<Error>),
     /// A success that is none: under 2xx not JSON, or not the documented shape.
     #[error("the upstream's answer was not understood: {0}")]
-    NoAnswer(&'static str),
+    MalformedSuccess(&'static str),
     /// Any other answer that is none: too large, a redirect, a web page in place of a refusal.
     #[error("the upstream's answer was not understood: {0}")]
     Invalid(&'static str),
@@ -87,16 +87,16 @@ pub enum Kind {
 
 /// What the upstream says about a refusal.
 #[derive(Clone, Debug, Default)]
-pub struct Refusal {
+pub struct Rejection {
     /// One sentence about the whole; business rules have it alone.
     pub detail: Option<Personal<String>>,
     /// What is wrong, place by place.
-    pub items: Vec<RefusalItem>,
+    pub items: Vec<RejectionItem>,
 }
 
 /// One complaint of a refusal.
 #[derive(Clone, Debug)]
-pub struct RefusalItem {
+pub struct RejectionItem {
     /// The place in the upstream's spelling: `Device.IpAddress` on 400, `device.ip_address` on 422.
     pub reference: Option<String>,
     /// What is wrong there.
@@ -105,84 +105,91 @@ pub struct RefusalItem {
 
 impl Error {
     /// An error that came without a body.
-    pub fn bare(kind: Kind) -> Self {
-        Self { kind, api_request_id: None, is_own: false }
+    pub fn without_body(kind: ErrorKind) -> Self {
+        Self { kind, api_request_id: None, is_from_api: false }
     }
 
     /// Whether the upstream may have carried out the request although no answer says so.
-    pub fn outcome_is_unknown(&self) -> bool {
+    pub fn is_outcome_unknown(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Running
-                | Kind::Interrupted
-                | Kind::TimedOut
-                | Kind::Failed { .. }
-                | Kind::Superseded { was_sent: true }
-                | Kind::NoAnswer(_)
-                | Kind::Invalid(_)
+            ErrorKind::InProgress
+                | ErrorKind::ConnectionLost
+                | ErrorKind::TimedOut
+                | ErrorKind::Failed { .. }
+                | ErrorKind::Superseded { was_sent: true }
+                | ErrorKind::MalformedSuccess(_)
+                | ErrorKind::Invalid(_)
         )
     }
 }
 
-impl Kind {
+impl ErrorKind {
     /// Its name in metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "refused",
             Self::Conflict(_) => "conflict",
-            Self::Running => "running",
+            Self::InProgress => "running",
             Self::RateLimited { .. } => "rate_limited",
-            Self::HeldBack { .. } => "held_back",
+            Self::Throttled { .. } => "held_back",
             Self::Failed { .. } => "failed",
             Self::Unreachable(_) => "unreachable",
-            Self::Interrupted => "interrupted",
+            Self::ConnectionLost => "interrupted",
             Self::TimedOut => "timed_out",
-            Self::Busy => "busy",
-            Self::TooLate => "too_late",
-            Self::Open { .. } => "open",
+            Self::QueueFull => "busy",
+            Self::DeadlineExceeded => "too_late",
+            Self::BreakerOpen { .. } => "open",
             Self::Superseded { .. } => "superseded",
             Self::Unchecked(look) => look.kind.name(),
-            Self::NoAnswer(_) | Self::Invalid(_) => "invalid",
+            Self::MalformedSuccess(_) | Self::Invalid(_) => "invalid",
         }
     }
 
     /// Whether the upstream is in trouble, as against what it says about a request, a key or a rate.
-    pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Interrupted | Self::TimedOut | Self::Failed { .. })
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::ConnectionLost | Self::TimedOut | Self::Failed { .. })
     }
 
     /// Whether a breaker counts it: trouble, and a success that is none, such as a page that says it is down for work. A
     /// 4xx never is, not even as a web page, since whoever asks can bring it about.
-    pub fn is_failure(&self) -> bool {
-        self.is_trouble() || matches!(self, Self::NoAnswer(_))
+    pub fn counts_for_breaker(&self) -> bool {
+        self.is_unavailable() || matches!(self, Self::MalformedSuccess(_))
     }
 
     /// Whether nothing was sent.
-    pub fn is_unsent(&self) -> bool {
-        self.is_kept_back() || matches!(self, Self::Unreachable(_) | Self::Superseded { was_sent: false })
+    pub fn is_not_sent(&self) -> bool {
+        self.is_not_attempted() || matches!(self, Self::Unreachable(_) | Self::Superseded { was_sent: false })
     }
 
     /// Whether there was no attempt at all.
-    pub fn is_kept_back(&self) -> bool {
-        matches!(self, Self::Busy | Self::TooLate | Self::Open { .. } | Self::HeldBack { .. } | Self::Unchecked(_))
+    pub fn is_not_attempted(&self) -> bool {
+        matches!(
+            self,
+            Self::QueueFull
+                | Self::DeadlineExceeded
+                | Self::BreakerOpen { .. }
+                | Self::Throttled { .. }
+                | Self::Unchecked(_)
+        )
     }
 
     /// The pause that was asked for.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => *retry_after,
-            Self::Open { retry_after } | Self::HeldBack { retry_after } => Some(*retry_after),
+            Self::BreakerOpen { retry_after } | Self::Throttled { retry_after } => Some(*retry_after),
             Self::Unchecked(look) => look.kind.retry_after(),
             _ => None,
         }
     }
 }
 
-impl From<Kind> for Error {
-    fn from(kind: Kind) -> Self {
-        Self::bare(kind)
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::without_body(kind)
     }
 }

@@ -16,23 +16,23 @@ use crate::telemetry::names::{
 };
 
 /// The states of a breaker.
-pub const STATES: [&str; 3] = ["closed", "half_open", "open"];
+pub const BREAKER_STATES: [&str; 3] = ["closed", "half_open", "open"];
 
 /// Why an attempt that could have helped was not made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Forgone {
+pub enum RetrySkipped {
     /// As many were made as the settings allow for one call.
-    Attempts,
+    MaxAttempts,
     /// It could not have ended within the deadline.
     Deadline,
     /// Too large a share of the calls are repeated already.
     Budget,
 }
 
-impl Forgone {
+impl RetrySkipped {
     fn name(self) -> &'static str {
         match self {
-            Self::Attempts => "attempts",
+            Self::MaxAttempts => "attempts",
             Self::Deadline => "deadline",
             Self::Budget => "budget",
         }
@@ -40,30 +40,30 @@ impl Forgone {
 }
 
 /// A call came to its end.
-pub fn call_ended(route: &'static str, outcome: &'static str, took: Duration) {
+pub fn record_call(route: &'static str, outcome: &'static str, took: Duration) {
     counter!(CALLS, "route" => route, "outcome" => outcome).increment(1);
     histogram!(CALL_SECONDS, "route" => route, "outcome" => outcome).record(took);
 }
 
 /// A request went out and came to its end.
-pub fn attempt_ended(route: &'static str, outcome: &'static str, took: Duration) {
+pub fn record_attempt(route: &'static str, outcome: &'static str, took: Duration) {
     counter!(ATTEMPTS, "route" => route, "outcome" => outcome).increment(1);
     histogram!(ATTEMPT_SECONDS, "route" => route, "outcome" => outcome).record(took);
 }
 
 /// An attempt is going to be repeated.
-pub fn retried(route: &'static str, why: &'static str) {
+pub fn record_retry(route: &'static str, why: &'static str) {
     counter!(RETRIES, "route" => route, "why" => why).increment(1);
 }
 
 /// An attempt could have been repeated and is not.
-pub fn forgone(route: &'static str, why: Forgone) {
+pub fn record_retry_skipped(route: &'static str, why: RetrySkipped) {
     counter!(RETRIES_FORGONE, "route" => route, "why" => why.name()).increment(1);
 }
 
 /// The breaker is in a state; `changed` where it was in another one.
-pub fn breaker_is(state: &'static str, changed: bool) {
-    for each in STATES {
+pub fn record_breaker_state(state: &'static str, changed: bool) {
+    for each in BREAKER_STATES {
         gauge!(BREAKER_STATE, "state" => each).set(if each == state { 1.0 } else { 0.0 });
     }
     if changed {
@@ -72,16 +72,16 @@ pub fn breaker_is(state: &'static str, changed: bool) {
 }
 
 /// A request is under way until this is dropped, also where it is cancelled.
-pub fn under_way() -> GaugeGuard {
+pub fn attempt_started() -> GaugeGuard {
     GaugeGuard::new(gauge!(IN_FLIGHT))
 }
 
 /// A value came in clear where a masked one belongs, and was masked.
-pub fn masked_here(field: &'static str) {
+pub fn record_value_masked(field: &'static str) {
     counter!(MASKED_HERE, "field" => field).increment(1);
 }
 
 /// A call has waited for a place.
-pub fn waited_for_place(took: Duration) {
+pub fn record_queue_wait(took: Duration) {
     histogram!(QUEUE_SECONDS).record(took);
 }

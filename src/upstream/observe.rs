@@ -8,7 +8,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use super::breaker;
-use super::error::{Error, Kind};
+use super::error::{Error, ErrorKind};
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
@@ -16,71 +16,79 @@ use crate::telemetry::names;
 /// Whether the upstream answers. A refusal is an answer.
 #[derive(Debug, Default)]
 pub struct Health {
-    failures: AtomicU32,
-    pub breaker: breaker::State,
+    consecutive_failures: AtomicU32,
+    pub breaker: breaker::BreakerState,
 }
 
 impl Health {
     /// How many calls got no answer since the last that got one.
-    pub fn failures_in_a_row(&self) -> u32 {
-        self.failures.load(Ordering::Relaxed)
+    pub fn consecutive_failures(&self) -> u32 {
+        self.consecutive_failures.load(Ordering::Relaxed)
     }
 
-    fn note(&self, kind: Option<&Kind>) {
+    fn record(&self, kind: Option<&ErrorKind>) {
         match kind {
-            Some(kind) if kind.is_trouble() || matches!(kind, Kind::NoAnswer(_) | Kind::Invalid(_)) => {
+            Some(kind)
+                if kind.is_unavailable() || matches!(kind, ErrorKind::MalformedSuccess(_) | ErrorKind::Invalid(_)) =>
+            {
                 // It stays where it is once it is too large to add to.
                 let more = |failures: u32| failures.checked_add(1);
-                let _full = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+                let _full = self.consecutive_failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
             }
             // Nothing was asked.
-            Some(Kind::Busy | Kind::TooLate | Kind::Open { .. } | Kind::HeldBack { .. } | Kind::Superseded { .. }) => {}
-            _ => self.failures.store(0, Ordering::Relaxed),
+            Some(
+                ErrorKind::QueueFull
+                | ErrorKind::DeadlineExceeded
+                | ErrorKind::BreakerOpen { .. }
+                | ErrorKind::Throttled { .. }
+                | ErrorKind::Superseded { .. },
+            ) => {}
+            _ => self.consecutive_failures.store(0, Ordering::Relaxed),
         }
     }
 
     /// Tells the metrics.
-    pub fn observe(&self) {
-        metrics::gauge!(names::UPSTREAM_CONSECUTIVE_FAILURES).set(as_f64(self.failures_in_a_row().into()));
+    pub fn record_metrics(&self) {
+        metrics::gauge!(names::UPSTREAM_CONSECUTIVE_FAILURES).set(as_f64(self.consecutive_failures().into()));
     }
 }
 
 /// The outcome of what nobody waited for any more.
-const GIVEN_UP: &str = "given_up";
+const CANCELLED: &str = "given_up";
 
 /// Something that is timed until it ends, or until it is dropped since nobody waits for it any more.
-pub struct Watched {
+pub struct CallTimer {
     route: &'static str,
-    began: Instant,
+    started: Instant,
     /// Tells the metrics.
-    tell: fn(&'static str, &'static str, Duration),
+    record: fn(&'static str, &'static str, Duration),
     /// Is told the outcome.
     span: Span,
     outcome: &'static str,
 }
 
-impl Watched {
+impl CallTimer {
     /// It begins now.
     pub fn new(route: &'static str, tell: fn(&'static str, &'static str, Duration), span: Span) -> Self {
-        Self { route, began: Instant::now(), tell, span, outcome: GIVEN_UP }
+        Self { route, started: Instant::now(), record: tell, span, outcome: CANCELLED }
     }
 
     /// It came to its end; the outcome's name.
-    pub fn ended(&mut self, failed: Option<&Error>) -> &'static str {
+    pub fn finish(&mut self, failed: Option<&Error>) -> &'static str {
         self.outcome = failed.map_or("ok", |error| error.kind.name());
         self.outcome
     }
 }
 
-impl Drop for Watched {
+impl Drop for CallTimer {
     fn drop(&mut self) {
-        (self.tell)(self.route, self.outcome, self.began.elapsed());
+        (self.record)(self.route, self.outcome, self.started.elapsed());
         self.span.record("outcome", self.outcome);
     }
 }
 
 /// A call from its beginning to its end, with all that it waits for. `route` is the endpoint's template.
-pub async fn call<T>(
+pub async fn timed_call<T>(
     health: &Health,
     waiting: &BusyTime,
     route: &'static str,
@@ -95,11 +103,11 @@ pub async fn call<T>(
         upstream_request_id = Empty,
     );
     let _under = waiting.start();
-    let mut watched = Watched::new(route, super::metrics::call_ended, span.clone());
+    let mut watched = CallTimer::new(route, super::metrics::record_call, span.clone());
     let answered = call.instrument(span.clone()).await;
     let failed = answered.as_ref().err();
-    health.note(failed.map(|error| &error.kind));
-    watched.ended(failed);
+    health.record(failed.map(|error| &error.kind));
+    watched.finish(failed);
     if let Some(error) = failed {
         span.record("otel.status_code", "ERROR");
         span.record("upstream_request_id", error.api_request_id.map(tracing::field::display));
@@ -115,16 +123,16 @@ mod tests {
     #[tokio::test]
     async fn failures_are_counted_until_the_upstream_answers() {
         let (health, waiting) = (Health::default(), BusyTime::default());
-        let ends = async |kind: Option<Kind>| {
+        let ends = async |kind: Option<ErrorKind>| {
             let end = async { kind.map_or(Ok(()), |kind| Err(Error::from(kind))) };
-            let _ended = call(&health, &waiting, "GET /", end).await;
-            health.failures_in_a_row()
+            let _ended = timed_call(&health, &waiting, "GET /", end).await;
+            health.consecutive_failures()
         };
-        assert_eq!(ends(Some(Kind::Unreachable(ConnectFailure::ConnectionRefused))).await, 1);
-        assert_eq!(ends(Some(Kind::Busy)).await, 1, "nothing was asked");
-        assert_eq!(ends(Some(Kind::TimedOut)).await, 2);
-        assert_eq!(ends(Some(Kind::NotFound)).await, 0, "that is an answer");
-        assert_eq!(ends(Some(Kind::Failed { status: 500, retry_after: None })).await, 1);
+        assert_eq!(ends(Some(ErrorKind::Unreachable(ConnectFailure::ConnectionRefused))).await, 1);
+        assert_eq!(ends(Some(ErrorKind::QueueFull)).await, 1, "nothing was asked");
+        assert_eq!(ends(Some(ErrorKind::TimedOut)).await, 2);
+        assert_eq!(ends(Some(ErrorKind::NotFound)).await, 0, "that is an answer");
+        assert_eq!(ends(Some(ErrorKind::Failed { status: 500, retry_after: None })).await, 1);
         assert_eq!(ends(None).await, 0);
     }
 }

@@ -55,7 +55,7 @@ pub fn filter_pairs(filter: &CustomerFilter, arrays: ArrayEncoding) -> Vec<(&'st
         .collect();
     pairs.extend(filter.created_from.map(|time| ("created_from", time.to_string())));
     pairs.extend(filter.created_to.map(|time| ("created_to", time.to_string())));
-    let lists = [("status", words(filter.statuses.as_deref())), ("types", words(filter.types.as_deref()))];
+    let lists = [("status", wire_words(filter.statuses.as_deref())), ("types", wire_words(filter.types.as_deref()))];
     for (name, words) in lists {
         match arrays {
             _ if words.is_empty() => {}
@@ -67,15 +67,15 @@ pub fn filter_pairs(filter: &CustomerFilter, arrays: ArrayEncoding) -> Vec<(&'st
 }
 
 /// The wire's words of a list of enum values, each once, in alphabetical order.
-fn words<T: Serialize>(values: Option<&[T]>) -> Vec<String> {
-    let mut words: Vec<String> = values.unwrap_or_default().iter().filter_map(word).collect();
+fn wire_words<T: Serialize>(values: Option<&[T]>) -> Vec<String> {
+    let mut words: Vec<String> = values.unwrap_or_default().iter().filter_map(wire_word).collect();
     words.sort_unstable();
     words.dedup();
     words
 }
 
 /// The wire's word of an enum value.
-fn word<T: Serialize>(value: &T) -> Option<String> {
+fn wire_word<T: Serialize>(value: &T) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tower::Service;
 
-use super::error::{Error, Kind};
-use super::exchange::{Reply, Request};
+use super::error::{Error, ErrorKind};
+use super::transport::{Request, UpstreamResponse};
 
 /// Whether a write may be sent again.
 pub type Recheck = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Error>> + Send + Sync>;
@@ -19,24 +19,24 @@ pub type Recheck = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Error>> + Sen
 /// Asks a write's [`Recheck`] each time but the first. It stands outside of the places, so that a look does not wait for a
 /// place while it holds one.
 #[derive(Clone)]
-pub struct Rechecked<S> {
+pub struct RecheckService<S> {
     pub inner: S,
 }
 
-impl<S> Service<Request> for Rechecked<S>
+impl<S> Service<Request> for RecheckService<S>
 where
-    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static> + Clone + Send + 'static,
+    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static> + Clone + Send + 'static,
 {
-    type Response = Reply;
+    type Response = UpstreamResponse;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
+    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Some(recheck) = request.recheck.clone().filter(|_| request.is_repeated) else {
+        let Some(recheck) = request.recheck.clone().filter(|_| request.is_retry) else {
             return Box::pin(self.inner.call(request));
         };
         // What was found to be ready is what is called.
@@ -45,10 +45,10 @@ where
         Box::pin(async move {
             match recheck().await {
                 Ok(true) => inner.call(request).await,
-                Ok(false) => Err(Kind::Superseded { was_sent: request.repeats.is_some() }.into()),
-                Err(error) if request.repeats.is_none() => Err(Kind::Unchecked(Box::new(error)).into()),
+                Ok(false) => Err(ErrorKind::Superseded { was_sent: request.retry_reason.is_some() }.into()),
+                Err(error) if request.retry_reason.is_none() => Err(ErrorKind::Unchecked(Box::new(error)).into()),
                 // It is a word about the look, and says nothing about the write.
-                Err(error) => Err(Error { is_own: false, ..error }),
+                Err(error) => Err(Error { is_from_api: false, ..error }),
             }
         })
     }

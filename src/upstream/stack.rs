@@ -15,14 +15,14 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder};
 use tracing::{Span, debug};
 
-use super::error::{Error, Kind};
-use super::exchange::{Reply, Request};
-use super::observe::Watched;
-use super::pauses::Pauses;
-use super::places::ConcurrencyLimit;
-use super::recheck::Rechecked;
-use super::retry::Policy;
-use super::{breaker, metrics, places, retry};
+use super::concurrency::ConcurrencyLimit;
+use super::error::{Error, ErrorKind};
+use super::observe::CallTimer;
+use super::recheck::RecheckService;
+use super::retry::RetryPolicy;
+use super::throttle::Throttle;
+use super::transport::{Request, UpstreamResponse};
+use super::{breaker, concurrency, metrics, retry};
 
 /// How calls are sent; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -31,75 +31,83 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     pub retry: retry::Settings,
     pub breaker: breaker::Settings,
-    pub places: places::Settings,
+    pub concurrency: concurrency::Settings,
     /// How long a write that was sent is followed.
-    pub carry: Duration,
+    pub write_grace: Duration,
 }
 
 /// The way out. There is one for each upstream host, and clones share its parts.
-pub type Stack = BoxCloneSyncService<Request, Reply, Error>;
+pub type Stack = BoxCloneSyncService<Request, UpstreamResponse, Error>;
 
 /// The stack around what sends a request. `state` is kept up to date with its breaker's.
 ///
 /// # Errors
 /// Where the settings make no breaker.
-pub fn around<S>(exchange: S, settings: &Settings, state: breaker::State) -> Result<Stack, breaker::Unusable>
+pub fn build<S>(
+    exchange: S,
+    settings: &Settings,
+    state: breaker::BreakerState,
+) -> Result<Stack, breaker::InvalidBreakerSettings>
 where
-    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static> + Clone + Send + Sync + 'static,
+    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
 {
     // Innermost, and inside the breaker: an attempt that hangs is to be a failure there, not a call that somebody gave up.
     let attempt = ServiceBuilder::new()
         // Seen from outside the time-out, so that attempts which are cut are counted as well.
-        .layer(layer_fn(|inner| Observed { inner }))
-        .map_err(told)
+        .layer(layer_fn(|inner| AttemptMetrics { inner }))
+        .map_err(from_box_error)
         .layer(TimeoutLayer::new(settings.attempt_timeout))
         .service(exchange);
     // One for the host, not for each endpoint: what fails is the host. It sees each attempt, so it opens as fast as the
     // upstream fails, and repeated calls run into it too.
-    let guarded = breaker::around(attempt, settings.breaker, state)?;
+    let guarded = breaker::with_breaker(attempt, settings.breaker, state)?;
     let stack = ServiceBuilder::new()
         // Outermost, so that a call which pauses holds no place and is seen by the breaker each time. It keeps to a budget
         // that all calls share: an upstream in trouble is not given more to do.
-        .layer(RetryLayer::new(Policy::new(settings.retry)))
+        .layer(RetryLayer::new(RetryPolicy::new(settings.retry)))
         // Inside the repetitions, since it allows or refuses each; outside the places, so that its look, which is a call of its
         // own, never waits for a place while the write holds one.
-        .layer(layer_fn(|inner| Rechecked { inner }))
+        .layer(layer_fn(|inner| RecheckService { inner }))
         // Outside the breaker: a call that found no place says nothing about the upstream, and the breaker would take it
         // for a success. While it is open the places are free at once, so nobody waits only to be refused.
-        .layer(ConcurrencyLimit::new(settings.places))
+        .layer(ConcurrencyLimit::new(settings.concurrency))
         // Inside the places, so that who waited for one is kept back by what was said meanwhile; outside the breaker, as those.
-        .layer(Pauses::default())
+        .layer(Throttle::default())
         // As late as can be: from here on a write counts as sent, and what only waited until now does not.
-        .layer(layer_fn(|inner| InTime { inner, carry: settings.carry }))
+        .layer(layer_fn(|inner| DeadlineService { inner, write_grace: settings.write_grace }))
         .service(guarded);
     Ok(BoxCloneSyncService::new(stack))
 }
 
 /// The time-out's errors as ours.
-fn told(error: BoxError) -> Error {
+fn from_box_error(error: BoxError) -> Error {
     if error.is::<Elapsed>() {
-        return Kind::TimedOut.into();
+        return ErrorKind::TimedOut.into();
     }
     match error.downcast::<Error>() {
         Ok(error) => *error,
-        Err(_) => Kind::Invalid("an error that no layer makes").into(),
+        Err(_) => ErrorKind::Invalid("an error that no layer makes").into(),
     }
 }
 
 /// Sends nothing that is too late to be.
 #[derive(Clone)]
-struct InTime<S> {
+struct DeadlineService<S> {
     inner: S,
-    carry: Duration,
+    write_grace: Duration,
 }
 
-impl<S> Service<Request> for InTime<S>
+impl<S> Service<Request> for DeadlineService<S>
 where
-    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static>,
+    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>,
 {
-    type Response = Reply;
+    type Response = UpstreamResponse;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
+    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -107,11 +115,11 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let sendable = match request.is_write() {
-            true => request.patience.send(self.carry),
-            false => request.patience.lasts(),
+            true => request.deadline.commit_write(self.write_grace),
+            false => request.deadline.is_open(),
         };
         if !sendable {
-            return Box::pin(async { Err(Kind::TooLate.into()) });
+            return Box::pin(async { Err(ErrorKind::DeadlineExceeded.into()) });
         }
         Box::pin(self.inner.call(request))
     }
@@ -119,33 +127,33 @@ where
 
 /// Counts attempts, and says in the log how each ended.
 #[derive(Clone)]
-struct Observed<S> {
+struct AttemptMetrics<S> {
     inner: S,
 }
 
-impl<S> Service<Request> for Observed<S>
+impl<S> Service<Request> for AttemptMetrics<S>
 where
-    S: Service<Request, Response = Reply, Error = Error, Future: Send + 'static>,
+    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>,
 {
-    type Response = Reply;
+    type Response = UpstreamResponse;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
+    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let (route, repeats) = (request.route, request.repeats);
+        let (route, repeats) = (request.route, request.retry_reason);
         let sent = self.inner.call(request);
         Box::pin(async move {
-            let _counted = metrics::under_way();
+            let _counted = metrics::attempt_started();
             if let Some(why) = repeats {
-                metrics::retried(route, why);
+                metrics::record_retry(route, why);
             }
-            let mut attempt = Watched::new(route, metrics::attempt_ended, Span::none());
+            let mut attempt = CallTimer::new(route, metrics::record_attempt, Span::none());
             let outcome = sent.await;
-            let name = attempt.ended(outcome.as_ref().err());
+            let name = attempt.finish(outcome.as_ref().err());
             debug!(route, outcome = name, "upstream attempt");
             outcome
         })

@@ -16,8 +16,8 @@ use crate::model::{
 };
 use crate::privacy::Personal;
 
-pub use profile::NotClear;
-use profile::{Mask, WireProfile, clear, masked};
+pub use profile::NotUnmasked;
+use profile::{MaskedField, WireProfile, check_unmasked, ensure_masked};
 
 type Text = Personal<String>;
 
@@ -68,7 +68,7 @@ impl WireCustomer {
             _ => CustomerType::Unrecognized,
         };
         match &self.compliance_profile {
-            LenientField::Value(Object(profile)) => !profile.is_of_a_person(kind),
+            LenientField::Value(Object(profile)) => !profile.is_individual(kind),
             _ => kind == CustomerType::Business,
         }
     }
@@ -112,7 +112,7 @@ struct WireConfig {
 }
 
 /// Metadata as a list sorted by key. A value of `null`, which webhooks may carry, is as if the key were not there.
-fn entries(map: LenientField<BTreeMap<String, LenientField<Text>>>) -> Readable<Option<Vec<MetadataEntry>>> {
+fn metadata_entries(map: LenientField<BTreeMap<String, LenientField<Text>>>) -> Readable<Option<Vec<MetadataEntry>>> {
     let Some(map) = map.optional("metadata")? else { return Ok(None) };
     let entry = |(key, value): (String, LenientField<Text>)| {
         let value = value.optional("metadata").transpose()?;
@@ -144,12 +144,12 @@ fn config(config: LenientField<Object<WireConfig>>) -> Readable<Option<CustomerC
         return Ok(None);
     };
     Ok(Some(CustomerConfig {
-        processing_method: word(processing_method.optional("config.processingMethod")?),
-        sandbox_outcome: word(sandbox_outcome.optional("config.sandboxOutcome")?),
+        processing_method: enum_value(processing_method.optional("config.processingMethod")?),
+        sandbox_outcome: enum_value(sandbox_outcome.optional("config.sandboxOutcome")?),
     }))
 }
 
-fn word<T>(word: Option<EnumWord<T>>) -> Option<T> {
+fn enum_value<T>(word: Option<EnumWord<T>>) -> Option<T> {
     word.map(|EnumWord(word)| word)
 }
 
@@ -195,9 +195,9 @@ impl From<WireCustomer> for Customer {
                 compliance_profile: profile
                     .and_then(|profile| profile.map(|Object(profile)| profile.masked(kind)).transpose()),
                 device: ip_address(wire.device).map(|address| {
-                    address.map(|ip_address| Device { ip_address: masked(ip_address, Mask::IpAddress) })
+                    address.map(|ip_address| Device { ip_address: ensure_masked(ip_address, MaskedField::IpAddress) })
                 }),
-                metadata: entries(wire.metadata),
+                metadata: metadata_entries(wire.metadata),
                 config: config(wire.config),
             },
         }
@@ -205,19 +205,19 @@ impl From<WireCustomer> for Customer {
 }
 
 impl TryFrom<WireCustomer> for UnmaskedCustomer {
-    type Error = NotClear;
+    type Error = NotUnmasked;
 
-    fn try_from(wire: WireCustomer) -> Result<Self, NotClear> {
+    fn try_from(wire: WireCustomer) -> Result<Self, NotUnmasked> {
         let device = ip_address(wire.device)?.map(|ip_address| UnmaskedDevice { ip_address });
         if let Some(device) = &device {
-            clear(&device.ip_address)?;
+            check_unmasked(&device.ip_address)?;
         }
         let EnumWord(kind) = wire.kind.required("type")?;
         let EnumWord(status) = wire.status.required("status")?;
         let profile = wire.compliance_profile.optional("complianceProfile")?;
         Ok(Self {
             customer_id: ID(wire.id.required("id")?.to_string()),
-            compliance_profile: profile.map(|Object(profile)| profile.clear(kind)).transpose()?,
+            compliance_profile: profile.map(|Object(profile)| profile.unmasked(kind)).transpose()?,
             name: wire.name.required("name")?,
             kind,
             status,
@@ -226,7 +226,7 @@ impl TryFrom<WireCustomer> for UnmaskedCustomer {
             external_id: wire.external_id.optional("externalId")?,
             address: address(wire.address)?,
             device,
-            metadata: entries(wire.metadata)?,
+            metadata: metadata_entries(wire.metadata)?,
             config: config(wire.config)?,
             created_at: wire.created_at.required("createdAt")?,
             updated_at: wire.updated_at.required("updatedAt")?,

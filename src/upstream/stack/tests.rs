@@ -12,8 +12,8 @@ use tower::{ServiceExt, service_fn};
 
 use super::*;
 use crate::outbound::ConnectFailure;
-use crate::upstream::error::Refusal;
-use crate::upstream::patience::Patience;
+use crate::upstream::deadline::Deadline;
+use crate::upstream::error::Rejection;
 use crate::upstream::recheck::Recheck;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -28,13 +28,13 @@ fn settings() -> Settings {
             window: Duration::from_secs(10),
             open: Duration::from_secs(2),
         },
-        places: places::Settings { max_in_flight: 2, max_queue: 1, queue_timeout: Duration::from_secs(5) },
-        carry: DEADLINE,
+        concurrency: concurrency::Settings { max_in_flight: 2, max_queue: 1, queue_timeout: Duration::from_secs(5) },
+        write_grace: DEADLINE,
     }
 }
 
 /// What the upstream does with one attempt: answers after a time, or never.
-type Step = (u64, Result<(), Kind>);
+type Step = (u64, Result<(), ErrorKind>);
 
 const HANGS: Step = (u64::MAX, Ok(()));
 
@@ -60,43 +60,43 @@ impl Upstream {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
                 // It is the API, with nothing in front of it.
                 outcome.map_err(|kind| Error {
-                    is_own: matches!(kind, Kind::Refused(_) | Kind::NotFound),
+                    is_from_api: matches!(kind, ErrorKind::Rejected(_) | ErrorKind::NotFound),
                     ..Error::from(kind)
                 })?;
-                Ok(Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
+                Ok(UpstreamResponse { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
             }
         });
-        let stack = around(exchange, settings, breaker::State::default()).expect("a stack");
+        let stack = build(exchange, settings, breaker::BreakerState::default()).expect("a stack");
         Self { stack, calls: Arc::default(), began: Instant::now() }
     }
 
-    async fn send(&self, method: Method, patience: Patience) -> Result<(), Kind> {
+    async fn send(&self, method: Method, patience: Deadline) -> Result<(), ErrorKind> {
         self.send_with(method, patience, None).await
     }
 
-    async fn send_with(&self, method: Method, patience: Patience, recheck: Option<Recheck>) -> Result<(), Kind> {
+    async fn send_with(&self, method: Method, patience: Deadline, recheck: Option<Recheck>) -> Result<(), ErrorKind> {
         let request = Request {
             route: "a route",
             method,
             url: "http://127.0.0.1/".parse().expect("an address"),
             headers: HeaderMap::new(),
             body: None,
-            payer: 0,
-            patience,
-            repeats: None,
-            is_repeated: false,
+            client_key: 0,
+            deadline: patience,
+            retry_reason: None,
+            is_retry: false,
             recheck,
             calls: Arc::clone(&self.calls),
         };
         self.stack.clone().oneshot(request).await.map(|_| ()).map_err(|error| error.kind)
     }
 
-    async fn read(&self) -> Result<(), Kind> {
-        self.send(Method::GET, Patience::until(Instant::now() + DEADLINE)).await
+    async fn read(&self) -> Result<(), ErrorKind> {
+        self.send(Method::GET, Deadline::at(Instant::now() + DEADLINE)).await
     }
 
-    async fn write(&self) -> Result<(), Kind> {
-        self.send(Method::POST, Patience::until(Instant::now() + DEADLINE)).await
+    async fn write(&self) -> Result<(), ErrorKind> {
+        self.send(Method::POST, Deadline::at(Instant::now() + DEADLINE)).await
     }
 
     fn calls(&self) -> u64 {
@@ -104,24 +104,24 @@ impl Upstream {
     }
 }
 
-fn failed(retry_after: Option<u64>) -> Kind {
-    Kind::Failed { status: 503, retry_after: retry_after.map(Duration::from_secs) }
+fn failed(retry_after: Option<u64>) -> ErrorKind {
+    ErrorKind::Failed { status: 503, retry_after: retry_after.map(Duration::from_secs) }
 }
 
-fn limited(retry_after: Option<u64>) -> Kind {
-    Kind::RateLimited { retry_after: retry_after.map(Duration::from_secs) }
+fn limited(retry_after: Option<u64>) -> ErrorKind {
+    ErrorKind::RateLimited { retry_after: retry_after.map(Duration::from_secs) }
 }
 
-fn conflict() -> Kind {
-    Kind::Conflict(Refusal::default())
+fn conflict() -> ErrorKind {
+    ErrorKind::Conflict(Rejection::default())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_read_is_sent_again_where_that_can_help() {
     for kind in [
-        Kind::Unreachable(ConnectFailure::ConnectionRefused),
-        Kind::Interrupted,
-        Kind::TimedOut,
+        ErrorKind::Unreachable(ConnectFailure::ConnectionRefused),
+        ErrorKind::ConnectionLost,
+        ErrorKind::TimedOut,
         failed(None),
         limited(None),
     ] {
@@ -130,13 +130,13 @@ async fn a_read_is_sent_again_where_that_can_help() {
         assert_eq!(upstream.calls(), 2);
     }
     for kind in [
-        Kind::Unauthenticated,
-        Kind::Forbidden,
-        Kind::NotFound,
-        Kind::Refused(Refusal::default()),
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::Rejected(Rejection::default()),
         conflict(),
-        Kind::NoAnswer("x"),
-        Kind::Invalid("x"),
+        ErrorKind::MalformedSuccess("x"),
+        ErrorKind::Invalid("x"),
     ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.read().await.is_err());
@@ -147,7 +147,7 @@ async fn a_read_is_sent_again_where_that_can_help() {
 #[tokio::test(start_paused = true)]
 async fn a_read_is_sent_so_often_and_no_more() {
     let upstream = Upstream::new((0..9).map(|_| (1, Err(failed(None)))));
-    assert!(matches!(upstream.read().await, Err(Kind::Failed { .. })));
+    assert!(matches!(upstream.read().await, Err(ErrorKind::Failed { .. })));
     assert_eq!(upstream.calls(), 3);
 }
 
@@ -173,26 +173,32 @@ async fn a_pause_that_is_asked_for_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn what_could_not_end_within_the_deadline_is_not_begun() {
     let asked_to_wait = Upstream::new([(1, Err(limited(Some(10))))]);
-    assert!(matches!(asked_to_wait.read().await, Err(Kind::RateLimited { retry_after: Some(_) })));
+    assert!(matches!(asked_to_wait.read().await, Err(ErrorKind::RateLimited { retry_after: Some(_) })));
     assert!((asked_to_wait.calls(), asked_to_wait.began.elapsed() < Duration::from_secs(1)) == (1, true));
     // Four seconds, a pause, four seconds: a third attempt would end after the deadline.
     let hanging = Upstream::new([]);
-    assert!(matches!(hanging.read().await, Err(Kind::TimedOut)));
+    assert!(matches!(hanging.read().await, Err(ErrorKind::TimedOut)));
     assert_eq!(hanging.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
-    for kind in [Kind::Interrupted, Kind::TimedOut, failed(None), Kind::NoAnswer("x"), Kind::Invalid("x")] {
+    for kind in [
+        ErrorKind::ConnectionLost,
+        ErrorKind::TimedOut,
+        failed(None),
+        ErrorKind::MalformedSuccess("x"),
+        ErrorKind::Invalid("x"),
+    ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.write().await.is_ok());
         assert_eq!(upstream.calls(), 2);
     }
     for kind in [
-        Kind::Unreachable(ConnectFailure::ConnectionRefused),
+        ErrorKind::Unreachable(ConnectFailure::ConnectionRefused),
         limited(None),
-        Kind::Refused(Refusal::default()),
-        Kind::Unauthenticated,
+        ErrorKind::Rejected(Rejection::default()),
+        ErrorKind::Unauthenticated,
     ] {
         let upstream = Upstream::new([(1, Err(kind)), (1, Ok(()))]);
         assert!(upstream.write().await.is_err());
@@ -202,16 +208,16 @@ async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_still_runs_is_asked_about_until_it_has_an_answer() {
-    let running = || (1, Err(Kind::Running));
+    let running = || (1, Err(ErrorKind::InProgress));
     let upstream = Upstream::new([HANGS, running(), running(), (1, Ok(()))]);
     assert!(upstream.write().await.is_ok());
     let callers_own = Upstream::new([running(), (1, Ok(()))]);
     assert!(callers_own.write().await.is_ok());
     // In other words, after an attempt without an answer.
-    let ours = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(conflict())), (1, Ok(()))]);
+    let ours = Upstream::new([(1, Err(ErrorKind::ConnectionLost)), (1, Err(conflict())), (1, Ok(()))]);
     assert!(ours.write().await.is_ok());
     let another_request = Upstream::new([(1, Err(conflict()))]);
-    assert!(matches!(another_request.write().await, Err(Kind::Conflict(_))));
+    assert!(matches!(another_request.write().await, Err(ErrorKind::Conflict(_))));
     assert_eq!(another_request.calls(), 1);
 }
 
@@ -219,15 +225,15 @@ async fn a_write_that_still_runs_is_asked_about_until_it_has_an_answer() {
 async fn a_write_that_still_runs_is_asked_about_whatever_the_budget_until_the_deadline() {
     let mut settings = settings();
     settings.retry.budget_percent = 0;
-    let steps = (0..9).map(|_| (1, Err(failed(None)))).chain((0..8).map(|_| (1, Err(Kind::Running))));
+    let steps = (0..9).map(|_| (1, Err(failed(None)))).chain((0..8).map(|_| (1, Err(ErrorKind::InProgress))));
     let upstream = Upstream::with(&settings, steps.chain([(1, Ok(()))]));
     while upstream.calls() < 9 {
         assert!(upstream.read().await.is_err());
     }
     assert!(upstream.write().await.is_ok());
     assert_eq!(upstream.calls(), 18);
-    let never_ends = Upstream::new((0..999).map(|_| (1, Err(Kind::Running))));
-    assert!(matches!(never_ends.write().await, Err(Kind::Running)));
+    let never_ends = Upstream::new((0..999).map(|_| (1, Err(ErrorKind::InProgress))));
+    assert!(matches!(never_ends.write().await, Err(ErrorKind::InProgress)));
     assert!(never_ends.began.elapsed() > DEADLINE / 2 && never_ends.began.elapsed() < DEADLINE);
 }
 
@@ -236,9 +242,9 @@ async fn a_key_is_left_alone_for_the_pause_that_one_of_its_calls_was_asked_for()
     let upstream = Upstream::new([(1, Err(limited(Some(30)))), (1, Ok(()))]);
     for _ in 0..8 {
         let told = upstream.read().await;
-        assert!(matches!(told, Err(Kind::RateLimited { .. } | Kind::HeldBack { .. })), "{told:?}");
+        assert!(matches!(told, Err(ErrorKind::RateLimited { .. } | ErrorKind::Throttled { .. })), "{told:?}");
     }
-    assert!(matches!(upstream.write().await, Err(Kind::HeldBack { retry_after }) if retry_after.as_secs() >= 29));
+    assert!(matches!(upstream.write().await, Err(ErrorKind::Throttled { retry_after }) if retry_after.as_secs() >= 29));
     assert_eq!(upstream.calls(), 1);
     tokio::time::advance(Duration::from_secs(30)).await;
     assert!(upstream.read().await.is_ok());
@@ -255,12 +261,12 @@ async fn a_key_is_left_alone_for_the_pause_that_one_of_its_calls_was_asked_for()
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_held_back_past_its_deadline_was_not_sent_and_is_not() {
     let upstream = Upstream::new([(1, Err(limited(Some(5)))), (1, Ok(()))]);
-    let short = || Patience::until(Instant::now() + Duration::from_secs(2));
+    let short = || Deadline::at(Instant::now() + Duration::from_secs(2));
     assert!(upstream.send(Method::GET, short()).await.is_err());
     let patience = short();
     let told = upstream.send(Method::POST, patience.clone()).await;
-    assert!(matches!(told, Err(Kind::HeldBack { .. })), "{told:?}");
-    assert!(patience.give_up(), "nothing was sent");
+    assert!(matches!(told, Err(ErrorKind::Throttled { .. })), "{told:?}");
+    assert!(patience.abandon(), "nothing was sent");
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(upstream.calls(), 1);
 }
@@ -279,32 +285,33 @@ async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
     let mut settings = settings();
     settings.breaker.min_calls = 1;
     let upstream = Upstream::with(&settings, [(0, Err(failed(None)))]);
-    assert!(matches!(upstream.read().await, Err(Kind::Failed { .. })));
-    assert!(matches!(upstream.read().await, Err(Kind::Open { .. })));
+    assert!(matches!(upstream.read().await, Err(ErrorKind::Failed { .. })));
+    assert!(matches!(upstream.read().await, Err(ErrorKind::BreakerOpen { .. })));
     assert_eq!(upstream.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_became_of_a_write_is_not_known_from_what_came_after() {
     for kind in [
-        Kind::Unauthenticated,
-        Kind::Forbidden,
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
         limited(Some(60)),
-        Kind::Unreachable(ConnectFailure::ConnectionRefused),
+        ErrorKind::Unreachable(ConnectFailure::ConnectionRefused),
     ] {
-        let upstream = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(kind))]);
-        assert!(matches!(upstream.write().await, Err(Kind::Interrupted | Kind::TimedOut)));
+        let upstream = Upstream::new([(1, Err(ErrorKind::ConnectionLost)), (1, Err(kind))]);
+        assert!(matches!(upstream.write().await, Err(ErrorKind::ConnectionLost | ErrorKind::TimedOut)));
     }
-    let refused = Upstream::new([(1, Err(Kind::Interrupted)), (1, Err(Kind::Refused(Refusal::default())))]);
-    assert!(matches!(refused.write().await, Err(Kind::Refused(_))));
+    let refused =
+        Upstream::new([(1, Err(ErrorKind::ConnectionLost)), (1, Err(ErrorKind::Rejected(Rejection::default())))]);
+    assert!(matches!(refused.write().await, Err(ErrorKind::Rejected(_))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_without_a_place_by_its_deadline_is_never_sent() {
     let upstream = Upstream::new([HANGS, HANGS]);
-    let patience = || Patience::until(Instant::now() + DEADLINE);
+    let patience = || Deadline::at(Instant::now() + DEADLINE);
     let reads = [0, 1].map(|_| upstream.send(Method::GET, patience()));
-    let short = Patience::until(Instant::now() + Duration::from_secs(2));
+    let short = Deadline::at(Instant::now() + Duration::from_secs(2));
     let write = upstream.send(Method::POST, short.clone());
     let crowded = async {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -312,17 +319,17 @@ async fn a_write_without_a_place_by_its_deadline_is_never_sent() {
     };
     let [first, second] = reads;
     let (_, _, write, crowded) = tokio::join!(first, second, write, crowded);
-    assert!(matches!(write, Err(Kind::TooLate)), "{write:?}");
-    assert!(matches!(crowded, Err(Kind::Busy)), "no place in the queue: {crowded:?}");
-    assert!(short.give_up());
+    assert!(matches!(write, Err(ErrorKind::DeadlineExceeded)), "{write:?}");
+    assert!(matches!(crowded, Err(ErrorKind::QueueFull)), "no place in the queue: {crowded:?}");
+    assert!(short.abandon());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
-    let upstream = Upstream::new([(3000, Err(Kind::Interrupted)), (1, Ok(()))]);
-    let patience = Patience::until(Instant::now() + Duration::from_millis(10));
+    let upstream = Upstream::new([(3000, Err(ErrorKind::ConnectionLost)), (1, Ok(()))]);
+    let patience = Deadline::at(Instant::now() + Duration::from_millis(10));
     assert!(upstream.send(Method::POST, patience.clone()).await.is_ok());
-    assert!(!patience.give_up());
+    assert!(!patience.abandon());
     assert_eq!(upstream.calls(), 2);
 }
 
@@ -330,7 +337,7 @@ async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
 async fn who_waited_for_a_place_is_let_through_where_the_breaker_has_closed_since() {
     let mut settings = settings();
     settings.retry.max_attempts = 1;
-    settings.places.max_in_flight = 1;
+    settings.concurrency.max_in_flight = 1;
     (settings.breaker.min_calls, settings.breaker.open) = (1, Duration::from_millis(1));
     let upstream = Upstream::with(&settings, [(0, Err(failed(None))), (50, Ok(())), (0, Ok(()))]);
     assert!(upstream.read().await.is_err());
@@ -349,7 +356,7 @@ async fn few_are_sent_again_where_many_fail() {
 }
 
 /// A look before each repetition, with these outcomes one after the other; and how many there were.
-fn looks(outcomes: impl IntoIterator<Item = Result<bool, Kind>>) -> (Recheck, Arc<AtomicU64>) {
+fn looks(outcomes: impl IntoIterator<Item = Result<bool, ErrorKind>>) -> (Recheck, Arc<AtomicU64>) {
     let outcomes = Mutex::new(outcomes.into_iter().collect::<VecDeque<_>>());
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
@@ -363,8 +370,8 @@ fn looks(outcomes: impl IntoIterator<Item = Result<bool, Kind>>) -> (Recheck, Ar
 
 #[tokio::test(start_paused = true)]
 async fn a_write_is_sent_again_only_where_a_look_allows_it() {
-    let patience = || Patience::until(Instant::now() + DEADLINE);
-    let write = async |steps: Vec<Step>, outcomes: Vec<Result<bool, Kind>>| {
+    let patience = || Deadline::at(Instant::now() + DEADLINE);
+    let write = async |steps: Vec<Step>, outcomes: Vec<Result<bool, ErrorKind>>| {
         let upstream = Upstream::new(steps);
         let (recheck, count) = looks(outcomes);
         let told = upstream.send_with(Method::PUT, patience(), Some(recheck)).await;
@@ -375,14 +382,14 @@ async fn a_write_is_sent_again_only_where_a_look_allows_it() {
     let lost = || (1, Err(failed(None)));
     assert!(matches!(write(vec![lost(), done.clone()], vec![Ok(true)]).await, (Ok(()), 2, 1)));
     let told = write(vec![lost()], vec![Ok(false)]).await;
-    assert!(matches!(told, (Err(Kind::Superseded { was_sent: true }), 1, 1)), "{told:?}");
+    assert!(matches!(told, (Err(ErrorKind::Superseded { was_sent: true }), 1, 1)), "{told:?}");
     // A look that fails allows nothing, and is no word about the write.
-    let told = write(vec![lost()], vec![Err(Kind::TimedOut), Err(Kind::Unauthenticated)]).await;
-    assert!(matches!(told, (Err(Kind::TimedOut), 1, 2)), "{told:?}");
-    let told = write(vec![lost()], vec![Err(Kind::NotFound), Err(Kind::NotFound)]).await;
-    assert!(matches!(told, (Err(Kind::Failed { .. }), 1, 2)), "what is refused is the look: {told:?}");
+    let told = write(vec![lost()], vec![Err(ErrorKind::TimedOut), Err(ErrorKind::Unauthenticated)]).await;
+    assert!(matches!(told, (Err(ErrorKind::TimedOut), 1, 2)), "{told:?}");
+    let told = write(vec![lost()], vec![Err(ErrorKind::NotFound), Err(ErrorKind::NotFound)]).await;
+    assert!(matches!(told, (Err(ErrorKind::Failed { .. }), 1, 2)), "what is refused is the look: {told:?}");
     let told =
-        write(vec![lost(), done], vec![Err(Kind::Unreachable(ConnectFailure::ConnectionRefused)), Ok(true)]).await;
+        write(vec![lost(), done], vec![Err(ErrorKind::Unreachable(ConnectFailure::ConnectionRefused)), Ok(true)]).await;
     assert!(matches!(told, (Ok(()), 2, 2)), "{told:?}");
 }
 
@@ -391,22 +398,28 @@ async fn a_write_that_was_held_back_is_looked_at_before_it_is_sent() {
     let upstream = Upstream::new([(1, Err(limited(Some(2)))), (1, Ok(()))]);
     assert!(upstream.write().await.is_err(), "it says how long all others are held back");
     let (recheck, count) = looks([Ok(false)]);
-    let told = upstream.send_with(Method::PUT, Patience::until(Instant::now() + DEADLINE), Some(recheck)).await;
-    assert!(matches!(told, Err(Kind::Superseded { was_sent: false })), "{told:?}");
+    let told = upstream.send_with(Method::PUT, Deadline::at(Instant::now() + DEADLINE), Some(recheck)).await;
+    assert!(matches!(told, Err(ErrorKind::Superseded { was_sent: false })), "{told:?}");
     assert_eq!((upstream.calls(), count.load(Ordering::SeqCst)), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_held_back_and_cannot_be_looked_at_was_not_sent() {
-    for look in [Kind::TimedOut, Kind::Interrupted, failed(None), Kind::NoAnswer("no JSON"), Kind::Forbidden] {
+    for look in [
+        ErrorKind::TimedOut,
+        ErrorKind::ConnectionLost,
+        failed(None),
+        ErrorKind::MalformedSuccess("no JSON"),
+        ErrorKind::Forbidden,
+    ] {
         let upstream = Upstream::new([(1, Err(limited(Some(2)))), (1, Ok(()))]);
         assert!(upstream.write().await.is_err(), "it says how long all others are held back");
         let (recheck, count) = looks([Err(look.clone())]);
-        let patience = Patience::until(Instant::now() + DEADLINE);
+        let patience = Deadline::at(Instant::now() + DEADLINE);
         let told = upstream.send_with(Method::PUT, patience.clone(), Some(recheck)).await.expect_err("a failure");
-        assert!(matches!(&told, Kind::Unchecked(error) if error.kind.name() == look.name()), "{told:?}");
-        assert!(told.is_unsent() && !Error::from(told).outcome_is_unknown());
+        assert!(matches!(&told, ErrorKind::Unchecked(error) if error.kind.name() == look.name()), "{told:?}");
+        assert!(told.is_not_sent() && !Error::from(told).is_outcome_unknown());
         assert_eq!((upstream.calls(), count.load(Ordering::SeqCst)), (1, 1));
-        assert!(patience.give_up(), "nothing was sent");
+        assert!(patience.abandon(), "nothing was sent");
     }
 }

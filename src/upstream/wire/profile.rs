@@ -35,7 +35,7 @@ struct WireRepresentative {
 impl WireProfile {
     /// Person or company: by the keys that are there; where both kinds or neither are, by the customer's type; and
     /// where that is unknown, by the values. Never by the form of a value, which the mask breaks.
-    pub fn is_of_a_person(&self, kind: CustomerType) -> bool {
+    pub fn is_individual(&self, kind: CustomerType) -> bool {
         let person = self.dob.is_present() || self.ssn.is_present();
         let company = self.ein.is_present()
             || self.legal_business_name.is_present()
@@ -55,17 +55,17 @@ impl WireProfile {
     /// # Errors
     /// Where a value cannot be read.
     pub fn masked(self, kind: CustomerType) -> Readable<ComplianceProfile> {
-        if self.is_of_a_person(kind) {
+        if self.is_individual(kind) {
             let dob = self.dob.optional("complianceProfile.dob")?;
             let ssn = self.ssn.optional("complianceProfile.ssn")?;
             Ok(ComplianceProfile::Individual(IndividualComplianceProfile {
-                dob: dob.map(|value| masked(value, Mask::Dob)),
-                ssn: ssn.map(|value| masked(value, Mask::Ssn)),
+                dob: dob.map(|value| ensure_masked(value, MaskedField::Dob)),
+                ssn: ssn.map(|value| ensure_masked(value, MaskedField::Ssn)),
             }))
         } else {
             let ein = self.ein.optional("complianceProfile.ein")?;
             Ok(ComplianceProfile::Business(BusinessComplianceProfile {
-                ein: ein.map(|value| masked(value, Mask::Ein)),
+                ein: ein.map(|value| ensure_masked(value, MaskedField::Ein)),
                 legal_business_name: self.legal_business_name.optional("complianceProfile.legalBusinessName")?,
                 representatives: representatives(self.representatives)?,
                 website: self.website.optional("complianceProfile.website")?,
@@ -77,22 +77,22 @@ impl WireProfile {
     ///
     /// # Errors
     /// Where a value is masked, cannot be read, or is no date where one belongs.
-    pub fn clear(self, kind: CustomerType) -> Result<UnmaskedComplianceProfile, NotClear> {
-        if self.is_of_a_person(kind) {
+    pub fn unmasked(self, kind: CustomerType) -> Result<UnmaskedComplianceProfile, NotUnmasked> {
+        if self.is_individual(kind) {
             let dob = self.dob.optional("complianceProfile.dob")?.map(|text| {
                 let date = text.reveal().get(..10).and_then(Date::parse);
-                clear(&text)?;
-                date.map(Personal::new).ok_or(NotClear::NotADate)
+                check_unmasked(&text)?;
+                date.map(Personal::new).ok_or(NotUnmasked::NotADate)
             });
             let ssn = self.ssn.optional("complianceProfile.ssn")?;
-            ssn.as_ref().map_or(Ok(()), clear)?;
+            ssn.as_ref().map_or(Ok(()), check_unmasked)?;
             Ok(UnmaskedComplianceProfile::Individual(UnmaskedIndividualComplianceProfile {
                 dob: dob.transpose()?,
                 ssn,
             }))
         } else {
             let ein = self.ein.optional("complianceProfile.ein")?;
-            ein.as_ref().map_or(Ok(()), clear)?;
+            ein.as_ref().map_or(Ok(()), check_unmasked)?;
             Ok(UnmaskedComplianceProfile::Business(UnmaskedBusinessComplianceProfile {
                 ein,
                 legal_business_name: self.legal_business_name.optional("complianceProfile.legalBusinessName")?,
@@ -116,7 +116,7 @@ fn representatives(
 
 /// Why what came as a clear record is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NotClear {
+pub enum NotUnmasked {
     /// A value still wears its mask: the account may not see it.
     Masked,
     /// A date of birth that is no date.
@@ -125,7 +125,7 @@ pub enum NotClear {
     Unreadable(UnreadableField),
 }
 
-impl From<UnreadableField> for NotClear {
+impl From<UnreadableField> for NotUnmasked {
     fn from(field: UnreadableField) -> Self {
         Self::Unreadable(field)
     }
@@ -133,7 +133,7 @@ impl From<UnreadableField> for NotClear {
 
 /// The four values that a masked record shows masked, and their masks.
 #[derive(Clone, Copy)]
-pub enum Mask {
+pub enum MaskedField {
     Dob,
     Ssn,
     Ein,
@@ -142,17 +142,17 @@ pub enum Mask {
 
 /// A value of a masked record. One that came in clear is masked here: whoever reads masked records may not see it, and they
 /// are kept.
-pub fn masked(value: Text, mask: Mask) -> Text {
+pub fn ensure_masked(value: Text, mask: MaskedField) -> Text {
     if value.reveal().contains('*') {
         return value;
     }
     let (field, mask) = match mask {
-        Mask::Dob => ("dob", "****-**-**"),
-        Mask::Ssn => ("ssn", "***-**-****"),
-        Mask::Ein => ("ein", "**-*******"),
-        Mask::IpAddress => ("ip_address", "**.**.**.**"),
+        MaskedField::Dob => ("dob", "****-**-**"),
+        MaskedField::Ssn => ("ssn", "***-**-****"),
+        MaskedField::Ein => ("ein", "**-*******"),
+        MaskedField::IpAddress => ("ip_address", "**.**.**.**"),
     };
-    metrics::masked_here(field);
+    metrics::record_value_masked(field);
     warn!(field, "the upstream sent a value in clear where a masked one belongs: it was masked");
     mask.to_owned().into()
 }
@@ -161,8 +161,8 @@ pub fn masked(value: Text, mask: Mask) -> Text {
 ///
 /// # Errors
 /// Where it wears its mask.
-pub fn clear(text: &Text) -> Result<(), NotClear> {
-    if text.reveal().contains('*') { Err(NotClear::Masked) } else { Ok(()) }
+pub fn check_unmasked(text: &Text) -> Result<(), NotUnmasked> {
+    if text.reveal().contains('*') { Err(NotUnmasked::Masked) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_record_that_wears_its_mask_is_not_clear() {
         let masked = customer("individual", r#"{"dob": "****-**-**", "ssn": "123-45-6789"}"#);
-        assert_eq!(UnmaskedCustomer::try_from(masked).err(), Some(NotClear::Masked));
+        assert_eq!(UnmaskedCustomer::try_from(masked).err(), Some(NotUnmasked::Masked));
         let clear = customer("individual", r#"{"dob": "1980-02-29", "ssn": "123-45-6789"}"#);
         assert!(UnmaskedCustomer::try_from(clear).is_ok());
     }

@@ -1,6 +1,6 @@
 //! What of a customer's record the gateway does not know is not lost by an update.
 
-use customers_gateway::upstream::unknown::Policy;
+use customers_gateway::upstream::unknown_members::UnknownMembersPolicy;
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn upstream(more: Value, is_masking: bool) -> Stub {
     .await
 }
 
-async fn gateway(stub: &Stub, policy: Option<Policy>) -> Gateway {
+async fn gateway(stub: &Stub, policy: Option<UnknownMembersPolicy>) -> Gateway {
     Gateway::over(&stub.base, |settings| {
         settings.upstream.unknown_members = policy.unwrap_or(settings.upstream.unknown_members);
     })
@@ -57,7 +57,7 @@ async fn an_update_that_would_drop_unknown_members_is_refused() {
 #[tokio::test]
 async fn unknown_members_are_carried_into_the_replacement_where_the_setting_says_so() {
     let stub = upstream(unknown(), false).await;
-    let gateway = gateway(&stub, Some(Policy::Carry)).await;
+    let gateway = gateway(&stub, Some(UnknownMembersPolicy::Carry)).await;
     let payload = run(&gateway, UPDATE, for_customer(ADA, json!({"phone": "+12025550199"}))).await;
     assert_eq!(payload["userErrors"], json!([]));
     let expected = json!({"name": "Ada Example", "email": "ada@example.test", "phone": "+12025550199", "status": "verified",
@@ -74,7 +74,7 @@ async fn unknown_members_are_carried_into_the_replacement_where_the_setting_says
 async fn members_that_are_not_known_in_clear_are_never_carried(
     #[case] more: Value,
     #[case] is_masking: bool,
-    #[values(Policy::Carry, Policy::Refuse)] policy: Policy,
+    #[values(UnknownMembersPolicy::Carry, UnknownMembersPolicy::Refuse)] policy: UnknownMembersPolicy,
 ) {
     let stub = upstream(more, is_masking).await;
     let gateway = gateway(&stub, Some(policy)).await;
@@ -98,7 +98,8 @@ async fn what_is_known_to_be_the_upstreams_own_is_not_sent_back() {
 
 #[tokio::test]
 async fn carried_members_are_still_there_after_the_update() {
-    let (gateway, sandbox) = Gateway::with(|settings| settings.upstream.unknown_members = Policy::Carry).await;
+    let (gateway, sandbox) =
+        Gateway::with(|settings| settings.upstream.unknown_members = UnknownMembersPolicy::Carry).await;
     let members = json!({"nickname": "Rex", "device": {"model": "x"}});
     sandbox.change(REX, json!({"members": members})).await;
     let payload = run(&gateway, UPDATE, for_customer(REX, json!({"phone": "+12025550199"}))).await;
@@ -127,7 +128,7 @@ async fn an_object_that_the_update_replaces_carries_nothing_of_the_old_one(
     #[case] replaced: &[&str],
 ) {
     let stub = upstream(everywhere(), false).await;
-    let gateway = gateway(&stub, Some(Policy::Carry)).await;
+    let gateway = gateway(&stub, Some(UnknownMembersPolicy::Carry)).await;
     let payload = run(&gateway, UPDATE, for_customer(ADA, change)).await;
     assert_eq!(payload["userErrors"], json!([]));
     let [put] = puts(&stub).try_into().unwrap();
@@ -145,7 +146,7 @@ async fn an_object_that_the_update_replaces_carries_nothing_of_the_old_one(
 async fn members_of_a_replaced_object_that_are_not_known_in_clear_do_not_stand_in_the_way(#[case] is_masking: bool) {
     let device = json!({"ip_address": "203.0.113.9", "model": "*****"});
     let stub = upstream(json!({"device": device}), is_masking).await;
-    let gateway = gateway(&stub, Some(Policy::Carry)).await;
+    let gateway = gateway(&stub, Some(UnknownMembersPolicy::Carry)).await;
     let change = json!({"phone": "+12025550199", "device": {"ipAddress": "198.51.100.7"}});
     let payload = run(&gateway, UPDATE, for_customer(ADA, change)).await;
     assert_eq!(payload["userErrors"], json!([]));

@@ -10,49 +10,49 @@ use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, header};
 
-use super::error::Kind;
+use super::error::ErrorKind;
 
 /// What is asked for.
-pub const ACCEPTED: &str = "gzip, br";
+pub const ACCEPT_ENCODING: &str = "gzip, br";
 
 /// How much of what is decompressed is held before it is passed on.
-const BUFFER: usize = 16 * 1024;
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Takes a body piece by piece and gives it back as it was before its coding, up to a bound.
-pub enum Decoder {
-    Plain(Collected),
-    Gzip(Box<MultiGzDecoder<Collected>>),
-    Brotli(Box<DecompressorWriter<Collected>>),
+pub enum BodyDecoder {
+    Identity(LimitedBuffer),
+    Gzip(Box<MultiGzDecoder<LimitedBuffer>>),
+    Brotli(Box<DecompressorWriter<LimitedBuffer>>),
 }
 
 /// What has come out so far.
-pub struct Collected {
+pub struct LimitedBuffer {
     body: BytesMut,
-    most: usize,
-    is_over: bool,
+    limit: usize,
+    is_exceeded: bool,
 }
 
-impl Decoder {
+impl BodyDecoder {
     /// For an answer with these headers, of which `most` bytes are taken after decompression.
     ///
     /// # Errors
     /// Where it is coded in a way that was not asked for.
-    pub fn new(headers: &HeaderMap, most: usize) -> Result<Self, Kind> {
-        let into = Collected { body: BytesMut::new(), most, is_over: false };
+    pub fn new(headers: &HeaderMap, most: usize) -> Result<Self, ErrorKind> {
+        let into = LimitedBuffer { body: BytesMut::new(), limit: most, is_exceeded: false };
         let values = headers.get_all(header::CONTENT_ENCODING).iter();
         let names = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
         let names = names.map(|name| name.trim().to_ascii_lowercase());
         let codings: Vec<String> = names.filter(|name| !matches!(name.as_str(), "" | "identity")).collect();
         match codings.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            [] => Ok(Self::Plain(into)),
+            [] => Ok(Self::Identity(into)),
             ["gzip" | "x-gzip"] => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(into)))),
             ["br"] => {
-                let mut decoder = Box::new(DecompressorWriter::new(into, BUFFER));
+                let mut decoder = Box::new(DecompressorWriter::new(into, BUFFER_BYTES));
                 // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
                 decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
                 Ok(Self::Brotli(decoder))
             }
-            _ => Err(Kind::Invalid("a content coding that was not asked for")),
+            _ => Err(ErrorKind::Invalid("a content coding that was not asked for")),
         }
     }
 
@@ -60,50 +60,50 @@ impl Decoder {
     ///
     /// # Errors
     /// Where it does not decompress, or is over the bound.
-    pub fn take(&mut self, piece: &[u8]) -> Result<(), Kind> {
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), ErrorKind> {
         let taken = match self {
-            Self::Plain(into) => into.write_all(piece),
+            Self::Identity(into) => into.write_all(piece),
             Self::Gzip(decoder) => decoder.write_all(piece),
             Self::Brotli(decoder) => decoder.write_all(piece),
         };
-        taken.map_err(|_| self.broken())
+        taken.map_err(|_| self.malformed())
     }
 
     /// The whole body.
     ///
     /// # Errors
     /// Where its end is missing.
-    pub fn finish(mut self) -> Result<Bytes, Kind> {
+    pub fn finish(mut self) -> Result<Bytes, ErrorKind> {
         let finished = match &mut self {
-            Self::Plain(_) => Ok(()),
+            Self::Identity(_) => Ok(()),
             Self::Gzip(decoder) => decoder.try_finish(),
             Self::Brotli(decoder) => decoder.close(),
         };
-        finished.map_err(|_| self.broken())?;
+        finished.map_err(|_| self.malformed())?;
         let collected = match self {
-            Self::Plain(into) => into,
-            Self::Gzip(decoder) => decoder.finish().map_err(|_| BROKEN)?,
-            Self::Brotli(decoder) => decoder.into_inner().map_err(|_| BROKEN)?,
+            Self::Identity(into) => into,
+            Self::Gzip(decoder) => decoder.finish().map_err(|_| MALFORMED)?,
+            Self::Brotli(decoder) => decoder.into_inner().map_err(|_| MALFORMED)?,
         };
         Ok(collected.body.freeze())
     }
 
-    fn broken(&self) -> Kind {
+    fn malformed(&self) -> ErrorKind {
         let collected = match self {
-            Self::Plain(into) => into,
+            Self::Identity(into) => into,
             Self::Gzip(decoder) => decoder.get_ref(),
             Self::Brotli(decoder) => decoder.get_ref(),
         };
-        if collected.is_over { Kind::Invalid("larger than the bound on answers") } else { BROKEN }
+        if collected.is_exceeded { ErrorKind::Invalid("larger than the bound on answers") } else { MALFORMED }
     }
 }
 
-const BROKEN: Kind = Kind::Invalid("a body that does not decompress");
+const MALFORMED: ErrorKind = ErrorKind::Invalid("a body that does not decompress");
 
-impl Write for Collected {
+impl Write for LimitedBuffer {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.body.len().saturating_add(piece.len()) > self.most {
-            self.is_over = true;
+        if self.body.len().saturating_add(piece.len()) > self.limit {
+            self.is_exceeded = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.body.extend_from_slice(piece);
@@ -127,11 +127,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
         let told = |kind| match kind {
-            Kind::Invalid(why) => why,
+            ErrorKind::Invalid(why) => why,
             _ => "another kind",
         };
-        let mut decoder = Decoder::new(&headers, most).map_err(told)?;
-        pieces.iter().try_for_each(|piece| decoder.take(piece)).map_err(told)?;
+        let mut decoder = BodyDecoder::new(&headers, most).map_err(told)?;
+        pieces.iter().try_for_each(|piece| decoder.push(piece)).map_err(told)?;
         decoder.finish().map_err(told)
     }
 

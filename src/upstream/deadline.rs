@@ -13,44 +13,44 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long somebody waits for a call. Clones share what becomes of it.
 #[derive(Clone, Debug)]
-pub struct Patience {
-    deadline: watch::Receiver<Instant>,
-    stage: Arc<Mutex<Stage>>,
+pub struct Deadline {
+    instant: watch::Receiver<Instant>,
+    state: Arc<Mutex<CommitState>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Stage {
+enum CommitState {
     /// Nothing that could change anything was sent.
-    Waiting,
+    Open,
     /// Nothing was sent, and nothing will be.
-    GivenUp,
+    Abandoned,
     /// A write is on its way; so long it is followed.
-    Sent { until: Instant },
+    Committed { until: Instant },
 }
 
-impl Patience {
+impl Deadline {
     /// Until a deadline.
-    pub fn until(deadline: Instant) -> Self {
-        Self::following(watch::channel(deadline).1)
+    pub fn at(deadline: Instant) -> Self {
+        Self::extendable(watch::channel(deadline).1)
     }
 
     /// Until a deadline that can be put off while the call runs, as somebody joins who has more time.
-    pub fn following(deadline: watch::Receiver<Instant>) -> Self {
-        Self { deadline, stage: Arc::new(Mutex::new(Stage::Waiting)) }
+    pub fn extendable(deadline: watch::Receiver<Instant>) -> Self {
+        Self { instant: deadline, state: Arc::new(Mutex::new(CommitState::Open)) }
     }
 
     /// When nothing is begun any more, as of now.
-    pub fn deadline(&self) -> Instant {
-        match *self.stage() {
-            Stage::Sent { until } => until,
-            Stage::Waiting | Stage::GivenUp => *self.deadline.borrow(),
+    pub fn instant(&self) -> Instant {
+        match *self.lock() {
+            CommitState::Committed { until } => until,
+            CommitState::Open | CommitState::Abandoned => *self.instant.borrow(),
         }
     }
 
     /// Comes back when the deadline has passed.
-    pub async fn over(&self) {
+    pub async fn elapsed(&self) {
         loop {
-            let deadline = self.deadline();
+            let deadline = self.instant();
             if deadline <= Instant::now() {
                 return;
             }
@@ -59,39 +59,39 @@ impl Patience {
     }
 
     /// Whether a read may be sent now.
-    pub fn lasts(&self) -> bool {
-        Instant::now() < self.deadline()
+    pub fn is_open(&self) -> bool {
+        Instant::now() < self.instant()
     }
 
     /// Whether a write may be sent now; from then on it is followed for the time `carry`.
-    pub fn send(&self, carry: Duration) -> bool {
+    pub fn commit_write(&self, carry: Duration) -> bool {
         let now = Instant::now();
-        let mut stage = self.stage();
+        let mut stage = self.lock();
         match *stage {
-            Stage::Waiting if now < *self.deadline.borrow() => {
-                *stage = Stage::Sent { until: now + carry };
+            CommitState::Open if now < *self.instant.borrow() => {
+                *stage = CommitState::Committed { until: now + carry };
                 true
             }
-            Stage::Sent { until } => now < until,
-            Stage::Waiting | Stage::GivenUp => false,
+            CommitState::Committed { until } => now < until,
+            CommitState::Open | CommitState::Abandoned => false,
         }
     }
 
     /// Gives a write up. True where nothing was sent, and then nothing will be.
-    pub fn give_up(&self) -> bool {
-        let mut stage = self.stage();
+    pub fn abandon(&self) -> bool {
+        let mut stage = self.lock();
         match *stage {
-            Stage::Sent { .. } => false,
-            Stage::Waiting | Stage::GivenUp => {
-                *stage = Stage::GivenUp;
+            CommitState::Committed { .. } => false,
+            CommitState::Open | CommitState::Abandoned => {
+                *stage = CommitState::Abandoned;
                 true
             }
         }
     }
 
-    fn stage(&self) -> std::sync::MutexGuard<'_, Stage> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, CommitState> {
         // It is one value, whole at any time.
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,30 +107,30 @@ mod tests {
 
     #[test]
     fn what_was_given_up_is_not_sent_and_what_was_sent_is_not_given_up() {
-        let given_up = Patience::until(ahead());
-        assert!(given_up.give_up() && !given_up.send(CARRY) && given_up.give_up());
-        let sent = Patience::until(ahead());
-        assert!(sent.send(CARRY) && !sent.give_up() && sent.send(CARRY));
+        let given_up = Deadline::at(ahead());
+        assert!(given_up.abandon() && !given_up.commit_write(CARRY) && given_up.abandon());
+        let sent = Deadline::at(ahead());
+        assert!(sent.commit_write(CARRY) && !sent.abandon() && sent.commit_write(CARRY));
     }
 
     #[test]
     fn nothing_is_sent_past_the_deadline_but_what_was_sent_before_is_followed() {
-        let late = Patience::until(Instant::now());
-        assert!(!late.lasts() && !late.send(CARRY) && late.give_up());
+        let late = Deadline::at(Instant::now());
+        assert!(!late.is_open() && !late.commit_write(CARRY) && late.abandon());
         let (sender, deadline) = watch::channel(ahead());
-        let sent = Patience::following(deadline);
-        assert!(sent.send(CARRY));
+        let sent = Deadline::extendable(deadline);
+        assert!(sent.commit_write(CARRY));
         sender.send_replace(Instant::now());
-        assert!(sent.lasts() && sent.send(CARRY));
+        assert!(sent.is_open() && sent.commit_write(CARRY));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_that_is_put_off_is_waited_for() {
         let (sender, deadline) = watch::channel(Instant::now() + Duration::from_secs(1));
-        let patience = Patience::following(deadline);
+        let patience = Deadline::extendable(deadline);
         let later = Instant::now() + Duration::from_secs(5);
         sender.send_replace(later);
-        patience.over().await;
+        patience.elapsed().await;
         assert!(Instant::now() >= later);
     }
 }

@@ -12,9 +12,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 
-use super::error::{Error, Kind};
-use super::exchange::{Reply, Request};
+use super::error::{Error, ErrorKind};
 use super::metrics;
+use super::transport::{Request, UpstreamResponse};
 use crate::fair_limit::{FairQueue, QueueEntry, Slot};
 use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 
@@ -44,21 +44,21 @@ impl ConcurrencyLimit {
     }
 
     /// A slot for a request, for as long as it is held.
-    async fn acquire(&self, request: &Request) -> Result<Slot, Kind> {
-        let mut ticket = match FairQueue::enter(&self.queue, request.payer) {
+    async fn acquire(&self, request: &Request) -> Result<Slot, ErrorKind> {
+        let mut ticket = match FairQueue::enter(&self.queue, request.client_key) {
             Ok(QueueEntry::Admitted(slot)) => return Ok(slot),
             Ok(QueueEntry::Queued(ticket)) => ticket,
-            Err(_rejected) => return Err(Kind::Busy),
+            Err(_rejected) => return Err(ErrorKind::QueueFull),
         };
         let began = Instant::now();
         let slot = tokio::select! {
             // A slot that comes at the last moment is taken: what is too late is seen before it is sent.
             biased;
             slot = ticket.wait() => Ok(slot),
-            () = request.patience.over() => Err(Kind::TooLate),
-            () = tokio::time::sleep(self.queue_timeout) => Err(Kind::Busy),
+            () = request.deadline.elapsed() => Err(ErrorKind::DeadlineExceeded),
+            () = tokio::time::sleep(self.queue_timeout) => Err(ErrorKind::QueueFull),
         };
-        metrics::waited_for_place(began.elapsed());
+        metrics::record_queue_wait(began.elapsed());
         slot
     }
 }
@@ -80,11 +80,11 @@ pub struct ConcurrencyLimited<S> {
 
 impl<S> Service<Request> for ConcurrencyLimited<S>
 where
-    S: Service<Request, Response = Reply, Error = Error, Future: Send> + Clone + Send + 'static,
+    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send> + Clone + Send + 'static,
 {
-    type Response = Reply;
+    type Response = UpstreamResponse;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
+    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
@@ -112,7 +112,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::upstream::Patience;
+    use crate::upstream::Deadline;
 
     fn limit(max_in_flight: usize, max_queue: usize) -> ConcurrencyLimit {
         let minute = Duration::from_secs(60);
@@ -126,10 +126,10 @@ mod tests {
             url: "http://127.0.0.1/".parse().expect("an address"),
             headers: HeaderMap::new(),
             body: None,
-            payer,
-            patience: Patience::until(Instant::now() + Duration::from_secs(600)),
-            repeats: None,
-            is_repeated: false,
+            client_key: payer,
+            deadline: Deadline::at(Instant::now() + Duration::from_secs(600)),
+            retry_reason: None,
+            is_retry: false,
             recheck: None,
             calls: Arc::new(AtomicU64::new(0)),
         }
@@ -230,7 +230,7 @@ mod tests {
         for _ in 0..3 {
             all.push(in_line(&limit, 1, &served).await);
         }
-        assert!(matches!(limit.acquire(&request(1)).await, Err(Kind::Busy)), "half of it is one caller's");
+        assert!(matches!(limit.acquire(&request(1)).await, Err(ErrorKind::QueueFull)), "half of it is one caller's");
         all.push(in_line(&limit, 2, &served).await);
         drop(only);
         assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));

@@ -15,52 +15,53 @@ use serde_json::value::RawValue;
 use super::body::Replacement;
 
 /// What this version knows of an object: its members, and of those that hold objects what it knows of these.
-type Shape = &'static [(&'static str, Inside)];
+type KnownMembers = &'static [(&'static str, MemberKind)];
 
 #[derive(Clone, Copy)]
-enum Inside {
+enum MemberKind {
     /// Known as a whole, or never sent back.
-    Whole,
-    Object(Shape),
+    Known,
+    Object(KnownMembers),
     Profile,
-    Items(Shape),
+    Items(KnownMembers),
 }
 
-use Inside::{Items, Object, Profile, Whole};
+use MemberKind::{Items, Known, Object, Profile};
 
 /// The fourteen members of a customer. `id`, `type`, `config` and the times are the upstream's own: no update sends them.
-const CUSTOMER: Shape = &[
-    ("id", Whole),
-    ("name", Whole),
-    ("type", Whole),
-    ("email", Whole),
-    ("phone", Whole),
-    ("external_id", Whole),
-    ("status", Whole),
-    ("created_at", Whole),
-    ("updated_at", Whole),
+const CUSTOMER: KnownMembers = &[
+    ("id", Known),
+    ("name", Known),
+    ("type", Known),
+    ("email", Known),
+    ("phone", Known),
+    ("external_id", Known),
+    ("status", Known),
+    ("created_at", Known),
+    ("updated_at", Known),
     ("address", Object(ADDRESS)),
     ("compliance_profile", Profile),
-    ("device", Object(&[("ip_address", Whole)])),
-    ("metadata", Whole),
-    ("config", Whole),
+    ("device", Object(&[("ip_address", Known)])),
+    ("metadata", Known),
+    ("config", Known),
 ];
-const ADDRESS: Shape = &[("address1", Whole), ("address2", Whole), ("city", Whole), ("state", Whole), ("zip", Whole)];
-const PERSON: Shape = &[("dob", Whole), ("ssn", Whole)];
-const COMPANY: Shape =
-    &[("ein", Whole), ("legal_business_name", Whole), ("representatives", Items(REPRESENTATIVE)), ("website", Whole)];
-const REPRESENTATIVE: Shape = &[("name", Whole), ("email", Whole), ("phone", Whole)];
+const ADDRESS: KnownMembers =
+    &[("address1", Known), ("address2", Known), ("city", Known), ("state", Known), ("zip", Known)];
+const INDIVIDUAL: KnownMembers = &[("dob", Known), ("ssn", Known)];
+const BUSINESS: KnownMembers =
+    &[("ein", Known), ("legal_business_name", Known), ("representatives", Items(REPRESENTATIVE)), ("website", Known)];
+const REPRESENTATIVE: KnownMembers = &[("name", Known), ("email", Known), ("phone", Known)];
 
 /// How many names [`UnknownMembers::names`] gives, and how long one is at most.
-const MOST_NAMES: usize = 5;
-const LONGEST_NAME: usize = 40;
+const MAX_NAMES: usize = 5;
+const MAX_NAME_CHARS: usize = 40;
 /// More digits than that in a name are somebody's number.
-const MOST_DIGITS: usize = 2;
+const MAX_DIGITS: usize = 2;
 
 /// What an update does where it would drop members that this version does not know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Policy {
+pub enum UnknownMembersPolicy {
     /// They are sent back as they came.
     Carry,
     /// It is refused.
@@ -87,22 +88,22 @@ impl fmt::Debug for UnknownMembers {
 impl UnknownMembers {
     /// What a customer's record holds beside what is known; of its profile, beside what that of a company or of a person
     /// has.
-    pub fn of_customer(record: &RawValue, is_company: bool) -> Self {
-        Self::find(record, CUSTOMER, if is_company { COMPANY } else { PERSON })
+    pub fn from_record(record: &RawValue, is_company: bool) -> Self {
+        Self::diff(record, CUSTOMER, if is_company { BUSINESS } else { INDIVIDUAL })
     }
 
-    fn find(object: &RawValue, shape: Shape, profile: Shape) -> Self {
+    fn diff(object: &RawValue, shape: KnownMembers, profile: KnownMembers) -> Self {
         // What is no object has no members.
         let members: BTreeMap<String, &RawValue> = serde_json::from_str(object.get()).unwrap_or_default();
         let found = members.into_iter().filter_map(|(name, value)| {
             let known = shape.iter().find(|(known, _)| *known == name).map(|(_, inside)| *inside);
             let member = match known {
-                Some(Whole) => return None,
-                Some(Object(shape)) => Member::Object(Self::find(value, shape, profile)),
-                Some(Profile) => Member::Object(Self::find(value, profile, profile)),
+                Some(Known) => return None,
+                Some(Object(shape)) => Member::Object(Self::diff(value, shape, profile)),
+                Some(Profile) => Member::Object(Self::diff(value, profile, profile)),
                 Some(Items(shape)) => {
                     let items: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
-                    Member::Items(items.into_iter().map(|item| Self::find(item, shape, profile)).collect())
+                    Member::Items(items.into_iter().map(|item| Self::diff(item, shape, profile)).collect())
                 }
                 None => Member::Value(value.to_owned()),
             };
@@ -145,7 +146,7 @@ impl UnknownMembers {
         let mut names = Vec::new();
         self.collect_names("", &mut names);
         let count = names.len();
-        let mut shown: Vec<String> = names.into_iter().flatten().take(MOST_NAMES).collect();
+        let mut shown: Vec<String> = names.into_iter().flatten().take(MAX_NAMES).collect();
         if shown.len() < count {
             shown.push("…".to_owned());
         }
@@ -156,7 +157,7 @@ impl UnknownMembers {
         for (name, member) in &self.0 {
             let place = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
             match member {
-                Member::Value(_) => names.push(is_plain(name).then_some(place)),
+                Member::Value(_) => names.push(is_loggable_name(name).then_some(place)),
                 Member::Object(members) => members.collect_names(&place, names),
                 Member::Items(items) => items.iter().for_each(|item| item.collect_names(&place, names)),
             }
@@ -177,21 +178,21 @@ impl Member {
     }
 }
 
-fn is_plain(name: &str) -> bool {
+fn is_loggable_name(name: &str) -> bool {
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
     let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_word && !name.is_empty() && name.len() <= LONGEST_NAME && digits <= MOST_DIGITS
+    is_word && !name.is_empty() && name.len() <= MAX_NAME_CHARS && digits <= MAX_DIGITS
 }
 
 /// `PUT /v1/customers/{id}` with the members of the record that this version does not know, where they stood. Where the
 /// object around them is gone, so are they.
 #[derive(Debug)]
-pub struct WholeReplacement {
+pub struct FullReplacement {
     pub known: Replacement,
     pub unknown: UnknownMembers,
 }
 
-impl Serialize for WholeReplacement {
+impl Serialize for FullReplacement {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.unknown.is_empty() {
             return self.known.serialize(serializer);
@@ -199,30 +200,30 @@ impl Serialize for WholeReplacement {
         let known = serde_json::to_value(&self.known);
         // The error is dropped: it could name what it failed on.
         let known = known.map_err(|_| serde::ser::Error::custom("the known members could not be written"))?;
-        Merged::of(known, Some(&self.unknown)).serialize(serializer)
+        MergedJson::merge(known, Some(&self.unknown)).serialize(serializer)
     }
 }
 
 /// JSON of which some is written as it came.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
-enum Merged<'a> {
+enum MergedJson<'a> {
     Known(Value),
     Unknown(&'a RawValue),
-    Object(BTreeMap<String, Merged<'a>>),
-    Items(Vec<Merged<'a>>),
+    Object(BTreeMap<String, MergedJson<'a>>),
+    Items(Vec<MergedJson<'a>>),
 }
 
-impl<'a> Merged<'a> {
-    fn of(known: Value, unknown: Option<&'a UnknownMembers>) -> Self {
+impl<'a> MergedJson<'a> {
+    fn merge(known: Value, unknown: Option<&'a UnknownMembers>) -> Self {
         match (known, unknown) {
             (Value::Object(known), Some(UnknownMembers(unknown))) => {
-                let mut members: BTreeMap<String, Merged<'a>> = known
+                let mut members: BTreeMap<String, MergedJson<'a>> = known
                     .into_iter()
                     .map(|(name, value)| {
                         let merged = match unknown.get(&name) {
-                            Some(Member::Object(inside)) => Self::of(value, Some(inside)),
-                            Some(Member::Items(items)) => Self::of_items(value, items),
+                            Some(Member::Object(inside)) => Self::merge(value, Some(inside)),
+                            Some(Member::Items(items)) => Self::merge_items(value, items),
                             Some(Member::Value(_)) | None => Self::Known(value),
                         };
                         (name, merged)
@@ -239,11 +240,11 @@ impl<'a> Merged<'a> {
         }
     }
 
-    fn of_items(known: Value, unknown: &'a [UnknownMembers]) -> Self {
+    fn merge_items(known: Value, unknown: &'a [UnknownMembers]) -> Self {
         match known {
             Value::Array(items) if items.len() == unknown.len() => {
                 let items = items.into_iter().zip(unknown);
-                Self::Items(items.map(|(item, unknown)| Self::of(item, Some(unknown))).collect())
+                Self::Items(items.map(|(item, unknown)| Self::merge(item, Some(unknown))).collect())
             }
             known => Self::Known(known),
         }
@@ -260,7 +261,7 @@ mod tests {
 
     fn unknown(record: &str, is_company: bool) -> UnknownMembers {
         let record: Box<RawValue> = serde_json::from_str(record).expect("the record of this test");
-        UnknownMembers::of_customer(&record, is_company)
+        UnknownMembers::from_record(&record, is_company)
     }
 
     fn text(value: &str) -> Personal<String> {
@@ -300,7 +301,7 @@ mod tests {
             unknown.names(),
             "address.country, address.geo, compliance_profile.naics, compliance_profile.representatives.title, ids, …"
         );
-        let body = serde_json::to_string(&WholeReplacement { known: replacement(true), unknown }).expect("JSON");
+        let body = serde_json::to_string(&FullReplacement { known: replacement(true), unknown }).expect("JSON");
         for kept in [
             r#""nickname":"Bl\u00fc""#,
             r#""score":0.30000000000000004"#,
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn what_stood_in_something_that_is_gone_is_gone_with_it() {
         let unknown = unknown(RECORD, true).without(&["compliance_profile", "representatives"]);
-        let body = serde_json::to_string(&WholeReplacement { known: replacement(false), unknown }).expect("JSON");
+        let body = serde_json::to_string(&FullReplacement { known: replacement(false), unknown }).expect("JSON");
         assert!(body.contains(r#""address":null"#) && !body.contains("country") && !body.contains("title"), "{body}");
     }
 

@@ -15,10 +15,10 @@ use serde::de::IgnoredAny;
 use tower::Service;
 use url::Url;
 
-use super::coding::{self, Decoder};
+use super::deadline::Deadline;
+use super::decoding::{self, BodyDecoder};
 use super::envelope::{self, Envelope};
-use super::error::{Error, Kind};
-use super::patience::Patience;
+use super::error::{Error, ErrorKind};
 use super::recheck::Recheck;
 use crate::outbound::{self, ConnectFailure, Proxy};
 
@@ -32,12 +32,12 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
     /// Who asks, as a digest: calls that wait are served by turns.
-    pub payer: u128,
-    pub patience: Patience,
+    pub client_key: u128,
+    pub deadline: Deadline,
     /// Where it is sent again: the outcome that was not good enough.
-    pub repeats: Option<&'static str>,
+    pub retry_reason: Option<&'static str>,
     /// Whether it has been through the stack before, sent or kept back.
-    pub is_repeated: bool,
+    pub is_retry: bool,
     /// Of a write: looks whether it may be sent again.
     pub recheck: Option<Recheck>,
     /// Counts calls that went out.
@@ -53,7 +53,7 @@ impl Request {
 
 /// A success, not yet read. It has no `Debug`: the body holds personal data.
 #[derive(Clone)]
-pub struct Reply {
+pub struct UpstreamResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -61,12 +61,12 @@ pub struct Reply {
 
 /// Sends requests.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct Transport {
     http: reqwest::Client,
     max_response_bytes: usize,
 }
 
-impl Exchange {
+impl Transport {
     /// A client with connections of its own.
     ///
     /// # Errors
@@ -97,45 +97,45 @@ impl Exchange {
         Ok(Self { http, max_response_bytes })
     }
 
-    async fn send(self, request: Request) -> Result<Reply, Error> {
+    async fn send(self, request: Request) -> Result<UpstreamResponse, Error> {
         let mut out = reqwest::Request::new(request.method, request.url);
         *out.headers_mut() = request.headers;
-        out.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding::ACCEPTED));
+        out.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(decoding::ACCEPT_ENCODING));
         *out.body_mut() = request.body.map(reqwest::Body::from);
         let erases = *out.method() == Method::DELETE;
         // A call is one however often it is sent.
-        if request.repeats.is_none() {
+        if request.retry_reason.is_none() {
             request.calls.fetch_add(1, Ordering::Relaxed);
         }
-        let response = self.http.execute(out).await.map_err(|error| kind_of(&error))?;
+        let response = self.http.execute(out).await.map_err(|error| error_kind(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = envelope::legible(self.read(response).await?);
-        if erases && envelope::is_done_without_a_word(status, &body) {
-            return Ok(Reply { status, headers, body });
+        let body = envelope::normalize_json(self.read_body(response).await?);
+        if erases && envelope::is_empty_success(status, &body) {
+            return Ok(UpstreamResponse { status, headers, body });
         }
         // It is looked at here already, inside the breaker and the retries: a web page under 200 is no success that closes
         // the one or pays for the other, and says nothing about a write, which is then asked about again.
-        envelope::open::<Envelope<IgnoredAny>>(status, &headers, &body)?;
-        Ok(Reply { status, headers, body })
+        envelope::decode::<Envelope<IgnoredAny>>(status, &headers, &body)?;
+        Ok(UpstreamResponse { status, headers, body })
     }
 
     /// The body, up to the bound; counted after decompression, so that a small bomb is none.
-    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
-        let mut decoder = Decoder::new(response.headers(), self.max_response_bytes)?;
+    async fn read_body(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
+        let mut decoder = BodyDecoder::new(response.headers(), self.max_response_bytes)?;
         let mut is_empty = true;
-        while let Some(chunk) = response.chunk().await.map_err(|error| kind_of(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| error_kind(&error))? {
             is_empty &= chunk.is_empty();
-            decoder.take(&chunk)?;
+            decoder.push(&chunk)?;
         }
         // No body at all is in no coding, whatever the headers say.
         if is_empty { Ok(Bytes::new()) } else { Ok(decoder.finish()?) }
     }
 }
 
-impl Service<Request> for Exchange {
-    type Response = Reply;
+impl Service<Request> for Transport {
+    type Response = UpstreamResponse;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
+    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
@@ -147,12 +147,12 @@ impl Service<Request> for Exchange {
 }
 
 /// What a transport error means. Its text is dropped: it holds the URL.
-fn kind_of(error: &reqwest::Error) -> Kind {
+fn error_kind(error: &reqwest::Error) -> ErrorKind {
     if error.is_timeout() && !error.is_connect() {
-        Kind::TimedOut
+        ErrorKind::TimedOut
     } else if error.is_connect() {
-        Kind::Unreachable(ConnectFailure::from_reqwest(error))
+        ErrorKind::Unreachable(ConnectFailure::from_reqwest(error))
     } else {
-        Kind::Interrupted
+        ErrorKind::ConnectionLost
     }
 }
