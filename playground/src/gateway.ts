@@ -1,22 +1,25 @@
-// What the page asks the gateway, and what it is told about what that cost.
+// The page's requests to the gateway, and the report of their upstream calls.
 
 import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
 
-/** Whether the people are made up. The gateway writes it into the page; where the upstream is, it does not say. */
+/**
+ * Whether the upstream is the sandbox, which has made-up people. The gateway writes this value into the page, but not
+ * the upstream's address.
+ */
 export type Upstream = 'sandbox' | 'real';
 
 /** `auth.mode` of the gateway. */
 export type Callers = 'sandbox' | 'passthrough' | 'jwt';
 
-/** `extensions.upstream` of an answer. */
+/** `extensions.upstream` of a response. */
 export interface UpstreamReport {
-  /** Calls that the document plans with nothing kept. */
+  /** Upstream calls that the document needs with an empty cache. */
   planned: number;
-  /** Calls that were made for it. */
+  /** Upstream calls that this run made. */
   actual: number;
 }
 
-/** Who one is, or why one is nobody. */
+/** The caller, or the error that the gateway returned instead. */
 export type Who =
   | { subject: string | null; accountId: string | null; permissions: string[] }
   | { refused: string; needsToken: boolean };
@@ -32,21 +35,21 @@ async function ask(params: FetcherParams, token: string, headers: Record<string,
   sent.set('content-type', 'application/json');
   sent.set('gateway-report-upstream', '1');
   if (token) sent.set('authorization', `Bearer ${token}`);
-  // What the headers' editor says goes on top.
+  // Headers from GraphiQL's headers editor override the ones above.
   for (const [name, value] of Object.entries(headers)) sent.set(name, String(value));
   const response = await fetch('/graphql', {
     method: 'POST',
     headers: sent,
-    // A field that fails is null where it stands, and the rest of the answer is there.
+    // A field that fails is null, and the other fields of the response are kept.
     body: JSON.stringify({ ...params, onError: 'NULL' }),
-    // Nothing of the browser's own goes along. Its cache is left alone: `no-store` here would send `no-cache`, and the
-    // gateway would read past what it keeps. Its answers say `no-store` themselves.
+    // The browser sends no cookies or credentials of its own. `cache` is not set: `cache: 'no-store'` would send
+    // `Cache-Control: no-cache`, and the gateway would bypass its cache. The gateway's responses carry `no-store`.
     credentials: 'omit',
   });
   return (await response.json()) as Answer;
 }
 
-/** GraphiQL's way to the gateway. It tells `onReport` what a run cost upstream: `null` where nothing was run. */
+/** The fetcher of GraphiQL. It calls `onReport` with the upstream calls of a run, or `null` if no operation ran. */
 export function fetcherWith(token: string, onReport: (report: UpstreamReport | null) => void): Fetcher {
   return async (params, options) => {
     const answer = await ask(params, token, options?.headers);
@@ -56,13 +59,13 @@ export function fetcherWith(token: string, onReport: (report: UpstreamReport | n
   };
 }
 
-/** The answer as a client gets it that does not ask for the report: the page shows that above. */
+/** The response without the upstream report, which the page's header shows. */
 function withoutReport({ extensions, ...answer }: Answer): Answer {
   const { upstream: _, ...others } = extensions ?? {};
   return Object.keys(others).length > 0 ? { ...answer, extensions: others } : answer;
 }
 
-/** Asks who one is. */
+/** Queries `viewer`. */
 export async function whoAmI(token: string): Promise<Who> {
   try {
     const answer = await ask({ query: '{ viewer { subject accountId permissions } }' }, token);
@@ -70,8 +73,8 @@ export async function whoAmI(token: string): Promise<Who> {
     if (data?.viewer) return data.viewer;
     const [error] = answer.errors ?? [];
     const needsToken = error?.extensions?.code === 'UNAUTHENTICATED';
-    return { refused: error?.message ?? 'The gateway did not say.', needsToken };
+    return { refused: error?.message ?? 'The gateway returned no error message.', needsToken };
   } catch {
-    return { refused: 'The gateway does not answer.', needsToken: false };
+    return { refused: 'The gateway returned no valid response.', needsToken: false };
   }
 }
