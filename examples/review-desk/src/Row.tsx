@@ -1,4 +1,4 @@
-// One customer in the queue: who, since when, and the worst that was found.
+// One row of the queue: the customer, the creation date and the worst reason of the screening.
 
 import { useState } from 'react';
 import { useClient } from 'urql';
@@ -8,7 +8,7 @@ import { graphql, read, type FragmentType } from './gql';
 import { Decision, Risk, Since } from './Marks';
 import { CHECK, TYPE, day } from './words';
 
-/** What a list carries without a look-up for each row. */
+/** The fields that a list has without an upstream call for each row. */
 export const HEAD = graphql(`
   fragment Head on Customer {
     id
@@ -52,7 +52,7 @@ const ONE_REASON = graphql(`
 
 type RowProps = {
   customer: FragmentType<typeof HEAD>;
-  /** `undefined` while it is being read, `null` where it could not be. */
+  /** `undefined` while it is loading, `null` if it failed to load. */
   review: FragmentType<typeof AGAINST> | null | undefined;
   withReview: boolean;
 };
@@ -76,13 +76,13 @@ export function Row({ customer, review, withReview }: RowProps) {
   );
 }
 
-/** The worst reason of a screening, and how many more there are. */
+/** The worst reason of a screening and the number of other reasons. */
 function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined }) {
   const known = read(AGAINST, review);
   if (!known) return <div className="row-why loading">…</div>;
   if (!known.identity) return <div className="row-why quiet">Never screened</div>;
   const [worst, ...others] = known.identity.reasons;
-  if (!worst) return <div className="row-why quiet">Nothing against it</div>;
+  if (!worst) return <div className="row-why quiet">All checks accept</div>;
   return (
     <>
       <div className="row-why">
@@ -101,7 +101,7 @@ function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined 
   );
 }
 
-/** A review that failed costs its row one cell. Read again, it finds its way into the list through the cache. */
+/** Replaces one cell of the row if the review failed to load. After a retry the cache updates the list. */
 function Unread({ id }: { id: string }) {
   const client = useClient();
   const [busy, setBusy] = useState(false);
@@ -113,10 +113,10 @@ function Unread({ id }: { id: string }) {
   return (
     <div className="row-why row-unread">
       <span className="mark" data-tone="bad">
-        Could not be read
+        Could not be loaded
       </span>
       <button type="button" onClick={again} disabled={busy}>
-        {busy ? 'Reading …' : 'Try again'}
+        {busy ? 'Loading …' : 'Try again'}
       </button>
     </div>
   );
