@@ -1,5 +1,5 @@
-// The data of a gateway for graphql-js. It is read from the same gateway by simple queries: one root field each,
-// arguments as variables, no aliases, no fragments except on the members of a union.
+// The data of a gateway for graphql-js. Simple queries read it from the same gateway: one root field each, arguments as
+// variables, no aliases, no fragments except on the members of a union.
 
 import { GraphQLError, getNamedType, isCompositeType, isAbstractType, isLeafType, isUnionType } from 'graphql';
 
@@ -24,7 +24,7 @@ export class Gateway {
     return response.json();
   }
 
-  /** The data of a query, read once. Its first error is thrown, as an error of the field that asks. */
+  /** The data of a query, read once. Throws the first error, so that graphql-js reports it for the resolved field. */
   async read(query, variables = {}) {
     const key = JSON.stringify([query, variables]);
     if (!this.#answers.has(key)) this.#answers.set(key, this.post({ query, variables }));
