@@ -5,7 +5,7 @@ import { useEffect, useMemo, useState } from 'react';
 
 import { fetcherWith, whoAmI, type Callers, type Upstream, type UpstreamReport, type Who } from './gateway';
 import { Header } from './header';
-import { keeping, lastOpen } from './kept';
+import { createStorage, lastOpen } from './storage';
 import { teachingTabs } from './tabs';
 
 const plugins = [explorerPlugin({ showAttribution: false })];
@@ -20,7 +20,7 @@ export function App({ upstream, callers }: { upstream: Upstream; callers: Caller
   const [report, setReport] = useState<UpstreamReport | null>();
 
   const fetcher = useMemo(() => fetcherWith(token, setReport), [token]);
-  const storage = useMemo(() => keeping(upstream), [upstream]);
+  const storage = useMemo(() => createStorage(upstream), [upstream]);
   const tabs = useMemo(() => teachingTabs(upstream), [upstream]);
   const open = useMemo(() => lastOpen(storage) ?? tabs[0], [storage, tabs]);
 

@@ -276,8 +276,8 @@ function ask(agents, port, arrival) {
         response.on("error", () => resolve("broken"));
         response.on("end", () => {
           try {
-            const answer = JSON.parse(Buffer.concat(parts).toString());
-            resolve(answer.errors?.[0]?.extensions?.code ?? (answer.errors ? "ERROR" : "ok"));
+            const result = JSON.parse(Buffer.concat(parts).toString());
+            resolve(result.errors?.[0]?.extensions?.code ?? (result.errors ? "ERROR" : "ok"));
           } catch {
             resolve("broken");
           }
@@ -325,7 +325,7 @@ async function run(variant, scenario, seed) {
           );
         }
       }
-      const answers = await Promise.all(all);
+      const responses = await Promise.all(all);
       const died = child.exitCode !== null;
       child.kill("SIGKILL");
       started.delete(child);
@@ -334,39 +334,39 @@ async function run(variant, scenario, seed) {
       const left = upstream.waiting.length + upstream.serving;
       upstream.server.closeAllConnections();
       upstream.server.close();
-      return { ...figures(scenario, answers, upstream, left), died };
+      return { ...figures(scenario, responses, upstream, left), died };
     },
   };
 }
 
-function figures({ seconds, trouble: [from, to] }, answers, upstream, left) {
+function figures({ seconds, trouble: [from, to] }, responses, upstream, left) {
   const good = ({ code, took }) => code === "ok" && took <= DEADLINE_MS + 100;
-  const during = answers.filter(({ at }) => at >= from && at < to);
-  const after = answers.filter(({ at }) => at >= to);
+  const during = responses.filter(({ at }) => at >= from && at < to);
+  const after = responses.filter(({ at }) => at >= to);
   const share = (list, is) => (list.length === 0 ? null : list.filter(is).length / list.length);
   const codes = {};
-  for (const { code } of answers) if (code !== "ok") codes[code] = (codes[code] ?? 0) + 1;
+  for (const { code } of responses) if (code !== "ok") codes[code] = (codes[code] ?? 0) + 1;
   // By the second of arrival. `back`: the seconds until nine tenths of the requests of each later second succeed.
   let back = 0;
   let soonBack = 0;
   for (let second = to; second < seconds; second += 1) {
-    const those = answers.filter(({ at }) => at >= second && at < second + 1);
+    const those = responses.filter(({ at }) => at >= second && at < second + 1);
     if (share(those, good) < 0.9) back = second + 1 - to;
     if (share(those, (one) => good(one) && one.took <= SOON_MS) < 0.9) soonBack = second + 1 - to;
   }
-  const times = answers.filter(good).map(({ took }) => took).sort((left, right) => left - right);
+  const times = responses.filter(good).map(({ took }) => took).sort((left, right) => left - right);
   return {
-    asked: answers.length,
-    full: share(answers, good),
-    soon: share(answers, (one) => good(one) && one.took <= SOON_MS),
+    asked: responses.length,
+    full: share(responses, good),
+    soon: share(responses, (one) => good(one) && one.took <= SOON_MS),
     // Complete responses per second of trouble, by the time of the response.
-    goodput: answers.filter((one) => good(one) && one.at + one.took / 1000 >= from && one.at + one.took / 1000 < to).length / (to - from),
+    goodput: responses.filter((one) => good(one) && one.at + one.took / 1000 >= from && one.at + one.took / 1000 < to).length / (to - from),
     fullDuring: share(during, good),
     soonDuring: share(during, (one) => good(one) && one.took <= SOON_MS),
     fullAfter: share(after, good),
-    overloaded: share(answers, ({ code }) => code === "OVERLOADED"),
-    timeout: share(answers, ({ code }) => code === "UPSTREAM_TIMEOUT"),
-    unavailable: share(answers, ({ code }) => code === "UPSTREAM_UNAVAILABLE" || code === "UPSTREAM_ERROR"),
+    overloaded: share(responses, ({ code }) => code === "OVERLOADED"),
+    timeout: share(responses, ({ code }) => code === "UPSTREAM_TIMEOUT"),
+    unavailable: share(responses, ({ code }) => code === "UPSTREAM_UNAVAILABLE" || code === "UPSTREAM_ERROR"),
     p50: percentile(times, 0.5),
     p99: percentile(times, 0.99),
     sent: upstream.sent,

@@ -147,15 +147,15 @@ class Phase {
     Object.assign(this, { hungUp: 0, repeated: 0, broken: 0 });
     this.writes = new Map();
   }
-  told(answer, took) {
+  record(response, took) {
     this.requests += 1;
     this.times.push(took);
-    const error = answer.errors?.[0];
+    const error = response.errors?.[0];
     if (error) {
       const code = error.extensions.code;
       this.codes[code] = (this.codes[code] ?? 0) + 1;
     } else this.ok += 1;
-    if (answer.extensions?.stale) this.old += 1;
+    if (response.extensions?.stale) this.old += 1;
     return error;
   }
 }
@@ -199,8 +199,8 @@ async function main() {
     const from = performance.now();
     const headers = { "gateway-report-upstream": "1" };
     const leavesAfter = phase && Math.random() < HANG_UPS ? Math.random() ** 3 * 400 : undefined;
-    const answer = await send(gatewayPort, "POST", "/graphql", { query, variables }, { headers, leavesAfter });
-    return [answer, phase?.told(answer, performance.now() - from)];
+    const response = await send(gatewayPort, "POST", "/graphql", { query, variables }, { headers, leavesAfter });
+    return [response, phase?.record(response, performance.now() - from)];
   };
   const [listed] = await ask(null, "{ customers(first: 100) { nodes { id } } }");
   const ids = listed.data.customers.nodes.map((node) => node.id);
@@ -234,38 +234,38 @@ async function main() {
       refresh: () => ({ customerId: id }),
       delete: () => ({ id }),
     }[kind]();
-    const intent = { kind, told: "nothing" };
+    const intent = { kind, reported: "nothing" };
     phase.writes.set(key, intent);
     // The gateway merges an update again on each request, so a repeated update is a different upstream request.
     for (let times = kind === "update" ? 3 : 0; times < 4; times += 1) {
       phase.repeated += times > 0 && kind !== "update" ? 1 : 0;
-      const { told, id: made } = await once(phase, MUTATIONS[kind], { ...input, idempotencyKey: key });
+      const { reported, id: made } = await once(phase, MUTATIONS[kind], { ...input, idempotencyKey: key });
       // After an unknown outcome, "not done" for a retry does not exclude that the first request took effect.
-      if (intent.told !== "unknown" || told === "done" || told === "refused") intent.told = told;
-      if (told === "done" && kind === "create") phase.mine.add(made);
-      if (intent.told !== "unknown") return;
+      if (intent.reported !== "unknown" || reported === "done" || reported === "refused") intent.reported = reported;
+      if (reported === "done" && kind === "create") phase.mine.add(made);
+      if (intent.reported !== "unknown") return;
       await sleep(100);
     }
   }
   /** The outcome that the gateway reports for one request for a write. */
   async function once(phase, mutation, input) {
-    let answer, error;
+    let response, error;
     try {
-      [answer, error] = await ask(phase, mutation, { i: input });
+      [response, error] = await ask(phase, mutation, { i: input });
     } catch (problem) {
       // A missing response counts as an unknown outcome.
       if (problem instanceof HungUp) phase.hungUp += 1;
       else phase.broken += 1;
-      return { told: "unknown" };
+      return { reported: "unknown" };
     }
-    if (error) return { told: error.extensions.outcome === "UNKNOWN" ? "unknown" : "not done" };
-    if (answer.data.r.userErrors.length > 0) return { told: "refused" };
-    return { told: "done", id: answer.data.r.customer?.id };
+    if (error) return { reported: error.extensions.outcome === "UNKNOWN" ? "unknown" : "not done" };
+    if (response.data.r.userErrors.length > 0) return { reported: "refused" };
+    return { reported: "done", id: response.data.r.customer?.id };
   }
   async function read(phase) {
     const [query, needsId] = pick(READS);
-    const [answer] = await ask(phase, query, needsId ? { id: pick(ids) } : {});
-    const report = answer.extensions.upstream;
+    const [response] = await ask(phase, query, needsId ? { id: pick(ids) } : {});
+    const report = response.extensions.upstream;
     phase.wanted += Math.max(0, report.planned - report.cached - report.shared);
     phase.sent += report.actual;
   }
@@ -314,15 +314,15 @@ async function main() {
         if (key.startsWith(`${phase.name}-`)) effects.set(key, (effects.get(key) ?? 0) + 1);
         else if (!/^[a-z]+-\d+-/.test(key)) total.strange += 1;
       }
-      for (const [key, { told }] of phase.writes) {
+      for (const [key, { reported }] of phase.writes) {
         const times = effects.get(key) ?? 0;
         total.writes += 1;
-        total[told] = (total[told] ?? 0) + 1;
+        total[reported] = (total[reported] ?? 0) + 1;
         if (times > 1) total.doubled += 1;
-        if (told === "done" && times === 0) total.lost += 1;
-        if ((told === "not done" || told === "refused") && times > 0) {
+        if (reported === "done" && times === 0) total.lost += 1;
+        if ((reported === "not done" || reported === "refused") && times > 0) {
           total.untrue += 1;
-          console.error(`  ${key} was reported as "${told}" but took effect`);
+          console.error(`  ${key} was reported as "${reported}" but took effect`);
         }
       }
     }
@@ -363,9 +363,9 @@ async function main() {
     const from = performance.now();
     let last = from;
     for (let good = 0, round = 0; good < 10; round += 1) {
-      const [answer] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
-      good = answer.errors ? 0 : good + 1;
-      if (answer.errors) last = performance.now();
+      const [response] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
+      good = response.errors ? 0 : good + 1;
+      if (response.errors) last = performance.now();
       if (performance.now() - from > 60_000) throw new Error("the gateway did not recover within 60 s");
       await sleep(10);
     }

@@ -3,7 +3,7 @@
 
 import { useQuery } from 'urql';
 import { Link } from 'wouter';
-import { AFRESH } from './client';
+import { BYPASS_CACHES } from './client';
 import { Decide } from './Decide';
 import { graphql, read, type DocumentType } from './gql';
 import { Since, Status } from './Marks';
@@ -32,7 +32,7 @@ const CUSTOMER = graphql(`
 export function CustomerPage({ id }: { id: string }) {
   const withReview = useMay('REVIEWS_READ');
   const [{ data, error, fetching, stale }, ask] = useQuery({ query: CUSTOMER, variables: { id, withReview } });
-  const again = () => ask(AFRESH);
+  const again = () => ask(BYPASS_CACHES);
   // `stale`: the cache has the fields of the list, and the request for the other fields is in flight.
   const loading = fetching || stale;
   const customer = data?.customer;

@@ -7,7 +7,7 @@
 import { useEffect, useMemo, useState } from 'react';
 import { useQuery } from 'urql';
 import { Link, useSearchParams } from 'wouter';
-import { AFRESH } from './client';
+import { BYPASS_CACHES } from './client';
 import { graphql } from './gql';
 import type { CustomerFilter, CustomerStatus, CustomerType } from './gql/graphql';
 import { Title, useMay } from './Page';
@@ -79,7 +79,7 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
   const type = TYPES.find((type) => type === params.get('type'));
   const from = params.get('from') ?? '';
   const to = params.get('to') ?? '';
-  const text = useSettled(search, 300).trim();
+  const text = useDebounced(search, 300).trim();
 
   const filter = useMemo<CustomerFilter>(
     () => ({
@@ -178,7 +178,7 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
 
   if (!data?.customers) {
     return error ? (
-      <Problem what="The list could not be loaded." error={error} retry={() => again(AFRESH)} />
+      <Problem what="The list could not be loaded." error={error} retry={() => again(BYPASS_CACHES)} />
     ) : (
       <p className="loading" role="status">
         Loading the list …
@@ -205,7 +205,7 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
           <Row key={row.id} customer={row} review={against.get(row.id) ?? missing} withReview={withReviews} />
         ))}
       </ol>
-      {error && <Problem what="More customers could not be loaded." error={error} retry={() => again(AFRESH)} />}
+      {error && <Problem what="More customers could not be loaded." error={error} retry={() => again(BYPASS_CACHES)} />}
       {pageInfo.hasNextPage && (
         <footer className="more">
           <button type="button" disabled={fetching} onClick={() => setAfter(pageInfo.endCursor ?? null)}>
@@ -236,7 +236,7 @@ function useRowKeys() {
 }
 
 /** Debounces a value: a search sends one request when the user stops typing, not one for each letter. */
-function useSettled(value: string, ms: number): string {
+function useDebounced(value: string, ms: number): string {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), ms);

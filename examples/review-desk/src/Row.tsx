@@ -3,7 +3,7 @@
 import { useState } from 'react';
 import { useClient } from 'urql';
 import { Link } from 'wouter';
-import { AFRESH } from './client';
+import { BYPASS_CACHES } from './client';
 import { graphql, read, type FragmentType } from './gql';
 import { Decision, Risk, Since } from './Marks';
 import { CHECK, TYPE, day } from './words';
@@ -71,7 +71,7 @@ export function Row({ customer, review, withReview }: RowProps) {
         <Since time={createdAt} />
         <span className="quiet">{day(createdAt)}</span>
       </div>
-      {withReview && (review === null ? <Unread id={id} /> : <Against review={review} />)}
+      {withReview && (review === null ? <FailedReview id={id} /> : <Against review={review} />)}
     </li>
   );
 }
@@ -102,12 +102,12 @@ function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined 
 }
 
 /** Replaces one cell of the row if the review failed to load. After a retry the cache updates the list. */
-function Unread({ id }: { id: string }) {
+function FailedReview({ id }: { id: string }) {
   const client = useClient();
   const [busy, setBusy] = useState(false);
   const again = async () => {
     setBusy(true);
-    await client.query(ONE_REASON, { id }, AFRESH).toPromise();
+    await client.query(ONE_REASON, { id }, BYPASS_CACHES).toPromise();
     setBusy(false);
   };
   return (

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
 import type { CombinedError } from 'urql';
-import { forgetful } from './client';
+import { uncachedClient } from './client';
 import { graphql, read, type DocumentType, type FragmentType } from './gql';
 import { Fact } from './Marks';
 import { useMay } from './Page';
@@ -98,9 +98,9 @@ export function Secrets({ customer }: { customer: FragmentType<typeof MASKED> })
         </p>
       ) : (
         mayUnmask && (
-          <Ask
+          <UnmaskForm
             id={masked.id}
-            onAnswer={(clear) => {
+            onUnmasked={(clear) => {
               // The tab was hidden while the request was in flight: do not show the data.
               if (!document.hidden) setShown({ clear, until: Date.now() + SHOWN_MS });
             }}
@@ -136,7 +136,7 @@ function Countdown({ until }: { until: number }) {
 }
 
 /** The form for the reason. If the gateway keeps audit records, it writes one before it returns unmasked data. */
-function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void }) {
+function UnmaskForm({ id, onUnmasked }: { id: string; onUnmasked: (clear: Clear) => void }) {
   const [asking, setAsking] = useState(false);
   const [reason, setReason] = useState('');
   const [busy, setBusy] = useState(false);
@@ -145,11 +145,11 @@ function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void })
 
   const ask = async () => {
     setBusy(true);
-    const { data, error } = await forgetful.mutation(UNMASK, { input: { id, reason } }).toPromise();
+    const { data, error } = await uncachedClient.mutation(UNMASK, { input: { id, reason } }).toPromise();
     setBusy(false);
     setError(error);
     setRefusals(data?.unmaskCustomer?.userErrors ?? []);
-    if (data?.unmaskCustomer?.unmaskedCustomer) onAnswer(data.unmaskCustomer.unmaskedCustomer);
+    if (data?.unmaskCustomer?.unmaskedCustomer) onUnmasked(data.unmaskCustomer.unmaskedCustomer);
   };
 
   if (!asking) {

@@ -77,10 +77,10 @@ const gateway = { url: '/graphql', preferGetMethod: false, fetch: withOnError };
 export const client = new Client({ ...gateway, exchanges: [cache, ...network] });
 
 /** For unmasked data: this client has no cache. */
-export const forgetful = new Client({ ...gateway, exchanges: network });
+export const uncachedClient = new Client({ ...gateway, exchanges: network });
 
 /** Bypasses the caches of this app and of the gateway. For retry buttons. */
-export const AFRESH = {
+export const BYPASS_CACHES = {
   requestPolicy: 'network-only',
   fetchOptions: { headers: { 'cache-control': 'no-cache' } },
 } as const;

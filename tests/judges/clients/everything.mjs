@@ -12,7 +12,7 @@ const UNKNOWN = '0190b2de-7c11-7c3a-8f10-000000000000';
 const selection = (root, field) => everythingOf(getNamedType(schema.getType(root).getFields()[field].type), schema);
 
 const gateway = await startGateway();
-const [seen, asked] = [new Set(), new Set()];
+const [seen, selected] = [new Set(), new Set()];
 await ask('query', 'viewer', 'viewer');
 await ask('query', 'customers', 'customers(first: 2)');
 await ask('query', 'customerPage', 'customerPage(size: 2)');
@@ -30,11 +30,11 @@ for (const id of [NAMED[0], UNKNOWN]) {
 await gateway.stop();
 
 // Every field has a value in at least one of the sandbox's customers, so no field may be null in all of them.
-const fields = [...asked].flatMap((type) => Object.keys(type.getFields()).map((field) => `${type.name}.${field}`));
+const fields = [...selected].flatMap((type) => Object.keys(type.getFields()).map((field) => `${type.name}.${field}`));
 // In the sandbox mode a caller has neither a subject nor an account.
 const EMPTY = ['Viewer.subject', 'Viewer.accountId'];
 expectEqual('every field has a value at least once', fields.filter((field) => !seen.has(field) && !EMPTY.includes(field)), []);
-console.log(`${seen.size} fields of ${asked.size} types had a value of their type`);
+console.log(`${seen.size} fields of ${selected.size} types had a value of their type`);
 
 // Checks that the type check can fail.
 const planted = { __typename: 'CustomerEdge', cursor: 1, node: null };
@@ -58,10 +58,10 @@ async function ask(kind, field, call) {
   expect(`every value of ${call} has its type`, wrong.length === 0, wrong.slice(0, 10));
 }
 
-/** Adds a type and all object types below it to `asked`. */
+/** Adds a type and all object types below it to `selected`. */
 function reach(type) {
-  if (asked.has(type)) return;
-  if (isObjectType(type)) asked.add(type);
+  if (selected.has(type)) return;
+  if (isObjectType(type)) selected.add(type);
   const inside = isAbstractType(type) ? schema.getPossibleTypes(type) : Object.values(type.getFields?.() ?? {}).map(({ type }) => getNamedType(type));
   inside.forEach(reach);
 }

@@ -160,7 +160,7 @@ export class Desk {
   }
 
   /** Everything that the browser stores beyond the lifetime of the page. */
-  async kept() {
+  async stored() {
     const { cookies, origins } = await this.context.storageState({ indexedDB: true });
     const session = await this.page.evaluate(() => JSON.stringify({ ...sessionStorage }));
     return JSON.stringify({ cookies, origins }) + session + this.page.url();

@@ -150,7 +150,7 @@ test('the token panel opens, and the token is sent but not stored', async () => 
   // The panel opens without a click because the gateway requires a token.
   await field.waitFor();
   await desk.picture('token');
-  const token = 'a-token-that-nobody-else-has';
+  const token = 'a-unique-test-token';
   await field.fill(token);
   await desk.page.keyboard.press('Enter');
   await desk.page.getByRole('button', { name: 'Token: in use' }).waitFor();
@@ -160,13 +160,13 @@ test('the token panel opens, and the token is sent but not stored', async () => 
   const last = desk.requests.findLast((request) => request.url().endsWith('/graphql'));
   assert.equal((await last.allHeaders()).authorization, `Bearer ${token}`);
   assert.equal(await field.inputValue(), '');
-  assert.ok(!(await desk.kept()).includes(token));
+  assert.ok(!(await desk.stored()).includes(token));
   await desk.page.waitForTimeout(700);
-  assert.ok(!(await desk.kept()).includes(token));
+  assert.ok(!(await desk.stored()).includes(token));
   await desk.page.reload();
   await desk.ready();
   await desk.page.getByRole('button', { name: 'Token: none' }).waitFor();
-  assert.ok(!(await desk.kept()).includes(token) && !(await desk.page.content()).includes(token));
+  assert.ok(!(await desk.stored()).includes(token) && !(await desk.page.content()).includes(token));
   await desk.close({ complaints: [/401/] });
 });
 
@@ -185,9 +185,9 @@ test('tabs survive a reload; an unmasking tab keeps only its document', async ()
   await desk.page.keyboard.type('"secret": "typed by hand", ');
   // GraphiQL writes to the storage half a second after the last change.
   await desk.page.waitForTimeout(1200);
-  const kept = await desk.kept();
-  assert.ok(kept.includes('unmaskCustomer') && kept.includes('query Mine'), 'documents are stored');
-  for (const secret of [...clear, 'typed by hand', 'tax form']) assert.ok(!kept.includes(secret), secret);
+  const stored = await desk.stored();
+  assert.ok(stored.includes('unmaskCustomer') && stored.includes('query Mine'), 'documents are stored');
+  for (const secret of [...clear, 'typed by hand', 'tax form']) assert.ok(!stored.includes(secret), secret);
   await desk.page.reload();
   await desk.ready();
   assert.deepEqual(await desk.tabs(), ['Mine', 'ReviewQueue', 'CreateCustomer', 'Unmask']);
@@ -208,9 +208,9 @@ test('a real upstream has no tab with writes, and only layout settings are store
   await desk.write('{ customers(filter: { email: "somebody@example.com" }) { totalCount } }');
   await desk.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   await desk.page.waitForTimeout(1200);
-  const kept = await desk.kept();
-  assert.ok(kept.includes('visiblePlugin'), 'layout settings are stored');
-  assert.ok(!/somebody|customers/.test(kept), kept);
+  const stored = await desk.stored();
+  assert.ok(stored.includes('visiblePlugin'), 'layout settings are stored');
+  assert.ok(!/somebody|customers/.test(stored), stored);
   await desk.picture('real');
   await desk.close({ complaints: [/401/] });
 });

@@ -33,7 +33,7 @@ import { DESK, PAGE, again } from "./traffic.mjs";
 
 const [binary, directory] = process.argv.slice(2);
 const problems = [];
-const told = [];
+const results = [];
 let prometheus;
 
 // ---- one story -----------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ async function story(gateway, name, { moves = GOOD, alerts = [], may = [], begin
   };
   wrong("signals", "move", moves, moved);
   wrong("alerts", "become true", alerts, held);
-  told.push({ gateway: gateway.name, name, moved: moved.filter((signal) => !GOOD.includes(signal)), held });
+  results.push({ gateway: gateway.name, name, moved: moved.filter((signal) => !GOOD.includes(signal)), held });
 }
 
 // ---- the whole run -------------------------------------------------------------------------------------------------
@@ -246,10 +246,10 @@ async function main() {
 
   await judgeLines(from);
   instances.forEach(({ gateway: { name } }) => judgePage(name, pages.get(name)));
-  const untold = (names, key) => names.filter((name) => !told.some((story) => story[key].includes(name)));
-  problems.push(...untold([...ALERTS.keys()], "held").map((name) => `${name}: the alert is true in no story`));
+  const notIn = (names, key) => names.filter((name) => !results.some((story) => story[key].includes(name)));
+  problems.push(...notIn([...ALERTS.keys()], "held").map((name) => `${name}: the alert is true in no story`));
   problems.push(
-    ...untold(
+    ...notIn(
       Object.keys(SIGNALS).filter((signal) => !GOOD.includes(signal)),
       "moved",
     ).map((name) => `${name}: the signal moves in no story`),
@@ -259,8 +259,8 @@ async function main() {
   problems.push(...unhealthy.map(({ name, lastError }) => `${name}: ${lastError}`));
 
   const order = ({ gateway }) => instances.findIndex((instance) => instance.gateway.name === gateway);
-  told.sort((left, right) => order(left) - order(right));
-  for (const { name, moved, held } of told) {
+  results.sort((left, right) => order(left) - order(right));
+  for (const { name, moved, held } of results) {
     console.log(`\n${name}`);
     console.log(`  moved   ${moved.join(", ") || "nothing"}`);
     console.log(`  alerts  ${held.join(", ") || "none"}`);

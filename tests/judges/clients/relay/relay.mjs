@@ -126,9 +126,9 @@ async function unmasks() {
   expect('the SSN is unmasked', /^\d{3}-\d{2}-\d{4}$/.test(ssn), unmaskCustomer);
   // A payload stays in the store until a garbage collection, which only the unmounting of a component would start.
   environment.getStore().scheduleGC();
-  const kept = () => JSON.stringify(environment.getStore().getSource().toJSON()).includes(ssn);
-  for (let tries = 0; tries < 100 && kept(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect('the store does not contain the SSN', !kept(), 'it is stored');
+  const stored = () => JSON.stringify(environment.getStore().getSource().toJSON()).includes(ssn);
+  for (let tries = 0; tries < 100 && stored(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect('the store does not contain the SSN', !stored(), 'it is stored');
 }
 
 async function deletes() {

@@ -57,8 +57,8 @@ async function reads() {
   await client.query({ query: BREAKDOWN, variables: { id: ADA } });
   await client.query({ query: CUSTOMER, variables: { id: ADA }, fetchPolicy: 'network-only' });
   for (const query of [CUSTOMER, BREAKDOWN]) {
-    const kept = client.cache.readQuery<unknown, { id: string }>({ query, variables: { id: ADA } });
-    expect('a view of the review does not evict another view', kept !== null, kept);
+    const cached = client.cache.readQuery<unknown, { id: string }>({ query, variables: { id: ADA } });
+    expect('a view of the review does not evict another view', cached !== null, cached);
   }
   expect('a screening is cached by its own id', JSON.stringify(client.cache.extract()).includes('"IdentityReview:'));
   expectEqual('the gateway made one upstream call', await gateway.calls(), { 'GET /v1/customers/{id}/review': 1 });
@@ -128,8 +128,8 @@ async function decides() {
   expectEqual('the decision has no user errors', data?.decideCustomerReview.userErrors, []);
   expectEqual('the status changes once', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
   expectEqual('the decision takes one request', seen.length, 1);
-  const kept = client.cache.readQuery({ query: CUSTOMER, variables: { id } })?.customer;
-  expectEqual('the cache has the status of the response', [kept?.status, kept?.updatedAt], ['VERIFIED', data?.decideCustomerReview.customer?.updatedAt]);
+  const cached = client.cache.readQuery({ query: CUSTOMER, variables: { id } })?.customer;
+  expectEqual('the cache has the status of the response', [cached?.status, cached?.updatedAt], ['VERIFIED', data?.decideCustomerReview.customer?.updatedAt]);
 
   // A rejected decision: the optimistic status is reverted.
   const again = await client.mutate({

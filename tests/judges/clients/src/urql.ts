@@ -114,8 +114,8 @@ async function decides() {
 
   const again = await client.mutation(DECIDE, { input: { customerId: id, decision: 'REJECTED' } });
   expectEqual('a second decision is rejected', again.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_IN_REVIEW']);
-  const kept = client.readQuery(CUSTOMER, { id });
-  expectEqual('the optimistic status of the rejected decision is reverted', kept?.data?.customer?.status, 'VERIFIED');
+  const cached = client.readQuery(CUSTOMER, { id });
+  expectEqual('the optimistic status of the rejected decision is reverted', cached?.data?.customer?.status, 'VERIFIED');
   watching.unsubscribe();
 }
 
@@ -154,8 +154,8 @@ async function partialFailure() {
     [true, true],
     [true, false],
   ]);
-  const told = error?.graphQLErrors.map(({ path, extensions }) => [path?.join('.'), extensions.code, extensions.retryable]);
-  expectEqual('one error with its path and code', told, [['customers.edges.1.node.review', 'UPSTREAM_ERROR', true]]);
+  const reported = error?.graphQLErrors.map(({ path, extensions }) => [path?.join('.'), extensions.code, extensions.retryable]);
+  expectEqual('one error with its path and code', reported, [['customers.edges.1.node.review', 'UPSTREAM_ERROR', true]]);
 }
 
 async function unmasks() {
@@ -165,8 +165,8 @@ async function unmasks() {
   const ssn = profile?.__typename === 'UnmaskedIndividualComplianceProfile' ? profile.ssn : undefined;
   expect('the SSN is unmasked', /^\d{3}-\d{2}-\d{4}$/.test(ssn ?? ''), data);
   const masked = await client.query(CUSTOMER, { id: ADA });
-  const kept = masked.data?.customer?.complianceProfile;
-  expectEqual('the cached customer stays masked', kept?.__typename === 'IndividualComplianceProfile' && kept.ssn, '***-**-****');
+  const cached = masked.data?.customer?.complianceProfile;
+  expectEqual('the cached customer stays masked', cached?.__typename === 'IndividualComplianceProfile' && cached.ssn, '***-**-****');
 }
 
 async function otherOrigins() {

@@ -8,7 +8,7 @@
 import type { Upstream } from './gateway';
 import { teachingTabs, type Tab } from './tabs';
 
-const LOOKS = new Set(['theme', 'visiblePlugin', 'docExplorerFlex', 'editorFlex', 'secondaryEditorFlex']);
+const LAYOUT = new Set(['theme', 'visiblePlugin', 'docExplorerFlex', 'editorFlex', 'secondaryEditorFlex']);
 const NAMESPACE = 'graphiql:';
 const TABS = `${NAMESPACE}tabState`;
 
@@ -24,20 +24,20 @@ interface TabsState {
 }
 
 /** A storage for GraphiQL: it persists the allowed keys, and holds all others in memory until the page is closed. */
-export function keeping(upstream: Upstream): Storage {
+export function createStorage(upstream: Upstream): Storage {
   const memory = new Map<string, string>();
-  const stays = (key: string) => key.startsWith(NAMESPACE) && LOOKS.has(key.slice(NAMESPACE.length));
-  const keepsTabs = upstream === 'sandbox';
+  const isPersisted = (key: string) => key.startsWith(NAMESPACE) && LAYOUT.has(key.slice(NAMESPACE.length));
+  const persistsTabs = upstream === 'sandbox';
   return {
     getItem(key) {
       const held = memory.get(key);
-      if (held !== undefined || stays(key)) return held ?? localStorage.getItem(key);
-      return key === TABS && keepsTabs ? restored(localStorage.getItem(key), upstream) : null;
+      if (held !== undefined || isPersisted(key)) return held ?? localStorage.getItem(key);
+      return key === TABS && persistsTabs ? restored(localStorage.getItem(key), upstream) : null;
     },
     setItem(key, value) {
       memory.set(key, value);
-      if (stays(key)) localStorage.setItem(key, value);
-      if (key === TABS && keepsTabs) localStorage.setItem(key, whatMayStay(value));
+      if (isPersisted(key)) localStorage.setItem(key, value);
+      if (key === TABS && persistsTabs) localStorage.setItem(key, persistable(value));
     },
     removeItem(key) {
       memory.delete(key);
@@ -55,7 +55,7 @@ export function keeping(upstream: Upstream): Storage {
 }
 
 /** The tabs without headers, responses and the variables of `unmaskCustomer`. GraphiQL itself removes responses too. */
-function whatMayStay(serialized: string): string {
+function persistable(serialized: string): string {
   const state = JSON.parse(serialized) as TabsState;
   const tabs = state.tabs.map((tab) => ({
     ...tab,
