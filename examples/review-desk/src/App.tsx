@@ -30,7 +30,7 @@ export function App() {
           <img src="/icon.svg" alt="" width="24" height="24" />
           Review desk
         </Link>
-        <span className="quiet">{viewer && (viewer.subject ?? 'Sandbox user')}</span>
+        <span className="quiet">{viewer && (viewer.subject ?? 'Anonymous user')}</span>
       </header>
       <main>
         {error && !viewer && <Problem what="Your permissions could not be loaded." error={error} retry={again} />}

@@ -40,7 +40,7 @@ export const Status = ({ of }: { of: CustomerStatus }) => <Mark tone={STATUS_TON
 
 export const Decision = ({ of }: { of: IdentityDecision }) => <Mark tone={DECISION_TONE[of]}>{DECISION[of]}</Mark>;
 
-/** How well a customer matches an entry of a watch list. A better match has a worse tone. */
+/** How well a customer matches an entry of a watch list. A stronger match has a more severe tone. */
 export const Likeness = ({ of }: { of: Correlation }) => <Mark tone={CORRELATION_TONE[of]}>{CORRELATION[of]}</Mark>;
 
 export const Since = ({ time }: { time: string }) => (

@@ -61,7 +61,7 @@ const [never, always, atOnce] = await Promise.all([
 ]);
 const problems = [
   ...alerts.filter(({ name }) => !never.missed.has(name)).map(({ name }) => `${name}: no test in which it fires`),
-  // An alert with `absent` has no threshold. It does not fire in every other test.
+  // An alert with `absent` has no threshold. In all other tests its series exist, and it does not fire.
   ...alerts
     .filter(({ name, compares }) => compares && !always.unexpected.has(name))
     .map(({ name }) => `${name}: no test in which the series exist and the alert does not fire`),
