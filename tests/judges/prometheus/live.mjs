@@ -85,9 +85,9 @@ async function story(gateway, name, { moves = GOOD, alerts = [], may = [], begin
 
 /** Lines that stay at zero in all stories, with the reason. */
 const ZERO = {
-  "Panics, instances going down: panics": "only a defect increases it",
-  "Over a rate: answer not read": "only a client that reads nothing for server.write_timeout increases it, as in tests/gateway/connections.rs",
-  "Audit records: masked here: {{field}}": "the sandbox masks all data itself; tests/gateway/answers.rs has a stub that does not",
+  "Panics, instances shutting down: panics": "only a defect raises it",
+  "Rate limits reached: response not read": "only a client that reads nothing for server.write_timeout raises it, as in tests/gateway/connections.rs",
+  "Audit records: masked by the gateway: {{field}}": "the sandbox masks all itself; a stub that does not is in tests/gateway/answers.rs",
 };
 
 /** Checks that every line of every panel has data at some time, and that the legends of its series are unique. */
