@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the bundle anew from the lock file, elsewhere, and compares it with dist/.
-#   usage: check.sh [FOLDER]      FOLDER: where it is built, target/playground where none is given
+# Builds the bundle from the lock file in a separate folder and compares it with dist/.
+#   usage: check.sh [FOLDER]      FOLDER: the build folder (default: target/playground)
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 there="$(realpath -m "${1:-$here/../target/playground}")"
 
-# The packages stay from last time; the sources are taken anew.
+# The installed packages are reused between runs. The sources are copied each time.
 mkdir -p "$there"
 rm -rf "$there/sources"
 mkdir "$there/sources"

@@ -1,5 +1,5 @@
-// Whether two bundles hold the same files. They are compared unpacked, since what compresses them may write other bytes
-// in another version of node.
+// Compares the files of two bundles. Compressed files are compared after decompression, because another version of Node
+// may compress the same content to other bytes.
 //   usage: node compare.mjs FOLDER FOLDER
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -20,12 +20,12 @@ const [committed, built] = process.argv.slice(2).map(contents);
 const wrong = [];
 for (const path of new Set([...committed.keys(), ...built.keys()])) {
   const [one, other] = [committed.get(path), built.get(path)];
-  if (!other) wrong.push(`${path} is not made of the sources that are there`);
+  if (!other) wrong.push(`${path} is not part of a build of the current sources`);
   else if (!one) wrong.push(`${path} is missing`);
   else if (!one.equals(other)) wrong.push(`${path} differs`);
 }
 if (wrong.length > 0) {
-  console.error([...wrong, 'dist/ is not what its sources make: npm ci && npm run build'].join('\n'));
+  console.error([...wrong, 'dist/ differs from a build of the current sources. Run: npm ci && npm run build'].join('\n'));
   process.exit(1);
 }
-console.log(`dist/ is what its sources make: ${committed.size} files`);
+console.log(`dist/ equals a build of the current sources: ${committed.size} files`);

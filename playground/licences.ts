@@ -1,14 +1,14 @@
-// Writes `licences.txt`: the notices of every package that has code, styles or fonts in the bundle, as their licences ask.
+// Writes `licences.txt`: the licence notices of every package with code, styles or fonts in the bundle.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Plugin } from 'vite';
 
-/** Licences that ask for no more than their notice. Another one stops the build: somebody has to look at it. */
+/** Licences that require only their notice. A package with another licence fails the build and needs a review. */
 const GOOD = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'OFL-1.1', 'Python-2.0']);
 
-/** A plugin for the page and one for its workers, which are bundles of their own; the page's writes the file. */
+/** One plugin for the page and one for its workers, which are separate bundles. The page's plugin writes the file. */
 export function licences(): { page: Plugin; worker: () => Plugin } {
   const packages = new Set<string>();
   const note = (id: string) => {
@@ -20,7 +20,7 @@ export function licences(): { page: Plugin; worker: () => Plugin } {
       name: 'licences',
       moduleParsed: ({ id }) => note(id),
       generateBundle(_options, bundle) {
-        // Fonts come in by style sheets and are no modules.
+        // Style sheets load the fonts, so fonts are assets and not modules.
         for (const file of Object.values(bundle)) {
           if (file.type === 'asset') file.originalFileNames.forEach((name) => note(join(this.environment.config.root, name)));
         }
@@ -32,24 +32,24 @@ export function licences(): { page: Plugin; worker: () => Plugin } {
   };
 }
 
-/** The folder of the package that a module belongs to. */
+/** The folder of the package that contains a module. */
 function packageOf(id: string): string | undefined {
   return /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
 }
 
 function noticeOf(root: string): string {
   const { name, version, license, author } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  if (!GOOD.has(license)) throw new Error(`${name} has the licence ${license}: look at it, then at licences.ts`);
+  if (!GOOD.has(license)) throw new Error(`${name} has the licence ${license}: review it, then add it to licences.ts`);
   const files = readdirSync(root).filter((file) => /^(licen[cs]e|notice|thirdpartynotices)/i.test(file));
   const texts = files.sort().map((file) => readFileSync(join(root, file), 'utf8').trim());
   if (texts.length === 0) {
-    if (license !== 'MIT') throw new Error(`${name} has no text of its licence ${license}`);
+    if (license !== 'MIT') throw new Error(`${name} does not contain the text of its licence ${license}`);
     texts.push(MIT(typeof author === 'string' ? author : `the authors of ${name}`));
   }
   return `${name} ${version} (${license})\n\n${texts.join('\n\n')}\n`;
 }
 
-/** For the few packages that name this licence and forget its text. */
+/** For the few packages that name this licence but do not contain its text. */
 const MIT = (authors: string) => `MIT License
 
 Copyright (c) ${authors}

@@ -1,11 +1,11 @@
-// Makes dist/ what the gateway embeds: each file compressed once, here, and a list of the sources that it was made of.
+// Prepares dist/ for embedding into the gateway: compresses each file with brotli and lists the hashes of the sources.
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 
-/** Already compressed; and the page itself, which the gateway fills in. */
+/** Not compressed: fonts, which are compressed already, and the page, in which the gateway replaces placeholders. */
 const AS_IT_IS = /\.(woff2|html)$/;
 const NOT_A_SOURCE = new Set(['dist', 'node_modules']);
 
@@ -26,5 +26,5 @@ for (const path of [...files('dist')].filter((path) => !AS_IT_IS.test(path))) {
 
 const sources = [...files('.')].filter((path) => !NOT_A_SOURCE.has(path.split('/')[0])).sort();
 const hash = (path) => createHash('sha256').update(readFileSync(path)).digest('hex');
-// As `sha256sum --check` reads it.
+// The format of `sha256sum --check`.
 writeFileSync('dist/sources.sha256', sources.map((path) => `${hash(path)}  ${path}\n`).join(''));

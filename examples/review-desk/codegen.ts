@@ -1,7 +1,7 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset';
 
-/** Types of every operation in src/, straight from the schema in the repository: no server has to run. */
+/** Generates the types of every operation in src/ from the schema in the repository. No server has to run. */
 const config: CodegenConfig = {
   schema: '../../schema.graphql',
   documents: 'src/*.tsx',
@@ -10,10 +10,10 @@ const config: CodegenConfig = {
       preset: 'client',
       presetConfig: {
         fragmentMasking: { unmaskFunctionName: 'read' },
-        // src/gql/persisted-documents.json: what `documents.manifest` of the gateway takes.
+        // Writes src/gql/persisted-documents.json, a file for the gateway's setting `documents.manifest`.
         persistedDocuments: { hashAlgorithm: 'sha256' },
       },
-      // The cache asks for `__typename` everywhere, so the manifest has to have it too.
+      // The cache adds `__typename` to every selection, so the documents in the manifest need it too.
       documentTransforms: [addTypenameSelectionDocumentTransform],
       config: {
         scalars: { Date: 'string', DateTime: 'string' },
@@ -22,7 +22,7 @@ const config: CodegenConfig = {
         useTypeImports: true,
       },
     },
-    // What the cache knows of the schema: which fields can be null, and which types have an id.
+    // The schema information for the cache: which fields can be null, and which types have an id.
     'src/gql/introspection.ts': { plugins: ['urql-introspection'], config: { useTypeImports: true } },
   },
 };

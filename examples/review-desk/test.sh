@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The whole flow in Chromium: the built desk, a gateway that runs nothing but the desk's own documents, its sandbox.
-#   usage: test.sh [BINARY]        BINARY: target/debug/customers-gateway where none is given
-# Needs Node 20.19 or newer and Chromium (CHROMIUM; /usr/bin/chromium where it is not set).
-# With SCREENSHOTS set to a directory the screenshots of the README are taken anew, into it.
+# Tests the built review desk in Chromium against a gateway with its sandbox. The gateway accepts only the desk's
+# documents.
+#   usage: test.sh [BINARY]        BINARY: the gateway (default: target/debug/customers-gateway)
+# Needs Node 20.19 or newer and Chromium (CHROMIUM, default: /usr/bin/chromium).
+# If SCREENSHOTS names a directory, the screenshots of the README are written to it.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 binary="$(realpath "${1:-$here/../../target/debug/customers-gateway}")"
@@ -28,13 +29,13 @@ cmp -s package-lock.json node_modules/.installed.json || {
 }
 npm run --silent build
 
-# A call that fails is not made again: what is looked at is what the desk does about it.
+# One attempt per upstream call, so that a single injected fault reaches the desk as an error.
 GATEWAY__UPSTREAM__MAX_ATTEMPTS=1 GATEWAY__SERVER__LISTEN=127.0.0.1:0 GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:0 GATEWAY__SANDBOX__LISTEN=127.0.0.1:0 \
   GATEWAY__CACHE__PAGE_TTL=60s GATEWAY__DOCUMENTS__MODE=only GATEWAY__DOCUMENTS__MANIFEST=src/gql/persisted-documents.json \
   "$binary" serve >"$log" 2>&1 &
 gateway=$!
 
-# The servers choose free ports and say which in their greeting.
+# The servers listen on free ports and print their addresses at startup.
 address_of() { sed -nE "s|^ +$1 +(http://[0-9.]+:[0-9]+).*|\1|p" "$log" | head -n 1; }
 for _ in $(seq 100); do
   GATEWAY_URL="$(address_of GraphQL)"

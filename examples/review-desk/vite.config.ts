@@ -1,9 +1,9 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig, loadEnv } from 'vite';
 
-// The page and the gateway share an origin, here through this proxy and in production through yours: the gateway
-// refuses other sites (docs/security.md), and `http.allowed_origins` can stay empty. A proxy has to leave `Origin`,
-// `Host` and `Sec-Fetch-Site` as the browser sent them.
+// This proxy serves the page and the gateway from one origin, as your proxy does in production. So no request comes
+// from another site, which the gateway would reject (docs/security.md), and `http.allowed_origins` can stay empty. A
+// proxy must forward `Origin`, `Host` and `Sec-Fetch-Site` unchanged.
 export default defineConfig(({ mode }) => {
   const { GATEWAY_URL = 'http://127.0.0.1:4000' } = loadEnv(mode, '.', 'GATEWAY_');
   return {

@@ -5,31 +5,31 @@ import { useEffect, useMemo, useState } from 'react';
 
 import { fetcherWith, whoAmI, type Callers, type Upstream, type UpstreamReport, type Who } from './gateway';
 import { Header } from './header';
-import { keeping, lastOpen } from './kept';
+import { createStorage, lastOpen } from './storage';
 import { teachingTabs } from './tabs';
 
 const plugins = [explorerPlugin({ showAttribution: false })];
 
-/** Where there is no room, variables are a tap away. */
+/** On narrow screens the variables editor starts closed. */
 const isNarrow = window.matchMedia('(max-width: 760px)').matches;
 
 export function App({ upstream, callers }: { upstream: Upstream; callers: Callers }) {
-  // The token lives here and in the requests, and nowhere else.
+  // The token exists only in this state and in request headers.
   const [token, setToken] = useState('');
   const [who, setWho] = useState<Who>();
   const [report, setReport] = useState<UpstreamReport | null>();
 
   const fetcher = useMemo(() => fetcherWith(token, setReport), [token]);
-  const storage = useMemo(() => keeping(upstream), [upstream]);
+  const storage = useMemo(() => createStorage(upstream), [upstream]);
   const tabs = useMemo(() => teachingTabs(upstream), [upstream]);
   const open = useMemo(() => lastOpen(storage) ?? tabs[0], [storage, tabs]);
 
-  // Long lines are read, not pushed to and fro.
+  // Wrap long lines in every editor.
   const monaco = useMonaco((state) => state.monaco);
   useEffect(() => {
     if (!monaco) return;
     const wrap = (editor: { updateOptions(options: { wordWrap: 'on' }): void }) => editor.updateOptions({ wordWrap: 'on' });
-    // Those that GraphiQL has made by now, and those that it makes later.
+    // Editors that exist now, then editors that GraphiQL creates later.
     monaco.editor.getEditors().forEach(wrap);
     const listening = monaco.editor.onDidCreateEditor(wrap);
     return () => listening.dispose();
@@ -58,7 +58,7 @@ export function App({ upstream, callers }: { upstream: Upstream; callers: Caller
           shouldPersistHeaders={false}
           showPersistHeadersSettings={false}
         >
-          {/* GraphiQL's own logo is a link to another site. */}
+          {/* Removes GraphiQL's own logo, which links to another site. */}
           <GraphiQL.Logo>{null}</GraphiQL.Logo>
         </GraphiQL>
       </main>

@@ -8,18 +8,18 @@ interface Props {
   upstream: Upstream;
   callers: Callers;
   who: Who | undefined;
-  /** `undefined` before the first run, `null` after one that was refused. */
+  /** `undefined` before the first run, `null` after a rejected request. */
   report: UpstreamReport | null | undefined;
   token: string;
   onToken(token: string): void;
 }
 
-/** What one wants to know while trying things out: on what, as whom, at what cost. */
+/** The page's header: the upstream, the caller, and the upstream calls of the last run. */
 export function Header({ upstream, callers, who, report, token, onToken }: Props) {
   const tokenPanel = useRef<HTMLDivElement>(null);
   const needsToken = who !== undefined && 'needsToken' in who && who.needsToken;
   useEffect(() => {
-    // Without a token nothing works here: ask for it, once.
+    // The gateway requires a token: open the token panel.
     if (needsToken && !token) tokenPanel.current?.showPopover();
   }, [needsToken, token]);
 
@@ -39,7 +39,7 @@ export function Header({ upstream, callers, who, report, token, onToken }: Props
         <button type="button" className="graphiql-button" popoverTarget="playground-who">
           {nameOf(who, callers)}
         </button>
-        <div id="playground-who" className="playground-panel" popover="auto" aria-label="Who you are">
+        <div id="playground-who" className="playground-panel" popover="auto" aria-label="Caller">
           <WhoPanel who={who} callers={callers} />
         </div>
         <button
@@ -64,11 +64,11 @@ export function Header({ upstream, callers, who, report, token, onToken }: Props
   );
 }
 
-/** What the last run asked of the upstream. Its numbers have room for three digits, so that nothing moves. */
+/** The upstream calls of the last run. Each number has room for three digits, so that the layout does not shift. */
 function Cost({ report }: { report: UpstreamReport | null | undefined }) {
   const title =
-    'Planned: what the document costs with nothing kept. Made: what this run asked; the rest was kept and fresh, or ' +
-    'shared with another request.';
+    'Planned: the upstream calls that the document needs with an empty cache. Made: the upstream calls of this run. ' +
+    'The other calls were served from the cache or shared with another request.';
   return (
     <div className="playground-cost" title={title} role="status" aria-label="Upstream calls of the last run">
       <span>Upstream calls</span>
@@ -91,18 +91,25 @@ function Count({ name, value }: { name: string; value: number | undefined }) {
 
 function nameOf(who: Who | undefined, callers: Callers): string {
   if (who === undefined) return '…';
-  if ('refused' in who) return who.needsToken ? 'Not signed in' : 'Nobody';
-  return who.subject ?? (callers === 'passthrough' ? 'A key’s holder' : 'Anybody');
+  if ('refused' in who) return who.needsToken ? 'Not signed in' : 'Unknown caller';
+  return who.subject ?? WITHOUT_SUBJECT[callers];
 }
 
+/** The displayed name of a caller for which `viewer` has no subject. */
+const WITHOUT_SUBJECT: Record<Callers, string> = {
+  sandbox: 'Sandbox user',
+  passthrough: 'API key holder',
+  jwt: 'Signed in',
+};
+
 const BY_WHOM: Record<Callers, string> = {
-  sandbox: 'Nobody is asked who they are: in the sandbox anybody may do everything.',
-  passthrough: 'What your key may do, the Customers API decides.',
-  jwt: 'As the token of your identity provider says.',
+  sandbox: 'The sandbox does not check who you are: every caller has all permissions.',
+  passthrough: 'The Customers API decides what your key may do.',
+  jwt: 'Your access token defines your permissions.',
 };
 
 function WhoPanel({ who, callers }: { who: Who | undefined; callers: Callers }) {
-  if (who === undefined) return <p>Asking the gateway …</p>;
+  if (who === undefined) return <p>Loading …</p>;
   if ('refused' in who) return <p>{who.refused}</p>;
   return (
     <>

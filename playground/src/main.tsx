@@ -14,7 +14,7 @@ import './style.css';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('the page has no root');
-// What is not known is taken for real: it shows and keeps less.
+// Any other value counts as a real upstream, for which the page shows and stores less.
 const upstream: Upstream = root.dataset.upstream === 'sandbox' ? 'sandbox' : 'real';
 const callers: Callers = (['sandbox', 'passthrough'] as const).find((mode) => mode === root.dataset.callers) ?? 'jwt';
 createRoot(root).render(<App upstream={upstream} callers={callers} />);

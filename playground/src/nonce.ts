@@ -1,6 +1,6 @@
-// Style elements are let in by the nonce of this answer, so that markup which somebody smuggles into the page cannot
-// bring styles. Monaco, Radix and framer-motion make theirs with `createElement` and know of no nonce; they get it here.
-// Style attributes need 'unsafe-inline' (`style-src-attr`) all the same: Monaco writes its lines as markup that has them.
+// The Content-Security-Policy allows only style elements with the nonce of this response, so injected markup cannot add
+// styles. Monaco, Radix and framer-motion create style elements without a nonce; this module adds the nonce to them.
+// Style attributes still need 'unsafe-inline' (`style-src-attr`), because Monaco writes markup with style attributes.
 
 const nonce = document.querySelector<HTMLElement>('link[rel="stylesheet"]')?.nonce ?? '';
 const createElement = document.createElement.bind(document) as (name: string, options?: ElementCreationOptions) => HTMLElement;

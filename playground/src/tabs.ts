@@ -1,4 +1,4 @@
-// The tabs that the page opens with. A test of the gateway runs each operation in them and counts its upstream calls.
+// The initial tabs of the page. A gateway test runs each operation in them and counts its upstream calls.
 
 import customer from './tabs/customer.graphql?raw';
 import customerVariables from './tabs/customer.json?raw';
@@ -27,6 +27,8 @@ const sandboxTabs = [
   tab(unmask, unmaskVariables),
 ];
 
-/** Before a real upstream there is one tab: the people in the others are the sandbox's, and a click must not create
- *  somebody there. */
+/**
+ * In front of a real upstream there is only the queue tab. The other tabs use customers of the sandbox, and one of them
+ * would create a real customer.
+ */
 export const teachingTabs = (upstream: Upstream): Tab[] => (upstream === 'sandbox' ? sandboxTabs : [queueTab]);

@@ -9,18 +9,18 @@ interface Props {
 }
 
 const HINTS: Record<Callers, string> = {
-  sandbox: 'Not needed here: in the sandbox anybody may do everything, and a token changes nothing.',
-  passthrough: 'Your key of the Customers API.',
-  jwt: 'An access token of your identity provider.',
+  sandbox: 'The sandbox needs no token: every caller has all permissions.',
+  passthrough: 'Your API key for the Customers API.',
+  jwt: 'An access token from your identity provider.',
 };
 
 /**
- * Takes a token. It is no form and no password field, since browsers offer to keep what goes into those; the dots are
- * drawn by the style sheet. Once it is taken, the field is empty.
+ * The input for the token. It is neither a form nor a password field, because browsers offer to save the content of
+ * those. The style sheet shows the text as dots. Applying the token empties the field.
  */
 export function TokenField({ callers, inUse, onToken }: Props) {
   const field = useRef<HTMLInputElement>(null);
-  // The panel hands the focus to what has the attribute when it opens; React's `autoFocus` sets none.
+  // A popover that opens focuses the element with the `autofocus` attribute. React's `autoFocus` does not set it.
   useEffect(() => field.current?.setAttribute('autofocus', ''), []);
   const use = () => {
     const token = field.current?.value.trim() ?? '';
@@ -34,7 +34,7 @@ export function TokenField({ callers, inUse, onToken }: Props) {
   return (
     <>
       <label htmlFor="playground-token-field">Bearer token</label>
-      <p id="playground-token-hint">{HINTS[callers]} It stays in this page’s memory, and is gone when you reload.</p>
+      <p id="playground-token-hint">{HINTS[callers]} The page holds the token in memory only. A reload removes it.</p>
       <input
         id="playground-token-field"
         ref={field}
@@ -48,10 +48,10 @@ export function TokenField({ callers, inUse, onToken }: Props) {
       />
       <div className="playground-actions">
         <button type="button" className="graphiql-button" onClick={use}>
-          Use it
+          Apply
         </button>
         <button type="button" className="graphiql-button" disabled={!inUse} onClick={() => onToken('')}>
-          Forget it
+          Remove
         </button>
       </div>
     </>

@@ -1,4 +1,4 @@
-// Monaco's workers, as files of our own origin. GraphiQL's `setup-workers/vite` does the same and logs each of them.
+// Loads Monaco's workers from the page's own origin. GraphiQL's `setup-workers/vite` does the same but logs each one.
 
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker';
 import JsonWorker from 'monaco-editor/esm/vs/language/json/json.worker.js?worker';

@@ -1,5 +1,5 @@
-// GraphQL clients that frontends use, against the gateway over its embedded sandbox: urql and graphql-request.
-// What one test changes another does not read; the sandbox forgets it all when it stops.
+// Runs the GraphQL clients urql and graphql-request against the gateway with its embedded sandbox.
+// No test reads data that another test changes. The sandbox loses all data when it stops.
 
 import { randomUUID } from 'node:crypto';
 import { Client, cacheExchange, fetchExchange } from '@urql/core';
@@ -63,7 +63,7 @@ const person = (by, changes = {}) => ({
   ...changes,
 });
 
-/** Each client as the one function that the tests need: a document and variables in, data and errors out. */
+/** Each client as a function from a document, variables and headers to data and errors. */
 const clients = {
   urql: urql(false),
   'urql by GET': urql('force'),
@@ -102,7 +102,7 @@ function request(options) {
       const { data, errors } = await client.rawRequest(query, variables, headers);
       return { data, errors: errors ?? [] };
     } catch (error) {
-      // Where the whole request fails, its status is not 2xx, and the client throws what it has read.
+      // If the whole request fails, the status is not 2xx, and the client throws an error with the response.
       if (!error.response?.errors) throw error;
       return { data: error.response.data, errors: error.response.errors };
     }
@@ -112,86 +112,90 @@ function request(options) {
 async function reads(client, ask) {
   const { data, errors } = await ask(CUSTOMER, { id: ADA });
   expectEqual(`${client}: a customer is read without errors`, errors, []);
-  expectEqual(`${client}: its name`, data?.customer?.name, 'Ada Example');
-  expectEqual(`${client}: its number is masked`, data?.customer?.complianceProfile, {
+  expectEqual(`${client}: the name`, data?.customer?.name, 'Ada Example');
+  expectEqual(`${client}: the SSN is masked`, data?.customer?.complianceProfile, {
     __typename: 'IndividualComplianceProfile',
     ssn: '***-**-****',
   });
-  expect(`${client}: its review has reasons`, data?.customer?.review?.identity?.reasons?.length > 0, data);
-  const nobody = await ask(CUSTOMER, { id: randomUUID() });
-  expectEqual(`${client}: nobody is null without an error`, [nobody.data, nobody.errors], [{ customer: null }, []]);
+  expect(`${client}: the review has reasons`, data?.customer?.review?.identity?.reasons?.length > 0, data);
+  const unknown = await ask(CUSTOMER, { id: randomUUID() });
+  expectEqual(`${client}: an unknown customer is null without an error`, [unknown.data, unknown.errors], [
+    { customer: null },
+    [],
+  ]);
 }
 
 async function writes(client, ask) {
   const created = await ask(CREATE, { input: person(client) });
   const { customer, userErrors } = created.data.createCustomer;
-  expectEqual(`${client}: created, waiting in review`, [customer?.status, userErrors], ['REVIEW', []]);
+  expectEqual(`${client}: the customer is created in review`, [customer?.status, userErrors], ['REVIEW', []]);
   const decided = await ask(DECIDE, { input: { customerId: customer.id, decision: 'VERIFIED' } });
-  expectEqual(`${client}: decided`, decided.data.decideCustomerReview.userErrors, []);
-  expectEqual(`${client}: the payload shows it`, decided.data.decideCustomerReview.customer.status, 'VERIFIED');
+  expectEqual(`${client}: the decision has no user errors`, decided.data.decideCustomerReview.userErrors, []);
+  expectEqual(`${client}: the payload's status`, decided.data.decideCustomerReview.customer.status, 'VERIFIED');
   const read = await ask('query Status($id: ID!) { customer(id: $id) { status } }', { id: customer.id });
-  expectEqual(`${client}: and so does a read`, read.data.customer.status, 'VERIFIED');
+  expectEqual(`${client}: a read returns the new status`, read.data.customer.status, 'VERIFIED');
   const again = await ask(DECIDE, { input: { customerId: customer.id, decision: 'REJECTED' } });
   const codes = again.data.decideCustomerReview.userErrors.map(({ code }) => code);
-  expectEqual(`${client}: a second decision is refused`, codes, ['NOT_IN_REVIEW']);
+  expectEqual(`${client}: a second decision is rejected`, codes, ['NOT_IN_REVIEW']);
 }
 
 async function userErrors(client, ask) {
   const { data, errors } = await ask(CREATE, { input: person(client, { email: 'nobody', phone: '12' }) });
-  expectEqual(`${client}: what the caller can mend is data`, errors, []);
+  expectEqual(`${client}: invalid input causes no GraphQL errors`, errors, []);
   const problems = data.createCustomer.userErrors.map(({ code, path }) => [code, path.join('.')]).sort();
-  expectEqual(`${client}: all of it at once`, problems, [
+  expectEqual(`${client}: all user errors are returned together`, problems, [
     ['INVALID', 'input.email'],
     ['INVALID', 'input.phone'],
   ]);
 }
 
-/** One customer's review cannot be had: its row stays whole, the others have their reviews, and one error says so. */
+/** One review fails: its row keeps all other fields, the other rows have their reviews, and there is one error. */
 async function partialFailure(client, ask) {
   const { data } = await ask(REVIEWS);
   const [, { id }] = data.customers.nodes;
   await control('POST', 'faults', { route: REVIEW_ROUTE, customer_id: id, fault: { status: 500 } });
-  // What is kept needs no upstream that works, so this looks past it.
+  // A cache entry would hide the fault, so this request bypasses the cache.
   const failed = await ask(REVIEWS, {}, { 'cache-control': 'no-cache' });
   await control('DELETE', 'faults');
   const rows = failed.data?.customers?.nodes ?? [];
   const whole = (row) => [row.id, row.name, row.status];
-  expectEqual(`${client}: every row is whole`, rows.map(whole), data.customers.nodes.map(whole));
-  expectEqual(`${client}: one review is missing`, rows.map((row) => row.review === null), [false, true, false]);
+  expectEqual(`${client}: every row is complete`, rows.map(whole), data.customers.nodes.map(whole));
+  expectEqual(`${client}: one review is null`, rows.map((row) => row.review === null), [false, true, false]);
   const seen = failed.errors.map(({ path, extensions }) => [path.join('.'), extensions.code]);
-  expectEqual(`${client}: one error, with its path`, seen, [['customers.nodes.1.review', 'UPSTREAM_ERROR']]);
+  expectEqual(`${client}: there is one error with its path`, seen, [['customers.nodes.1.review', 'UPSTREAM_ERROR']]);
 }
 
-/** Every error says which it is, of which request, and whether trying again can help. */
+/** Every error has a code, a request id and whether a retry can succeed. */
 async function errorExtensions(client, ask) {
   const invalid = await ask('query Invalid { customer(id: 1) { shoeSize } }');
-  expectEqual(`${client}: an unknown field is the caller's`, told(invalid), ['GRAPHQL_VALIDATION_FAILED', false, true]);
+  expectEqual(`${client}: an unknown field`, summaryOf(invalid), ['GRAPHQL_VALIDATION_FAILED', false, true]);
   const variable = await ask(CUSTOMER, {});
-  expectEqual(`${client}: a missing variable too`, told(variable), ['BAD_USER_INPUT', false, true]);
+  expectEqual(`${client}: a missing variable`, summaryOf(variable), ['BAD_USER_INPUT', false, true]);
   const route = 'GET /v1/customers';
   await control('POST', 'faults', { route, fault: { status: 429, retry_after: 7 } });
   const limited = await ask('query Count { customers { totalCount } }', {}, { 'cache-control': 'no-cache' });
   await control('DELETE', 'faults');
-  expectEqual(`${client}: the upstream's limit is not`, told(limited), ['UPSTREAM_RATE_LIMITED', true, true]);
-  expectEqual(`${client}: and says when`, limited.errors[0]?.extensions.retryAfterSeconds, 7);
+  expectEqual(`${client}: the upstream's rate limit`, summaryOf(limited), ['UPSTREAM_RATE_LIMITED', true, true]);
+  expectEqual(`${client}: the rate limit has retryAfterSeconds`, limited.errors[0]?.extensions.retryAfterSeconds, 7);
 }
 
-function told({ errors }) {
+/** The code, whether the error is retryable, and whether its request id is well formed. */
+function summaryOf({ errors }) {
   const { code, retryable, requestId } = errors[0]?.extensions ?? {};
   return [code, retryable, /^[0-9a-f-]{36}$/.test(requestId)];
 }
 
 async function pages(client, ask) {
   const ids = new Set();
-  let [after, asked] = [null, 0];
+  let [after, requests] = [null, 0];
   for (;;) {
     const { totalCount, nodes, pageInfo } = (await ask(LIST, { after })).data.customers;
     nodes.forEach(({ id }) => ids.add(id));
-    asked += 1;
+    requests += 1;
     after = pageInfo.endCursor;
-    if (!pageInfo.hasNextPage || asked > 50) {
-      expectEqual(`${client}: all pages together are all customers, each once`, ids.size, totalCount);
-      expectEqual(`${client}: in as many pages as they need`, asked, Math.ceil(totalCount / 100));
+    if (!pageInfo.hasNextPage || requests > 50) {
+      expectEqual(`${client}: the pages contain every customer once`, ids.size, totalCount);
+      expectEqual(`${client}: the number of pages`, requests, Math.ceil(totalCount / 100));
       return;
     }
   }
@@ -200,15 +204,15 @@ async function pages(client, ask) {
 async function mutationByGet() {
   const query = encodeURIComponent('mutation { deleteCustomer(input: { id: "1" }) { deletedCustomerId } }');
   const response = await fetch(`${url}?query=${query}`);
-  expectEqual('a mutation by GET is refused', [response.status, response.headers.has('allow')], [405, true]);
+  expectEqual('a mutation by GET is rejected', [response.status, response.headers.has('allow')], [405, true]);
 }
 
-/** The sandbox's control door. */
+/** Calls the sandbox's control API. */
 async function control(method, path, body) {
   const response = await fetch(`${process.env.SANDBOX_URL}/_sandbox/${path}`, {
     method,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`the sandbox's control door answered ${response.status} to ${method} ${path}`);
+  if (!response.ok) throw new Error(`the sandbox's control API returned ${response.status} to ${method} ${path}`);
 }

@@ -1,4 +1,4 @@
-// graphql-http's own audits of GraphQL over HTTP, all of them: MUST, SHOULD and MAY.
+// Runs all audits of graphql-http for GraphQL over HTTP: MUST, SHOULD and MAY.
 
 import { auditServer } from 'graphql-http';
 import { expect, finish } from './report.mjs';

@@ -1,7 +1,7 @@
-"""The Python client `gql` against the gateway, with the schema that the project ships: one by one, and all at once.
+"""Runs the Python client `gql` against the gateway with schema.graphql: sequential and concurrent operations.
 
-The client validates each document against schema.graphql before it sends it, and reads scalars and enums by it. Runs from
-the project's root. Exit code 1 and one line that says what was not as expected.
+The client validates each document against schema.graphql before it sends it, and parses scalars and enums with it. Runs
+from the project's root. On the first failed check it prints one line and exits with code 1.
 """
 
 import asyncio
@@ -54,39 +54,39 @@ def refused(what, error, call):
         call()
     except error as refusal:
         return refusal
-    return sys.exit(f"FAILED python-client: {what}: was not refused")
+    return sys.exit(f"FAILED python-client: {what}: was not rejected")
 
 
 def control(method, path, body=None):
-    """The sandbox's control door."""
+    """Calls the sandbox's control API."""
     httpx.request(method, f"{os.environ['SANDBOX_URL']}/_sandbox/{path}", json=body).raise_for_status()
 
 
-async def at_once(schema):
-    """One connection, three operations under way, and a review that fails in one row."""
+async def concurrently(schema):
+    """Runs three concurrent operations over one client, then one in which the review of one row fails."""
     url, fresh = os.environ["GATEWAY_URL"], {"cache-control": "no-cache"}
     async with Client(transport=HTTPXAsyncTransport(url=url, headers=fresh), schema=schema, parse_results=True) as session:
 
-        def asked(document, **variables):
+        def execute(document, **variables):
             request = gql(document)
             request.variable_values = variables
             return session.execute(request)
 
-        ada, page, queue = await asyncio.gather(asked(READ, id=ADA), asked(LIST, page=2), asked(REVIEWS))
-        expect("her name, at once with others", ada["customer"]["name"], "Ada Example")
+        ada, page, queue = await asyncio.gather(execute(READ, id=ADA), execute(LIST, page=2), execute(REVIEWS))
+        expect("the name, read concurrently", ada["customer"]["name"], "Ada Example")
         expect("two rows", len(page["customerPage"]["nodes"]), 2)
         rows = queue["customers"]["nodes"]
 
         control("POST", "faults", FAULT | {"customer_id": rows[1]["id"]})
         try:
-            await asked(REVIEWS)
-            sys.exit("FAILED python-client: a failed review was not told")
+            await execute(REVIEWS)
+            sys.exit("FAILED python-client: a failed review caused no error")
         except TransportQueryError as failure:
             got = failure.data["customers"]["nodes"]
-            expect("every row is there", [row["name"] for row in got], [row["name"] for row in rows])
-            expect("one review is not", [row["review"] is None for row in got], [False, True, False])
-            expect("where it is missing", failure.errors[0]["path"], ["customers", "nodes", 1, "review"])
-            expect("and why", failure.errors[0]["extensions"]["code"], "UPSTREAM_ERROR")
+            expect("every row is returned", [row["name"] for row in got], [row["name"] for row in rows])
+            expect("one review is null", [row["review"] is None for row in got], [False, True, False])
+            expect("the path of the error", failure.errors[0]["path"], ["customers", "nodes", 1, "review"])
+            expect("the code of the error", failure.errors[0]["extensions"]["code"], "UPSTREAM_ERROR")
         finally:
             control("DELETE", "faults")
 
@@ -96,9 +96,9 @@ def main():
     client = Client(transport=HTTPXTransport(url=os.environ["GATEWAY_URL"]), schema=schema, parse_results=True)
 
     ada = ask(client, READ, id=ADA)["customer"]
-    expect("her name", ada["name"], "Ada Example")
-    expect("her status", ada["status"], "REVIEW")
-    expect("her review has reasons", len(ada["review"]["identity"]["reasons"]) > 0, True)
+    expect("the name", ada["name"], "Ada Example")
+    expect("the status", ada["status"], "REVIEW")
+    expect("the review has reasons", len(ada["review"]["identity"]["reasons"]) > 0, True)
 
     person = {
         "name": "Judge Python",
@@ -111,21 +111,22 @@ def main():
     }
     before = ask(client, LIST, page=5)["customerPage"]["meta"]["totalItems"]
     created = ask(client, CREATE, input=person)["createCustomer"]
-    expect("nothing to mend", created["userErrors"], [])
-    expect("its status", created["customer"]["status"], "VERIFIED")
-    expect("read back", ask(client, READ, id=created["customer"]["id"])["customer"]["name"], "Judge Python")
-    expect("one more", ask(client, LIST, page=5)["customerPage"]["meta"]["totalItems"], before + 1)
+    expect("no user errors", created["userErrors"], [])
+    expect("the status of the new customer", created["customer"]["status"], "VERIFIED")
+    read = ask(client, READ, id=created["customer"]["id"])["customer"]
+    expect("the name of the new customer", read["name"], "Judge Python")
+    expect("the total after the creation", ask(client, LIST, page=5)["customerPage"]["meta"]["totalItems"], before + 1)
     taken = ask(client, CREATE, input=person)["createCustomer"]
-    expect("the same e-mail again", [error["code"] for error in taken["userErrors"]], ["TAKEN"])
+    expect("the same e-mail a second time", [error["code"] for error in taken["userErrors"]], ["TAKEN"])
 
-    refused("an unknown field, before it is sent", GraphQLError, lambda: ask(client, "{ customer(id: 1) { shoeSize } }"))
-    failed = refused("a page that is too large", TransportQueryError, lambda: ask(client, LIST, page=1000))
-    expect("its code", failed.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
+    refused("an unknown field in the client", GraphQLError, lambda: ask(client, "{ customer(id: 1) { shoeSize } }"))
+    failed = refused("a page size above the limit", TransportQueryError, lambda: ask(client, LIST, page=1000))
+    expect("the code", failed.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
     both = person | {"complianceProfile": {"individual": {}, "business": {}}}
-    wrong = refused("both of a `@oneOf`", TransportQueryError, lambda: ask(client, CREATE, input=both))
-    expect("its code", wrong.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
+    wrong = refused("both fields of a `@oneOf` input", TransportQueryError, lambda: ask(client, CREATE, input=both))
+    expect("the code", wrong.errors[0]["extensions"]["code"], "BAD_USER_INPUT")
 
-    asyncio.run(at_once(schema))
+    asyncio.run(concurrently(schema))
     print(f"python-client: {held} passed, 0 failed")
 
 

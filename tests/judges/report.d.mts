@@ -1,8 +1,8 @@
-/** Counts one finding; what does not hold is printed at once, and makes the judge fail at its end. */
+/** Counts one check. A failed check is printed at once and makes the judge fail in `finish`. */
 export function expect(what: string, holds: boolean, detail?: unknown): void;
 
-/** As `expect`, for two values that are equal as JSON. */
+/** Checks that two values are equal as JSON. */
 export function expectEqual(what: string, got: unknown, wanted: unknown): void;
 
-/** The last line, and the exit code. A judge that looked at nothing has failed. */
+/** Prints the counts and sets the exit code. A judge without any check fails. */
 export function finish(judge: string): void;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Other people's GraphQL tools and clients against a gateway over its embedded sandbox, and the Customers API's own
-# clients against the sandbox alone.
-#   usage: run.sh [BINARY]        BINARY: target/debug/customers-gateway where none is given
-# Needs node, npm and python3 with venv. Packages are installed once, at pinned versions, into ${JUDGES_DIR:-target/judges}.
+# Runs third-party GraphQL tools and clients against a gateway with its embedded sandbox, and the official clients of
+# the Customers API against the sandbox alone.
+#   usage: run.sh [BINARY]        BINARY: the gateway (default: target/debug/customers-gateway)
+# Needs node, npm and python3 with venv. Installs pinned versions of all packages into ${JUDGES_DIR:-target/judges}.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -18,7 +18,7 @@ stop_all() {
   for process in "${started[@]}"; do wait "$process" 2>/dev/null || true; done
   if [ "$outcome" -ne 0 ]; then
     for log in "$JUDGES_DIR"/*.log; do
-      echo "--- the end of $log"
+      echo "--- last lines of $log"
       tail -n 30 "$log"
     done
   fi
@@ -26,7 +26,7 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 130' INT TERM
 
-# Installs again only when what is asked for has changed.
+# Runs a command only if the file `wanted` differs from the copy of the last run.
 unless_done() {
   local mark="$1" wanted="$2"
   shift 2
@@ -45,12 +45,12 @@ install_python() {
 }
 unless_done "$JUDGES_DIR/node.done" "$here/package-lock.json" install_node
 unless_done "$JUDGES_DIR/python.done" "$here/requirements.txt" install_python
-# Node looks for packages beside a module, so the judges run beside theirs.
+# Node resolves packages from the folder of a module, so the judges are copied next to node_modules.
 mkdir -p "$JUDGES_DIR/node/reference"
 cp "$here"/*.mjs "$JUDGES_DIR/node/"
 cp "$here"/reference/*.mjs "$JUDGES_DIR/node/reference/"
 
-# The servers choose free ports themselves and say which in their greeting.
+# The servers listen on free ports and print their addresses at startup.
 export GATEWAY__SERVER__LISTEN=127.0.0.1:0 GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:0 GATEWAY__SANDBOX__LISTEN=127.0.0.1:0
 
 start() {
@@ -60,7 +60,7 @@ start() {
   started+=($!)
 }
 
-# The address that stands behind a word of a server's greeting; waits up to 20 seconds for it to answer on a path.
+# The address after a word in a server's startup message. Waits up to 20 seconds until the server responds on a path.
 address_of() {
   local name="$1" word="$2" path="$3" address
   for _ in $(seq 100); do
@@ -71,7 +71,7 @@ address_of() {
     fi
     sleep 0.2
   done
-  echo "$name did not come up in 20 seconds" >&2
+  echo "$name did not start within 20 seconds" >&2
   return 1
 }
 
@@ -89,7 +89,7 @@ gateway="$(address_of gateway GraphQL /readyz)"
 embedded="$(address_of gateway upstream /_sandbox/calls)"
 alone="$(address_of sandbox API /_sandbox/calls)"
 export GATEWAY_URL="$gateway/graphql"
-echo "gateway $gateway over the sandbox $embedded; a sandbox alone $alone"
+echo "gateway $gateway with the sandbox $embedded; standalone sandbox $alone"
 
 failed=()
 judge() {
@@ -98,7 +98,7 @@ judge() {
   echo "--- $name"
   "$@" || failed+=("$name")
 }
-judge "schema.graphql is what the binary prints" diff <("$binary" schema) schema.graphql
+judge "schema.graphql equals the schema of the binary" diff <("$binary" schema) schema.graphql
 judge "schema (graphql-js)" node "$JUDGES_DIR/node/schema.mjs"
 judge "contract (GraphQL Inspector)" node "$JUDGES_DIR/node/contract.mjs"
 judge "documents and responses (graphql-js)" env GATEWAY_URL="$(address_of reference-false GraphQL /readyz)/graphql" \
@@ -106,20 +106,20 @@ judge "documents and responses (graphql-js)" env GATEWAY_URL="$(address_of refer
 judge "GraphQL over HTTP (graphql-http)" node "$JUDGES_DIR/node/http-audit.mjs"
 judge "clients (urql, graphql-request)" env SANDBOX_URL="$embedded" node "$JUDGES_DIR/node/client.mjs"
 judge "client (gql for Python)" env SANDBOX_URL="$embedded" "$JUDGES_DIR/python/bin/python" "$here/python_client.py"
-judge "a supergraph (Apollo, The Guild)" "$here/federation/run.sh" "$binary" \
+judge "federation (Apollo, The Guild)" "$here/federation/run.sh" "$binary" \
   "$(address_of subgraph GraphQL /readyz)/graphql" "$(address_of subgraph upstream /_sandbox/calls)"
-judge "frontends' own clients" "$here/clients/run.sh" "$binary"
-# Where it keeps what it made up; the same each time.
-made_up() {
+judge "frontend clients (Apollo, urql, Relay, codegen)" "$here/clients/run.sh" "$binary"
+# Runs in JUDGES_DIR, because schemathesis writes its examples to the working directory. The seed is fixed.
+generated_operations() {
   (cd "$JUDGES_DIR" && env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$here" SCHEMATHESIS_HOOKS=schemathesis_checks \
     python/bin/schemathesis run "$GATEWAY_URL" --checks answered_in_order --seed 1 --max-examples 15 \
     --suppress-health-check all --warnings off --no-color)
 }
-judge "operations that are made up (schemathesis)" made_up
-judge "the Customers API's own clients" "$here/official_clients/run.sh" "$alone"
+judge "generated operations (schemathesis)" generated_operations
+judge "official clients of the Customers API" "$here/official_clients/run.sh" "$alone"
 
 if [ "${#failed[@]}" -gt 0 ]; then
   printf 'FAILED judge: %s\n' "${failed[@]}"
   exit 1
 fi
-echo "all judges agree"
+echo "all judges passed"

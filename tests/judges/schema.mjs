@@ -1,5 +1,5 @@
-// graphql-js on the schema: schema.graphql is valid, the running gateway serves exactly it, and every operation that
-// the documents show can be sent as it stands.
+// Checks with graphql-js that schema.graphql is valid, that the running gateway serves exactly this schema, and that
+// every operation in the documents is valid.
 
 import { readFileSync, readdirSync, existsSync } from 'node:fs';
 import {
@@ -21,7 +21,7 @@ const types = Object.values(written.getTypeMap()).filter((type) => !type.name.st
 console.log(`schema.graphql: ${types.length} types`);
 
 const served = buildClientSchema(await introspect());
-// The engine's own text about schemas in general; SDL that it exports has none.
+// The engine adds a general description of schemas to introspection, but not to the SDL that it exports.
 served.description = undefined;
 firstDifference(printed(served), printed(written));
 const undescribed = [...describable(served)].filter(([, item]) => !item.description).map(([name]) => name);
@@ -30,7 +30,7 @@ expectEqual('everything in the served schema has a description', undescribed, []
 const documents = ['README.md', ...(existsSync('docs') ? readdirSync('docs').sort().map((name) => `docs/${name}`) : [])];
 for (const file of documents.filter((name) => name.endsWith('.md'))) {
   if (existsSync(file)) checkOperations(file);
-  else console.log(`${file}: not there, skipped`);
+  else console.log(`${file}: missing, skipped`);
 }
 finish('schema');
 
@@ -47,9 +47,9 @@ async function introspect() {
     headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
     body: JSON.stringify({ query }),
   });
-  const answer = await response.json();
-  expectEqual('introspection is answered without errors', [response.status, answer.errors], [200, undefined]);
-  return answer.data;
+  const { data, errors } = await response.json();
+  expectEqual('introspection has no errors', [response.status, errors], [200, undefined]);
+  return data;
 }
 
 function printed(schema) {
@@ -64,7 +64,7 @@ function firstDifference(served, written) {
   console.log(`introspection: ${served.length} lines of SDL compared, descriptions included`);
 }
 
-/** Every type, field, argument and enum value that is the project's own, with its name. */
+/** Every type, field, argument, enum value and directive that the project defines, with its name. */
 function* describable(schema) {
   for (const directive of schema.getDirectives().filter((directive) => !isSpecifiedDirective(directive))) {
     yield [`@${directive.name}`, directive];
@@ -81,7 +81,7 @@ function* describable(schema) {
   }
 }
 
-/** The blocks fenced as ```graphql. A piece of schema among them is told apart by its definitions, and left alone. */
+/** Validates the operations in blocks fenced as ```graphql. Blocks with type definitions are skipped. */
 function checkOperations(file) {
   const text = readFileSync(file, 'utf8');
   let operations = 0;

@@ -1,16 +1,16 @@
-// How bounds on calls in flight do before an upstream that can bear only so much.
+// Compares limits on calls in flight in front of an upstream with limited capacity.
 //
 //   node tests/load/capacity.mjs BINARY [--variant NAME:KEY=VALUE,...]... [--scenario NAME,...] [--repeat N] [--at-once N]
 //                                [--seed N] [--tail TIMES]
 //
-// Each variant is the gateway with settings of its own: environment variables, those of [upstream] by their short names
-// (`wide:max_in_flight=256,queue_timeout=2s`), or `binary=PATH`. Before each stands an upstream of its own in this
-// process, with a capacity; requests come by a clock, not when others have ended, at the same times for every variant of
-// a scenario. It is bounded in time (some 5 minutes for the three that it compares by itself), on loopback addresses alone
-// (127.0.0.1 to 127.0.0.51, which Linux has), and prints figures; it fails where a gateway dies.
+// Each variant is a gateway with its own settings: environment variables, settings of [upstream] by their short names
+// (`wide:max_in_flight=256,queue_timeout=2s`), or `binary=PATH`. Each gateway has its own simulated upstream in this
+// process. Requests arrive at fixed times, independent of earlier responses, and at the same times for every variant of
+// a scenario. The three default variants take some 5 minutes. The script uses only loopback addresses (127.0.0.1 to
+// 127.0.0.51, which Linux has) and prints figures. It fails if a gateway exits.
 //
-// The upstream works on where nobody waits any more, as servers do. Times are those of the real API, 200 to 900 ms; with
-// 437 ms on average 36 places serve 82 calls a second.
+// The upstream finishes a call even if its caller has left, as servers do. Its times are those of the real API, 200 to
+// 900 ms. With 437 ms on average, 36 places serve 82 calls a second.
 
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -29,16 +29,19 @@ const number = (name, otherwise) => Number(options(name).at(-1) ?? otherwise);
 const REPEAT = number("repeat", 1);
 const AT_ONCE = number("at-once", 3);
 const SEED = number("seed", 1);
-/** One call of fifty takes so many times as long as it would. */
+/** One call of fifty takes this many times its normal time. */
 const TAIL = number("tail", 3);
-/** An answer by then is one that a person at a desk waits for. */
+/** The response time that is acceptable to an interactive user. */
 const SOON_MS = 2000;
-/** With this process late by more than that in one of a hundred of its turns, a run is done again, twice at most. */
+/**
+ * If the 99th percentile of the event loop delay is higher, the machine is too busy: the run is repeated, twice at
+ * most.
+ */
 const LATE_MS = 15;
-/** As the default of `server.deadline`. */
+/** The default of `server.deadline`. */
 const DEADLINE_MS = 10_000;
 
-// ---- what is compared ----------------------------------------------------------------------------------------------
+// ---- variants and scenarios ----------------------------------------------------------------------------------------
 
 const UPSTREAM = ["max_in_flight", "max_queue", "queue_timeout", "timeout", "max_attempts", "retry_budget_percent"];
 const variants = (options("variant").length > 0 ? options("variant") : [16, 64, 256].map((n) => `${n}:max_in_flight=${n}`)).map(
@@ -56,12 +59,13 @@ const variants = (options("variant").length > 0 ? options("variant") : [16, 64, 
 );
 
 /**
- * Arrivals a second and what the upstream is like, by the second. Trouble is what the figures look at: from when to when.
- * `places`: how many calls it serves at once. `knee`: with more in it than that all become slower, by the square.
- * `sheds`: with more in it than that it answers 503 at once. `slower`: times as long. `even`: each call takes that long.
+ * The arrivals per second (`rate`) and the state of the upstream, both by the second `t`. `trouble`: the seconds from
+ * and to which the figures cover. `places`: the calls that the upstream serves at once. `knee`: with more calls than
+ * this, all calls become slower, by the square. `sheds`: with more calls than this, the upstream returns 503 at once.
+ * `even`: each call takes this many milliseconds.
  */
 const SCENARIOS = {
-  // As many places as anybody wants: idle for 2 s, then 150 at once, then nearly twice as many as before.
+  // No limit: no requests for 2 s, then 150 at once, then nearly twice the earlier rate.
   healthy: {
     seconds: 20,
     trouble: [8, 20],
@@ -69,42 +73,43 @@ const SCENARIOS = {
     burst: { at: 8, count: 150 },
     upstream: () => ({ places: 1000 }),
   },
-  // 36 places serve 82 calls a second; for 8 s there are 9, which serve 21.
+  // 36 places serve 82 calls a second. For 8 s there are 9 places, which serve 21.
   drop: {
     seconds: 26,
     trouble: [6, 14],
     rate: () => 60,
     upstream: (t) => ({ places: t >= 6 && t < 14 ? 9 : 36 }),
   },
-  // The same down to 3 places, 7 calls a second, for 10 s: 64 in flight wait longer there than an attempt may take.
+  // For 10 s there are 3 places, which serve 7 calls a second. 64 calls in flight then wait longer than `timeout`.
   deep: {
     seconds: 26,
     trouble: [6, 16],
     rate: () => 60,
     upstream: (t) => ({ places: t >= 6 && t < 16 ? 3 : 36 }),
   },
-  // Twice as many calls as 36 places serve, for 8 s.
+  // For 8 s there are twice as many calls as 36 places serve.
   surge: {
     seconds: 26,
     trouble: [6, 14],
     rate: (t) => (t >= 6 && t < 14 ? 172 : 60),
     upstream: () => ({ places: 36 }),
   },
-  // Past 36 calls in it the upstream does less the more it has to do; 6 s of twice as many push it there.
+  // Above 36 calls the throughput of the upstream falls. 6 s with the double rate cause this.
   collapse: {
     seconds: 26,
     trouble: [6, 12],
     rate: (t) => (t >= 6 && t < 12 ? 120 : 60),
     upstream: () => ({ places: 1000, knee: 36 }),
   },
-  // It takes 48 calls and answers 503 to more; 8 s of twice as many as it serves.
+  // The upstream accepts 48 calls and returns 503 to others. For 8 s there are twice as many calls as it serves.
   sheds: {
     seconds: 26,
     trouble: [6, 14],
     rate: (t) => (t >= 6 && t < 14 ? 172 : 60),
     upstream: () => ({ places: 36, sheds: 48 }),
   },
-  // Every call takes 200 ms, then 900 for half a minute. Nothing is short: who takes that for a crowd asks too little.
+  // Every call takes 200 ms, then 900 ms for half a minute. Capacity is not limited: a limit that treats the higher
+  // latency as overload sends too few calls.
   slower: {
     seconds: 42,
     trouble: [6, 36],
@@ -115,7 +120,7 @@ const SCENARIOS = {
 const chosen = options("scenario").length > 0 ? options("scenario").flatMap((names) => names.split(",")) : Object.keys(SCENARIOS);
 for (const name of chosen) if (!SCENARIOS[name]) throw new Error(`no scenario ${name}: ${Object.keys(SCENARIOS)}`);
 
-/** Numbers from 0 to 1 that are the same for a seed (mulberry32). */
+/** Random numbers from 0 to 1 that a seed repeats (mulberry32). */
 function randomOf(seed) {
   let state = seed >>> 0;
   return () => {
@@ -151,7 +156,10 @@ class Upstream {
     return this.shape((performance.now() - this.began) / 1000);
   }
 
-  /** How long a call takes with nobody else: a customer 200 to 400 ms, a review 500 to 900, one of fifty longer. */
+  /**
+   * The time of a call without other load: 200 to 400 ms for a customer, 500 to 900 ms for a review, one of fifty
+   * longer.
+   */
   takes(path, { even }) {
     if (even) return even * (0.9 + 0.2 * this.random());
     const base = path.endsWith("/review") ? 500 + 400 * this.random() : 200 + 200 * this.random();
@@ -159,7 +167,7 @@ class Upstream {
   }
 
   arrived(request, response) {
-    // As the sandbox, which it stands in for, proves that it is one.
+    // The gateway calls this path to verify that its upstream is a sandbox.
     if (request.url === "/_sandbox/calls") {
       response.writeHead(200, { "content-type": "application/json" }).end('{"total":0,"calls":{}}');
       return;
@@ -243,10 +251,10 @@ async function gatewayFor(variant, upstreamPort) {
     if (up) return { port, child };
     await sleep(50);
   }
-  throw new Error(`${variant.name} does not start`);
+  throw new Error(`${variant.name} did not start`);
 }
 
-// Callers have addresses of their own: the gateway shares its places out among them.
+// Each caller has its own address, because the gateway shares its permits fairly by caller.
 const CALLERS = 50;
 const QUERIES = [
   "query($id: ID!) { customer(id: $id) { name status } }",
@@ -268,8 +276,8 @@ function ask(agents, port, arrival) {
         response.on("error", () => resolve("broken"));
         response.on("end", () => {
           try {
-            const answer = JSON.parse(Buffer.concat(parts).toString());
-            resolve(answer.errors?.[0]?.extensions?.code ?? (answer.errors ? "ERROR" : "ok"));
+            const result = JSON.parse(Buffer.concat(parts).toString());
+            resolve(result.errors?.[0]?.extensions?.code ?? (result.errors ? "ERROR" : "ok"));
           } catch {
             resolve("broken");
           }
@@ -281,10 +289,10 @@ function ask(agents, port, arrival) {
   });
 }
 
-/** When requests come: by chance (Poisson) at the scenario's rate. */
+/** The arrival times of the requests: a Poisson process with the scenario's rate. */
 function arrivalsOf({ seconds, rate, burst }, random) {
   const times = [];
-  // Thinned from the highest rate, so that a change of it comes at its time.
+  // Thinning of a process with the highest rate, so that changes of the rate take effect at their exact times.
   const highest = 200;
   for (let t = 0; (t += -Math.log(1 - random()) / highest) < seconds; ) if (random() * highest < rate(t)) times.push(t);
   if (burst) times.push(...Array.from({ length: burst.count }, () => burst.at));
@@ -301,7 +309,7 @@ async function run(variant, scenario, seed) {
   const upstream = new Upstream(scenario.upstream, randomOf(seed + 1));
   await new Promise((resolve) => upstream.server.listen(0, "127.0.0.1", resolve));
   const { port, child } = await gatewayFor(variant, upstream.server.address().port);
-  // The gateway closes idle connections after 10 s (`server.header_timeout`): these go first.
+  // The gateway closes idle connections after 10 s (`server.header_timeout`). The agents close theirs earlier.
   const agents = Array.from({ length: CALLERS }, () => new Agent({ keepAlive: true, timeout: 8000 }));
   return {
     start: async () => {
@@ -317,48 +325,48 @@ async function run(variant, scenario, seed) {
           );
         }
       }
-      const answers = await Promise.all(all);
+      const responses = await Promise.all(all);
       const died = child.exitCode !== null;
       child.kill("SIGKILL");
       started.delete(child);
       agents.forEach((agent) => agent.destroy());
-      // What nobody waits for is counted as well: what is still in it then has no one who does.
+      // Calls that the upstream still has at the end are counted as wasted, because no caller waits for them.
       const left = upstream.waiting.length + upstream.serving;
       upstream.server.closeAllConnections();
       upstream.server.close();
-      return { ...figures(scenario, answers, upstream, left), died };
+      return { ...figures(scenario, responses, upstream, left), died };
     },
   };
 }
 
-function figures({ seconds, trouble: [from, to] }, answers, upstream, left) {
+function figures({ seconds, trouble: [from, to] }, responses, upstream, left) {
   const good = ({ code, took }) => code === "ok" && took <= DEADLINE_MS + 100;
-  const during = answers.filter(({ at }) => at >= from && at < to);
-  const after = answers.filter(({ at }) => at >= to);
+  const during = responses.filter(({ at }) => at >= from && at < to);
+  const after = responses.filter(({ at }) => at >= to);
   const share = (list, is) => (list.length === 0 ? null : list.filter(is).length / list.length);
   const codes = {};
-  for (const { code } of answers) if (code !== "ok") codes[code] = (codes[code] ?? 0) + 1;
-  // Seconds of arrivals; back where from one on each has nine tenths of its answers in full.
+  for (const { code } of responses) if (code !== "ok") codes[code] = (codes[code] ?? 0) + 1;
+  // By the second of arrival. `back`: the seconds until nine tenths of the requests of each later second succeed.
   let back = 0;
   let soonBack = 0;
   for (let second = to; second < seconds; second += 1) {
-    const those = answers.filter(({ at }) => at >= second && at < second + 1);
+    const those = responses.filter(({ at }) => at >= second && at < second + 1);
     if (share(those, good) < 0.9) back = second + 1 - to;
     if (share(those, (one) => good(one) && one.took <= SOON_MS) < 0.9) soonBack = second + 1 - to;
   }
-  const times = answers.filter(good).map(({ took }) => took).sort((left, right) => left - right);
+  const times = responses.filter(good).map(({ took }) => took).sort((left, right) => left - right);
   return {
-    asked: answers.length,
-    full: share(answers, good),
-    soon: share(answers, (one) => good(one) && one.took <= SOON_MS),
-    // Answers in full for each second of trouble, by when they came.
-    goodput: answers.filter((one) => good(one) && one.at + one.took / 1000 >= from && one.at + one.took / 1000 < to).length / (to - from),
+    asked: responses.length,
+    full: share(responses, good),
+    soon: share(responses, (one) => good(one) && one.took <= SOON_MS),
+    // Complete responses per second of trouble, by the time of the response.
+    goodput: responses.filter((one) => good(one) && one.at + one.took / 1000 >= from && one.at + one.took / 1000 < to).length / (to - from),
     fullDuring: share(during, good),
     soonDuring: share(during, (one) => good(one) && one.took <= SOON_MS),
     fullAfter: share(after, good),
-    overloaded: share(answers, ({ code }) => code === "OVERLOADED"),
-    timeout: share(answers, ({ code }) => code === "UPSTREAM_TIMEOUT"),
-    unavailable: share(answers, ({ code }) => code === "UPSTREAM_UNAVAILABLE" || code === "UPSTREAM_ERROR"),
+    overloaded: share(responses, ({ code }) => code === "OVERLOADED"),
+    timeout: share(responses, ({ code }) => code === "UPSTREAM_TIMEOUT"),
+    unavailable: share(responses, ({ code }) => code === "UPSTREAM_UNAVAILABLE" || code === "UPSTREAM_ERROR"),
     p50: percentile(times, 0.5),
     p99: percentile(times, 0.99),
     sent: upstream.sent,
@@ -371,10 +379,10 @@ function figures({ seconds, trouble: [from, to] }, answers, upstream, left) {
   };
 }
 
-// ---- all of them ---------------------------------------------------------------------------------------------------
+// ---- all runs ------------------------------------------------------------------------------------------------------
 
 const percent = (share) => (share === null ? "-" : `${(share * 100).toFixed(1)}%`);
-/** The middle of several runs, with the lowest and the highest where they differ. */
+/** The median of several runs, with the lowest and the highest value if they differ. */
 function middle(runs, of, print) {
   const values = runs.map(of).sort((left, right) => left - right);
   const [low, mid, high] = [values[0], values[Math.floor((values.length - 1) / 2)], values.at(-1)].map(print);
@@ -401,7 +409,7 @@ async function main() {
   let failed = false;
   let doubtful = 0;
   for (let round = 0; round < REPEAT; round += 1) {
-    // Another order each time, so that the same ones are not always together.
+    // The order changes each round, so that not always the same variants run together.
     const order = variants.map((_, at) => variants[(at + round) % variants.length]);
     for (const name of chosen) {
       for (let at = 0; at < order.length; at += AT_ONCE) {
@@ -421,8 +429,8 @@ async function main() {
             console.error(round + 1, name.padEnd(9), variant.padEnd(12), JSON.stringify({ ...one, late }));
           });
           if (spoilt) {
-            // Where this process is late itself, the machine is short of time, and so are the gateways.
-            console.error(`  the machine was late by ${late} ms (99 %)${again > 0 ? ": again" : ""}`);
+            // A delayed event loop means that the machine is busy and that the gateways are slowed down too.
+            console.error(`  event loop delay of ${late} ms (99 %)${again > 0 ? ": the run is repeated" : ""}`);
             if (again > 0) continue;
             doubtful += 1;
           }
@@ -443,8 +451,8 @@ async function main() {
       console.log(`| ${variant.name} | ${COLUMNS.map(([, of, print]) => middle(runs, of, print)).join(" | ")} |`);
     }
   }
-  if (doubtful > 0) console.log(`\n${doubtful} runs were on a machine that was short of time: see above`);
-  if (failed) console.log("FAILED: a gateway died");
+  if (doubtful > 0) console.log(`\n${doubtful} runs were on a busy machine: see above`);
+  if (failed) console.log("FAILED: a gateway exited");
   process.exitCode = failed ? 1 : 0;
 }
 

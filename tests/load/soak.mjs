@@ -1,13 +1,14 @@
-// A bounded soak: mixed load on the real binary while its upstream misbehaves, and what became of every write.
+// A soak test of limited length: mixed load on the binary while its upstream fails, and a check of every write.
 //
 //   node tests/load/soak.mjs BINARY [--writes N] [--phase SECONDS] [--clients N] [--deadline MS] [--counts-only]
 //
-// The gateway, a sandbox of its own, and between them a proxy that can cut connections; the sandbox is also frozen
-// (SIGSTOP) and killed for real, and at the end the gateway is told to go (SIGTERM) while it writes. Some callers hang up,
-// and who is told that a write's outcome is unknown asks again under the same key. It fails where a write was doubled or
-// lost, or told untruly; where a brown-out got the upstream more calls than the budget allows; where tasks, files or memory
-// are left over. Answers past the deadline and a slow recovery fail it too, but with --counts-only, which is for machines
-// that do other things as well.
+// The test starts the gateway, a sandbox, and between them a proxy that can reset connections. It also freezes
+// (SIGSTOP) and kills the sandbox, and ends the gateway (SIGTERM) during writes. Some callers disconnect early. A
+// caller whose write has an unknown outcome retries with the same idempotency key.
+//
+// The test fails if a write was doubled, lost or reported wrongly, if a brown-out caused more upstream calls than the
+// retry budget allows, or if tasks, files or memory remain. It also fails on responses past the deadline and on a slow
+// recovery. --counts-only turns these two checks off for busy machines.
 
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -30,7 +31,7 @@ const WRITES = option("writes", 1200);
 const PHASE = option("phase", 2);
 const CLIENTS = option("clients", 16);
 const COUNTS_ONLY = rest.includes("--counts-only");
-/** Which share of the callers leaves before the answer. */
+/** The share of callers that disconnect before the response. */
 const HANG_UPS = 0.03;
 const DEADLINE_MS = option("deadline", 3000);
 const ATTEMPT_MS = Math.round(DEADLINE_MS / 3);
@@ -57,7 +58,7 @@ function start(args, settings) {
 process.on("exit", () => started.forEach((child) => child.kill("SIGKILL")));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-/** Passes bytes on, until it is told to cut and refuse. */
+/** A TCP proxy that can reset its connections and stop listening. */
 function proxy(target) {
   const pairs = new Set();
   const connect = (caller) => {
@@ -80,7 +81,7 @@ function proxy(target) {
   return {
     open,
     reset,
-    /** As a host whose process has died: connections are reset, new ones are refused. */
+    /** Acts like a host without the process: resets open connections and refuses new ones. */
     close: () => {
       server.close();
       reset();
@@ -88,7 +89,7 @@ function proxy(target) {
   };
 }
 
-// ---- asking --------------------------------------------------------------------------------------------------------
+// ---- requests ------------------------------------------------------------------------------------------------------
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 function send(port, method, path, body, { headers = {}, leavesAfter } = {}) {
@@ -119,7 +120,7 @@ function send(port, method, path, body, { headers = {}, leavesAfter } = {}) {
   });
 }
 
-/** The caller has gone before its answer. */
+/** The caller disconnected before the response. */
 class HungUp extends Error {}
 
 const MUTATIONS = {
@@ -135,7 +136,7 @@ const READS = [
   ["{ customers(first: 20) { totalCount nodes { id name status } } }", false],
 ];
 
-// ---- what is counted -----------------------------------------------------------------------------------------------
+// ---- counts --------------------------------------------------------------------------------------------------------
 
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
@@ -146,15 +147,15 @@ class Phase {
     Object.assign(this, { hungUp: 0, repeated: 0, broken: 0 });
     this.writes = new Map();
   }
-  told(answer, took) {
+  record(response, took) {
     this.requests += 1;
     this.times.push(took);
-    const error = answer.errors?.[0];
+    const error = response.errors?.[0];
     if (error) {
       const code = error.extensions.code;
       this.codes[code] = (this.codes[code] ?? 0) + 1;
     } else this.ok += 1;
-    if (answer.extensions?.stale) this.old += 1;
+    if (response.extensions?.stale) this.old += 1;
     return error;
   }
 }
@@ -198,8 +199,8 @@ async function main() {
     const from = performance.now();
     const headers = { "gateway-report-upstream": "1" };
     const leavesAfter = phase && Math.random() < HANG_UPS ? Math.random() ** 3 * 400 : undefined;
-    const answer = await send(gatewayPort, "POST", "/graphql", { query, variables }, { headers, leavesAfter });
-    return [answer, phase?.told(answer, performance.now() - from)];
+    const response = await send(gatewayPort, "POST", "/graphql", { query, variables }, { headers, leavesAfter });
+    return [response, phase?.record(response, performance.now() - from)];
   };
   const [listed] = await ask(null, "{ customers(first: 100) { nodes { id } } }");
   const ids = listed.data.customers.nodes.map((node) => node.id);
@@ -233,45 +234,45 @@ async function main() {
       refresh: () => ({ customerId: id }),
       delete: () => ({ id }),
     }[kind]();
-    const intent = { kind, told: "nothing" };
+    const intent = { kind, reported: "nothing" };
     phase.writes.set(key, intent);
-    // An update is merged anew each time, so a repeated one is another request.
+    // The gateway merges an update again on each request, so a repeated update is a different upstream request.
     for (let times = kind === "update" ? 3 : 0; times < 4; times += 1) {
       phase.repeated += times > 0 && kind !== "update" ? 1 : 0;
-      const { told, id: made } = await once(phase, MUTATIONS[kind], { ...input, idempotencyKey: key });
-      // What was surely not done this time may have been done before.
-      if (intent.told !== "unknown" || told === "done" || told === "refused") intent.told = told;
-      if (told === "done" && kind === "create") phase.mine.add(made);
-      if (intent.told !== "unknown") return;
+      const { reported, id: made } = await once(phase, MUTATIONS[kind], { ...input, idempotencyKey: key });
+      // After an unknown outcome, "not done" for a retry does not exclude that the first request took effect.
+      if (intent.reported !== "unknown" || reported === "done" || reported === "refused") intent.reported = reported;
+      if (reported === "done" && kind === "create") phase.mine.add(made);
+      if (intent.reported !== "unknown") return;
       await sleep(100);
     }
   }
-  /** What one request for a write is told. */
+  /** The outcome that the gateway reports for one request for a write. */
   async function once(phase, mutation, input) {
-    let answer, error;
+    let response, error;
     try {
-      [answer, error] = await ask(phase, mutation, { i: input });
+      [response, error] = await ask(phase, mutation, { i: input });
     } catch (problem) {
-      // No answer at all says as much as one that says that nobody knows.
+      // A missing response counts as an unknown outcome.
       if (problem instanceof HungUp) phase.hungUp += 1;
       else phase.broken += 1;
-      return { told: "unknown" };
+      return { reported: "unknown" };
     }
-    if (error) return { told: error.extensions.outcome === "UNKNOWN" ? "unknown" : "not done" };
-    if (answer.data.r.userErrors.length > 0) return { told: "refused" };
-    return { told: "done", id: answer.data.r.customer?.id };
+    if (error) return { reported: error.extensions.outcome === "UNKNOWN" ? "unknown" : "not done" };
+    if (response.data.r.userErrors.length > 0) return { reported: "refused" };
+    return { reported: "done", id: response.data.r.customer?.id };
   }
   async function read(phase) {
     const [query, needsId] = pick(READS);
-    const [answer] = await ask(phase, query, needsId ? { id: pick(ids) } : {});
-    const report = answer.extensions.upstream;
+    const [response] = await ask(phase, query, needsId ? { id: pick(ids) } : {});
+    const report = response.extensions.upstream;
     phase.wanted += Math.max(0, report.planned - report.cached - report.shared);
     phase.sent += report.actual;
   }
 
   /**
-   * Loads for a phase's time, and longer until it has written its part, while `trouble` does its worst; `goes` where the
-   * gateway itself is away for a while.
+   * Runs one phase of load with the failures of `trouble`, for `PHASE` seconds and until the phase has sent `writes`
+   * writes. `goes`: the gateway itself is down for a part of the phase.
    */
   async function run(name, { trouble = async () => {}, writes = 0, goes = false } = {}) {
     const phase = new Phase(name);
@@ -298,7 +299,7 @@ async function main() {
     await troubled;
     await control("DELETE", "faults");
     await control("PUT", "latency", { ms: 0 });
-    // What was sent is followed for a deadline and an attempt at most.
+    // The gateway follows a sent write for one deadline and one attempt at most.
     if (writes > 0) await sleep(DEADLINE_MS + ATTEMPT_MS + 500);
     return settle(phase);
   }
@@ -313,15 +314,15 @@ async function main() {
         if (key.startsWith(`${phase.name}-`)) effects.set(key, (effects.get(key) ?? 0) + 1);
         else if (!/^[a-z]+-\d+-/.test(key)) total.strange += 1;
       }
-      for (const [key, { told }] of phase.writes) {
+      for (const [key, { reported }] of phase.writes) {
         const times = effects.get(key) ?? 0;
         total.writes += 1;
-        total[told] = (total[told] ?? 0) + 1;
+        total[reported] = (total[reported] ?? 0) + 1;
         if (times > 1) total.doubled += 1;
-        if (told === "done" && times === 0) total.lost += 1;
-        if ((told === "not done" || told === "refused") && times > 0) {
+        if (reported === "done" && times === 0) total.lost += 1;
+        if ((reported === "not done" || reported === "refused") && times > 0) {
           total.untrue += 1;
-          console.error(`  ${key} was told as ${told}, and was done`);
+          console.error(`  ${key} was reported as "${reported}" but took effect`);
         }
       }
     }
@@ -338,15 +339,16 @@ async function main() {
       figures.upstreamPerWanted = wanted === 0 ? 0 : Number((sent / wanted).toFixed(3));
     }
     if (phase.recovered !== undefined && !COUNTS_ONLY) figures.recoveredAfterMs = phase.recovered;
-    if (figures.p99 > DEADLINE_MS + 100) missed.push(`${name}: answers past the deadline`);
+    if (figures.p99 > DEADLINE_MS + 100) missed.push(`${name}: responses past the deadline`);
     if (figures.recoveredAfterMs > 5000) missed.push(`${name}: recovery after ${phase.recovered} ms`);
-    // A fifth, and what a gateway that asks little may repeat in any case; without a budget it would be half as many again.
-    if (name === "brown" && sent > wanted * 1.2 + 10) missed.push(`${name}: ${sent} calls for ${wanted} wanted`);
+    // The retry budget is a fifth of the calls, and at low rates some retries are always allowed. Without a budget
+    // there would be half as many calls again.
+    if (name === "brown" && sent > wanted * 1.2 + 10) missed.push(`${name}: ${sent} upstream calls for ${wanted} needed`);
     console.log(name.padEnd(8), JSON.stringify(figures));
     return phase;
   }
 
-  /** Faults for a share of the calls. They follow the calls: for an upstream that is left alone none pile up. */
+  /** Injects faults into a share of the calls, in proportion to the calls, so that no unused faults remain. */
   const faults = (kinds, share, more = {}) => async (stop) => {
     const total = async () => (await control("GET", "calls")).total;
     const from = await total();
@@ -356,15 +358,15 @@ async function main() {
       }
     }
   };
-  /** How long after the upstream is back the last error was, with ten answers after it that are none. */
+  /** Sets the time from the return of the upstream to the last error before ten responses without an error. */
   async function recovery(phase) {
     const from = performance.now();
     let last = from;
     for (let good = 0, round = 0; good < 10; round += 1) {
-      const [answer] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
-      good = answer.errors ? 0 : good + 1;
-      if (answer.errors) last = performance.now();
-      if (performance.now() - from > 60_000) throw new Error("it does not recover");
+      const [response] = await ask(null, READS[0][0], { id: ids[round % ids.length] });
+      good = response.errors ? 0 : good + 1;
+      if (response.errors) last = performance.now();
+      if (performance.now() - from > 60_000) throw new Error("the gateway did not recover within 60 s");
       await sleep(10);
     }
     phase.recovered = Math.round(last - from);
@@ -386,7 +388,7 @@ async function main() {
   });
   await run("deny", { writes: part, trouble: faults([{ status: 429 }, { status: 429, retry_after: 1 }, { status: 503 }, { status: 401 }], 0.2) });
   await run("slow", { trouble: () => control("PUT", "latency", { ms: 600 }) });
-  // Every call hangs for ever, the probes too; then new ones are answered.
+  // Every call hangs, the breaker's probes too. Then the sandbox responds to new calls again.
   await run("hang", {
     writes: part,
     trouble: async (stop, phase) => {
@@ -421,13 +423,13 @@ async function main() {
     },
   });
   await run("after");
-  // Connections that are kept for the next call go after 45 s.
+  // Idle pooled connections close after 45 s.
   await sleep(COUNTS_ONLY ? 500 : 2000);
   const after = await usage();
   for (const [what, most] of [["tasks", 40], ["files", 80], ["threads", 4], ["rssMiB", 64]]) {
     if (after[what] > before[what] + most) missed.push(`${what}: ${before[what]} before, ${after[what]} after`);
   }
-  // Another instance takes its place, as in a deployment.
+  // A new gateway replaces the old one, as in a deployment.
   await run("drain", {
     writes: part,
     goes: true,
@@ -435,12 +437,12 @@ async function main() {
       await sleep(half / 2);
       gateway.kill("SIGTERM");
       if (gateway.exitCode === null) await onceOf(gateway, "exit");
-      if (gateway.exitCode !== 0) missed.push(`drain: ended with ${gateway.exitCode}`);
+      if (gateway.exitCode !== 0) missed.push(`drain: the gateway exited with ${gateway.exitCode}`);
       gateway = start(["serve"], settings);
       await up(gatewayPort, "/livez");
     },
   });
-  // The sandbox forgets everything when it dies, so this one only reads.
+  // A killed sandbox loses its data, so this phase only reads.
   await run("kill", {
     trouble: async (stop, phase) => {
       sandbox.kill("SIGKILL");
@@ -452,9 +454,9 @@ async function main() {
   });
   console.log("writes  ", JSON.stringify(total));
   if (!COUNTS_ONLY) console.log("gateway ", JSON.stringify({ before, after }));
-  if (gateway.exitCode !== null) missed.push("the gateway has gone");
+  if (gateway.exitCode !== null) missed.push("the gateway exited");
   for (const what of ["doubled", "lost", "untrue", "strange"]) if (total[what] > 0) missed.push(`${total[what]} ${what}`);
-  console.log(missed.length === 0 ? "no write was doubled, lost or told untruly" : `FAILED: ${missed.join("; ")}`);
+  console.log(missed.length === 0 ? "no write was doubled, lost or reported wrongly" : `FAILED: ${missed.join("; ")}`);
   process.exitCode = missed.length === 0 ? 0 : 1;
 }
 

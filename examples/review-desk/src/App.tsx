@@ -1,4 +1,4 @@
-// The frame: who is at the desk, what they may do, and which of the two pages is open.
+// The page frame: loads the viewer and its permissions, and routes to the queue or to a customer.
 
 import { useState } from 'react';
 import { useQuery } from 'urql';
@@ -21,7 +21,7 @@ const VIEWER = graphql(`
 export function App() {
   const [{ data, error }, again] = useQuery({ query: VIEWER });
   const viewer = data?.viewer;
-  // A search can hold a name: it stays in memory, out of the address and so out of the browser's history.
+  // A search can contain a name. It is held in memory and not in the URL, so it is not in the browser's history.
   const [search, setSearch] = useState('');
   return (
     <>
@@ -30,10 +30,10 @@ export function App() {
           <img src="/icon.svg" alt="" width="24" height="24" />
           Review desk
         </Link>
-        <span className="quiet">{viewer && (viewer.subject ?? 'Anonymous in the sandbox')}</span>
+        <span className="quiet">{viewer && (viewer.subject ?? 'Anonymous user')}</span>
       </header>
       <main>
-        {error && !viewer && <Problem what="Who you are is not known." error={error} retry={again} />}
+        {error && !viewer && <Problem what="Your permissions could not be loaded." error={error} retry={again} />}
         {viewer && (
           <Permissions value={viewer.permissions}>
             <Switch>
@@ -42,8 +42,8 @@ export function App() {
               </Route>
               <Route path="/customers/:id">{({ id }) => <CustomerPage key={id} id={id} />}</Route>
               <Route>
-                <Title>There is no such page</Title>
-                <Link href="/">To the queue</Link>
+                <Title>Page not found</Title>
+                <Link href="/">Back to the queue</Link>
               </Route>
             </Switch>
           </Permissions>

@@ -1,8 +1,9 @@
-// One customer: why it waits first, then all that was checked, who it is, and the decision. One upstream call.
+// The page of one customer: the reasons of the screening first, then its checks, the decision and the profile.
+// The operation costs one upstream call.
 
 import { useQuery } from 'urql';
 import { Link } from 'wouter';
-import { AFRESH } from './client';
+import { BYPASS_CACHES } from './client';
 import { Decide } from './Decide';
 import { graphql, read, type DocumentType } from './gql';
 import { Since, Status } from './Marks';
@@ -31,19 +32,19 @@ const CUSTOMER = graphql(`
 export function CustomerPage({ id }: { id: string }) {
   const withReview = useMay('REVIEWS_READ');
   const [{ data, error, fetching, stale }, ask] = useQuery({ query: CUSTOMER, variables: { id, withReview } });
-  const again = () => ask(AFRESH);
-  // Stale: the list has shown some of it, and the rest is on its way.
-  const reading = fetching || stale;
+  const again = () => ask(BYPASS_CACHES);
+  // `stale`: the cache has the fields of the list, and the request for the other fields is in flight.
+  const loading = fetching || stale;
   const customer = data?.customer;
 
   if (!customer) {
-    if (reading) return <Loading what="the customer" />;
-    if (error) return <Problem what="The customer could not be read." error={error} retry={again} />;
-    return <Title>There is no such customer</Title>;
+    if (loading) return <Loading what="the customer" />;
+    if (error) return <Problem what="The customer could not be loaded." error={error} retry={again} />;
+    return <Title>Customer not found</Title>;
   }
 
   const { name, type, status, externalId, createdAt } = read(HEAD, customer);
-  const failed = error && !reading;
+  const failed = error && !loading;
   return (
     <>
       <nav aria-label="Back">
@@ -61,19 +62,19 @@ export function CustomerPage({ id }: { id: string }) {
         <div>
           {customer.review ? (
             <Review review={customer.review} />
-          ) : reading ? (
+          ) : loading ? (
             <Loading what="the screening" />
           ) : failed ? (
-            <Problem what="The screening could not be read." error={error} retry={again} />
+            <Problem what="The screening could not be loaded." error={error} retry={again} />
           ) : (
-            <p className="empty">Screenings are not yours to read.</p>
+            <p className="empty">You do not have permission to see screenings.</p>
           )}
         </div>
         <aside aria-label="Decision and profile">
-          {/* Nobody decides on a screening that they have not seen. */}
+          {/* Viewers who may read reviews can decide only after the review has loaded. */}
           {(customer.review || !withReview) && <Decide customer={customer} readAgain={again} />}
           {failed && customer.review && (
-            <Problem what="Some of the profile could not be read." error={error} retry={again} />
+            <Problem what="Part of the profile could not be loaded." error={error} retry={again} />
           )}
           <Profile customer={customer} />
         </aside>
@@ -89,6 +90,6 @@ const Review = ({ review }: { review: CustomerReview }) =>
 
 const Loading = ({ what }: { what: string }) => (
   <p className="loading" role="status">
-    Reading {what} …
+    Loading {what} …
   </p>
 );

@@ -1,4 +1,4 @@
-// The decision. The page shows it at once and takes it back if the gateway says no.
+// The decision. The page shows it optimistically and reverts it if the gateway rejects it.
 
 import { useRef, useState } from 'react';
 import { useMutation, useQuery } from 'urql';
@@ -27,7 +27,7 @@ const DECIDE = graphql(`
   }
 `);
 
-/** A page and no window: the cache would take a window of one row for the beginning of the queue's list. */
+/** Uses `customerPage`, because the cache would merge a `customers` window of one row into the list of the queue. */
 const NEXT = graphql(`
   query Next {
     customerPage(size: 1, filter: { statuses: [REVIEW] }, sort: { by: CREATED_AT, order: ASC }) {
@@ -47,7 +47,7 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
   const mayDecide = useMay('REVIEWS_DECIDE');
   const [{ data, error, fetching }, decide] = useMutation(DECIDE);
   const [reason, setReason] = useState('');
-  // Where no answer came, nobody knows whether it was decided. The same key makes it safe to ask again.
+  // Without a response the outcome is unknown. A retry with the same idempotency key is safe.
   const attempt = useRef<{ decision: ReviewDecision; idempotencyKey: string }>(null);
 
   const send = async (decision: ReviewDecision) => {
@@ -68,7 +68,7 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
         mayDecide ? (
           <form>
             <label className="field">
-              Reason, for the record
+              Reason
               <textarea
                 rows={3}
                 required
@@ -92,7 +92,7 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
             </div>
           </form>
         ) : (
-          <p className="quiet">Decisions are not yours to make.</p>
+          <p className="quiet">You do not have permission to decide.</p>
         )
       ) : (
         <p>
@@ -106,14 +106,14 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
             <div key={code} className="problem">
               <p role="alert">{message}</p>
               <button type="button" onClick={readAgain}>
-                Read the customer again
+                Reload the customer
               </button>
             </div>
           ))}
       {error && (
         <Problem
-          what="Not decided."
-          unsure="No clear answer came, so it may be decided. Trying again is safe: nothing is decided twice."
+          what="The decision was not saved."
+          unsure="The outcome is unknown: the decision may be saved. Trying again is safe and does not save it twice."
           error={error}
           retry={() => attempt.current && send(attempt.current.decision)}
         />
@@ -122,7 +122,7 @@ export function Decide({ customer, readAgain }: { customer: FragmentType<typeof 
   );
 }
 
-/** Said once the gateway has said so, with the way on to whoever has waited longest. */
+/** Shown after the gateway has confirmed the decision, with a link to the oldest customer in review. */
 function Decided({ as: status }: { as: keyof typeof STATUS }) {
   const [{ data, error, fetching }, again] = useQuery({ query: NEXT, requestPolicy: 'network-only' });
   const [next] = data?.customerPage?.nodes ?? [];
@@ -130,11 +130,11 @@ function Decided({ as: status }: { as: keyof typeof STATUS }) {
     <section className="card decide" aria-label="Decision">
       <h2>Decision</h2>
       <p role="status" ref={useArrival<HTMLParagraphElement>()} tabIndex={-1}>
-        <Status of={status} /> Recorded with your reason.
+        <Status of={status} /> Decision saved.
       </p>
-      {error && <Problem what="Who is next could not be read." error={error} retry={again} />}
+      {error && <Problem what="The next customer could not be loaded." error={error} retry={again} />}
       {next && <NextUp customer={next} waiting={data?.customerPage?.meta.totalItems ?? 0} />}
-      {!next && !fetching && !error && <p>Nobody else waits.</p>}
+      {!next && !fetching && !error && <p>No other customers are in review.</p>}
     </section>
   );
 }
@@ -146,7 +146,7 @@ function NextUp({ customer, waiting }: { customer: FragmentType<typeof HEAD>; wa
       <Link href={`/customers/${id}`} className="button">
         Next: {name} →
       </Link>{' '}
-      <span className="quiet">{waiting} waiting</span>
+      <span className="quiet">{waiting} in review</span>
     </p>
   );
 }

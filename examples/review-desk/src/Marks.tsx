@@ -1,4 +1,4 @@
-// The small parts of the desk. Each says in words and by its shape what its colour says.
+// The small shared components. Text and shape convey the same information as the colour.
 
 import type { ReactNode } from 'react';
 import type { Correlation, CustomerStatus, IdentityDecision } from './gql/graphql';
@@ -40,7 +40,7 @@ export const Status = ({ of }: { of: CustomerStatus }) => <Mark tone={STATUS_TON
 
 export const Decision = ({ of }: { of: IdentityDecision }) => <Mark tone={DECISION_TONE[of]}>{DECISION[of]}</Mark>;
 
-/** How alike a customer and an entry of a list are: the more alike, the worse. */
+/** How well a customer matches an entry of a watch list. A stronger match has a more severe tone. */
 export const Likeness = ({ of }: { of: Correlation }) => <Mark tone={CORRELATION_TONE[of]}>{CORRELATION[of]}</Mark>;
 
 export const Since = ({ time }: { time: string }) => (
@@ -52,15 +52,15 @@ export const Since = ({ time }: { time: string }) => (
 export const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
   <div>
     <dt>{name}</dt>
-    <dd>{children ?? <span className="quiet">not known</span>}</dd>
+    <dd>{children ?? <span className="quiet">unknown</span>}</dd>
   </div>
 );
 
-/** Where a score begins to matter. These are the desk's own: the screening decides by rules that it does not tell. */
+/** Thresholds of this app for its risk bars. The API does not publish the rules by which a screening decides. */
 const ELEVATED = 0.4;
 const HIGH = 0.7;
 
-/** A risk from 0 to 1 as a bar with its number and its word. */
+/** A risk score from 0 to 1 as a bar with its number and level. */
 export function Risk({ of, score }: { of: string; score: number }) {
   const word = score >= HIGH ? 'high' : score >= ELEVATED ? 'elevated' : 'low';
   const figure = score.toFixed(2);

@@ -1,4 +1,4 @@
-// What went wrong, shown where it went wrong: in a field, a row, a section or instead of a page.
+// Shows an error in the place that it affects: a field, a row, a section or a whole page.
 
 import { useEffect, useMemo, useState } from 'react';
 import type { CombinedError } from 'urql';
@@ -9,11 +9,11 @@ type Trouble = {
   retryable: boolean;
   retryAfter: number;
   requestId: string | null;
-  /** Whether a write that ended like this may have been carried out. */
+  /** Whether a write that failed with this error may have taken effect. */
   outcomeUnknown: boolean;
 };
 
-/** The first thing that an answer says went wrong. Every error of the gateway has a code and says whether to retry. */
+/** The first error of a response. Every error of the gateway has a code and `extensions.retryable`. */
 function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Trouble {
   if (networkError || !first) {
     return {
@@ -38,7 +38,7 @@ function trouble({ networkError, graphQLErrors: [first] }: CombinedError): Troub
 
 type ProblemProps = {
   what: string;
-  /** What to say of a write that may have been carried out, and that can be repeated without harm. */
+  /** The text for a write that may have taken effect and that is safe to retry. */
   unsure?: string;
   error: CombinedError;
   retry: () => void;
@@ -74,7 +74,7 @@ export function Problem({ what, unsure, error, retry }: ProblemProps) {
   );
 }
 
-/** Whole seconds until a moment, counted down on the screen. */
+/** Counts down the whole seconds until a time in milliseconds since the epoch. */
 export function useSecondsLeft(until: number): number {
   const left = () => Math.max(0, Math.ceil((until - Date.now()) / 1000));
   const [seconds, setSeconds] = useState(left);

@@ -1,4 +1,4 @@
-// Who the customer is.
+// The profile of the customer: contact data, address, company data and the masked fields.
 
 import { graphql, read, type FragmentType } from './gql';
 import { Fact } from './Marks';
@@ -51,7 +51,7 @@ export function Profile({ customer }: { customer: FragmentType<typeof PROFILE> }
         {company?.__typename === 'BusinessComplianceProfile' && (
           <>
             <Fact name="Registered name">{company.legalBusinessName}</Fact>
-            <Fact name="Web site">{company.website}</Fact>
+            <Fact name="Website">{company.website}</Fact>
             {company.representatives?.map(({ name, email, phone }) => (
               <Fact key={name} name="Representative">
                 {[name, email, phone].filter(Boolean).join(', ')}

@@ -1,13 +1,13 @@
-// Who waits, oldest first.
+// The customers of one status, oldest first.
 //
-// A list with reviews costs one upstream call and one more for each row. So the rows are asked for alone, with what a
-// list carries anyway: one call, and they stand on the screen. What speaks against each customer is asked for after
-// that, of the same window; the cache joins the two by id.
+// A list with reviews costs one upstream call for the list and one for each row. So the first query selects only the
+// fields that the list itself has, and the rows are shown after one upstream call. The second query loads the reviews
+// of the same window. The cache merges the two results by id.
 
 import { useEffect, useMemo, useState } from 'react';
 import { useQuery } from 'urql';
 import { Link, useSearchParams } from 'wouter';
-import { AFRESH } from './client';
+import { BYPASS_CACHES } from './client';
 import { graphql } from './gql';
 import type { CustomerFilter, CustomerStatus, CustomerType } from './gql/graphql';
 import { Title, useMay } from './Page';
@@ -49,7 +49,7 @@ const REASONS = graphql(`
   }
 `);
 
-/** A small call for each status. */
+/** One upstream call with `page_size=1` for each status. */
 const COUNTS = graphql(`
   query Counts {
     REVIEW: customers(filter: { statuses: [REVIEW] }) {
@@ -79,7 +79,7 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
   const type = TYPES.find((type) => type === params.get('type'));
   const from = params.get('from') ?? '';
   const to = params.get('to') ?? '';
-  const text = useSettled(search, 300).trim();
+  const text = useDebounced(search, 300).trim();
 
   const filter = useMemo<CustomerFilter>(
     () => ({
@@ -142,7 +142,7 @@ export function QueuePage({ search, onSearch }: { search: string; onSearch: (sea
   );
 }
 
-/** Another status is another list, without the filters of this one: what it counts is what it shows. */
+/** A change of status resets the filters, so that the count in the tab equals the number of rows. */
 function StatusTabs({ current, onChange }: { current: CustomerStatus; onChange: () => void }) {
   const [{ data, error }] = useQuery({ query: COUNTS });
   return (
@@ -172,22 +172,22 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
   const withReviews = useMay('REVIEWS_READ') && status === 'REVIEW';
   const [reasons] = useQuery({ query: REASONS, variables, pause: !data || !withReviews });
   const against = new Map(reasons.data?.customers?.edges.map(({ node }) => [node.id, node.review]));
-  // A review that is null could not be read; or the cache, which knows the schema, leaves room for it until it is.
+  // A null review failed to load. While the request is in flight, the cache also returns null for it.
   const missing = reasons.fetching || reasons.stale ? undefined : null;
   useRowKeys();
 
   if (!data?.customers) {
     return error ? (
-      <Problem what="The list could not be read." error={error} retry={() => again(AFRESH)} />
+      <Problem what="The list could not be loaded." error={error} retry={() => again(BYPASS_CACHES)} />
     ) : (
       <p className="loading" role="status">
-        Reading the list …
+        Loading the list …
       </p>
     );
   }
 
   const { edges, pageInfo, totalCount } = data.customers;
-  // Whoever has just been decided is out of the list before the gateway has said so.
+  // Removes a customer from the list on an optimistic decision, before the gateway confirms it.
   const rows = edges.map(({ node }) => node).filter((node) => node.status === status);
   return (
     <section aria-label={STATUS[status]} aria-busy={fetching}>
@@ -196,20 +196,20 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
           {rows.length} of {totalCount}, oldest first
         </span>
         <span className="keys" aria-hidden>
-          <kbd>j</kbd> <kbd>k</kbd> to walk, <kbd>Enter</kbd> to open
+          <kbd>j</kbd> <kbd>k</kbd> to move, <kbd>Enter</kbd> to open
         </span>
       </header>
-      {rows.length === 0 && <p className="empty">Nobody here. Enjoy the quiet.</p>}
+      {rows.length === 0 && <p className="empty">No customers match these filters.</p>}
       <ol className="rows">
         {rows.map((row) => (
           <Row key={row.id} customer={row} review={against.get(row.id) ?? missing} withReview={withReviews} />
         ))}
       </ol>
-      {error && <Problem what="More could not be read." error={error} retry={() => again(AFRESH)} />}
+      {error && <Problem what="More customers could not be loaded." error={error} retry={() => again(BYPASS_CACHES)} />}
       {pageInfo.hasNextPage && (
         <footer className="more">
           <button type="button" disabled={fetching} onClick={() => setAfter(pageInfo.endCursor ?? null)}>
-            {fetching ? 'Reading …' : 'Show more'}
+            {fetching ? 'Loading …' : 'Show more'}
           </button>
         </footer>
       )}
@@ -217,7 +217,7 @@ function List({ filter, status }: { filter: CustomerFilter; status: CustomerStat
   );
 }
 
-/** j and k walk the rows, and so do the arrows from a row on; Enter opens one, as it opens any link. */
+/** The keys j and k move the focus between rows. Once a row has the focus, the arrow keys do so too. Enter opens it. */
 function useRowKeys() {
   useEffect(() => {
     const walk = (event: KeyboardEvent) => {
@@ -235,8 +235,8 @@ function useRowKeys() {
   }, []);
 }
 
-/** A value once it has stood still: typing is one question, not one for each letter. */
-function useSettled(value: string, ms: number): string {
+/** Debounces a value: a search sends one request when the user stops typing, not one for each letter. */
+function useDebounced(value: string, ms: number): string {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), ms);

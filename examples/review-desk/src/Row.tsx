@@ -1,14 +1,14 @@
-// One customer in the queue: who, since when, and the worst that was found.
+// One row of the queue: the customer, the creation date and the worst reason of the screening.
 
 import { useState } from 'react';
 import { useClient } from 'urql';
 import { Link } from 'wouter';
-import { AFRESH } from './client';
+import { BYPASS_CACHES } from './client';
 import { graphql, read, type FragmentType } from './gql';
 import { Decision, Risk, Since } from './Marks';
 import { CHECK, TYPE, day } from './words';
 
-/** What a list carries without a look-up for each row. */
+/** The fields that a list has without an upstream call for each row. */
 export const HEAD = graphql(`
   fragment Head on Customer {
     id
@@ -52,7 +52,7 @@ const ONE_REASON = graphql(`
 
 type RowProps = {
   customer: FragmentType<typeof HEAD>;
-  /** `undefined` while it is being read, `null` where it could not be. */
+  /** `undefined` while it is loading, `null` if it failed to load. */
   review: FragmentType<typeof AGAINST> | null | undefined;
   withReview: boolean;
 };
@@ -71,18 +71,18 @@ export function Row({ customer, review, withReview }: RowProps) {
         <Since time={createdAt} />
         <span className="quiet">{day(createdAt)}</span>
       </div>
-      {withReview && (review === null ? <Unread id={id} /> : <Against review={review} />)}
+      {withReview && (review === null ? <FailedReview id={id} /> : <Against review={review} />)}
     </li>
   );
 }
 
-/** The worst reason of a screening, and how many more there are. */
+/** The worst reason of a screening and the number of other reasons. */
 function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined }) {
   const known = read(AGAINST, review);
   if (!known) return <div className="row-why loading">…</div>;
   if (!known.identity) return <div className="row-why quiet">Never screened</div>;
   const [worst, ...others] = known.identity.reasons;
-  if (!worst) return <div className="row-why quiet">Nothing against it</div>;
+  if (!worst) return <div className="row-why quiet">All checks accept</div>;
   return (
     <>
       <div className="row-why">
@@ -101,22 +101,22 @@ function Against({ review }: { review: FragmentType<typeof AGAINST> | undefined 
   );
 }
 
-/** A review that failed costs its row one cell. Read again, it finds its way into the list through the cache. */
-function Unread({ id }: { id: string }) {
+/** Replaces one cell of the row if the review failed to load. After a retry the cache updates the list. */
+function FailedReview({ id }: { id: string }) {
   const client = useClient();
   const [busy, setBusy] = useState(false);
   const again = async () => {
     setBusy(true);
-    await client.query(ONE_REASON, { id }, AFRESH).toPromise();
+    await client.query(ONE_REASON, { id }, BYPASS_CACHES).toPromise();
     setBusy(false);
   };
   return (
     <div className="row-why row-unread">
       <span className="mark" data-tone="bad">
-        Could not be read
+        Could not be loaded
       </span>
       <button type="button" onClick={again} disabled={busy}>
-        {busy ? 'Reading …' : 'Try again'}
+        {busy ? 'Loading …' : 'Try again'}
       </button>
     </div>
   );

@@ -1,4 +1,4 @@
-// What the screening found: the reasons first, then every check, and what lies behind the single ones.
+// The result of the screening: the reasons first, then every check, then the details of some checks.
 
 import type { ReactNode } from 'react';
 import { graphql, read, type DocumentType, type FragmentType } from './gql';
@@ -68,7 +68,7 @@ export function Screening({ screening }: { screening: FragmentType<typeof SCREEN
       <Checks identity={identity} />
       {identity.watchlist && <WatchLists matches={identity.watchlist.matches} />}
       {identity.networkAlerts && identity.networkAlerts.alerts.length > 0 && (
-        <Section title="Alerts of other institutions">
+        <Section title="Alerts from other institutions">
           <ul className="alerts">
             {identity.networkAlerts.alerts.map((alert) => (
               <li key={alert}>{inWords(alert)}</li>
@@ -96,10 +96,10 @@ function Section({ title, aside, children }: { title: string; aside?: ReactNode;
 function Reasons({ identity }: { identity: Identity }) {
   return (
     <Section
-      title="Why a person should look"
+      title="Reasons for review"
       aside={<span className="quiet">Screened {minute(identity.updatedAt)}</span>}
     >
-      {identity.reasons.length === 0 && <p className="quiet">Every check accepts.</p>}
+      {identity.reasons.length === 0 && <p className="quiet">All checks accept.</p>}
       <ol className="reasons">
         {identity.reasons.map((reason) => (
           <li key={reason.check}>
@@ -116,10 +116,10 @@ function Reasons({ identity }: { identity: Identity }) {
   );
 }
 
-/** Every check that ran, always in the gateway's order: the eye learns where to look. */
+/** Every check that ran. The order is always the order of the gateway. */
 function Checks({ identity: { checks } }: { identity: Identity }) {
   return (
-    <Section title="Risk, check by check" aside={<span className="quiet">0 is safe, 1 is risky</span>}>
+    <Section title="Risk by check" aside={<span className="quiet">0 is the lowest risk, 1 the highest</span>}>
       <ul className="checks">
         {checks.map((checked) => (
           <li key={checked.check}>
@@ -135,7 +135,7 @@ function Checks({ identity: { checks } }: { identity: Identity }) {
               </summary>
               <Codes of={checked} />
               {checked.correlation && (
-                <p className="quiet">Against known records: {CORRELATION[checked.correlation]}.</p>
+                <p className="quiet">Match with known records: {CORRELATION[checked.correlation]}.</p>
               )}
             </details>
           </li>
@@ -145,7 +145,7 @@ function Checks({ identity: { checks } }: { identity: Identity }) {
   );
 }
 
-/** The codes, each with its sentence where there is one. */
+/** The codes, each with its message if it has one. */
 function Codes({ of: { codes, messages } }: { of: Pick<Identity['checks'][number], 'codes' | 'messages'> }) {
   if (codes.length === 0) return <p className="quiet">No codes.</p>;
   return (
@@ -161,19 +161,19 @@ function Codes({ of: { codes, messages } }: { of: Pick<Identity['checks'][number
 
 function WatchLists({ matches }: { matches: NonNullable<Identity['watchlist']>['matches'] }) {
   return (
-    <Section title="Watch lists" aside={matches.length === 0 && <span className="quiet">No hit</span>}>
+    <Section title="Watch lists" aside={matches.length === 0 && <span className="quiet">No match</span>}>
       <ul className="hits">
         {matches.map(({ listName, correlation, matchFields, urls }) => (
           <li key={listName}>
             <h3>{listName}</h3>
             <Likeness of={correlation} />
             <p className="quiet">
-              By {matchFields.map(inWords).join(' and ')}
+              Matched by {matchFields.map(inWords).join(' and ')}
               {urls.map((url) => (
                 <span key={url}>
                   {' · '}
                   <a href={url} target="_blank" rel="noreferrer">
-                    the entry
+                    list entry
                   </a>
                 </span>
               ))}
@@ -200,14 +200,14 @@ const RECORDS = [
 
 function Records({ validations }: { validations: NonNullable<Identity['kyc']>['validations'] }) {
   return (
-    <Section title="Against official records">
+    <Section title="Comparison with official records">
       <ul className="records">
         {RECORDS.map(([field, name]) => {
           const agrees = validations[field];
           return (
             <li key={field} data-agrees={agrees}>
               {name}
-              <span>{agrees == null ? 'not checked' : agrees ? 'agrees' : 'differs'}</span>
+              <span>{agrees == null ? 'not checked' : agrees ? 'matches' : 'differs'}</span>
             </li>
           );
         })}
@@ -216,5 +216,5 @@ function Records({ validations }: { validations: NonNullable<Identity['kyc']>['v
   );
 }
 
-/** The upstream's own words, such as `fraud_reported`. */
+/** A value of the upstream as words: `fraud_reported` becomes "fraud reported". */
 const inWords = (word: string) => word.replaceAll('_', ' ');

@@ -1,9 +1,9 @@
-// What is masked, and the way to see it in clear: for half a minute, for a reason.
+// The masked fields, and a form to unmask them for 30 seconds with a reason.
 
 import { useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
 import type { CombinedError } from 'urql';
-import { forgetful } from './client';
+import { uncachedClient } from './client';
 import { graphql, read, type DocumentType, type FragmentType } from './gql';
 import { Fact } from './Marks';
 import { useMay } from './Page';
@@ -59,12 +59,12 @@ type Masked = DocumentType<typeof MASKED>;
 type Payload = DocumentType<typeof UNMASK>['unmaskCustomer'];
 type Clear = NonNullable<Payload['unmaskedCustomer']>;
 
-/** How long clear data stays on the screen. */
+/** How long unmasked data is shown. */
 const SHOWN_MS = 30_000;
 
 /**
- * What is masked, and the way to see it. Clear data is in this component's state and nowhere else: it comes by a
- * client without a cache, and goes when its time is up, the tab is hidden or the page is left.
+ * The masked fields and the form to unmask them. Unmasked data is held only in the state of this component. A client
+ * without a cache loads it. It is removed after `SHOWN_MS`, when the tab is hidden, and when the user leaves the page.
  */
 export function Secrets({ customer }: { customer: FragmentType<typeof MASKED> }) {
   const masked = read(MASKED, customer);
@@ -73,7 +73,7 @@ export function Secrets({ customer }: { customer: FragmentType<typeof MASKED> })
 
   useEffect(() => {
     if (!shown) return;
-    // At once: a page that is put aside may not draw again before somebody else looks at it.
+    // Synchronous, because a hidden page may not render again before the tab is shown to another person.
     const hide = () => flushSync(() => setShown(null));
     const timer = setTimeout(hide, shown.until - Date.now());
     document.addEventListener('visibilitychange', hide);
@@ -87,7 +87,7 @@ export function Secrets({ customer }: { customer: FragmentType<typeof MASKED> })
     <div className="secrets" data-clear={shown !== null}>
       <Facts of={shown?.clear ?? masked} />
       <p role="status" className="unseen">
-        {shown && `Shown in clear for ${SHOWN_MS / 1000} seconds.`}
+        {shown && `Unmasked for ${SHOWN_MS / 1000} seconds.`}
       </p>
       {shown ? (
         <p className="buttons">
@@ -98,10 +98,10 @@ export function Secrets({ customer }: { customer: FragmentType<typeof MASKED> })
         </p>
       ) : (
         mayUnmask && (
-          <Ask
+          <UnmaskForm
             id={masked.id}
-            onAnswer={(clear) => {
-              // Asked for, and then looked away: nobody is there to see it.
+            onUnmasked={(clear) => {
+              // The tab was hidden while the request was in flight: do not show the data.
               if (!document.hidden) setShown({ clear, until: Date.now() + SHOWN_MS });
             }}
           />
@@ -120,8 +120,8 @@ function Facts({ of: { device, complianceProfile: profile } }: { of: Masked | Cl
           <Fact name="Social security number">{profile.ssn}</Fact>
         </>
       )}
-      {profile && 'ein' in profile && <Fact name="Employer number">{profile.ein}</Fact>}
-      <Fact name="Address at sign-up">{device?.ipAddress}</Fact>
+      {profile && 'ein' in profile && <Fact name="Employer identification number">{profile.ein}</Fact>}
+      <Fact name="IP address at sign-up">{device?.ipAddress}</Fact>
     </dl>
   );
 }
@@ -130,13 +130,13 @@ function Countdown({ until }: { until: number }) {
   const seconds = useSecondsLeft(until);
   return (
     <span role="timer" className="countdown">
-      In clear for {seconds} s
+      Unmasked for {seconds} s
     </span>
   );
 }
 
-/** Why somebody looks: it is recorded before they see anything. */
-function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void }) {
+/** The form for the reason. If the gateway keeps audit records, it writes one before it returns unmasked data. */
+function UnmaskForm({ id, onUnmasked }: { id: string; onUnmasked: (clear: Clear) => void }) {
   const [asking, setAsking] = useState(false);
   const [reason, setReason] = useState('');
   const [busy, setBusy] = useState(false);
@@ -145,24 +145,24 @@ function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void })
 
   const ask = async () => {
     setBusy(true);
-    const { data, error } = await forgetful.mutation(UNMASK, { input: { id, reason } }).toPromise();
+    const { data, error } = await uncachedClient.mutation(UNMASK, { input: { id, reason } }).toPromise();
     setBusy(false);
     setError(error);
     setRefusals(data?.unmaskCustomer?.userErrors ?? []);
-    if (data?.unmaskCustomer?.unmaskedCustomer) onAnswer(data.unmaskCustomer.unmaskedCustomer);
+    if (data?.unmaskCustomer?.unmaskedCustomer) onUnmasked(data.unmaskCustomer.unmaskedCustomer);
   };
 
   if (!asking) {
     return (
       <button type="button" onClick={() => setAsking(true)}>
-        Show in clear …
+        Unmask …
       </button>
     );
   }
   return (
     <form action={ask}>
       <label className="field">
-        Why do you need to see it?
+        Reason for unmasking
         <input
           type="text"
           required
@@ -179,12 +179,12 @@ function Ask({ id, onAnswer }: { id: string; onAnswer: (clear: Clear) => void })
         {refusals.map(({ message }) => message).join(' ')}
       </p>
       <div className="buttons">
-        <button disabled={busy}>Show for {SHOWN_MS / 1000} s</button>
+        <button disabled={busy}>Unmask for {SHOWN_MS / 1000} s</button>
         <button type="button" onClick={() => setAsking(false)}>
           Cancel
         </button>
       </div>
-      {error && <Problem what="It cannot be shown." error={error} retry={ask} />}
+      {error && <Problem what="The data could not be unmasked." error={error} retry={ask} />}
     </form>
   );
 }

@@ -1,4 +1,4 @@
-// The gateway as this app sees it: one client with a normalised cache, and one that remembers nothing.
+// The two GraphQL clients of this app: one with a normalised cache, and one without a cache for unmasked data.
 
 import { cacheExchange, type OptimisticMutationResolver, type UpdateResolver } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
@@ -7,21 +7,21 @@ import { Client, fetchExchange, type Exchange } from 'urql';
 import type { MutationDecideCustomerReviewArgs } from './gql/graphql';
 import schema from './gql/introspection';
 
-/** Only what has an `id` is an entity of its own; all else lives inside its parent. */
+/** Only types with an `id` are entities in the cache. All other objects are stored in their parent. */
 const keys = Object.fromEntries(
   schema.__schema.types
     .filter((type) => 'fields' in type && !type.fields?.some((field) => field.name === 'id'))
     .map((type) => [type.name, () => null]),
 );
 
-/** What the screen shows until the gateway has answered; an answer that says no takes it back. */
+/** The optimistic result until the gateway responds. A response with an error reverts it. */
 const whileDeciding: OptimisticMutationResolver<MutationDecideCustomerReviewArgs> = ({ input }) => ({
   __typename: 'DecideCustomerReviewPayload',
   customer: { __typename: 'Customer', id: input.customerId, status: input.decision },
   userErrors: [],
 });
 
-/** Cursors are positions: once a customer has left a list, all its windows and counts are read anew. */
+/** Invalidates all lists, because cursors are positions: windows and counts change when a customer leaves a list. */
 const forgetLists: UpdateResolver = (_payload, _arguments, cache, { optimistic }) => {
   if (optimistic) return;
   for (const { fieldName, arguments: given } of cache.inspectFields('Query')) {
@@ -35,7 +35,7 @@ const cache = cacheExchange({
   resolvers: {
     Query: {
       customers: relayPagination(),
-      // A customer that a list has shown is there at once, while its page asks for the rest.
+      // Shows a customer from a list at once, while the request for its other fields is in flight.
       customer: (_parent, { id }) => ({ __typename: 'Customer', id: String(id) }),
     },
   },
@@ -43,7 +43,7 @@ const cache = cacheExchange({
   updates: { Mutation: { decideCustomerReview: forgetLists } },
 });
 
-/** A built app names its documents by id, so that it runs where `documents.mode` is "only". */
+/** A production build sends document ids, so that it runs with `documents.mode = "only"`. */
 const byId = persistedExchange({
   generateHash: async (_text, document) => documentId(document),
   enforcePersistedQueries: true,
@@ -51,7 +51,7 @@ const byId = persistedExchange({
   preferGetForPersistedQueries: false,
 });
 
-/** The id that graphql-codegen has given a document, as its manifest lists it. */
+/** The id of a document in the manifest of graphql-codegen. */
 function documentId(document: object): string | null {
   const meta = '__meta__' in document ? document.__meta__ : null;
   if (typeof meta !== 'object' || meta === null || !('hash' in meta)) return null;
@@ -61,25 +61,26 @@ function documentId(document: object): string | null {
 const network: Exchange[] = import.meta.env.PROD ? [byId, fetchExchange] : [fetchExchange];
 
 /**
- * A field that fails is null where it stands and takes nothing else with it. Types cannot tell: where an answer has an
- * error, a field of the root can be null that its type says never is. urql has no option for `onError`.
+ * Sends `onError: "NULL"`: a failed field becomes null, and its siblings keep their values. So a root field of a
+ * non-null type can be null in a response with errors. The generated types do not show this. urql has no option for
+ * `onError`.
  */
 const withOnError: typeof fetch = (url, init) => {
   const request: object = JSON.parse(String(init?.body));
   return fetch(url, { ...init, body: JSON.stringify({ ...request, onError: 'NULL' }) });
 };
 
-// POST for reads as well: a search can hold a name, and addresses of requests end up in logs.
+// Reads use POST too, because a search can contain a name, and logs often contain the URLs of requests.
 const gateway = { url: '/graphql', preferGetMethod: false, fetch: withOnError };
 
-/** For everything but clear data. */
+/** For everything except unmasked data. */
 export const client = new Client({ ...gateway, exchanges: [cache, ...network] });
 
-/** For clear data: without a cache there is nothing to forget. */
-export const forgetful = new Client({ ...gateway, exchanges: network });
+/** For unmasked data: this client has no cache. */
+export const uncachedClient = new Client({ ...gateway, exchanges: network });
 
-/** Past what the gateway keeps as well: for a button that says "again". */
-export const AFRESH = {
+/** Bypasses the caches of this app and of the gateway. For retry buttons. */
+export const BYPASS_CACHES = {
   requestPolicy: 'network-only',
   fetchOptions: { headers: { 'cache-control': 'no-cache' } },
 } as const;

@@ -1,4 +1,4 @@
-// The schema's words as people read them. Each table is complete: a new word in the schema fails the type check here.
+// The displayed text for each enum value of the schema. A new enum value fails the type check here.
 
 import type { Correlation, CustomerStatus, CustomerType, IdentityCheckKind, IdentityDecision } from './gql/graphql';
 
@@ -40,11 +40,11 @@ export const CHECK: Record<IdentityCheckKind, string> = {
 };
 
 export const CORRELATION: Record<Correlation, string> = {
-  LOW_CONFIDENCE: 'Hardly alike',
-  POTENTIAL_MATCH: 'Perhaps the same',
-  LIKELY_MATCH: 'Probably the same',
-  HIGH_CONFIDENCE: 'Almost certainly the same',
-  UNRECOGNIZED: 'Alike in another way',
+  LOW_CONFIDENCE: 'Low confidence',
+  POTENTIAL_MATCH: 'Potential match',
+  LIKELY_MATCH: 'Likely match',
+  HIGH_CONFIDENCE: 'High confidence',
+  UNRECOGNIZED: 'Other',
 };
 
 const DAY = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' });

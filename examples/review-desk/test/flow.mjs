@@ -1,4 +1,4 @@
-// A morning at the desk, in Chromium: the built app, the gateway, its sandbox. Nothing here is simulated but the clock.
+// The flow of the review desk in Chromium: the built app, the gateway and its sandbox. Only the clock is simulated.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -15,9 +15,9 @@ const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 const sandbox = async (method, path, body) => {
   const headers = { authorization: 'Bearer sandbox', 'content-type': 'application/json' };
-  const answer = await fetch(SANDBOX_URL + path, { method, headers, body: body && JSON.stringify(body) });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-  return answer.json().catch(() => null);
+  const response = await fetch(SANDBOX_URL + path, { method, headers, body: body && JSON.stringify(body) });
+  assert.ok(response.ok, `${method} ${path}: ${response.status}`);
+  return response.json().catch(() => null);
 };
 const fault = (fault) => sandbox('POST', '/_sandbox/faults', fault);
 const calls = async () => (await sandbox('GET', '/_sandbox/calls')).calls;
@@ -58,8 +58,8 @@ const text = async (locator, expected) => {
 };
 
 /**
- * Keeps an operation from the gateway until the function that it gives back is called. Not by `page.route`: that makes
- * Chromium ask for everything afresh, and the gateway does as it is asked.
+ * Holds the request of an operation until the returned function is called. It does not use `page.route`, because that
+ * makes Chromium send `no-cache` with every request, and the gateway then bypasses its cache.
  */
 async function hold(operation) {
   const devtools = await context.newCDPSession(page);
@@ -71,7 +71,7 @@ async function hold(operation) {
 }
 
 const steps = {
-  async 'the queue: oldest first, counted, and a failed review costs its row one cell'() {
+  async 'the queue is sorted and counted, and a failed review affects one cell of its row'() {
     const { data } = await sandbox('GET', '/v1/customers?status=review&sort_by=created_at&sort_order=asc&page_size=3');
     const [, hugo, greta] = data;
     await fault({ route: READ_REVIEW, customer_id: hugo.id, times: 3, fault: { status: 503 } });
@@ -80,24 +80,24 @@ const steps = {
     const release = await hold('QueueReasons');
     await page.goto(desk);
     await see(row('Hugo Reed'));
-    assert.equal(await page.getByText('Could not be read').count(), 0, 'nothing has failed while it is being read');
+    assert.equal(await page.getByText('Could not be loaded').count(), 0, 'no error while loading');
     await release();
     await text(tab('In review'), '52');
     await text(row('Cleo Thorne'), 'Reputation Seen too often lately');
-    await text(row('Hugo Reed'), 'Could not be read');
-    await text(row('Greta Garland'), 'Could not be read');
+    await text(row('Hugo Reed'), 'Could not be loaded');
+    await text(row('Greta Garland'), 'Could not be loaded');
     assert.equal(await rows.count(), 20);
     assert.match(await rows.first().innerText(), /Cleo Thorne/);
-    // The list once, five counts, a review for each row.
+    // One call for the list, five for the counts, one for the review of each row.
     assert.deepEqual(await calls(), { 'GET /v1/customers': 6, [READ_REVIEW]: 20 });
   },
 
-  async 'a row is read again by itself'() {
+  async 'the review of one row is loaded again'() {
     await row('Greta Garland').getByRole('button', { name: 'Try again' }).click();
     await see(row('Greta Garland').getByRole('button', { name: 'Try again' }));
     await row('Greta Garland').getByRole('button', { name: 'Try again' }).click();
     await text(row('Greta Garland'), 'Name is close to one on a watch list');
-    await text(row('Hugo Reed'), 'Could not be read');
+    await text(row('Hugo Reed'), 'Could not be loaded');
   },
 
   async paging() {
@@ -108,7 +108,7 @@ const steps = {
     assert.equal(new Set(await page.locator('.row-link').allInnerTexts()).size, 40);
   },
 
-  async 'filters, and no word of a search in an address'() {
+  async 'filters apply, and the search is not in the URL'() {
     await page.getByLabel('Type').selectOption('Company');
     await text(page.getByRole('status'), /^\d+ of \d+/);
     await gone(row('Cleo Thorne'));
@@ -119,25 +119,25 @@ const steps = {
     await text(page.getByRole('status'), '1 of 1');
     assert.equal(new URL(page.url()).search, '?type=BUSINESS&from=2026-06-01');
     await page.getByLabel('Search').fill('nobody of this name');
-    await see(page.getByText('Nobody here.'));
+    await see(page.getByText('No customers match these filters.'));
     await tab('In review').click();
     await see(row('Cleo Thorne'));
   },
 
-  async 'a page whose review fails shows all the rest, and tries again'() {
+  async 'a page whose review fails shows all other data, and a retry loads the review'() {
     await row('Hugo Reed').getByRole('link').click();
     await see(page.getByRole('heading', { name: 'Hugo Reed' }));
     const problem = page.locator('.problem', { has: page.getByRole('alert') });
-    await text(problem, 'The screening could not be read.');
+    await text(problem, 'The screening could not be loaded.');
     await text(problem, 'UPSTREAM_');
     await text(profile, '****-**-**');
     await problem.getByRole('button', { name: 'Try again' }).click();
-    await see(page.getByRole('region', { name: 'Why a person should look' }).getByText('Watch lists'));
+    await see(page.getByRole('region', { name: 'Reasons for review' }).getByText('Watch lists'));
     await gone(problem);
     await page.getByRole('link', { name: '← Customers' }).click();
   },
 
-  async 'walking the queue by keys'() {
+  async 'keys move the focus through the queue'() {
     await see(row('Cleo Thorne'));
     for (const key of ['j', 'j', 'ArrowDown', 'k', 'k']) await page.keyboard.press(key);
     await page.keyboard.press('Enter');
@@ -146,14 +146,14 @@ const steps = {
 
   async 'a decision shows at once, is sent once, and the customer leaves the queue'() {
     await decision.getByRole('button', { name: 'Verify' }).click();
-    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA', 'a reason is asked for');
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA', 'the empty field is focused');
     await decision.getByLabel('Reason').fill('documents seen');
     const release = await hold('Decide');
     await decision.getByRole('button', { name: 'Verify' }).click();
     await text(status, 'Verified');
-    assert.equal(await decision.getByText('Recorded').count(), 0, 'the answer is not there yet');
+    assert.equal(await decision.getByText('Decision saved.').count(), 0, 'the response is still held');
     await release();
-    await see(decision.getByText('Recorded with your reason.'));
+    await see(decision.getByText('Decision saved.'));
     const [write, ...more] = await sandbox('GET', '/_sandbox/writes');
     assert.equal(more.length, 0);
     assert.equal(write.idempotency_key.length, 36);
@@ -165,7 +165,7 @@ const steps = {
     assert.equal(await row('Cleo Thorne').count(), 0);
   },
 
-  async 'a decision that got no answer is taken back on the screen, and repeated under the same key'() {
+  async 'a decision of unknown outcome is reverted on the screen, and retried with the same key'() {
     await row('Rosa Marsh').getByRole('link').click();
     await fault({ route: DECIDE, after_write: true, times: 1, fault: { status: 503 } });
     await decision.getByLabel('Reason').fill('name is on a list');
@@ -173,12 +173,12 @@ const steps = {
     await text(decision.getByRole('alert'), 'Trying again is safe');
     await text(status, 'In review');
     await decision.getByRole('button', { name: 'Try again' }).click();
-    await see(decision.getByText('Recorded with your reason.'));
+    await see(decision.getByText('Decision saved.'));
     await text(status, 'Rejected');
-    assert.equal((await sandbox('GET', '/_sandbox/writes')).length, 2, 'it was carried out once');
+    assert.equal((await sandbox('GET', '/_sandbox/writes')).length, 2, 'the decision took effect once');
   },
 
-  async 'somebody else was faster'() {
+  async 'another user decided first'() {
     await decision.getByRole('link', { name: /Next/ }).click();
     await see(page.getByRole('heading', { name: 'Hugo Reed' }));
     const id = new URL(page.url()).pathname.split('/').at(-1);
@@ -187,58 +187,58 @@ const steps = {
     await decision.getByRole('button', { name: 'Verify' }).click();
     await text(decision.getByRole('alert'), 'not waiting for a decision');
     await text(status, 'In review');
-    await decision.getByRole('button', { name: 'Read the customer again' }).click();
+    await decision.getByRole('button', { name: 'Reload the customer' }).click();
     await text(decision, 'Nothing to decide');
     await text(status, 'Verified');
   },
 
-  async 'clear data: half a minute, and nothing of it stays'() {
+  async 'unmasked data is shown for 30 seconds and then removed from memory'() {
     await page.goto(`${desk}customers/${ADA}`);
     await see(profile);
     await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
     const unmask = async () => {
-      await profile.getByRole('button', { name: 'Show in clear' }).click();
-      await profile.getByLabel('Why do you need').fill('she called about the tax form');
-      await profile.getByRole('button', { name: 'Show for 30 s' }).click();
+      await profile.getByRole('button', { name: 'Unmask …' }).click();
+      await profile.getByLabel('Reason for unmasking').fill('she called about the tax form');
+      await profile.getByRole('button', { name: 'Unmask for 30 s' }).click();
       await text(profile, /\d{3}-\d{2}-\d{4}/);
     };
     await unmask();
     const [ssn] = (await profile.innerText()).match(/\d{3}-\d{2}-\d{4}/);
-    assert.equal(await inMemory(ssn), true, 'the search finds what is there');
+    assert.equal(await inMemory(ssn), true, 'the memory search finds a text that is on the page');
     const hidden = async (how) => {
       await text(profile, '***-**-****');
-      assert.ok(!(await page.content()).includes(ssn), `still in the page after ${how}`);
+      assert.ok(!(await page.content()).includes(ssn), `still in the page: ${how}`);
     };
-    await text(profile.getByRole('timer'), 'In clear for 30 s');
+    await text(profile.getByRole('timer'), 'Unmasked for 30 s');
     await page.clock.fastForward(20_000);
-    await text(profile.getByRole('timer'), 'In clear for 10 s');
+    await text(profile.getByRole('timer'), 'Unmasked for 10 s');
     await text(profile, ssn);
     await page.clock.fastForward(10_000);
-    await hidden('its time');
+    await hidden('the time is over');
 
     await unmask();
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
-    await hidden('the tab was put away');
+    await hidden('the tab was hidden');
 
     await unmask();
     await profile.getByRole('button', { name: 'Hide now' }).click();
-    await hidden('it was hidden by hand');
+    await hidden('the user pressed "Hide now"');
 
     await unmask();
     await page.getByRole('link', { name: '← Customers' }).click();
     await see(rows.first());
     await page.goBack();
-    await hidden('the page was left');
+    await hidden('the user left the page');
 
     assert.deepEqual(await stored(), { local: 0, session: 0, databases: 0, caches: 0, cookies: '' });
     assert.equal(await inMemory(ssn), false, 'still in memory');
     await page.clock.resume();
   },
 
-  async 'one count that fails costs one number, and not the other four'() {
+  async 'a failed count does not affect the other four counts'() {
     const counts = page.getByRole('navigation', { name: 'By status' }).locator('.count');
-    // By `page.route` Chromium asks for everything afresh, so that no count is answered by what the gateway keeps. The
-    // counts wait until nothing else is being read: the call that fails has to be one of theirs.
+    // `page.route` makes Chromium send `no-cache`, so that no count is served from the gateway's cache. The counts wait
+    // until all other requests have finished, so that the injected fault hits one of the counts.
     await page.route('**/graphql', async (route) => {
       if (route.request().postDataJSON().operationName === 'Counts') {
         await see(page.locator('.risk').first());
@@ -248,12 +248,12 @@ const steps = {
     });
     await page.goto(desk);
     await see(counts.filter({ hasText: '?' }).first());
-    const told = await counts.allInnerTexts();
-    assert.deepEqual([told.length, told.filter((count) => /^\d+$/.test(count)).length], [5, 4], `${told}`);
+    const texts = await counts.allInnerTexts();
+    assert.deepEqual([texts.length, texts.filter((count) => /^\d+$/.test(count)).length], [5, 4], `${texts}`);
     await page.unroute('**/graphql');
   },
 
-  async 'every size and colour: nothing serious for axe, nothing wider than the screen'() {
+  async 'every size and colour scheme: no serious axe violation, no horizontal scrolling'() {
     for (const [width, height] of [
       [1280, 960],
       [390, 844],
@@ -283,12 +283,12 @@ const steps = {
     }
   },
 
-  async 'one origin, POST alone, no complaints'() {
+  async 'all requests go to one origin, GraphQL uses only POST, and the console is clean'() {
     for (const request of seen.requests) {
       assert.equal(new URL(request.url()).origin, new URL(desk).origin);
       if (request.url().includes('/graphql')) assert.equal(request.method(), 'POST');
     }
-    // Chromium says so itself when an answer is a 5xx; the gateway's are 200 where an operation was run.
+    // Chromium logs each response with a status of 5xx. The gateway's responses to executed operations have status 200.
     assert.deepEqual(seen.complaints, []);
   },
 };
@@ -302,7 +302,7 @@ const stored = () =>
     cookies: document.cookie,
   }));
 
-/** Whether a text is anywhere in the page's JavaScript memory once the garbage is out. */
+/** Whether the JavaScript heap of the page contains a text after garbage collection. */
 async function inMemory(text) {
   const devtools = await context.newCDPSession(page);
   let found = false;

@@ -1,5 +1,5 @@
-// The TypeScript here needs no cast: no `as` but `as const`, no `any`, no `!`, no comment that silences the compiler.
-// `@ts-expect-error` is allowed: it fails where there is no error.
+// Checks that the TypeScript here has no casts: no `as` except `as const`, no `any`, no `!`, and no comment that
+// suppresses compiler errors. `@ts-expect-error` is allowed, because it fails if there is no error.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import { parse } from '@babel/parser';
@@ -19,9 +19,9 @@ for (const folder of ['page', 'src']) {
   }
 }
 
-// A search that finds nothing proves something only where it can find.
+// Checks that the search can fail.
 const planted = 'const a = b as C;\nconst d = e!;\nconst f: any = 1;\n// @ts-ignore\nconst g = h as const;\n';
-expectEqual('casts are seen', escapes(planted), ['1 TSAsExpression', '2 TSNonNullExpression', '3 TSAnyKeyword', '4 @ts-ignore']);
+expectEqual('the search finds casts', escapes(planted), ['1 TSAsExpression', '2 TSNonNullExpression', '3 TSAnyKeyword', '4 @ts-ignore']);
 finish('casts');
 
 function escapes(text) {

@@ -1,5 +1,5 @@
-// A frontend's CI as docs/frontend.md shows it: ci/ci.sh starts the gateway, and the tests of the folder run against it.
-// The addresses are free ports here; a CI of one's own has them to itself and sets nothing.
+// Runs the CI of a frontend from docs/frontend.md: ci/ci.sh starts the gateway, and the tests of the folder run against
+// it. This test uses free ports. A real CI uses the default ports and sets no addresses.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
@@ -26,8 +26,8 @@ const { status, stdout } = spawnSync('./ci.sh', {
   },
 });
 if (status !== 0) console.log(stdout);
-expectEqual('the tests pass', status, 0);
-expectEqual('all of them', stdout.match(/pass (\d+)/)?.[1], '4');
+expectEqual('ci.sh succeeds', status, 0);
+expectEqual('the number of passed tests', stdout.match(/pass (\d+)/)?.[1], '4');
 finish('ci');
 
 function freePort() {

@@ -1,5 +1,5 @@
-// GraphQL Inspector's coverage: which fields the documents show, and which the tests ask for. A root field that neither
-// uses is one that nobody tried, and fails; other fields are listed.
+// GraphQL Inspector's coverage: the fields that the operations in the documents and in the tests select. A root field
+// that none of them selects fails this judge. Other unused fields are listed.
 
 import { readFileSync } from 'node:fs';
 import { coverage } from '@graphql-inspector/core';
@@ -19,7 +19,7 @@ import { everythingOf } from './selection.mjs';
 
 const root = process.env.PROJECT_ROOT;
 const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
-// A fragment can stand in another file than what spreads it.
+// A fragment can be in another file than the operation that spreads it.
 const apart = [KnownFragmentNamesRule, NoUnusedFragmentsRule];
 const rules = specifiedRules.filter((rule) => !apart.includes(rule));
 
@@ -28,14 +28,14 @@ const used = covered(['README.md', 'docs', 'tests'], schema, [everything()]);
 console.log(`documents: ${shown.summary}\nwith the tests: ${used.summary}`);
 console.log(`never used:${used.unused.map((line) => `\n  ${line}`).join('') || ' nothing'}`);
 expectEqual('every root field is used', used.unusedRoots, []);
-expect('something was looked at', used.documents > 100 && shown.documents > 5, [used.documents, shown.documents]);
+expect('documents were found', used.documents > 100 && shown.documents > 5, [used.documents, shown.documents]);
 
-// What is covered says something only where a gap is seen.
+// Checks that the coverage can fail.
 const grown = buildSchema(`${readFileSync('schema.graphql', 'utf8')}\nextend type Query { neverAsked: Int }`);
-expectEqual('a gap is seen', covered(['docs'], grown).unusedRoots.includes('Query.neverAsked'), true);
+expectEqual('the coverage finds an unused root field', covered(['docs'], grown).unusedRoots.includes('Query.neverAsked'), true);
 finish('coverage');
 
-/** What everything.mjs sends is made from the schema and stands in no file. */
+/** The operations of everything.mjs, which are generated from the schema and are in no file. */
 function everything() {
   const asked = { Query: ['viewer', 'customerPage', 'customerReview'], Mutation: ['unmaskCustomer', 'deleteCustomer'] };
   const operations = Object.entries(asked).map(([of, names]) => {
@@ -61,7 +61,7 @@ function covered(places, of = schema, more = []) {
   };
 }
 
-/** Tests send wrong documents on purpose; those cover nothing. GraphQL Inspector breaks on `__type`. */
+/** The valid documents of a file. Documents with `__type` are left out, because GraphQL Inspector fails on them. */
 function sourcesOf(file, schema) {
   const sent = documentsOf(file).map(({ document }) => withoutClientDirectives(document, schema));
   const right = sent.filter((document) => validate(schema, document, rules).length === 0);

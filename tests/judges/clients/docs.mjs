@@ -1,5 +1,5 @@
-// What the documents show is what happens: every GraphQL block is sent to a gateway over a sandbox in its first state,
-// and answers without an error; every other block of docs/frontend.md stands in a file here, which runs.
+// Runs the examples of the documents. Every GraphQL block is sent to a gateway with a freshly reset sandbox and must
+// return no error. Every other code block of docs/frontend.md must be part of a file in this folder, which runs.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import { Kind, buildSchema, isNonNullType, parse, typeFromAST } from 'graphql';
@@ -8,7 +8,7 @@ import { startGateway } from './gateway.mjs';
 
 const root = process.env.PROJECT_ROOT;
 const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
-// In review, so that she can be decided about.
+// A customer in review, so that a decision is possible.
 const RHEA = '0190b2de-7c11-7c3a-8f10-000000000006';
 
 const names = readdirSync(`${root}/docs`).filter((name) => name.endsWith('.md')).sort();
@@ -34,14 +34,14 @@ const texts = sources.map((path) => flat(readFileSync(path, 'utf8')));
 const shown = blocksOf(readFileSync(`${root}/docs/frontend.md`, 'utf8')).filter(({ language, variables }) => language !== 'graphql' && !variables);
 for (const { text, line } of shown) {
   const pieces = text.split(/^\s*\/\/ …\n/m).map((piece) => flat(piece).trim());
-  expect(`docs/frontend.md:${line} is in a file that runs`, texts.some((source) => pieces.every((piece) => source.includes(piece))), text);
+  expect(`docs/frontend.md:${line} is part of a file that runs`, texts.some((source) => pieces.every((piece) => source.includes(piece))), text);
 }
-expect('a block that is nowhere is missed', !texts.some((source) => source.includes(flat('const nowhere = 1;'))));
+expect('the search does not find a missing block', !texts.some((source) => source.includes(flat('const nowhere = 1;'))));
 expect('blocks were found', shown.length > 10, shown.length);
-console.log(`${operations} operations of ${documents.length} documents ran; ${shown.length} other blocks of docs/frontend.md are in files that run`);
+console.log(`${operations} operations of ${documents.length} documents ran; ${shown.length} other blocks of docs/frontend.md are part of files that run`);
 finish('docs');
 
-/** The fenced blocks, with the line that each begins in; JSON right behind GraphQL is its variables. */
+/** The fenced blocks with their line numbers. A JSON block directly after a GraphQL block contains its variables. */
 function blocksOf(text) {
   const blocks = [...text.matchAll(/^ *```(\w+)\n([\s\S]*?)^ *```/gm)].map((match) => ({
     language: match[1],
@@ -58,7 +58,7 @@ function variablesAfter(next) {
   return next?.variables ? JSON.parse(next.text) : {};
 }
 
-/** The bodies that commands send to the gateway. */
+/** The request bodies of the curl commands in a text. */
 function curls(where, text) {
   const bodies = [...text.matchAll(/\/graphql[^']*'content-type: application\/json'[^']*-d '([^']*)'/g)].map((match) => {
     try {
@@ -74,7 +74,7 @@ function curls(where, text) {
 async function run(where, query, given = {}) {
   const document = parse(query);
   const definition = document.definitions.find(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-  // A stream of events is no answer; graphql-js has validated it all the same (schema.mjs).
+  // A subscription returns a stream of events and is not run here. schema.mjs validates it.
   if (!definition || definition.operation === 'subscription') return;
   operations += 1;
   await gateway.control('POST', 'reset');
@@ -85,10 +85,10 @@ async function run(where, query, given = {}) {
   });
   const { data, errors } = await response.json();
   expectEqual(`${where} runs without an error`, [response.status, errors], [200, undefined]);
-  expectEqual(`${where} has nothing to mend`, [...userErrors(data)], []);
+  expectEqual(`${where} has no user errors`, [...userErrors(data)], []);
 }
 
-/** Variables without which the operation does not run, where the document gives none: whoever is asked about is Rhea. */
+/** Values for required variables that the document does not give: Rhea's id for `ID!`, 5 for `Int!`. */
 function needed({ variableDefinitions }, given) {
   const required = variableDefinitions.filter(({ type, defaultValue }) => isNonNullType(typeFromAST(schema, type)) && !defaultValue);
   const missing = required.filter(({ variable }) => !(variable.name.value in given));
@@ -96,7 +96,7 @@ function needed({ variableDefinitions }, given) {
     const name = String(typeFromAST(schema, type));
     if (name === 'ID!') return [variable.name.value, RHEA];
     if (name === 'Int!') return [variable.name.value, 5];
-    throw new Error(`give $${variable.name.value} in a block of JSON behind the operation`);
+    throw new Error(`add a JSON block with $${variable.name.value} after the operation`);
   });
   return Object.fromEntries(values);
 }
@@ -108,7 +108,7 @@ function* userErrors(data) {
   }
 }
 
-/** Without indentation: a block stands further left in a document than in its file. */
+/** The text without indentation, because a block has another indentation in a document than in its file. */
 function flat(text) {
   return text.replace(/^[ \t]+/gm, '').replace(/^#!.*\n/, '');
 }

@@ -1,4 +1,4 @@
-// Finds the GraphQL in files of any kind: fenced blocks, `.graphql` files, and string literals that are GraphQL.
+// Finds GraphQL documents in fenced blocks, in `.graphql` files and in string literals.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const STRINGS = {
 const TEMPLATES = /`([^`]*)`|'((?:[^'\\\n]|\\.)*)'/g;
 const KINDS = { ...STRINGS, js: TEMPLATES, mjs: TEMPLATES, ts: TEMPLATES, graphql: /^([\s\S]*)$/g };
 
-/** Files below a folder, or the file itself, that can hold GraphQL. */
+/** The files below a folder that can contain GraphQL, or the file itself. */
 export function filesOf(path) {
   if (kindOf(path) in KINDS) return [path];
   const entries = readdirSync(path, { withFileTypes: true }).filter(({ name }) => !/^(node_modules|target|\..*)$/.test(name));
@@ -23,7 +23,7 @@ export function filesOf(path) {
   });
 }
 
-/** The documents in a file that hold operations and fragments only, as `{ text, line, document }`. */
+/** The documents in a file that contain only operations and fragments, as `{ text, line, document }`. */
 export function documentsOf(file) {
   const source = readFileSync(file, 'utf8');
   const found = [];
@@ -36,7 +36,7 @@ export function documentsOf(file) {
   return found;
 }
 
-/** Without the directives that a client's compiler takes out before anything is sent. */
+/** The document without the directives that a client's compiler removes. */
 export function withoutClientDirectives(document, schema) {
   return visit(document, {
     Directive: (node) => (schema.getDirective(node.name.value) ? undefined : null),

@@ -1,4 +1,4 @@
-// graphql-eslint's own rules for schemas. What is off, or eased, has its reason beside it.
+// The recommended rules of graphql-eslint for schemas. Each rule that is off or relaxed has its reason.
 
 import graphql from '@graphql-eslint/eslint-plugin';
 
@@ -10,14 +10,14 @@ export default [
     rules: {
       ...graphql.configs['flat/schema-recommended'].rules,
       ...graphql.configs['flat/schema-relay'].rules,
-      // The binary prints the schema: a description of one line in quotes, a longer one as a block. The rule wants one way.
+      // The binary prints short descriptions in quotes and longer ones as blocks. The rule requires one style.
       '@graphql-eslint/description-style': 'off',
-      // A client keeps what has an id, and that is the customer. Everything else is a part of it, a page or a payload; clear
-      // records have no id so that nothing keeps them.
+      // Clients cache objects that have an id, and only customers have one. Other types are parts of a customer, pages
+      // or payloads. Unmasked records have no id, so that clients do not cache them.
       '@graphql-eslint/strict-id-in-types': 'off',
-      // `Address.address1` is the word of the API behind the gateway, and promised by the contract.
+      // `Address.address1` is the name in the upstream API, and the contract has it.
       '@graphql-eslint/no-typename-prefix': 'off',
-      // Lists that nobody pages through, such as codes and reasons, are plain lists; and `nodes` stands beside `edges`.
+      // Lists without paging, such as codes and reasons, are plain lists. Connections have `nodes` as well as `edges`.
       '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false }],
     },
   },

@@ -1,4 +1,4 @@
-/** What the sandbox's control door and the greeting say of a gateway that a suite started. */
+/** A gateway that a suite started, with its sandbox. */
 export interface Gateway {
   url: string;
   sandbox: string;
@@ -7,5 +7,5 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-/** Starts the binary with settings of the environment, and waits until it says that it is ready. */
+/** Starts the binary with settings as environment variables, and waits until it is ready. */
 export function startGateway(settings?: Record<string, string>): Promise<Gateway>;

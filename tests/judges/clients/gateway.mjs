@@ -1,10 +1,10 @@
-// A gateway of a suite's own, over a sandbox of its own: what one suite changes no other reads.
+// Starts a separate gateway with its own sandbox, so that no suite reads data that another suite changes.
 
 import { spawn } from 'node:child_process';
 
 /**
- * Starts the binary with settings of the environment, and waits until it says that it is ready.
- * `calls` says what was asked of the upstream since the last time; `control` is the sandbox's control door.
+ * Starts the binary with settings as environment variables, and waits until it is ready.
+ * `calls` returns the upstream calls since the last `calls`. `control` calls the sandbox's control API.
  */
 export async function startGateway(settings = {}) {
   const anywhere = '127.0.0.1:0';
@@ -19,17 +19,17 @@ export async function startGateway(settings = {}) {
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // A suite that breaks or is stopped takes its gateway with it.
+  // Stops the gateway if the suite fails or is stopped.
   process.on('exit', () => child.kill());
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
-  const greeting = await greetingOf(child);
-  const url = greeting.match(/^ +GraphQL +(\S+)/m)[1];
-  const sandbox = greeting.match(/^ +upstream +(http:\/\/[\d.:]+)/m)[1];
+  const output = await startupOutputOf(child);
+  const url = output.match(/^ +GraphQL +(\S+)/m)[1];
+  const sandbox = output.match(/^ +upstream +(http:\/\/[\d.:]+)/m)[1];
   await ready(new URL('/readyz', url));
 
   const control = async (method, path, body) => {
     const response = await fetch(`${sandbox}/_sandbox/${path}`, { method, body: JSON.stringify(body) });
-    if (!response.ok) throw new Error(`the sandbox's control door answered ${response.status} to ${method} ${path}`);
+    if (!response.ok) throw new Error(`the sandbox's control API returned ${response.status} to ${method} ${path}`);
     return response.headers.get('content-type')?.includes('json') ? response.json() : undefined;
   };
   const calls = async () => {
@@ -45,11 +45,11 @@ export async function startGateway(settings = {}) {
   return { url, sandbox, control, calls, stop };
 }
 
-function greetingOf(child) {
+function startupOutputOf(child) {
   return new Promise((resolve, reject) => {
     let text = '';
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`the gateway ended with ${code} before it was up`)));
+    child.once('exit', (code) => reject(new Error(`the gateway exited with ${code} before it was ready`)));
     child.stdout.on('data', (chunk) => {
       text += chunk;
       if (/^ +GraphQL .+\n/m.test(text) && /^ +upstream .+\n/m.test(text)) resolve(text);
@@ -63,5 +63,5 @@ async function ready(url) {
     if (response?.ok) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error('the gateway did not come up in 10 seconds');
+  throw new Error('the gateway did not start within 10 seconds');
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Frontends' own clients and code generators, each against gateways that it starts itself; what the documents show, run;
-# and judges of the schema that live on the same packages.   usage: run.sh BINARY
-# Installs them, at the versions that stand beside this file, into ${JUDGES_DIR:-target/judges}/clients, copies the
-# sources there, and runs all of them; fails if one does.
+# Runs frontend clients and code generators, the examples of the documents, and schema judges that use the same
+# packages. Each suite starts its own gateways.   usage: run.sh BINARY
+# Installs the packages of package-lock.json into ${JUDGES_DIR:-target/judges}/clients, copies the sources there and
+# runs all suites. Fails if a suite fails.
 set -euo pipefail
 
 GATEWAY_BINARY="$(realpath "${1:?usage: run.sh BINARY}")"
@@ -29,7 +29,7 @@ suite() {
   timed "$@" || failed+=("$1")
 }
 
-# Installs again only when what is asked for has changed.
+# Installs only if package-lock.json has changed since the last installation.
 install() {
   cp "$here"/{package.json,package-lock.json,.npmrc} .
   if ! cmp -s package-lock.json ../clients.done; then
@@ -37,13 +37,14 @@ install() {
   fi
 }
 
-# Node and the compilers look for packages beside a module, and write beside it too: nothing is generated in the sources.
+# Node and the compilers resolve packages from the folder of a module and write to that folder. So the sources are
+# copied next to node_modules, and nothing is generated in the repository.
 copy_sources() {
   find . -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {} +
   cp -R "$here/." .
   cp "$here"/../report.{mjs,d.mts} ..
   cp "$PROJECT_ROOT/schema.graphql" .
-  # relay-compiler wants both before it writes them.
+  # relay-compiler requires that both exist.
   mkdir -p relay/__generated__
   echo '{}' >relay/persisted-queries.json
 }
@@ -55,20 +56,20 @@ compile() { node_modules/.bin/tsc --project .; }
 
 timed "install" install
 copy_sources
-# What the suites run is made here, so they do not go on where this fails.
+# The suites run the output of these steps, so a failure here ends the script.
 timed "graphql-codegen" generate_types
 timed "generate-persisted-query-manifest" generate_manifest
 timed "relay-compiler" compile_relay
 timed "tsc" compile
 suite "no casts in TypeScript" node casts.mjs
-suite "a page by graphql-codegen" node page/page.js
+suite "page with graphql-codegen" node page/page.js
 suite "Apollo Client" node src/apollo.js
 suite "urql with graphcache" node src/urql.js
 suite "Relay" node relay/relay.mjs
 suite "every field" node everything.mjs
-suite "what a page costs" node src/cost.js
-suite "a frontend's CI" node ci.mjs
-suite "the documents' operations and recipes" node docs.mjs
+suite "upstream calls of a page" node src/cost.js
+suite "CI of a frontend" node ci.mjs
+suite "operations and code blocks of the documents" node docs.mjs
 suite "schema (graphql-eslint)" node lint.mjs
 suite "coverage (GraphQL Inspector)" node coverage.mjs
 

@@ -1,8 +1,8 @@
-// All that can be asked of a type, down to its leaves: the longest query that a frontend could write.
+// The selection of all fields of a type down to its leaves, and the check of values against their types.
 
 import { getNamedType, isAbstractType, isEnumType, isLeafType, isListType, isNonNullType } from 'graphql';
 
-/** The selection set with every field that needs no argument; types that are above it already are left out. */
+/** The selection set with every field that needs no argument. Fields that lead back to a type above are left out. */
 export function everythingOf(type, schema, above = []) {
   if (isLeafType(type)) return '';
   if (isAbstractType(type)) {
@@ -26,20 +26,20 @@ const LEAVES = {
   DateTime: (value) => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/.test(value),
 };
 
-/** Where a value is not of its type, as `customer.status: …`. Counts in `seen` how often each field was not null. */
+/** The places at which a value is not of its type, as `customer.status: …`. Adds fields that are not null to `seen`. */
 export function* misfits(value, type, schema, seen, at = '') {
   if (isNonNullType(type)) {
     if (value === null || value === undefined) yield `${at}: is ${value}`;
     else yield* misfits(value, type.ofType, schema, seen, at);
   } else if (value === null || value === undefined) {
-    if (value === undefined) yield `${at}: is not there`;
+    if (value === undefined) yield `${at}: is missing`;
   } else if (isListType(type)) {
-    if (!Array.isArray(value)) yield `${at}: is no list`;
+    if (!Array.isArray(value)) yield `${at}: is not a list`;
     else for (const [index, item] of value.entries()) yield* misfits(item, type.ofType, schema, seen, `${at}.${index}`);
   } else if (isEnumType(type)) {
-    if (!type.getValue(value) || value === 'UNRECOGNIZED') yield `${at}: ${JSON.stringify(value)} is no ${type.name}`;
+    if (!type.getValue(value) || value === 'UNRECOGNIZED') yield `${at}: ${JSON.stringify(value)} is not of type ${type.name}`;
   } else if (isLeafType(type)) {
-    if (!LEAVES[type.name]?.(value)) yield `${at}: ${JSON.stringify(value)} is no ${type.name}`;
+    if (!LEAVES[type.name]?.(value)) yield `${at}: ${JSON.stringify(value)} is not of type ${type.name}`;
   } else {
     const of = schema.getType(value.__typename);
     for (const [name, inside] of Object.entries(value)) {

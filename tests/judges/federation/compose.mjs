@@ -1,4 +1,5 @@
-// Composition by Apollo's and by The Guild's composer: the gateway alone, beside others, and where names collide.
+// Composition with the composers of Apollo and The Guild: the gateway alone, with other subgraphs, and with colliding
+// names.
 
 import apollo from '@apollo/composition';
 import { composeServices as theGuild } from '@theguild/federation-composition';
@@ -17,24 +18,24 @@ for (const [name, compose] of Object.entries(composers)) {
 
   const alone = composed({});
   expectEqual(`${name}: the gateway alone composes`, alone.codes, []);
-  expect(`${name}: there are marks of personal data`, marks(CUSTOMERS) > 50, marks(CUSTOMERS));
-  expectEqual(`${name}: every mark of personal data is in the supergraph`, marks(alone.sdl), marks(CUSTOMERS));
+  expect(`${name}: the schema marks personal data`, marks(CUSTOMERS) > 50, marks(CUSTOMERS));
+  expectEqual(`${name}: the supergraph has every @pii mark`, marks(alone.sdl), marks(CUSTOMERS));
 
   const withNotes = composed({ notes: NOTES });
-  expectEqual(`${name}: another subgraph adds to customers`, withNotes.codes, []);
+  expectEqual(`${name}: another subgraph adds a field to Customer`, withNotes.codes, []);
   const customer = buildSchema(withNotes.sdl, { assumeValidSDL: true }).getType('Customer').getFields();
-  expect(`${name}: a customer has the fields of both`, customer.notes && customer.status, Object.keys(customer));
+  expect(`${name}: Customer has the fields of both subgraphs`, customer.notes && customer.status, Object.keys(customer));
 
-  expectEqual(`${name}: PageInfo is shared`, composed({ lists: LISTS }).codes, []);
+  expectEqual(`${name}: PageInfo is shareable`, composed({ lists: LISTS }).codes, []);
 
-  // Two subgraphs cannot both answer `node`, and marking it as shared would send an id to whichever is asked first.
-  expectEqual(`${name}: node collides`, composed({ notes: withNode('') }).codes, ['INVALID_FIELD_SHARING']);
-  expectEqual(`${name}: node is not to share`, composed({ notes: withNode('@shareable') }).codes, ['INVALID_FIELD_SHARING']);
+  // Two subgraphs cannot both resolve `node`. With `@shareable` the router would send an id to either of them.
+  expectEqual(`${name}: node conflicts`, composed({ notes: withNode('') }).codes, ['INVALID_FIELD_SHARING']);
+  expectEqual(`${name}: node is not shareable`, composed({ notes: withNode('@shareable') }).codes, ['INVALID_FIELD_SHARING']);
   const taken = composed({ notes: withNode('@override(from: "customers")') });
-  expectEqual(`${name}: another subgraph can take node over`, taken.codes, []);
+  expectEqual(`${name}: another subgraph can override node`, taken.codes, []);
 }
 
 const definitions = parse(CUSTOMERS).definitions.map(({ name }) => name?.value);
-const machinery = definitions.filter((name) => name?.startsWith('_'));
-expectEqual('what routers ask is not in the printed schema', machinery, []);
+const federationTypes = definitions.filter((name) => name?.startsWith('_'));
+expectEqual('the printed schema has no federation types', federationTypes, []);
 finish('composition');

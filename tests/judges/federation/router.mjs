@@ -1,4 +1,4 @@
-// Apollo's gateway over two subgraphs: ours as it runs, and notes about its customers. Calls are counted at the sandbox.
+// Apollo's gateway over two subgraphs: the running gateway and notes about its customers. The sandbox counts calls.
 
 import apollo from '@apollo/composition';
 import { ApolloGateway, LocalGraphQLDataSource, RemoteGraphQLDataSource } from '@apollo/gateway';
@@ -10,7 +10,7 @@ import { CUSTOMERS, NOTES, services, withNode } from './subgraphs.mjs';
 const { GATEWAY_URL, SANDBOX_URL } = process.env;
 const KEY = { authorization: 'Bearer sandbox' };
 const [ADA, REX, RHEA] = [1, 3, 6].map((number) => `0190b2de-7c11-7c3a-8f10-00000000000${number}`);
-const NOBODY = '0190b2de-7c11-7c3a-8f10-00000000ffff';
+const UNKNOWN = '0190b2de-7c11-7c3a-8f10-00000000ffff';
 const CUSTOMER = 'GET /v1/customers/{id}';
 const REVIEW = 'GET /v1/customers/{id}/review';
 const LIST = 'GET /v1/customers';
@@ -18,9 +18,9 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 const notes = (id) => [`a note about ${id.slice(-4)}`];
 const Customer = { __resolveReference: ({ id }) => ({ id }), notes: ({ id }) => notes(id) };
-const noted = () => [ADA, REX, ADA, NOBODY].map((id) => ({ id }));
+const noted = () => [ADA, REX, ADA, UNKNOWN].map((id) => ({ id }));
 
-/** A router over the gateway and one other subgraph; it sends the caller's headers on. */
+/** A router over the gateway and one other subgraph. It forwards the caller's headers. */
 async function router(sdl, resolvers) {
   const { supergraphSdl, errors } = apollo.composeServices(services({ notes: sdl }));
   expectEqual('the supergraph composes', errors ?? [], []);
@@ -52,7 +52,7 @@ function ours() {
   return new RemoteGraphQLDataSource({
     url: GATEWAY_URL,
     willSendRequest({ request, context }) {
-      // Past what the gateway keeps: calls are counted here.
+      // Bypasses the gateway's cache, so that every read makes upstream calls.
       const headers = { ...context.headers, 'cache-control': 'no-cache' };
       for (const [name, value] of Object.entries(headers)) request.http.headers.set(name, value);
     },
@@ -66,34 +66,34 @@ const served = await fetch(GATEWAY_URL, {
   headers: { ...KEY, 'content-type': 'application/json' },
   body: JSON.stringify({ query: '{ _service { sdl } }' }),
 });
-expectEqual('the gateway serves what it prints', (await served.json()).data?._service.sdl.trim(), CUSTOMERS.trim());
+expectEqual('the gateway serves the schema that the binary prints', (await served.json()).data?._service.sdl.trim(), CUSTOMERS.trim());
 
 {
   const { data, errors, calls } = await ask('{ noted { id notes externalId createdAt } }');
-  const [ada, rex, again, nobody] = data.noted;
+  const [ada, rex, again, unknown] = data.noted;
   expectEqual('no errors', errors, []);
   expect('fields of both subgraphs', ada.createdAt && rex.createdAt, data);
-  expectEqual('a customer that is there twice', again, ada);
-  expectEqual('notes of a customer that is not there', nobody, null);
-  expectEqual('each customer is one call', calls, { [CUSTOMER]: 3 });
+  expectEqual('a customer that occurs twice', again, ada);
+  expectEqual('an unknown customer with non-null fields', unknown, null);
+  expectEqual('each customer costs one call', calls, { [CUSTOMER]: 3 });
 }
 {
   const { data, errors, calls } = await ask('{ noted { id notes externalId } }');
-  expectEqual('what can be null of a customer that is not there', data.noted[3], {
-    id: NOBODY, notes: notes(NOBODY), externalId: null,
+  expectEqual('an unknown customer with nullable fields', data.noted[3], {
+    id: UNKNOWN, notes: notes(UNKNOWN), externalId: null,
   });
-  expectEqual('and no error', [errors, calls], [[], { [CUSTOMER]: 3 }]);
+  expectEqual('an unknown customer causes no error', [errors, calls], [[], { [CUSTOMER]: 3 }]);
 }
 {
   const { data, errors, calls } = await ask('{ noted { notes name review { identity { decision } } } }');
-  expectEqual('a decision', data.noted[1]?.review.identity.decision, 'ACCEPT');
-  expectEqual('a review is one call with its customer', [errors, calls], [[], { [REVIEW]: 3 }]);
+  expectEqual('the decision of a screening', data.noted[1]?.review.identity.decision, 'ACCEPT');
+  expectEqual('a review and its customer cost one call', [errors, calls], [[], { [REVIEW]: 3 }]);
 }
 {
   const { data, errors, calls } = await ask('{ customers(first: 3) { nodes { id name notes } pageInfo { hasNextPage } } }');
   const found = data.customers.nodes.every((node) => node.name && node.notes[0] === notes(node.id)[0]);
-  expect('notes on rows of a list', found && data.customers.nodes.length === 3, data);
-  expectEqual('a list is one call', [errors, calls], [[], { [LIST]: 1 }]);
+  expect('the rows of a list have notes', found && data.customers.nodes.length === 3, data);
+  expectEqual('a list costs one call', [errors, calls], [[], { [LIST]: 1 }]);
 }
 {
   const fault = { customer_id: REX, fault: { status: 500 } };
@@ -103,7 +103,7 @@ expectEqual('the gateway serves what it prints', (await served.json()).data?._se
   const { data, errors } = await ask('{ noted { id notes externalId } }');
   await fetch(`${SANDBOX_URL}/_sandbox/faults`, { method: 'DELETE' });
   expectEqual('one error', errors.map(({ extensions }) => extensions.code), ['UPSTREAM_ERROR']);
-  expectEqual('the other subgraph is not touched by it', data.noted.map((one) => one?.notes), [ADA, REX, ADA, NOBODY].map(notes));
+  expectEqual('the data of the other subgraph is complete', data.noted.map((one) => one?.notes), [ADA, REX, ADA, UNKNOWN].map(notes));
 }
 {
   const mutation = `mutation ($input: CreateCustomerInput!) {
@@ -114,16 +114,17 @@ expectEqual('the gateway serves what it prints', (await served.json()).data?._se
     device: { ipAddress: '0.0.0.0' },
   };
   const { data, errors } = await ask(mutation, { variables: { input } });
-  expectEqual('a mutation goes through', [errors, data.createCustomer.userErrors], [[], []]);
-  expectEqual('and has its notes', data.createCustomer.customer.notes, notes(data.createCustomer.customer.id));
+  expectEqual('a mutation succeeds', [errors, data.createCustomer.userErrors], [[], []]);
+  expectEqual('the created customer has notes', data.createCustomer.customer.notes, notes(data.createCustomer.customer.id));
 }
 {
   const { data, errors, calls } = await ask('{ noted { id name } }', { headers: {} });
-  expectEqual('without the callers header there is no caller', errors[0]?.extensions.code, 'UNAUTHENTICATED');
-  expectEqual('and no data and no call', [data.noted, calls], [[null, null, null, null], {}]);
+  expectEqual('a request without credentials is rejected', errors[0]?.extensions.code, 'UNAUTHENTICATED');
+  expectEqual('a rejected request has no data and makes no calls', [data.noted, calls], [[null, null, null, null], {}]);
 }
 
-// A subgraph that takes `node` over: it tells types by its own ids, and everything else is a look-up of the entity.
+// A subgraph that overrides `node`. It finds the type from the form of the id, and the router resolves customers as
+// entities.
 const takesNode = await router(withNode('@override(from: "customers")'), {
   Query: { node: (_, { id }) => (id.startsWith('note:') ? { id, __typename: 'Note' } : { id, __typename: 'Customer' }) },
   Note: { text: ({ id }) => id },

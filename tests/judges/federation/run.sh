@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Composers and a router of Apollo Federation against a running gateway.
+# Runs composers and a router of Apollo Federation against a running gateway.
 #   usage: run.sh BINARY GATEWAY_URL SANDBOX_URL
-# The gateway has federation on and takes the key "sandbox" from its callers. Packages are installed at the versions that
-# stand beside this file, into ${JUDGES_DIR:-target/judges}. Apollo's composer and gateway are under the Elastic licence:
-# they judge, and no part of them is in what the project builds or serves.
+# The gateway must have federation on and accept the key "sandbox". Installs the packages of package-lock.json into
+# ${JUDGES_DIR:-target/judges}. Apollo's composer and gateway have the Elastic licence. They are used only in this test,
+# and no build or release of the project contains them.
 set -euo pipefail
 
 binary="${1:?usage: run.sh BINARY GATEWAY_URL SANDBOX_URL}"
@@ -12,7 +12,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 into="${JUDGES_DIR:-target/judges}/federation"
 mkdir -p "$into"
 
-# Installs again only when what is asked for has changed.
+# Installs only if package-lock.json has changed since the last installation.
 if ! cmp -s "$here/package-lock.json" "$into/done"; then
   cp "$here"/{package.json,package-lock.json,.npmrc} "$into/"
   (cd "$into" && npm ci --silent --ignore-scripts)
@@ -21,7 +21,7 @@ fi
 cp "$here"/*.mjs "$here/../report.mjs" "$into/"
 "$binary" schema --federation >"$into/customers.graphql"
 
-# Telemetry of the packages asks their makers' servers; nothing here does.
+# Turns off the telemetry of the Apollo packages.
 export APOLLO_TELEMETRY_DISABLED=1
 failed=0
 (cd "$into" && node compose.mjs) || failed=1

@@ -1,21 +1,21 @@
-// The gateway's schema, and other subgraphs as another team would write them: notes about customers.
+// The gateway's subgraph schema, and subgraphs that another team could write: notes about customers.
 
 import { readFileSync } from 'node:fs';
 import { parse } from 'graphql';
 
 const LINK = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@override", "@shareable"])`;
 
-/** What the gateway prints for composition. */
+/** The output of `customers-gateway schema --federation`. */
 export const CUSTOMERS = readFileSync('customers.graphql', 'utf8');
 
-/** Adds a field to the gateway's customers, and lists some of them. */
+/** Adds a field to the gateway's customers, and has a list of customers. */
 export const NOTES = `
   ${LINK}
   type Query { noted: [Customer]! }
   type Customer @key(fields: "id") { id: ID! notes: [String!]! }
 `;
 
-/** Has lists of its own, with Relay's `PageInfo`, and a scalar that the gateway has as well. */
+/** Has its own connection with Relay's `PageInfo`, and a scalar that the gateway also has. */
 export const LISTS = `
   ${LINK}
   scalar DateTime
@@ -25,7 +25,7 @@ export const LISTS = `
   type Note { text: String! writtenAt: DateTime! }
 `;
 
-/** Has a `node` of its own; `directive` is what it says about it. */
+/** Has its own `node` field with the given directive. */
 export const withNode = (directive) => `
   ${LINK}
   interface Node { id: ID! }
@@ -34,7 +34,7 @@ export const withNode = (directive) => `
   type Customer implements Node @key(fields: "id") { id: ID! notes: [String!]! }
 `;
 
-/** Subgraphs as composers take them. */
+/** The subgraphs in the form that composers accept. */
 export const services = (others) =>
   Object.entries({ customers: CUSTOMERS, ...others }).map(([name, sdl]) => ({
     name,

@@ -1,7 +1,8 @@
-// Straddle's own TypeScript client against the sandbox: every customer operation, once.
-// Each run takes a key, and so a world, of its own. Exit code 1 and one line that says what was not as expected.
+// Runs every customer operation of Straddle's TypeScript client once against the sandbox.
+// Each run uses a new key, and so a new data set of the sandbox. On the first failed check it prints one line and exits
+// with code 1.
 //
-// The package is looked for from the working directory, since it is installed in a build folder (see run.sh).
+// The package is resolved from the working directory, because run.sh installs it in a build folder.
 
 import { createRequire } from 'node:module';
 import { randomUUID } from 'node:crypto';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 
 const require = createRequire(join(process.cwd(), 'package.json'));
 const { Straddle, NotFoundError, UnprocessableEntityError, AuthenticationError } = require('@straddlecom/straddle');
-// The package does not export its own package.json; its version stands in ours.
+// The package does not export its package.json, so the version is read from ours.
 const version = require('./package.json').dependencies['@straddlecom/straddle'];
 
 const ADA = '0190b2de-7c11-7c3a-8f10-000000000001';
@@ -35,7 +36,7 @@ const refused = async (what, kind, call) => {
     if (!(error instanceof kind)) fail(`${what}: ${error.constructor.name}, wanted ${kind.name}`);
     return;
   }
-  fail(`${what}: was not refused`);
+  fail(`${what}: was not rejected`);
 };
 
 const client = (apiKey) => new Straddle({ apiKey, baseURL: process.env.SANDBOX_URL });
@@ -75,8 +76,8 @@ async function main() {
 
   expect('name', (await customers.get(created.id)).data.name, 'Official Client');
   const clear = (await customers.unmasked(created.id)).data;
-  expect('clear device', clear.device.ip_address, IP);
-  expect('clear EIN', clear.compliance_profile.ein, profile.ein);
+  expect('unmasked device', clear.device.ip_address, IP);
+  expect('unmasked EIN', clear.compliance_profile.ein, profile.ein);
 
   const seen = (await customers.review.get(created.id)).data;
   expect("review's customer", seen.customer_details.id, created.id);

@@ -1,7 +1,8 @@
-"""Straddle's own Python client against the sandbox: every customer operation, once.
+"""Runs every customer operation of Straddle's Python client once against the sandbox.
 
-Runs with both generations of the package (0.4 and 1.0); where they name a thing differently, `names` says how.
-Each run takes a key, and so a world, of its own. Exit code 1 and one line that says what was not as expected.
+Supports both generations of the package (0.4 and 1.0). `names` maps the operations that have different names.
+Each run uses a new key, and so a new data set of the sandbox. On the first failed check it prints one line and exits
+with code 1.
 """
 
 import os
@@ -29,7 +30,7 @@ def client():
 
 
 def names(customers):
-    """The operations that changed their names between the generations: get, unmasked, review, decide, refresh."""
+    """The operations whose names differ between the generations: get, unmasked, review, decide, refresh."""
     if NEW_GENERATION:
         return (
             customers.retrieve,
@@ -59,24 +60,25 @@ def refused(what, error, call):
         return
     except straddle.APIError as other:
         sys.exit(f"FAILED python {straddle.__version__}: {what}: {type(other).__name__}, wanted {error.__name__}")
-    sys.exit(f"FAILED python {straddle.__version__}: {what}: was not refused")
+    sys.exit(f"FAILED python {straddle.__version__}: {what}: was not rejected")
 
 
 def profile_of(customer):
-    """The profile by its keys.
+    """The profile as a dictionary.
 
-    Observed: 0.4.0 types the masked `dob` as a date, which the mask is not, so it makes the *business* class of a
-    masked individual profile. The values survive as extra fields, so they are compared by key, not by class.
+    Observed: 0.4.0 declares `dob` as a date, and a masked value is not a date. So 0.4.0 parses a masked individual
+    profile as the class of a *business* profile. The values remain as extra fields, so this test compares the keys and
+    values and not the class.
     """
     return customer.compliance_profile.to_dict() if customer.compliance_profile else None
 
 
 def walk(customers):
-    """All customers in pages of 100.
+    """The ids of all customers, read in pages of 100.
 
-    Observed: 0.4.0 pages by itself, and asks for one page more, until one is empty; 1.0.5 has lost its
-    pagination, its `list` gives one page, and `iter()` over that gives fields, not customers. So there it is
-    walked by hand, by `total_pages`.
+    Observed: 0.4.0 paginates by itself and requests pages until one is empty. 1.0.5 has no pagination: `list` returns
+    one page, and `iter()` over it yields fields, not customers. So with 1.0.5 this function reads the pages up to
+    `total_pages`.
     """
     if not NEW_GENERATION:
         return [customer.id for customer in customers.list(page_size=100)]
@@ -127,9 +129,9 @@ def main():
         expect("config", (read.config.processing_method, read.config.sandbox_outcome), ("inline", "review"))
 
         clear = unmasked(created.id).data
-        expect("clear device", clear.device.ip_address, IP)
-        expect("clear ssn", clear.compliance_profile.ssn, SSN)
-        expect("clear dob", str(clear.compliance_profile.dob), DOB)
+        expect("unmasked device", clear.device.ip_address, IP)
+        expect("unmasked SSN", clear.compliance_profile.ssn, SSN)
+        expect("unmasked date of birth", str(clear.compliance_profile.dob), DOB)
 
         seen = review(created.id).data
         expect("review's customer", seen.customer_details.id, created.id)
@@ -159,7 +161,7 @@ def main():
         expect("deleted", customers.delete(created.id).data.id, created.id)
         refused("read after delete", straddle.NotFoundError, lambda: get(created.id))
 
-        # The 401 has neither body nor content type; it has to come through as what it is.
+        # The 401 response has neither a body nor a content type. The client still has to raise AuthenticationError.
         no_key = {"Authorization": "Basic none"}
         refused("no key", straddle.AuthenticationError, lambda: customers.list(extra_headers=no_key))
 

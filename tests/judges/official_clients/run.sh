@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Straddle's own clients against a running sandbox.   usage: run.sh SANDBOX_URL
-# Installs them, at the versions that stand beside this file, into ${JUDGES_DIR:-target/judges}; runs all three
-# and fails if one does.
+# Runs Straddle's official clients against a running sandbox.   usage: run.sh SANDBOX_URL
+# Installs the pinned versions into ${JUDGES_DIR:-target/judges} and runs all three clients. Fails if one of them fails.
 set -euo pipefail
 
 export SANDBOX_URL="${1:?usage: run.sh SANDBOX_URL}"
@@ -10,7 +9,7 @@ into="${JUDGES_DIR:-target/judges}/official_clients"
 mkdir -p "$into"
 into="$(cd "$into" && pwd)"
 
-# Installs again only when what is asked for has changed.
+# Runs a command only if the file `wanted` differs from the copy of the last run.
 unless_done() {
   local mark="$1" wanted="$2"
   shift 2

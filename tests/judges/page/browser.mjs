@@ -1,4 +1,4 @@
-// Chromium as the tests use it: it can reach this machine alone, and what it asks for and complains about is written down.
+// Chromium for the page tests. It can reach only this machine. The tests record its requests and console messages.
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const PICTURES = process.env.PICTURES ?? 'pictures';
-/** GraphiQL reads a document a tenth of a second after it changed, and names its tab by it. */
+/** Milliseconds: GraphiQL parses a changed document after 100 ms and then names the tab after its operation. */
 const SETTLED = 400;
 mkdirSync(PICTURES, { recursive: true });
 
@@ -23,12 +23,12 @@ export const launch = () =>
       '--disable-sync',
       '--no-first-run',
       '--no-pings',
-      // No name is looked up: a request that tried to leave would fail, and be seen.
+      // Host names do not resolve, so a request to another host fails and is reported.
       '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
     ],
   });
 
-/** A page of its own, as somebody sees it for the first time. */
+/** A page in a new browser context: no storage, no cookies. */
 export class Desk {
   static async open(browser, url, { width = 1280, height = 800, theme = 'light' } = {}) {
     const context = await browser.newContext({
@@ -46,14 +46,14 @@ export class Desk {
   constructor(context, page, url) {
     Object.assign(this, { context, page, url, requests: [], complaints: [] });
     context.on('request', (request) => this.requests.push(request));
-    // What a worker may not do is told here as well.
+    // Policy violations in workers are reported here as well.
     context.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text());
     });
     page.on('pageerror', (error) => this.complaints.push(String(error)));
   }
 
-  /** Until the editor stands, the schema is known and the gateway has said who one is. */
+  /** Waits until the editor is shown, the schema is loaded and the header shows the caller. */
   async ready() {
     await this.page.locator('.graphiql-query-editor .view-line').first().waitFor();
     await this.page.locator('.graphiql-spinner').waitFor({ state: 'detached' });
@@ -61,11 +61,11 @@ export class Desk {
     return this;
   }
 
-  /** Nobody else was asked for anything, and nothing was refused or broke. */
+  /** Checks that every request went to the gateway and that the console has only the expected complaints. */
   async close({ complaints = [] } = {}) {
     const others = this.requests.map((request) => request.url()).filter((url) => !/^(data:|blob:)/.test(url));
     assert.deepEqual(others.filter((url) => new URL(url).origin !== this.url), []);
-    const unexpected = this.complaints.filter((said) => !complaints.some((expected) => expected.test(said)));
+    const unexpected = this.complaints.filter((text) => !complaints.some((expected) => expected.test(text)));
     assert.deepEqual(unexpected, []);
     await this.context.close();
   }
@@ -83,7 +83,7 @@ export class Desk {
     return this.page.getByRole('tab', { name });
   }
 
-  /** What an editor shows; it draws no line that is out of sight. */
+  /** The visible text of an editor. Monaco does not render lines that are scrolled out of view. */
   async text(editor) {
     const lines = await this.page.locator(`${editor} .view-lines .view-line`).evaluateAll((lines) =>
       lines.sort((one, other) => parseFloat(one.style.top) - parseFloat(other.style.top)).map((line) => line.textContent),
@@ -99,7 +99,7 @@ export class Desk {
     return this.text('.result-window');
   }
 
-  /** Puts another document into the editor, as if it were pasted. */
+  /** Replaces the document in the editor by pasting another one. */
   async write(document) {
     await this.page.locator('.graphiql-query-editor .view-lines').click();
     await this.page.keyboard.press('Control+A');
@@ -113,7 +113,7 @@ export class Desk {
     await this.page.waitForTimeout(SETTLED);
   }
 
-  /** Runs what is there, and waits until the answer to that holds a text. */
+  /** Runs the document and waits until the shown response contains `expected`. */
   async run(expected) {
     const answered = this.page.waitForResponse((response) => response.url().endsWith('/graphql'));
     await this.page.getByRole('button', { name: /^Execute query/ }).click();
@@ -121,18 +121,18 @@ export class Desk {
     await this.shows(expected);
   }
 
-  /** Runs one of several operations, chosen from the menu of the button. */
+  /** Runs one of several operations from the menu of the run button. */
   async runOperation(name, expected) {
     await this.page.getByRole('button', { name: /^Execute query/ }).click();
     const answered = this.page.waitForResponse((response) => response.url().endsWith('/graphql'));
     await this.page.getByRole('menuitem', { name }).click();
     await (await answered).finished();
-    // A menu that closes gives the focus back to its button: a key that is pressed before that goes to the button.
+    // A closing menu returns the focus to its button. A key pressed before that would go to the button.
     await this.page.getByRole('menu').waitFor({ state: 'detached' });
     await this.shows(expected);
   }
 
-  /** Runs the last operation of the document: the cursor stands in it. */
+  /** Runs the last operation of the document by placing the cursor in it. */
   async runLastOperation(name, expected) {
     const editor = this.page.locator('.graphiql-query-editor');
     await editor.locator('.view-lines').click();
@@ -152,15 +152,15 @@ export class Desk {
     await window.filter({ hasText: expected }).waitFor({ timeout: 15_000 });
   }
 
-  /** Waits until the header shows what a run cost: planned and made. */
+  /** Waits until the header shows these upstream calls: planned and made. */
   async costs(...numbers) {
     const shown = (expected) =>
       [...document.querySelectorAll('.playground-cost dd')].map((number) => number.textContent).join() === expected;
     await this.page.waitForFunction(shown, numbers.join(), { timeout: 15_000 });
   }
 
-  /** Everything that the browser would still have after the page is closed. */
-  async kept() {
+  /** Everything that the browser stores beyond the lifetime of the page. */
+  async stored() {
     const { cookies, origins } = await this.context.storageState({ indexedDB: true });
     const session = await this.page.evaluate(() => JSON.stringify({ ...sessionStorage }));
     return JSON.stringify({ cookies, origins }) + session + this.page.url();

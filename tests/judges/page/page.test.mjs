@@ -1,4 +1,4 @@
-// The playground as people use it, in Chromium.
+// Browser tests of the playground in Chromium.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -17,45 +17,45 @@ after(() => browser?.close());
 
 const open = async (url = SANDBOX_URL, look = {}) => (await Desk.open(browser, url, look)).ready();
 
-test('it opens with tabs that teach, and says on what and as whom', async () => {
+test('the page opens with the built-in tabs and shows the upstream and the caller', async () => {
   const desk = await open();
   assert.deepEqual(await desk.tabs(), ['CustomerWithReview', 'ReviewQueue', 'CreateCustomer', 'Unmask']);
   assert.match(await desk.query(), /^# Costs 1 upstream call/);
   assert.match(await desk.text('.graphiql-editor-tool'), /0190b2de-7c11-7c3a-8f10-000000000006/);
   assert.equal(await desk.page.locator('.playground-upstream').textContent(), 'Sandbox: made-up people');
   await desk.costs('–', '–');
-  await desk.page.getByRole('button', { name: 'Anybody' }).click();
+  await desk.page.getByRole('button', { name: 'Sandbox user' }).click();
   assert.equal(await desk.page.getByRole('list', { name: 'Permissions' }).getByRole('listitem').count(), 6);
   await desk.close();
 });
 
-test('the front door leads here', async () => {
+test('the index redirects to the playground', async () => {
   const desk = await open();
   await desk.page.goto(SANDBOX_URL);
   assert.equal(desk.page.url(), `${SANDBOX_URL}/graphiql`);
   await desk.close();
 });
 
-test('a run shows its answer and what it cost', async () => {
+test('a run shows its response and its upstream calls', async () => {
   const desk = await open();
   await desk.run('Rhea Example');
   assert.match(await desk.result(), /"decision": "REVIEW"/);
-  assert.doesNotMatch(await desk.result(), /extensions/, 'what the page asked for stands above');
+  assert.doesNotMatch(await desk.result(), /extensions/, 'the response is shown without the upstream report');
   await desk.costs(1, 1);
   await desk.run('Rhea Example');
   await desk.costs(1, 0);
   await desk.write('{ nothing }');
   await desk.run('GRAPHQL_VALIDATION_FAILED');
-  // Nothing was run.
+  // No operation ran.
   await desk.costs('–', '–');
   await desk.close({ complaints: [/status of 400/] });
 });
 
-test('a list that fails leaves the viewer beside it', async () => {
+test('a failed list does not null the viewer', async () => {
   const desk = await open();
   const control = async (method, path, body) => {
-    const answer = await fetch(`${CONTROL_URL}/_sandbox/${path}`, { method, body: JSON.stringify(body) });
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    const response = await fetch(`${CONTROL_URL}/_sandbox/${path}`, { method, body: JSON.stringify(body) });
+    assert.ok(response.ok, `${method} ${path}: ${response.status}`);
   };
   await control('POST', 'faults', { route: 'GET /v1/customers', fault: { status: 503 } });
   try {
@@ -70,7 +70,7 @@ test('a list that fails leaves the viewer beside it', async () => {
   await desk.close();
 });
 
-test('every tab runs, by its button or at the cursor', async () => {
+test('every tab runs, by the run button or at the cursor', async () => {
   const desk = await open();
   await desk.goto('ReviewQueue');
   await desk.run('totalCount');
@@ -101,7 +101,7 @@ test('a field name is completed', async () => {
   await desk.close();
 });
 
-test('a wrong field is underlined, and its neighbour has a description', async () => {
+test('an unknown field is underlined, and a known field shows its description', async () => {
   const desk = await open();
   await desk.write('{ customers { totalCount nodez { id } } }');
   await desk.page.locator('.squiggly-error').first().waitFor();
@@ -110,7 +110,7 @@ test('a wrong field is underlined, and its neighbour has a description', async (
   await desk.close();
 });
 
-test('the documentation can be walked and searched', async () => {
+test('the documentation can be browsed and searched', async () => {
   const desk = await open();
   await desk.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   const docs = desk.page.locator('.graphiql-doc-explorer');
@@ -123,7 +123,7 @@ test('the documentation can be walked and searched', async () => {
   await desk.close();
 });
 
-test('the explorer writes a query that runs', async () => {
+test('the explorer adds a field to a query that runs', async () => {
   const desk = await open();
   await desk.write('query Me { viewer { subject } }');
   await desk.page.getByRole('button', { name: 'Show GraphiQL Explorer' }).click();
@@ -144,62 +144,63 @@ test('prettify keeps the comments', async () => {
   await desk.close();
 });
 
-test('a token is asked for, sent, and never kept', async () => {
+test('the token panel opens, and the token is sent but not stored', async () => {
   const desk = await open(PASSTHROUGH_URL);
   const field = desk.page.getByLabel('Bearer token');
-  // It opens by itself, where nothing works without.
+  // The panel opens without a click because the gateway requires a token.
   await field.waitFor();
   await desk.picture('token');
-  const token = 'a-token-that-nobody-else-has';
+  const token = 'a-unique-test-token';
   await field.fill(token);
   await desk.page.keyboard.press('Enter');
   await desk.page.getByRole('button', { name: 'Token: in use' }).waitFor();
-  await desk.page.getByRole('button', { name: /holder/ }).waitFor();
+  await desk.page.getByRole('button', { name: 'API key holder' }).waitFor();
   await desk.page.getByRole('tab', { name: 'CustomerWithReview' }).waitFor();
   await desk.run('Rhea Example');
   const last = desk.requests.findLast((request) => request.url().endsWith('/graphql'));
   assert.equal((await last.allHeaders()).authorization, `Bearer ${token}`);
   assert.equal(await field.inputValue(), '');
-  assert.ok(!(await desk.kept()).includes(token));
+  assert.ok(!(await desk.stored()).includes(token));
   await desk.page.waitForTimeout(700);
-  assert.ok(!(await desk.kept()).includes(token));
+  assert.ok(!(await desk.stored()).includes(token));
   await desk.page.reload();
   await desk.ready();
   await desk.page.getByRole('button', { name: 'Token: none' }).waitFor();
-  assert.ok(!(await desk.kept()).includes(token) && !(await desk.page.content()).includes(token));
+  assert.ok(!(await desk.stored()).includes(token) && !(await desk.page.content()).includes(token));
   await desk.close({ complaints: [/401/] });
 });
 
-test('what is written stays over a reload; of an unmasking the document alone', async () => {
+test('tabs survive a reload; an unmasking tab keeps only its document', async () => {
   const desk = await open();
   await desk.write('query Mine($a: ID!) { customer(id: $a) { name } }');
   await desk.goto('Unmask');
   await desk.run('ipAddress');
-  const answer = await desk.result();
-  const clear = [/"ssn": "([^"]+)"/, /"dob": "([^"]+)"/, /"ipAddress": "([^"]+)"/].map((part) => part.exec(answer)[1]);
+  const response = await desk.result();
+  const members = [/"ssn": "([^"]+)"/, /"dob": "([^"]+)"/, /"ipAddress": "([^"]+)"/];
+  const clear = members.map((member) => member.exec(response)[1]);
   await desk.page.locator('.graphiql-editor-tool .view-lines').first().click();
   await desk.page.keyboard.press('Control+End');
   await desk.page.keyboard.press('ArrowUp');
   await desk.page.keyboard.press('Home');
   await desk.page.keyboard.type('"secret": "typed by hand", ');
-  // GraphiQL writes half a second after the last change.
+  // GraphiQL writes to the storage half a second after the last change.
   await desk.page.waitForTimeout(1200);
-  const kept = await desk.kept();
-  assert.ok(kept.includes('unmaskCustomer') && kept.includes('query Mine'), 'documents are kept');
-  for (const secret of [...clear, 'typed by hand', 'tax form']) assert.ok(!kept.includes(secret), secret);
+  const stored = await desk.stored();
+  assert.ok(stored.includes('unmaskCustomer') && stored.includes('query Mine'), 'documents are stored');
+  for (const secret of [...clear, 'typed by hand', 'tax form']) assert.ok(!stored.includes(secret), secret);
   await desk.page.reload();
   await desk.ready();
   assert.deepEqual(await desk.tabs(), ['Mine', 'ReviewQueue', 'CreateCustomer', 'Unmask']);
   assert.equal(await desk.tab('Unmask').getAttribute('aria-selected'), 'true');
   assert.match(await desk.query(), /unmaskCustomer/);
-  assert.match(await desk.text('.graphiql-editor-tool'), /tax form/, 'ours has its variables again');
+  assert.match(await desk.text('.graphiql-editor-tool'), /tax form/, 'the built-in tab has its variables again');
   assert.equal(await desk.result(), '');
   await desk.goto('Mine');
   assert.match(await desk.query(), /query Mine/);
   await desk.close();
 });
 
-test('before a real upstream there is no tab that writes, and nothing is kept but looks', async () => {
+test('a real upstream has no tab with writes, and only layout settings are stored', async () => {
   const desk = await open(REAL_URL);
   assert.equal(await desk.page.locator('.playground-upstream').textContent(), 'Real upstream: real people');
   assert.deepEqual(await desk.tabs(), ['ReviewQueue']);
@@ -207,16 +208,16 @@ test('before a real upstream there is no tab that writes, and nothing is kept bu
   await desk.write('{ customers(filter: { email: "somebody@example.com" }) { totalCount } }');
   await desk.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   await desk.page.waitForTimeout(1200);
-  const kept = await desk.kept();
-  assert.ok(kept.includes('visiblePlugin'), 'looks are');
-  assert.ok(!/somebody|customers/.test(kept), kept);
+  const stored = await desk.stored();
+  assert.ok(stored.includes('visiblePlugin'), 'layout settings are stored');
+  assert.ok(!/somebody|customers/.test(stored), stored);
   await desk.picture('real');
   await desk.close({ complaints: [/401/] });
 });
 
-test('the header is reached and left by keys', async () => {
+test('the header can be used with the keyboard', async () => {
   const desk = await open();
-  const who = desk.page.getByRole('button', { name: 'Anybody' });
+  const who = desk.page.getByRole('button', { name: 'Sandbox user' });
   await desk.page.keyboard.press('Tab');
   assert.ok(await who.evaluate((button) => button === document.activeElement));
   await desk.page.keyboard.press('Enter');
@@ -233,22 +234,22 @@ test('the header is reached and left by keys', async () => {
 
 for (const width of [1280, 390]) {
   for (const theme of ['light', 'dark']) {
-    test(`it works at ${width} pixels, ${theme}`, async () => {
+    test(`the page works at ${width} pixels, ${theme}`, async () => {
       const desk = await open(SANDBOX_URL, { width, theme, height: width < 500 ? 844 : 800 });
       const header = () => desk.page.locator('.playground-header').boundingBox();
       const before = await header();
       await desk.picture(`${width}-${theme}-open`);
       await desk.run('Rhea Example');
-      assert.deepEqual(await header(), before, 'nothing moves');
+      assert.deepEqual(await header(), before, 'the header does not move or change size');
       await desk.picture(`${width}-${theme}`);
       const overflow = await desk.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      assert.equal(overflow, 0, 'nothing has to be pushed aside');
+      assert.equal(overflow, 0, 'the page does not scroll horizontally');
       for (const part of ['.graphiql-query-editor', '.result-window']) {
         const box = await desk.page.locator(part).boundingBox();
         assert.ok(box.width > 250 && box.height > 150 && box.x >= 0 && box.x + box.width <= width, `${part} ${JSON.stringify(box)}`);
       }
       await soundness(desk, ['.playground-header']);
-      for (const button of ['Anybody', 'Token: none']) {
+      for (const button of ['Sandbox user', 'Token: none']) {
         await desk.page.getByRole('button', { name: button }).click();
         await desk.picture(`${width}-${theme}-${button.split(':')[0].toLowerCase()}`);
         await soundness(desk, ['.playground-panel:popover-open']);
@@ -262,7 +263,7 @@ for (const width of [1280, 390]) {
   }
 }
 
-/** axe finds nothing serious in what is ours. */
+/** Checks that axe finds no serious or critical violation in the given elements. */
 async function soundness(desk, include) {
   await desk.page.evaluate(axe.source);
   const { violations } = await desk.page.evaluate((include) => globalThis.axe.run({ include }), include);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The playground in Chromium, over gateways of its own. Where the system lets it, all of it runs with networking off: in a
-# network namespace that has nothing but its loopback.
-#   usage: run.sh [BINARY]        BINARY: target/debug/customers-gateway where none is given
-# Needs node, npm and Chromium (CHROMIUM: /usr/bin/chromium where none is given). Pictures are left in target/judges/page.
+# Runs the browser tests of the playground in Chromium against gateways that the script starts. If the system allows it,
+# everything runs in a network namespace that has only a loopback interface.
+#   usage: run.sh [BINARY]        BINARY: the gateway (default: target/debug/customers-gateway)
+# Needs node, npm and Chromium (CHROMIUM, default: /usr/bin/chromium). Screenshots are written to target/judges/page.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -21,11 +21,11 @@ if [ -z "${NETWORKING_IS_OFF:-}" ]; then
   if "${off[@]}" true 2>/dev/null; then
     exec "${off[@]}" env NETWORKING_IS_OFF=yes "$here/run.sh" "$binary"
   fi
-  echo "networking cannot be switched off here; Chromium is told to look no name up"
+  echo "cannot create a network namespace; Chromium runs with host name resolution off"
 else
-  echo "networking is off"
+  echo "running in a network namespace with only a loopback interface"
 fi
-# Node looks for packages beside a module, so the tests run beside theirs.
+# Node resolves packages from the folder of a module, so the tests are copied next to node_modules.
 cp "$here"/*.mjs "$work/"
 
 started=()
@@ -35,10 +35,10 @@ stop_all() {
   for process in "${started[@]}"; do wait "$process" 2>/dev/null || true; done
   if [ "$outcome" -ne 0 ]; then
     for log in "$work"/*.log; do
-      echo "--- the end of $log"
+      echo "--- last lines of $log"
       tail -n 5 "$log"
     done
-    # Last, so that the end of a log that was cut still says what failed.
+    # Printed last, so that a log cut at the start still names the failed tests.
     sed -n '/^not ok/,/^  \.\.\./p' "$work/report.tap" | grep -v '^ *\(duration_ms\|type\|---\|\.\.\.\)' | head -n 40 || true
   fi
 }
@@ -47,14 +47,14 @@ trap 'exit 130' INT TERM
 
 export GATEWAY__SERVER__LISTEN=127.0.0.1:0 GATEWAY__SERVER__ADMIN_LISTEN=127.0.0.1:0 GATEWAY__SANDBOX__LISTEN=127.0.0.1:0
 
-# Starts a server that chooses its own port.
+# Starts a server on a free port.
 start() {
   local name="$1"
   shift
   env "$@" >"$work/$name.log" 2>&1 &
   started+=($!)
 }
-# The address behind a word of a server's greeting.
+# The address after a word in a server's startup message.
 address_of() {
   local name="$1" word="$2" address
   for _ in $(seq 100); do
@@ -65,7 +65,7 @@ address_of() {
     fi
     sleep 0.2
   done
-  echo "$name did not come up in 20 seconds" >&2
+  echo "$name did not start within 20 seconds" >&2
   return 1
 }
 
@@ -73,7 +73,7 @@ start sandbox "$binary" serve
 SANDBOX_URL="$(address_of sandbox GraphQL)"
 CONTROL_URL="$(address_of sandbox upstream)"
 start passthrough GATEWAY__AUTH__MODE=passthrough "$binary" serve
-# Nobody is asked there: it is only a gateway whose people would be real.
+# The tests send no request to this upstream. They only need a gateway in front of a real upstream.
 start real GATEWAY__AUTH__MODE=passthrough GATEWAY__UPSTREAM__BASE_URL=https://customers.example \
   GATEWAY__PLAYGROUND__ENABLED=on GATEWAY__AUDIT__DESTINATION="$work/real.jsonl" "$binary" serve
 PASSTHROUGH_URL="$(address_of passthrough GraphQL)"

@@ -1,10 +1,11 @@
-// Bad days of a few seconds, and what the dashboard and the alerts make of them.
+// Plays failure stories of a few seconds and checks the dashboard and the alerts with Prometheus.
 //
 //   node live.mjs BINARY DIRECTORY      DIRECTORY: for logs, keys and Prometheus' store
 //
-// Three gateways over three sandboxes play their stories beside each other; Prometheus scrapes all of them each second. In
-// each story the lines of panels that tell it have to move and its alerts have to be true; all others have to stay as on a
-// calm day. Nothing is measured: a story goes on until it was told, for half a minute at most.
+// Three gateways with three sandboxes play their stories in parallel. Prometheus scrapes all of them each second. In
+// each story its signals (lines of panels) must move and its alerts must be true. All other signals and alerts must
+// stay quiet. Nothing depends on speed: a story continues until its signals and alerts are seen, for half a minute at
+// most.
 
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, sign } from "node:crypto";
@@ -32,23 +33,23 @@ import { DESK, PAGE, again } from "./traffic.mjs";
 
 const [binary, directory] = process.argv.slice(2);
 const problems = [];
-const told = [];
+const results = [];
 let prometheus;
 
-// ---- telling a story -----------------------------------------------------------------------------------------------
+// ---- one story -----------------------------------------------------------------------------------------------------
 
 const now = () => Date.now() / 1000;
 
-/** What a good day shows; parts of bad ones can be good. */
+/** The signals of normal operation. They can also move in a part of a failure story. */
 const GOOD = ["all served"];
 
 /**
- * Plays a story and judges it. `moves` are the signals that tell it and `alerts` what has to be true in it; `may` names
- * both where they can be so and need not. `begin` gives back what ends it.
+ * Plays a story and checks it. `moves` are the signals that must move, `alerts` the alerts that must be true, and `may`
+ * the signals and alerts that can change or not. `begin` starts the failure and returns a function that ends it.
  */
 async function story(gateway, name, { moves = GOOD, alerts = [], may = [], begin = async () => async () => {} }) {
   const end = await begin();
-  // Rates look back into the story before for as long as this.
+  // Until `from`, the range of the rates still covers the previous story.
   const from = now() + RANGE + 1;
   const seen = async (signal) =>
     hasMoved(signal, await prometheus.range(asShown(lineOf(signal).expr, gateway.admin), from, now()));
@@ -72,24 +73,24 @@ async function story(gateway, name, { moves = GOOD, alerts = [], may = [], begin
   const wrong = (what, kind, wanted, got) => {
     const missing = wanted.filter((each) => !got.includes(each));
     const extra = got.filter((each) => ![...wanted, ...may, ...GOOD].includes(each));
-    if (missing.length > 0) problems.push(`${name}: ${what} do not ${kind}: ${missing.join(", ")}`);
-    if (extra.length > 0) problems.push(`${name}: ${what} ${kind} that should not: ${extra.join(", ")}`);
+    if (missing.length > 0) problems.push(`${name}: expected ${what} did not ${kind}: ${missing.join(", ")}`);
+    if (extra.length > 0) problems.push(`${name}: unexpected ${what} did ${kind}: ${extra.join(", ")}`);
   };
   wrong("signals", "move", moves, moved);
-  wrong("alerts", "hold", alerts, held);
-  told.push({ gateway: gateway.name, name, moved: moved.filter((signal) => !GOOD.includes(signal)), held });
+  wrong("alerts", "become true", alerts, held);
+  results.push({ gateway: gateway.name, name, moved: moved.filter((signal) => !GOOD.includes(signal)), held });
 }
 
-// ---- the whole -----------------------------------------------------------------------------------------------------
+// ---- the whole run -------------------------------------------------------------------------------------------------
 
-/** Lines that a good day leaves at zero, and why. */
+/** Lines that stay at zero in all stories, with the reason. */
 const ZERO = {
   "Panics, instances shutting down: panics": "only a defect raises it",
   "Rate limits reached: response not read": "only a client that reads nothing for server.write_timeout raises it, as in tests/gateway/connections.rs",
   "Audit records: masked by the gateway: {{field}}": "the sandbox masks all itself; a stub that does not is in tests/gateway/answers.rs",
 };
 
-/** Every line of every panel has to show something in the whole time, under names that tell its series apart. */
+/** Checks that every line of every panel has data at some time, and that the legends of its series are unique. */
 async function judgeLines(from) {
   const all = await Promise.all(
     LINES.map(async (line) => ({ ...line, series: await prometheus.range(asShown(line.expr, ".*"), from, now()) })),
@@ -99,33 +100,33 @@ async function judgeLines(from) {
     const values = series.flatMap((each) => each.values);
     const line = `${panel}: ${legendFormat}`;
     if (!unitsOf(expr).includes(unit))
-      problems.push(`${line}: in ${unit}, and not in ${unitsOf(expr).join(" or ")}: ${expr}`);
-    if (values.length === 0) problems.push(`${line}: shows nothing: ${expr}`);
+      problems.push(`${line}: the unit is ${unit} instead of ${unitsOf(expr).join(" or ")}: ${expr}`);
+    if (values.length === 0) problems.push(`${line}: has no data: ${expr}`);
     else if (values.every((value) => value === 0) && !(line in ZERO))
       problems.push(`${line}: is never above zero: ${expr}`);
     for (const { labels } of series) {
       const name = legend(legendFormat, labels);
       const lacks = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].filter(([, label]) => !labels[label]);
-      if (lacks.length > 0) problems.push(`${line}: the series have no ${lacks.map(([, label]) => label).join(", ")}`);
+      if (lacks.length > 0) problems.push(`${line}: the series lack the labels ${lacks.map(([, label]) => label).join(", ")}`);
       const known = names.get(`${panel}: ${name}`);
       if (known !== undefined && known !== expr + JSON.stringify(labels))
-        problems.push(`${panel}: two lines are called ${name}`);
+        problems.push(`${panel}: two series have the legend ${name}`);
       names.set(`${panel}: ${name}`, expr + JSON.stringify(labels));
     }
   }
-  console.log(`${all.length} lines of panels, each of which showed something`);
+  console.log(`${all.length} lines of panels, each with data`);
 }
 
-/** What Prometheus' own linter says of a page of metrics. */
+/** Runs Prometheus' linter on a page of metrics. */
 function judgePage(name, page) {
-  const [asked, found] = [{ input: page, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] }, []];
+  const [options, found] = [{ input: page, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] }, []];
   try {
-    found.push(execFileSync("promtool", ["check", "metrics"], asked));
+    found.push(execFileSync("promtool", ["check", "metrics"], options));
   } catch (error) {
     found.push(error.stdout, error.stderr);
   }
   const lint = found.join("").trim();
-  if (!page?.includes("gateway_build_info{")) problems.push(`the metrics of ${name}: none were seen`);
+  if (!page?.includes("gateway_build_info{")) problems.push(`the metrics of ${name}: no page was read`);
   if (lint) problems.push(`the metrics of ${name}: ${lint}`);
 }
 
@@ -161,12 +162,12 @@ async function main() {
   collector.status = 200;
   await new Promise((listening) => collector.listen(0, "127.0.0.1", listening));
 
-  const house = async (name, settings, args) => {
+  const startInstance = async (name, settings, args) => {
     const sandbox = await Sandbox.start(directory, binary, name);
     return { gateway: await Gateway.start(directory, binary, name, sandbox, settings, args), sandbox };
   };
-  const houses = await Promise.all([
-    house("upstream", {
+  const instances = await Promise.all([
+    startInstance("upstream", {
       GATEWAY__SERVER__DEADLINE: "4s",
       GATEWAY__SERVER__DRAIN_DELAY: "60s",
       GATEWAY__UPSTREAM__TIMEOUT: "1500ms",
@@ -174,7 +175,7 @@ async function main() {
       GATEWAY__DOCUMENTS__MANIFEST: file("manifest.json", JSON.stringify({ desk: DESK })),
       GATEWAY__AUDIT__DESTINATION: join(directory, "audit.jsonl"),
     }),
-    house(
+    startInstance(
       "overload",
       {
         GATEWAY__SERVER__MAX_OPERATIONS: "16",
@@ -182,13 +183,13 @@ async function main() {
         GATEWAY__UPSTREAM__MAX_IN_FLIGHT: "2",
         GATEWAY__UPSTREAM__MAX_QUEUE: "8",
         GATEWAY__UPSTREAM__QUEUE_TIMEOUT: "1s",
-        // A line for each request.
+        // Writes a log line for each request.
         GATEWAY__LOG__LEVEL: "info",
         GATEWAY__TRACES__ENDPOINT: `http://127.0.0.1:${collector.address().port}/v1/traces`,
       },
       ["--config", config],
     ),
-    house("access", {
+    startInstance("access", {
       GATEWAY__SERVER__DEADLINE: "20s",
       GATEWAY__UPSTREAM__TIMEOUT: "15s",
       GATEWAY__CACHE__STALE_IF_ERROR: "10m",
@@ -210,16 +211,16 @@ async function main() {
   ]);
   prometheus = await Prometheus.start(
     directory,
-    houses.map(({ gateway }) => gateway.admin),
+    instances.map(({ gateway }) => gateway.admin),
     RULES,
   );
   const scraped = async () => (await prometheus.get("query", { query: "sum(up)" })).result[0]?.value[1] === "3";
-  await until("three gateways are scraped", scraped);
+  await until("scrapes of three gateways", scraped);
 
   const pages = new Map();
   const ids = async ({ gateway }, headers) => {
-    const answer = await gateway.ask({ query: PAGE }, headers);
-    return answer.json.data.customers.nodes.map((node) => node.id);
+    const response = await gateway.ask({ query: PAGE }, headers);
+    return response.json.data.customers.nodes.map((node) => node.id);
   };
   const watched = async ({ gateway }, playing) => {
     const page = async () => pages.set(gateway.name, (await send(gateway.admin, "GET", "/metrics")).text);
@@ -227,7 +228,7 @@ async function main() {
     await playing;
     await end();
   };
-  const [first, second, third] = houses;
+  const [first, second, third] = instances;
   await Promise.all([
     watched(first, upstream(story, { ...first, ids: await ids(first) })),
     watched(second, overload(story, { ...second, ids: await ids(second), config, collector })),
@@ -244,28 +245,28 @@ async function main() {
   ]);
 
   await judgeLines(from);
-  houses.forEach(({ gateway: { name } }) => judgePage(name, pages.get(name)));
-  const untold = (names, key) => names.filter((name) => !told.some((story) => story[key].includes(name)));
-  problems.push(...untold([...ALERTS.keys()], "held").map((name) => `${name}: is true in no story`));
+  instances.forEach(({ gateway: { name } }) => judgePage(name, pages.get(name)));
+  const notIn = (names, key) => names.filter((name) => !results.some((story) => story[key].includes(name)));
+  problems.push(...notIn([...ALERTS.keys()], "held").map((name) => `${name}: the alert is true in no story`));
   problems.push(
-    ...untold(
+    ...notIn(
       Object.keys(SIGNALS).filter((signal) => !GOOD.includes(signal)),
       "moved",
-    ).map((name) => `${name}: moves in no story`),
+    ).map((name) => `${name}: the signal moves in no story`),
   );
   const { groups } = await prometheus.get("rules");
   const unhealthy = groups.flatMap(({ rules }) => rules).filter(({ health }) => health !== "ok");
   problems.push(...unhealthy.map(({ name, lastError }) => `${name}: ${lastError}`));
 
-  const order = ({ gateway }) => houses.findIndex((house) => house.gateway.name === gateway);
-  told.sort((left, right) => order(left) - order(right));
-  for (const { name, moved, held } of told) {
+  const order = ({ gateway }) => instances.findIndex((instance) => instance.gateway.name === gateway);
+  results.sort((left, right) => order(left) - order(right));
+  for (const { name, moved, held } of results) {
     console.log(`\n${name}`);
     console.log(`  moved   ${moved.join(", ") || "nothing"}`);
     console.log(`  alerts  ${held.join(", ") || "none"}`);
   }
   console.log();
-  problems.forEach((problem) => console.log(`WRONG  ${problem}`));
+  problems.forEach((problem) => console.log(`FAILED  ${problem}`));
   process.exitCode = problems.length === 0 ? 0 : 1;
 }
 

@@ -1,4 +1,4 @@
-// Gateways, their sandboxes and a Prometheus that looks at them each second, all on ports that are free.
+// Starts gateways, sandboxes and a Prometheus that scrapes the gateways each second, all on free ports.
 
 import { spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -14,12 +14,12 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 function start(directory, name, command, args, settings = {}) {
   const log = createWriteStream(join(directory, `${name}.log`), { flags: "a" });
   const child = spawn(command, args, { env: { ...process.env, ...settings }, stdio: ["ignore", "pipe", "pipe"] });
-  child.said = "";
+  child.output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (part) => {
       log.write(part);
-      // Its greeting; whoever writes records on standard output greets on the other.
-      if (child.said.length < 4096) child.said += part;
+      // The startup message. A gateway that writes audit records to standard output prints it to standard error.
+      if (child.output.length < 4096) child.output += part;
     });
   }
   child.ended = new Promise((ended) => child.on("exit", ended));
@@ -27,25 +27,25 @@ function start(directory, name, command, args, settings = {}) {
   return child;
 }
 
-/** Asks until it is so, for 30 seconds at most. */
-export async function until(what, isSo) {
+/** Polls a condition until it returns a true value, for 30 seconds at most. */
+export async function until(what, condition) {
   for (const from = performance.now(); performance.now() - from < 30_000; await sleep(100)) {
-    const found = await isSo();
+    const found = await condition();
     if (found) return found;
   }
-  throw new Error(`waited in vain: ${what}`);
+  throw new Error(`timed out waiting for ${what}`);
 }
 
-/** The address behind a word of a server's greeting. */
+/** The address after a word in a server's startup message. */
 const addressOf = (child, word) =>
-  until(`${word} in a greeting`, () => {
-    if (child.exitCode !== null) throw new Error(`it ended at once: ${child.said}`);
-    return child.said.match(new RegExp(`^ +${word} +http://([0-9.]+:\\d+)`, "m"))?.[1];
+  until(`${word} in a startup message`, () => {
+    if (child.exitCode !== null) throw new Error(`the server exited at startup: ${child.output}`);
+    return child.output.match(new RegExp(`^ +${word} +http://([0-9.]+:\\d+)`, "m"))?.[1];
   });
 
 const agent = new Agent({ keepAlive: true, maxSockets: 40 });
 
-/** One exchange: the status, and the body as JSON where it is some. */
+/** Sends one request. Resolves to the status, the body as text, and the body as JSON if it is JSON. */
 export function send(address, method, path, body, headers = {}) {
   return new Promise((resolve, reject) => {
     const options = { agent, method, headers: { "content-type": "application/json", ...headers } };
@@ -69,7 +69,7 @@ export function send(address, method, path, body, headers = {}) {
   });
 }
 
-/** A sandbox by itself, with its control door; it can be killed and started again at the same address. */
+/** A standalone sandbox with its control API. It can be killed and restarted at the same address. */
 export class Sandbox {
   static async start(directory, binary, name) {
     const sandbox = new Sandbox();
@@ -84,11 +84,14 @@ export class Sandbox {
     if (status >= 300) throw new Error(`${method} ${what}: ${status} ${text}`);
     return json;
   }
-  /** Every call gets it, until it is cleared. */
+  /** Injects a fault into every call until the faults are cleared. */
   fault(fault) {
     return this.control("POST", "faults", { fault });
   }
-  /** A share of the calls gets one of these, until it is told to stop. They follow the calls: none pile up. */
+  /**
+   * Injects faults into a share of the calls until the returned function is called. Faults are added in proportion to
+   * the calls, so that no unused faults remain.
+   */
   faults(kinds, share) {
     let over = false;
     const total = async () => (await this.control("GET", "calls")).total;
@@ -109,11 +112,11 @@ export class Sandbox {
   }
   async restart() {
     this.process = this.again(this.address);
-    await until("the sandbox again", () => this.control("GET", "calls").catch(() => undefined));
+    await until("the restarted sandbox", () => this.control("GET", "calls").catch(() => undefined));
   }
 }
 
-/** A gateway over a sandbox. */
+/** A gateway with a sandbox as its upstream. */
 export class Gateway {
   static async start(directory, binary, name, sandbox, settings, args = []) {
     const gateway = Object.assign(new Gateway(), { name });
@@ -131,7 +134,7 @@ export class Gateway {
     gateway.admin = await addressOf(gateway.process, "admin");
     return gateway;
   }
-  /** Asks, and does not wait for the answer. */
+  /** Sends a request and disconnects before the response. */
   async hangUp(body, headers) {
     const options = { method: "POST", headers: { "content-type": "application/json", ...headers } };
     const request = httpRequest(`http://${this.address}/graphql`, options).on("error", () => {});
@@ -139,7 +142,7 @@ export class Gateway {
     await sleep(200);
     request.destroy();
   }
-  /** Undefined where there was no answer. */
+  /** Sends a request. Resolves to undefined if there is no response. */
   ask(body, headers) {
     return send(this.address, "POST", "/graphql", body, headers).catch(() => undefined);
   }
@@ -187,7 +190,7 @@ export class Prometheus {
     if (json?.status !== "success") throw new Error(`${status} ${text.slice(0, 300)} for ${parameters.query ?? path}`);
     return json.data;
   }
-  /** What an expression gave in each second between two times: series with their labels and their values that are numbers. */
+  /** The values of an expression for each second between two times, as series with labels. NaN values are left out. */
   async range(query, start, end) {
     const { result } = await this.get("query_range", { query, start, end, step: 1 });
     return result.map(({ metric, values }) => ({

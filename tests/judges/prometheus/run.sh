@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The alerts and the dashboard of docs/operations/ in a real Prometheus: the rules on made-up days, then all of it over
-# gateways that have bad days of a few seconds.
-#   usage: run.sh [BINARY]        BINARY: target/debug/customers-gateway where none is given
-# Needs node, and prometheus with promtool (Debian's package prometheus). Logs are left in target/judges/prometheus.
+# Tests the alerts and the dashboard of docs/operations/ with Prometheus: first the rules with synthetic series, then
+# all of them with running gateways in short failure stories.
+#   usage: run.sh [BINARY]        BINARY: the gateway (default: target/debug/customers-gateway)
+# Needs node, and prometheus with promtool (Debian's package prometheus). Logs are written to target/judges/prometheus.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -21,13 +21,13 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 130' INT TERM
 
-echo "--- the rules on made-up days"
+echo "--- alert rules with synthetic series"
 promtool check rules docs/operations/alerts.yaml
 promtool test rules "$here/alerts.test.yaml"
 node "$here/rules.mjs" "$work"
 
-echo "--- bad days of a few seconds"
-# Beside this shell, so that a signal reaches it at once; it ends what it started.
+echo "--- failure stories with running gateways"
+# In the background, so that this script handles signals at once. live.mjs stops the processes that it started.
 node "$here/live.mjs" "$binary" "$work" &
 started+=($!)
 wait "${started[0]}"

@@ -1,17 +1,17 @@
-// What the dashboard and the alerts say, in Prometheus' own words: their expressions for one gateway, with ranges of
-// seconds in place of minutes; and for the lines of its panels when they count as moved.
+// The PromQL expressions of the dashboard and the alerts for one gateway, with ranges of seconds instead of minutes,
+// and the signals: lines of panels with the condition under which they have moved.
 
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const operations = resolve(import.meta.dirname, "../../../docs/operations");
 export const RULES = join(operations, "alerts.yaml");
-/** Seconds that rates look back. */
+/** The range of rates in seconds. */
 export const RANGE = 5;
 
 const dashboard = JSON.parse(readFileSync(join(operations, "dashboard.json"), "utf8"));
 
-/** The unit of a line of a panel: of the panel, or of the override that names the line. */
+/** The unit of a line: that of the override for this line, otherwise that of the panel. */
 function unitOf({ fieldConfig: { defaults, overrides } }, name) {
   const fits = ({ matcher: { id, options } }) =>
     id === "byName" ? options === name : new RegExp(options.replaceAll(/^\/|\/$/g, "")).test(name);
@@ -37,19 +37,19 @@ export function unitsOf(expr) {
   return [/_bytes\{/.test(expr) ? "bytes" : "short"];
 }
 
-/** A panel's expression as Grafana would send it. */
+/** The expression of a panel with Grafana's variables replaced. */
 export const asShown = (expr, instance) =>
   expr.replaceAll("$instance", instance).replaceAll("$__rate_interval", `${RANGE}s`);
 
-/** What a series is called in a panel. */
+/** The legend of a series in a panel. */
 export const legend = (format, labels) => format.replaceAll(/\{\{(\w+)\}\}/g, (_, label) => labels[label] ?? "");
 
-/** The alerts by name, without their `for`. */
+/** The expressions of the alerts by name, without `for`. */
 export const ALERTS = new Map(
   [...readFileSync(RULES, "utf8").matchAll(/- alert: (\w+)\n +expr: (.*)\n/g)].map(([, name, expr]) => [name, expr]),
 );
 
-/** An alert's expression for one instance. No story lasts an hour, so keys are old sooner too. */
+/** The expression of an alert for one instance. The limit of one hour for the age of keys is reduced to `RANGE`. */
 export const asAlert = (expr, instance) =>
   expr
     .replaceAll(
@@ -63,8 +63,8 @@ const above = (than) => (values) => values.some((value) => value > than);
 const below = (than) => (values) => values.some((value) => value < than);
 
 /**
- * The lines that tell stories: the panel, the legend of a line (or the beginning of several), and when it has moved. The
- * bounds are far from what a calm minute shows, also on a machine with other things to do.
+ * The signals: the panel, the legend of a line (or the prefix of several legends), and the condition under which it has
+ * moved. The thresholds are far from the values of normal operation, also on a busy machine.
  */
 export const SIGNALS = {
   "requests: upstream": ["Requests by outcome", "upstream", above(0.5)],
@@ -116,21 +116,21 @@ export const SIGNALS = {
   gone: ["Builds", "youngest", (values) => values.length === 0],
 };
 
-/** The panel's line that a signal is about. */
+/** The line of the dashboard for a signal. */
 export function lineOf(signal) {
   const [panel, beginning] = SIGNALS[signal];
-  // What stands in a legend before its first label.
+  // The part of a legend before its first label.
   const fixed = ({ legendFormat }) => legendFormat.split("{{")[0];
   const lines = LINES.filter((line) => line.panel === panel);
   const named = lines.filter(
     (line) => fixed(line) && (fixed(line).startsWith(beginning) || beginning.startsWith(fixed(line))),
   );
   const fits = named.length > 0 ? named : lines.filter((line) => !fixed(line));
-  if (fits.length !== 1) throw new Error(`${fits.length} lines of the dashboard could be "${panel}: ${beginning}"`);
+  if (fits.length !== 1) throw new Error(`${fits.length} lines of the dashboard match "${panel}: ${beginning}", expected 1`);
   return fits[0];
 }
 
-/** Whether it has moved, by the series of its line. */
+/** Whether a signal has moved in the given series of its line. */
 export function hasMoved(signal, series) {
   const [, beginning, moved] = SIGNALS[signal];
   const { legendFormat } = lineOf(signal);

@@ -1,6 +1,6 @@
-// The stories: three gateways' days, each a list of what goes wrong after what. Of each story: the signals that have to
-// move, the alerts that have to be true, and both that may be and need not, since they are consequences that depend on
-// how fast the machine is. What is named nowhere has to stay still.
+// The failure stories of three gateways, in the order in which they are played. Each story lists the signals that must
+// move (`moves`), the alerts that must be true (`alerts`), and signals and alerts that can change or not, because they
+// depend on the speed of the machine (`may`). All other signals and alerts must stay quiet.
 
 import { renameSync, writeFileSync } from "node:fs";
 import net from "node:net";
@@ -8,16 +8,16 @@ import net from "node:net";
 import { until } from "./processes.mjs";
 import { REVIEWS, UNMASK, again, callers, create, everyday, pick, read, several } from "./traffic.mjs";
 
-// ---- the upstream's bad days ---------------------------------------------------------------------------------------
+// ---- failures of the upstream --------------------------------------------------------------------------------------
 
 export async function upstream(story, { gateway, sandbox, ids }) {
   const quiet = callers(gateway, { count: 6, request: everyday(ids) });
   await story(gateway, "calm", {});
 
-  await story(gateway, "brown-out: every fourth call fails or is cut", {
+  await story(gateway, "brown-out: every fourth call fails or its connection is reset", {
     moves: ["more attempts", "repetitions"],
     alerts: ["UpstreamIsAskedAgainTooOften"],
-    // What the budget does not repeat, callers get.
+    // Failures that the retry budget does not cover reach the callers.
     may: [
       "requests: upstream",
       "served less",
@@ -38,7 +38,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
     "code: UPSTREAM_UNAVAILABLE",
     "fewer attempts",
   ];
-  await story(gateway, "the upstream is silent", {
+  await story(gateway, "the upstream does not respond", {
     moves: [...down, "breaker half-open", "calls: timed_out"],
     alerts: ["UpstreamDoesNotAnswer", "GatewayServesTooFew"],
     may: [
@@ -53,7 +53,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
     ],
     begin: async () => {
       sandbox.process.kill("SIGSTOP");
-      // Writes that wait for as long as they may, so that each look at the gateway finds some under way.
+      // Writes that wait until their deadline, so that each scrape finds some in flight.
       const writes = [];
       const end = again(500, () => void writes.push(gateway.ask(create())));
       return async () => {
@@ -63,7 +63,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
       };
     },
   });
-  await story(gateway, "the upstream is gone", {
+  await story(gateway, "the upstream is down", {
     moves: [...down, "breaker open", "calls: unreachable"],
     alerts: ["UpstreamDoesNotAnswer", "GatewayServesTooFew"],
     may: ["breaker half-open", "UpstreamIsAskedAgainTooOften", "more attempts", "repetitions"],
@@ -74,7 +74,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
   });
   await story(gateway, "the upstream is back", {});
 
-  await story(gateway, "the upstream limits us", {
+  await story(gateway, "the upstream rate-limits the gateway", {
     moves: ["requests: upstream", "served less", "calls: rate_limited", "code: UPSTREAM_RATE_LIMITED"],
     alerts: ["UpstreamLimitsUs", "GatewayServesTooFew"],
     may: ["more attempts", "repetitions", "UpstreamIsAskedAgainTooOften"],
@@ -83,8 +83,8 @@ export async function upstream(story, { gateway, sandbox, ids }) {
       return () => sandbox.control("DELETE", "faults");
     },
   });
-  await story(gateway, "the upstream refuses the key", {
-    // A caller can do nothing about the gateway's own key.
+  await story(gateway, "the upstream rejects the gateway's key", {
+    // Callers cannot fix the gateway's own key, so they get UPSTREAM_UNAVAILABLE.
     moves: ["requests: upstream", "served less", "calls: unauthenticated", "code: UPSTREAM_UNAVAILABLE"],
     alerts: ["UpstreamRefusesTheKey", "GatewayServesTooFew"],
     begin: async () => {
@@ -93,7 +93,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
     },
   });
 
-  await story(gateway, "it goes down, and does not come to an end", {
+  await story(gateway, "the gateway shuts down, and the drain does not end", {
     moves: ["going down"],
     alerts: ["DrainStands"],
     begin: async () => {
@@ -104,14 +104,14 @@ export async function upstream(story, { gateway, sandbox, ids }) {
       };
     },
   });
-  await story(gateway, "it is gone", { moves: ["gone"], alerts: ["GatewayAway"] });
+  await story(gateway, "the gateway is gone", { moves: ["gone"], alerts: ["GatewayAway"] });
 }
 
-// ---- too much for it, and what is around it -----------------------------------------------------------------------------------------------
+// ---- overload, and failures of the surroundings --------------------------------------------------------------------
 
 export async function overload(story, { gateway, sandbox, ids, config, collector }) {
   const quiet = callers(gateway, { count: 2, request: () => read(ids) });
-  await story(gateway, "calm, and little room", {});
+  await story(gateway, "calm, with low limits", {});
 
   const full = [
     "requests: overloaded",
@@ -122,21 +122,21 @@ export async function overload(story, { gateway, sandbox, ids, config, collector
     "calls that wait",
     "the wait for a place",
   ];
-  await story(gateway, "more is asked than there is room for", {
+  await story(gateway, "more requests than the limits allow", {
     moves: full,
     alerts: ["GatewayOverloaded", "UpstreamQueueStands", "GatewayServesTooFew"],
-    // A call that finds no place makes no attempt.
+    // A call without a permit makes no attempt.
     may: ["fewer attempts"],
     begin: async () => {
       await sandbox.control("PUT", "latency", { ms: 300 });
-      const crowd = callers(gateway, { count: 24, pause: 20, request: () => several(ids) });
+      const load = callers(gateway, { count: 24, pause: 20, request: () => several(ids) });
       return async () => {
-        await crowd();
+        await load();
         await sandbox.control("PUT", "latency", { ms: 0 });
       };
     },
   });
-  await story(gateway, "more connections than there may be", {
+  await story(gateway, "more connections than the limit allows", {
     moves: ["connections over the bound"],
     alerts: ["GatewayOutOfConnections"],
     begin: async () => {
@@ -162,7 +162,7 @@ export async function overload(story, { gateway, sandbox, ids, config, collector
       };
     },
   });
-  await story(gateway, "the collector is away", {
+  await story(gateway, "the trace collector fails", {
     moves: ["spans not sent"],
     alerts: ["TracesNotSent"],
     begin: async () => {
@@ -170,8 +170,8 @@ export async function overload(story, { gateway, sandbox, ids, config, collector
       return () => (collector.status = 200);
     },
   });
-  // The last one: it does not come back.
-  await story(gateway, "the log's reader is gone", {
+  // The last story of this gateway, because its log cannot be reopened.
+  await story(gateway, "the reader of the log is gone", {
     moves: ["log lines dropped"],
     alerts: ["LogLinesDropped"],
     begin: async () => {
@@ -189,13 +189,13 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
   const quiet = callers(gateway, { request: () => read(ids), headers: (number) => as(`user-${number}`) });
   await story(gateway, "calm, with tokens", {});
 
-  await story(gateway, "tokens that somebody else signed", {
+  await story(gateway, "tokens with the signature of another key", {
     moves: ["tokens refused: signature", "code: UNAUTHENTICATED"],
     alerts: ["TokensAreRefused"],
     begin: async () =>
       callers(gateway, { count: 1, pause: 100, request: () => read(ids), headers: () => as("user-0", stranger) }),
   });
-  await story(gateway, "a caller over its rate", {
+  await story(gateway, "a caller over its rate limit", {
     moves: ["over a rate: operations", "requests: limited", "code: RATE_LIMITED"],
     alerts: ["CallersAreLimited"],
     begin: async () =>
@@ -206,7 +206,7 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
         headers: () => as("hog"),
       }),
   });
-  await story(gateway, "a caller who sees too many in clear", {
+  await story(gateway, "a caller over the unmask limit", {
     moves: ["over a rate: unmask"],
     alerts: ["UnmaskLimitReached"],
     may: ["requests: limited", "code: RATE_LIMITED"],
@@ -218,7 +218,7 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
         headers: () => as("curious"),
       }),
   });
-  await story(gateway, "the keys for tokens cannot be loaded", {
+  await story(gateway, "the token keys cannot be loaded", {
     moves: ["keys not loaded", "old keys"],
     alerts: ["KeysAreOld"],
     begin: async () => {
@@ -226,10 +226,10 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
       return () => renameSync(`${keyFile}.away`, keyFile);
     },
   });
-  await story(gateway, "old answers stand in", {
+  await story(gateway, "stale responses in place of errors", {
     moves: ["old answers", "failures in a row", "calls: open", "fewer attempts"],
     alerts: ["UpstreamDoesNotAnswer"],
-    // For what nothing is kept of.
+    // For requests without a cache entry.
     may: [
       "requests: upstream",
       "served less",
@@ -247,9 +247,9 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
       await sandbox.fault({ status: 503 });
       return async () => {
         await sandbox.control("DELETE", "faults");
-        const whole = async () => (await gateway.ask(read(ids), as("user-0")))?.json;
-        await until("a new answer", async () =>
-          (({ errors, extensions }) => !errors && !extensions?.stale)(await whole()),
+        const response = async () => (await gateway.ask(read(ids), as("user-0")))?.json;
+        await until("a fresh response", async () =>
+          (({ errors, extensions }) => !errors && !extensions?.stale)(await response()),
         );
       };
     },
@@ -257,7 +257,7 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
   await story(gateway, "the upstream is slow", {
     moves: ["requests take long", "calls take long", "attempts take long", "callers hang up"],
     alerts: ["GatewayIsSlow", "UpstreamIsSlow", "CallersDoNotWait"],
-    // An attempt is counted when it ends, and so is its call, in the next second.
+    // Attempts and calls are counted when they end, so a call can be counted one second after its attempt.
     may: ["more attempts", "fewer attempts"],
     begin: async () => {
       await sandbox.control("PUT", "latency", { ms: 7000 });
@@ -269,13 +269,13 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
       };
     },
   });
-  await story(gateway, "records cannot be written", {
+  await story(gateway, "audit records cannot be written", {
     moves: ["records that failed", "requests: failed", "code: INTERNAL_SERVER_ERROR"],
     alerts: ["AuditNotWritten", "GatewayFails"],
     may: ["served less", "GatewayServesTooFew"],
     begin: async () => {
       let careful = 0;
-      // Who reads the records goes away.
+      // Closes the reader of the audit records.
       gateway.process.stdout.destroy();
       const unmask = () => ({ query: UNMASK, variables: { id: pick(ids) } });
       return callers(gateway, {

@@ -1,4 +1,4 @@
-// What callers ask for, and callers who ask for it.
+// Requests, and callers that send them.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -28,7 +28,7 @@ export const create = () => {
   };
   return { query: CREATE, variables: { i: input } };
 };
-/** What callers want on any day, some of it by a trusted document. */
+/** A mix of normal requests. Some of them use a trusted document. */
 export const everyday = (ids) => () => {
   const dice = Math.random();
   if (dice < 0.03) return create();
@@ -38,7 +38,9 @@ export const everyday = (ids) => () => {
   return dice < 0.4 ? { documentId: "desk", variables: { id: pick(ids) } } : read(ids);
 };
 
-/** Callers who ask one thing after the other, until told to stop; stopping waits for their answers. */
+/**
+ * Starts callers that send one request after the other. The returned function stops them and waits for their responses.
+ */
 export function callers(gateway, { count = 4, pause = 60, request, headers = () => ({}) }) {
   let over = false;
   const caller = async (number) => {
@@ -51,7 +53,7 @@ export function callers(gateway, { count = 4, pause = 60, request, headers = () 
   return () => ((over = true), all);
 }
 
-/** Does something again and again, until told to stop. */
+/** Repeats an action with a pause. The returned function stops the repetition. */
 export function again(pause, act) {
   let over = false;
   const acting = (async () => {

@@ -1,5 +1,5 @@
-// The data of a gateway for graphql-js. It is read from the same gateway by simple queries: one root field each,
-// arguments as variables, no aliases, no fragments except on the members of a union.
+// The data of a gateway for graphql-js. Simple queries read it from the same gateway: one root field each, arguments as
+// variables, no aliases, no fragments except on the members of a union.
 
 import { GraphQLError, getNamedType, isCompositeType, isAbstractType, isLeafType, isUnionType } from 'graphql';
 
@@ -7,7 +7,7 @@ const BATCH = 25;
 
 /** One gateway and one caller. */
 export class Gateway {
-  #answers = new Map();
+  #responses = new Map();
 
   constructor(url, key) {
     this.url = url;
@@ -24,13 +24,13 @@ export class Gateway {
     return response.json();
   }
 
-  /** The data of a query, read once. Its first error is thrown, as an error of the field that asks. */
+  /** The data of a query, read once. Throws the first error, so that graphql-js reports it for the resolved field. */
   async read(query, variables = {}) {
     const key = JSON.stringify([query, variables]);
-    if (!this.#answers.has(key)) this.#answers.set(key, this.post({ query, variables }));
-    const answer = await this.#answers.get(key);
-    if (answer.errors) throw new GraphQLError(answer.errors[0].message, { extensions: answer.errors[0].extensions });
-    return answer.data;
+    if (!this.#responses.has(key)) this.#responses.set(key, this.post({ query, variables }));
+    const response = await this.#responses.get(key);
+    if (response.errors) throw new GraphQLError(response.errors[0].message, { extensions: response.errors[0].extensions });
+    return response.data;
   }
 }
 
@@ -64,8 +64,8 @@ export class Customers {
   async load(ids) {
     for (let at = 0; at < ids.length; at += BATCH) {
       const some = ids.slice(at, at + BATCH);
-      const answers = await Promise.all(some.map((id) => this.#one(id)));
-      some.forEach((id, index) => this.#records.set(id, answers[index]));
+      const loaded = await Promise.all(some.map((id) => this.#one(id)));
+      some.forEach((id, index) => this.#records.set(id, loaded[index]));
     }
   }
 

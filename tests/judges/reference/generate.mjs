@@ -1,7 +1,7 @@
-// Random documents over a schema with the variables to send along. Most of them are valid. They contain what is hard to
-// get right: inline and named fragments on objects, interfaces, unions and roots; aliases, also colliding ones; keys
-// that are repeated and merged; `@include` and `@skip` with literals and variables; arguments as literals, variables
-// and defaults.
+// Random documents for a schema, with their variables. Most of them are valid. They contain the difficult cases: inline
+// and named fragments on objects, interfaces, unions and roots; aliases, also colliding ones; response keys that are
+// repeated and merged; `@include` and `@skip` with literals and variables; arguments as literals, variables and
+// defaults.
 
 import {
   GraphQLBoolean,
@@ -116,7 +116,7 @@ export class Generator {
   field(type, depth, scope) {
     const { random } = this;
     this.fieldsLeft -= 1;
-    // Once more what stands there already, with other fields below it.
+    // Repeats an existing field with other fields below it.
     const there = [...scope.entries()].filter(([, entry]) => entry.type === type || random.chance(0.05));
     if (there.length > 0 && random.chance(0.22)) {
       const [key, entry] = random.pick(there);
@@ -152,7 +152,7 @@ export class Generator {
     };
   }
 
-  /** A field of the type; leaves where there is no room below. */
+  /** A field of the type; a leaf if the depth is used up. */
   definition(type, depth) {
     const { random } = this;
     const typename = { name: '__typename', type: new GraphQLNonNull(this.schema.getType('String')), args: [] };
@@ -206,7 +206,7 @@ export class Generator {
     return { kind: Kind.FRAGMENT_SPREAD, name: name(fragment.name), directives: this.directives() };
   }
 
-  /** The type itself, or one that an object of it can be as well. */
+  /** The type itself, or another type that can apply to the same object. */
   overlapping(type) {
     const others = this.types.filter((other) => other !== type && doTypesOverlap(this.schema, other, type));
     return others.length > 0 && this.random.chance(0.6) ? this.random.pick(others) : type;
@@ -228,7 +228,7 @@ export class Generator {
 
   arguments(definition) {
     const { random } = this;
-    // Only one end of a window, but for once in a while.
+    // Usually only one end of a window.
     const leave =
       definition.name === 'customers' && random.chance(0.95)
         ? random.pick([
@@ -249,7 +249,7 @@ export class Generator {
     return nodes;
   }
 
-  /** A literal for an argument or an input field, or a variable in its place. */
+  /** A literal for an argument or an input field, or a variable. */
   value(item, depth = 0) {
     const { random } = this;
     if (this.constants === 0 && random.chance(depth === 0 ? 0.35 : 0.15)) return this.variable(item.type, item);
@@ -261,7 +261,7 @@ export class Generator {
     if (!isNonNullType(type) && random.chance(0.04)) return { kind: Kind.NULL };
     const inner = getNullableType(type);
     if (isListType(inner)) {
-      // One value stands for a list of it.
+      // A single value is coerced to a list.
       if (random.chance(0.12)) return this.literal(inner.ofType, item, depth + 1);
       const values = Array.from({ length: random.between(0, 3) }, () =>
         this.value({ ...item, name: item.name, type: inner.ofType }, depth + 1),
@@ -286,7 +286,7 @@ export class Generator {
     return string(value);
   }
 
-  /** As a variable has it. */
+  /** The value in the JSON form of variables. */
   json(type, item, depth = 0) {
     const { random } = this;
     if (!isNonNullType(type) && random.chance(0.06)) return null;
@@ -333,7 +333,7 @@ export class Generator {
     }
   }
 
-  /** A variable that fits where it stands, or hardly ever one that does not; it is declared, and mostly has a value. */
+  /** A declared variable for a position, usually with a value. In rare cases its type does not fit the position. */
   variable(type, item) {
     const { random } = this;
     const fits = [...this.declared.values()].filter(
@@ -373,7 +373,7 @@ export class Generator {
     return reference(entry);
   }
 
-  /** A literal without variables, as defaults are. */
+  /** A literal without variables, as defaults require. */
   constant(type, item) {
     this.constants += 1;
     const node = this.literal(type, item ?? {}, 0);

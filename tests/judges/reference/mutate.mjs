@@ -1,5 +1,5 @@
-// Changes to a document that mostly make it invalid, and other spellings of the same document. A change returns
-// undefined where a document has no place for it. Whether the result is still valid the reference says.
+// Changes to a document that usually make it invalid, and other spellings of the same document. A change returns
+// undefined if it does not apply to a document. graphql-js decides whether the result is still valid.
 
 import { Kind, Lexer, Source, TokenKind, isCompositeType, isInputObjectType, parseType, print, visit } from 'graphql';
 
@@ -21,7 +21,7 @@ const inline = (on, selections) => ({
   selectionSet: { kind: Kind.SELECTION_SET, selections },
 });
 
-/** All nodes of some kinds, to be changed where they stand: documents here are copies. */
+/** All nodes of some kinds. Callers change them in place, because the document is a copy. */
 function nodes(document, ...kinds) {
   const found = [];
   visit(document, { enter: (node) => void (kinds.includes(node.kind) && found.push(node)) });
@@ -71,7 +71,7 @@ const variableType = (random) =>
     ]),
   );
 
-/** By name, each `(random, document, schema) => changed or undefined`; the document is a copy. */
+/** The changes by name: `(random, document, schema) => changed or undefined`. The document is a copy. */
 export const changes = {
   renamed_field(random, document, schema) {
     const fields = nodes(document, Kind.FIELD);
@@ -104,7 +104,7 @@ export const changes = {
     else if (/^[A-Za-z_]\w*$/.test(node.value)) replaceBy(node, { kind: Kind.ENUM, value: node.value });
     return document;
   },
-  /** Two fields under one key, one of them named like the other. */
+  /** Gives one field the alias of another field's name. */
   conflicting_alias(random, document) {
     const selections = nodes(document, Kind.SELECTION_SET)
       .flatMap(({ selections: all }) => [all.filter(({ kind }) => kind === Kind.FIELD)])
@@ -115,7 +115,7 @@ export const changes = {
     one.alias = name((other.alias ?? other.name).value);
     return document;
   },
-  /** The same key once more, in a fragment of its own, with other arguments, other fields below, or none of these. */
+  /** Repeats a response key in its own fragment, with other arguments, other fields below, or neither. */
   repeated_key_in_fragment(random, document, schema) {
     const sets = nodes(document, Kind.SELECTION_SET).filter(({ selections }) =>
       selections.some(({ kind }) => kind === Kind.FIELD),
@@ -170,7 +170,7 @@ export const changes = {
     } else set.selections.splice(place, 0, random.chance(0.2) ? again : inline(on, [again]));
     return document;
   },
-  /** A list under a key that begins like the other list under it. */
+  /** Gives a list a response key with the same prefix as the other list under it. */
   list_with_equal_prefix(random, document) {
     const sets = nodes(document, Kind.SELECTION_SET);
     const places = sets.flatMap((set) =>
@@ -381,7 +381,7 @@ export const changes = {
     else operation.variableDefinitions = [...definitions, copy(random.pick(definitions))];
     return document;
   },
-  /** A variable in the place of any literal. */
+  /** Replaces any literal with a variable. */
   variable_for_literal(random, document) {
     const values = nodes(document, ...literals);
     const definitions = nodes(document, Kind.VARIABLE_DEFINITION);
@@ -402,7 +402,7 @@ export const changes = {
     document.definitions.push({ kind: Kind.SCALAR_TYPE_DEFINITION, name: name('Own'), directives: [] });
     return document;
   },
-  /** Whatever two fields of one object, both called by the same word. */
+  /** Gives any two fields of one object the same response key. */
   two_fields_under_one_alias(random, document) {
     const sets = nodes(document, Kind.SELECTION_SET);
     const set = random.pick(sets);
@@ -422,7 +422,7 @@ export const changes = {
   },
 };
 
-/** The changes that are made more often than others, or less often. */
+/** The changes that are more or less frequent than others. */
 const OFTEN = {
   repeated_key_in_fragment: 4,
   list_with_equal_prefix: 2,
@@ -436,7 +436,7 @@ const OFTEN = {
   type_definition: 0.3,
 };
 
-/** Another text for the same document: commas, comments, line ends, escapes, block strings, descriptions. */
+/** Another text of the same document: commas, comments, line ends, escapes, block strings, descriptions. */
 export function rewriteText(random, text) {
   const parts = [];
   let depth = 0;
@@ -451,7 +451,7 @@ export function rewriteText(random, text) {
     ) {
       if (random.chance(0.15)) parts.push(random.pick(['"about it"', '"""\n  about "it"\n  """', '""']), ' ');
     }
-    // Outside of braces a `$` that is no argument's value begins the definition of a variable.
+    // Outside of braces a `$` begins the definition of a variable, unless it is the value of an argument.
     if (
       depth === 0 &&
       token.kind === TokenKind.DOLLAR &&
@@ -478,7 +478,7 @@ export function rewriteText(random, text) {
   return (random.chance(0.05) ? '\ufeff' : '') + parts.join('');
 }
 
-/** Another spelling of a string: escapes of each kind, or a block string. */
+/** Another spelling of a string: escapes of all kinds, or a block string. */
 function stringSpelling(random, value) {
   const units = Array.from({ length: value.length }, (_, at) => value.charCodeAt(at));
   const escaped = (one) =>
@@ -507,7 +507,7 @@ function tokens(text) {
 }
 
 const TOKENS = '{ } ( ) [ ] : ! $ @ ... | & = on fragment "x" 1 null true - " """ ? .. %'.split(' ');
-/** Numbers, strings, names and characters at the edges of the lexical grammar, valid ones as well. */
+/** Valid and invalid numbers, strings, names and characters at the limits of the lexical grammar. */
 const LEXEMES = [
   ...['00', '01', '1.', '.5', '1e', '-', '0x1', '1_0', '1a', '-0', '1E+2', '0.0e-0', '$', '$ v0'],
   ...['"\\q"', '"\\u{110000}"', '"\\uD800"', '"\\u{D800}"', '"\\u12"', '"a\nb"', '"""a\\"""b"""', '"\u0007"'],
@@ -518,7 +518,7 @@ const ENDS = [
   ...['extend type Query { x: Int }', 'fragment on on Query { __typename }'],
 ];
 
-/** A text with a change to its tokens or characters that mostly breaks it. */
+/** Changes the tokens or characters of a text. The result is usually invalid. */
 export function corruptText(random, text) {
   const found = tokens(text);
   const at = random.between(0, found.length - 1);
@@ -540,7 +540,7 @@ export function corruptText(random, text) {
     case 5:
       return `${head}${random.pick(LEXEMES)}${tail}`;
     case 6: {
-      // A name alone where a name with a value belongs.
+      // A name without the value that belongs to it.
       const ends = found.filter(({ kind }) => [TokenKind.PAREN_R, TokenKind.BRACE_R].includes(kind));
       const end = ends.length > 0 ? random.pick(ends).start : token.start;
       return `${text.slice(0, end)} ${random.pick(['id', 'reason', 'if', 'name', 'first'])} ${text.slice(end)}`;
@@ -552,7 +552,7 @@ export function corruptText(random, text) {
   }
 }
 
-/** Some changes to a document, as text, with what was done. */
+/** Applies some changes to a document. Returns the text and the names of the changes. */
 export function mutate(random, { document, variables, operationName }, schema) {
   const done = [];
   let text;
@@ -580,7 +580,7 @@ export function mutate(random, { document, variables, operationName }, schema) {
     try {
       text = rewriteText(random, text);
     } catch {
-      // A change has put a word where the printer makes no text of it that can be read.
+      // A change has inserted a word for which the printer makes text that cannot be parsed.
     }
   }
   if (random.chance(0.06)) {

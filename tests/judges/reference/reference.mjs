@@ -1,26 +1,28 @@
-// graphql-js as the reference. For thousands of random documents, many of them invalid, the gateway accepts what
-// graphql-js accepts, and its response to a query equals that of graphql-js over the same data.
+// Compares the gateway with graphql-js. For thousands of random documents, many of them invalid, the gateway must
+// accept the same documents as graphql-js, and its response to a query must equal the response of graphql-js over the
+// same data.
 //
 //   GATEWAY_URL=… [FEDERATION_URL=…] node reference.mjs [--documents N] [--seed N] [--only N] [--all]
 //
 // Both URLs are of gateways over a sandbox with `auth.mode = "passthrough"` and long times to live, the second one with
-// `graphql.federation`. Of each kind of failure one document is printed, reduced while it fails in the same way; with
-// `--all` every document. `--seed S --only N` repeats document N of seed S.
+// `graphql.federation`. The script prints one document for each kind of failure, reduced to a small document that still
+// fails in the same way. `--all` prints every document. `--seed S --only N` repeats document N of seed S.
 //
-// Compared are the verdict and its reason (syntax, validation, variables, operation name); of queries also `data` as
-// JSON with the order of its keys, and the set of places that an error made null. Known differences are left out:
-//   - Custom scalars. graphql-js takes any value for them. The generator makes values of the right form; where a change
-//     left another one, the verdict is not compared.
-//   - null for a nullable variable with a default in `@include` or `@skip`. The gateway refuses the request, graphql-js
+// The script compares the verdict and its reason (syntax, validation, variables, operation name). For queries it also
+// compares `data` as JSON with the order of its keys, and the set of paths that an error made null. Known differences
+// are left out:
+//   - Custom scalars. graphql-js accepts any value for them. The generator makes valid values. If a change to
+//     the document leaves another value, the verdict is not compared.
+//   - null for a nullable variable with a default in `@include` or `@skip`. The gateway rejects the request, graphql-js
 //     fails the parent field.
-//   - Operations without a root type in the schema. The specification refuses the document; graphql-js 16 fails later.
+//   - Operations without a root type in the schema. The specification rejects the document; graphql-js 16 fails later.
 //   - `includeDeprecated` of introspection: `Boolean! = false` in the specification, nullable in graphql-js 16.
-//   - `__typename` and a field of another shape under one key, on types that exclude each other. The specification
-//     refuses it, graphql-js does not look at the type of `__typename`.
-//   - Strings of one value in two spellings, under one key. graphql-js takes `"a"` and `"""a"""` for different values.
-//   - graphql-js's own bound on nested introspection, and the descriptions of the scalars that every schema has.
-//   - Which of several errors is told where they make the same place null. The specification leaves it open.
-//   - Documents over a bound of the gateway (OPERATION_TOO_LARGE). More than one in fifty is a failure.
+//   - `__typename` and a field of another shape under one response key, on types that exclude each other. The
+//     specification rejects the document, graphql-js ignores the type of `__typename`.
+//   - Strings with two spellings under one response key. graphql-js treats `"a"` and `"""a"""` as different values.
+//   - graphql-js's own limit on nested introspection, and the descriptions of the built-in scalars.
+//   - Which of several errors is reported if they make the same path null. The specification does not define this.
+//   - Documents over a limit of the gateway (OPERATION_TOO_LARGE). More than one in fifty is a failure.
 
 import { readFileSync } from 'node:fs';
 import {
@@ -67,7 +69,7 @@ const MAX_REDUCED = 40;
 const MAX_REDUCE_REQUESTS = 600;
 const NAMED = [1, 2, 3, 4, 5, 6].map((at) => `0190b2de-7c11-7c3a-8f10-${String(at).padStart(12, '0')}`);
 
-// ---- the two sides -------------------------------------------------------------------------------------------------
+// ---- gateway and reference -----------------------------------------------------------------------------------------
 
 const targets = [await connect(process.env.GATEWAY_URL, buildSchema(readFileSync('schema.graphql', 'utf8')))];
 if (process.env.FEDERATION_URL) {
@@ -101,7 +103,7 @@ async function connect(url, schema) {
     });
     type.description = read.__type?.description;
   }
-  // Mutations have another key, and so data of their own: they change nothing that is read here.
+  // Mutations use another key, and so another data set. They do not change the data of the queries.
   const writes = new Gateway(url, 'reference-writes');
   return { gateway, writes, schema, samples: samples(schema, edges), root: resolvers(gateway, customers, schema) };
 }
@@ -139,7 +141,7 @@ function samples(schema, edges) {
   };
 }
 
-/** What a schema made of SDL or introspection does not know. */
+/** Adds the parts that a schema from SDL or introspection lacks. */
 function prepare(schema) {
   for (const type of Object.values(schema.getTypeMap())) {
     if (isUnionType(type)) type.resolveType = (value) => value.__typename;
@@ -218,16 +220,16 @@ async function difference(target, request) {
   const refused = !('data' in response);
   if (refused && !reference.refused) {
     if (hasLooseValue(target, reference, request) || hasTypenameBesideField(reference)) return undefined;
-    return { kind: `refused, though valid: ${general(response.errors[0].message)}`, detail: response };
+    return { kind: `rejected, but valid: ${general(response.errors[0].message)}`, detail: response };
   }
   if (!refused && reference.refused) {
-    const kind = `accepted, though refused by ${reference.rule ?? `${reference.refused}: ${general(reference.why)}`}`;
+    const kind = `accepted, but rejected by ${reference.rule ?? `${reference.refused}: ${general(reference.why)}`}`;
     return { kind, detail: { reference: reference.why, response } };
   }
   if (refused) {
     const reason = REASONS[codes[0]] ?? codes[0];
     if (reason === reference.refused) return undefined;
-    const kind = `refused for another reason: ${reason}, by the reference ${reference.refused}`;
+    const kind = `rejected as ${reason}, but by the reference as ${reference.refused}`;
     return { kind, detail: { reference: reference.why, response } };
   }
   if (reference.operation.operation !== 'query') return undefined;
@@ -245,12 +247,12 @@ async function difference(target, request) {
     };
   }
   if (nullPlaces(response) !== nullPlaces(wanted)) {
-    return { kind: 'errors at other places', detail: { reference: wanted, response } };
+    return { kind: 'errors at other paths', detail: { reference: wanted, response } };
   }
   return undefined;
 }
 
-/** The places that errors made null: with a non-null field that is a place above the error's own. */
+/** The paths that errors made null. For an error in a non-null field this is a path above that of the error. */
 function nullPlaces({ data, errors = [] }) {
   const places = errors.map(({ path }) => {
     if (!path) return 'no path';
@@ -262,7 +264,7 @@ function nullPlaces({ data, errors = [] }) {
   return [...new Set(places)].sort().join(' ');
 }
 
-/** Whether a document has a value that only the gateway judges: of a custom scalar, or null for a condition. */
+/** Whether a document has a value that only the gateway checks: a custom scalar, or null for a condition. */
 function hasLooseValue({ schema, samples: known }, { document }, { variables }) {
   const info = new TypeInfo(schema);
   let found = false;
@@ -279,7 +281,7 @@ function hasLooseValue({ schema, samples: known }, { document }, { variables }) 
   return found;
 }
 
-/** Whether a key stands for `__typename` in one place and for another field in another. */
+/** Whether one response key is used for `__typename` and for another field. */
 function hasTypenameBesideField({ document }) {
   const keys = { typename: new Set(), field: new Set() };
   visit(document, {
@@ -289,7 +291,7 @@ function hasTypenameBesideField({ document }) {
   return [...keys.typename].some((key) => keys.field.has(key));
 }
 
-/** A message without names and numbers, so that all of one kind are equal. */
+/** A message without names and numbers, so that all messages of one kind are equal. */
 function general(message) {
   return message
     .replace(/ conflict because.*| Did you mean.*/s, '')
@@ -369,10 +371,10 @@ async function report() {
   const valid = verdicts.get(undefined) ?? 0;
   const invalid = [...verdicts.values()].reduce((sum, count) => sum + count, -valid);
   console.log(
-    `\n${valid} valid and ${invalid} invalid documents in ${seconds} s; ${unjudged} over a bound of the gateway`,
+    `\n${valid} valid and ${invalid} invalid documents in ${seconds} s; ${unjudged} over a limit of the gateway`,
   );
   const reasons = [...verdicts].filter(([reason]) => reason).sort(([, one], [, other]) => other - one);
-  console.log(`refused by graphql-js: ${reasons.map(([reason, count]) => `${reason} ${count}`).join(', ')}`);
+  console.log(`rejected by graphql-js: ${reasons.map(([reason, count]) => `${reason} ${count}`).join(', ')}`);
   for (const [kind, all] of kinds) expect(kind, false, `${all.length} documents, such as --only ${all[0].number}`);
   expect(
     'gateway and graphql-js agree',
@@ -380,16 +382,16 @@ async function report() {
     `${[...failures.values()].flat().length} documents differ`,
   );
   if (ONLY === undefined) {
-    expect('a third of the documents is valid, and a third is not', Math.min(valid, invalid) > DOCUMENTS / 3, {
+    expect('at least a third of the documents is valid, and a third is invalid', Math.min(valid, invalid) > DOCUMENTS / 3, {
       valid,
       invalid,
     });
-    expect('few documents are over a bound', unjudged <= DOCUMENTS / 50, unjudged);
+    expect('few documents are over a limit', unjudged <= DOCUMENTS / 50, unjudged);
   }
   finish('reference');
 }
 
-/** A failure's request, reduced while it fails in the same way. */
+/** The request of a failure, reduced to a small one that still fails in the same way. */
 async function reduce({ kind, target, request }) {
   const { refused, rule } = verdict(target.schema, request);
   let left = MAX_REDUCE_REQUESTS;

@@ -4,7 +4,7 @@ import { Kind, Lexer, Source, TokenKind, parse, print, visit } from 'graphql';
 
 const LISTS = ['definitions', 'selections', 'arguments', 'directives', 'variableDefinitions', 'values', 'fields'];
 
-/** `fails` says of a request whether it still fails. */
+/** `fails` returns whether a request still fails. */
 export async function shrink(request, fails) {
   let smallest = request;
   for (let progress = true; progress;) {
@@ -35,7 +35,7 @@ function* candidates(text) {
   yield* shorter(text, document);
 }
 
-/** A text that is not GraphQL without some of its tokens, many at first. */
+/** Removes tokens from a text that is not valid GraphQL: many at first, then fewer. */
 function* fewerTokens(text) {
   const tokens = [];
   try {
@@ -50,7 +50,7 @@ function* fewerTokens(text) {
   }
 }
 
-/** The document as it prints, then without one part after the other, large parts first. */
+/** Prints the document, then removes one part after the other, large parts first. */
 function* smaller(document) {
   yield print(document);
   yield withoutUnused(document);
@@ -63,7 +63,7 @@ function* smaller(document) {
   }
 }
 
-/** The text without one part after the other, the rest spelled as it was; then with fewer odd separators. */
+/** Removes one part of the text after the other, with the spelling of the rest unchanged; then unusual separators. */
 function* shorter(text, document) {
   const cut = (from, { start, end }) => `${from.slice(0, start)} ${from.slice(end)}`;
   const parts = [];
@@ -94,7 +94,7 @@ function* shorter(text, document) {
   }
 }
 
-/** Which fragments and variables are used, and where all of them are defined, in the order of the text. */
+/** The used fragments and variables, and all definitions in the order of the text. */
 function uses(document) {
   const used = new Set();
   const definitions = [];
@@ -109,7 +109,7 @@ function uses(document) {
   return { used, definitions };
 }
 
-/** What can be put in the place of a part of the document, as `{ node, key, value }`. */
+/** The possible replacements of parts of the document, as `{ node, key, value }`. */
 function reductions(document) {
   const found = [];
   const fragments = new Map(
@@ -145,7 +145,7 @@ function reductions(document) {
     .sort((one, other) => other.size - one.size);
 }
 
-/** Without fragments and variables that nothing uses. */
+/** The document without unused fragments and variables. */
 function withoutUnused(document) {
   const { used } = uses(document);
   return print(

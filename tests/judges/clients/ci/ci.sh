@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How a frontend's own CI tests against the sandbox: this file is what docs/frontend.md shows. It wants customers-gateway
-# in PATH and runs `npm test` of the folder that it is started in.
+# Tests a frontend against the sandbox in its CI. docs/frontend.md shows this file. It needs customers-gateway in PATH
+# and runs `npm test` in the current folder.
 set -euo pipefail
 
 GATEWAY__CACHE__ENABLED=false GATEWAY__UPSTREAM__MAX_ATTEMPTS=1 GATEWAY__UPSTREAM__BREAKER_MIN_CALLS=100000 \

@@ -1,4 +1,4 @@
-// What a frontend tests against the sandbox: a clean state before each test, a slow answer, one review that fails.
+// Examples of frontend tests against the sandbox: a reset before each test, a slow response, a failed review.
 
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -33,7 +33,7 @@ test('a failed review leaves the customer on the page', async () => {
   assert.equal(errors[0].extensions.retryable, true);
 });
 
-test('what one test changes the next does not see', async () => {
+test('a reset restores the data', async () => {
   const remove = 'mutation Remove($id: ID!) { deleteCustomer(input: { id: $id }) { deletedCustomerId } }';
   const { data } = await ask(remove, { id: REX });
   assert.equal(data.deleteCustomer.deletedCustomerId, REX);
@@ -51,7 +51,7 @@ test('a slow gateway shows a spinner', async () => {
   assert.deepEqual(shown, ['nothing', 'a spinner', 'the customer']);
 });
 
-test('a page costs what it should', async () => {
+test('a page costs one upstream call', async () => {
   await ask('{ customers(first: 20) { nodes { id name status } } }');
   const { calls } = await (await sandbox('GET', 'calls')).json();
   assert.deepEqual(calls, { 'GET /v1/customers': 1 });

@@ -1,5 +1,5 @@
-// A page of a frontend against the generated types: no cast, no `any`, no `!` (casts.mjs holds that), and no client
-// library. It is compiled with the strictest settings and then run against a gateway that runs its documents only.
+// A frontend page with the generated types: no cast, no `any`, no `!` (casts.mjs checks this), and no client library.
+// It is compiled with strict settings and then runs against a gateway that accepts only its documents.
 
 import { expect, expectEqual, finish } from '../../report.mjs';
 import { startGateway } from '../gateway.mjs';
@@ -84,11 +84,11 @@ function line(masked: FragmentType<typeof Row>): string {
 
 const queue = await ask(Queue, { first: 3, filter: { statuses: ['REVIEW'] } });
 const lines = queue.data?.customers.nodes.map(line) ?? [];
-// @ts-expect-error: what a fragment asks for is for whoever holds the fragment.
+// @ts-expect-error: fields of a fragment are only accessible through the fragment.
 queue.data?.customers.nodes[0]?.name;
 expectEqual('three lines', [queue.errors, lines.length], [undefined, 3]);
-expect('with the words of the status', lines.every((text) => text.includes('waits for you since 20')), lines);
-expect('and the masked number, where one is known', lines.every((text) => /\((\*\*\*-\*\*-\*\*\*\*|\*\*-\*{7}|no number)\)$/.test(text)), lines);
+expect('each line has the label of the status', lines.every((text) => text.includes('waits for you since 20')), lines);
+expect('each line has the masked number or "no number"', lines.every((text) => /\((\*\*\*-\*\*-\*\*\*\*|\*\*-\*{7}|no number)\)$/.test(text)), lines);
 
 const Create = graphql(`
   mutation Create($input: CreateCustomerInput!) {
@@ -130,24 +130,24 @@ const input: CreateCustomerInput = {
   config: { sandboxOutcome: 'REVIEW' },
 };
 
-// Both kinds of profile at once, or none, is nothing that the types allow.
-// @ts-expect-error: `@oneOf` takes one.
+// The types allow neither both kinds of profile nor none.
+// @ts-expect-error: `@oneOf` requires exactly one field.
 const both: CreateCustomerInput = { ...input, complianceProfile: { individual: {}, business: {} } };
-// @ts-expect-error: `@oneOf` takes one.
+// @ts-expect-error: `@oneOf` requires exactly one field.
 const neither: CreateCustomerInput = { ...input, complianceProfile: {} };
 for (const wrong of [both, neither]) {
   const { errors } = await ask(Create, { input: wrong });
-  expectEqual('nor does the gateway', errors?.map(({ extensions }) => extensions.code), ['BAD_USER_INPUT']);
+  expectEqual('the gateway rejects the same input', errors?.map(({ extensions }) => extensions.code), ['BAD_USER_INPUT']);
 }
 
 const refused = await ask(Create, { input });
 const { fields, form } = fieldErrors(refused.data?.createCustomer.userErrors ?? []);
-expectEqual('both wrong fields are told at once, by the names of the form', [[...fields.keys()].sort(), form], [['address.zip', 'email'], []]);
+expectEqual('all wrong fields are returned together, by the names of the form', [[...fields.keys()].sort(), form], [['address.zip', 'email'], []]);
 
 const created = await ask(Create, { input: { ...input, email: 'paige@example.test', address } });
 const paige = created.data?.createCustomer.customer;
-expectEqual('mended, it is carried out', created.data?.createCustomer.userErrors, []);
-expect('and its line is there', paige != null && line(paige).startsWith('Paige Example waits for you'), created);
+expectEqual('the corrected input is accepted', created.data?.createCustomer.userErrors, []);
+expect('the line of the new customer', paige != null && line(paige).startsWith('Paige Example waits for you'), created);
 
 const Decide = graphql(`
   mutation Decide($input: DecideCustomerReviewInput!) {
@@ -159,20 +159,20 @@ const Decide = graphql(`
 `);
 if (paige) {
   const decided = await ask(Decide, { input: { customerId: paige.id, decision: 'VERIFIED', reason: 'documents seen' } });
-  expectEqual('decided', decided.data?.decideCustomerReview.customer?.status, 'VERIFIED');
+  expectEqual('the status after the decision', decided.data?.decideCustomerReview.customer?.status, 'VERIFIED');
   const again = await ask(Decide, { input: { customerId: paige.id, decision: 'REJECTED' } });
-  expectEqual('once', again.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_IN_REVIEW']);
+  expectEqual('a second decision is rejected', again.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_IN_REVIEW']);
 }
 
 const large = await ask(Queue, { first: 1000 });
-expectEqual('a wrong argument has its code', large.errors?.map(({ extensions }) => extensions.code), ['BAD_USER_INPUT']);
+expectEqual('the code of a wrong argument', large.errors?.map(({ extensions }) => extensions.code), ['BAD_USER_INPUT']);
 
 const other = await fetch(gateway.url, {
   method: 'POST',
   headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
   body: JSON.stringify({ query: '{ viewer { subject } }' }),
 });
-expectEqual('nothing but the documents of the page runs', other.status, 400);
+expectEqual('another document is rejected', other.status, 400);
 
 await gateway.stop();
 finish('page (graphql-codegen, strict TypeScript)');

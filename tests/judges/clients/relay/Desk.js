@@ -1,5 +1,6 @@
-// The documents of a review desk, as components carry them. relay-compiler reads this file and no one runs it: where a
-// tag stands, Relay's Babel plugin puts the import of what the compiler wrote, and relay.mjs imports that itself.
+// The documents of a review desk, as its components would declare them. Only relay-compiler reads this file. In a real
+// frontend Relay's Babel plugin replaces each tag with an import of the compiled document. relay.mjs imports that
+// directly.
 
 import { graphql } from 'relay-runtime';
 
@@ -51,7 +52,7 @@ export const customer = graphql`
   }
 `;
 
-// Every payload has them: one fragment, and one component that shows them, for all forms.
+// Every payload has `userErrors`, so one fragment and one component serve all forms.
 export const problems = graphql`
   fragment Desk_problems on MutationPayload {
     userErrors { code message path }

@@ -1,5 +1,5 @@
-// Relay: its compiler takes the schema, a connection loads more, a fragment is read again by `node(id:)`, mutations
-// update the store, and what the compiler persisted is all that the gateway runs.
+// Relay: its compiler accepts the schema, a connection loads more rows, a fragment refetches by `node(id:)`, mutations
+// update the store, and the gateway runs only the documents that the compiler persisted.
 
 import { createRequire } from 'node:module';
 import relay from 'relay-runtime';
@@ -31,9 +31,9 @@ function environmentOf(headers) {
   return new Environment({ network: Network.create((params, variables) => ask(params, variables, headers)), store: new Store(new RecordSource()) });
 }
 
-/** The compiler put an id in the place of the text. */
+/** Sends a compiled document, which has an id and no text. */
 async function ask({ id, text, name }, variables, headers) {
-  expect(`${name} is sent by its id`, id !== null && text === null, { id, text });
+  expect(`${name} is sent with its id`, id !== null && text === null, { id, text });
   sent.push(name);
   const response = await fetch(gateway.url, {
     method: 'POST',
@@ -50,7 +50,7 @@ async function run(name, variables, into = environment) {
   return into.lookup(operation.fragment).data;
 }
 
-/** What a component that carries the fragment gets to see. */
+/** The data that a component with the fragment receives. */
 function read(fragment, reference, from = environment) {
   return from.lookup(relay.getSingularSelector(artifact(fragment), reference)).data;
 }
@@ -66,23 +66,23 @@ async function loadsMore() {
     page = read('Desk_queue', await run(paginationRequest.params.name, more));
     sizes.push(page.customers.edges.length);
   }
-  expectEqual('each window adds its rows', sizes, [20, 40, page.customers.totalCount]);
+  expectEqual('each window appends its rows', sizes, [20, 40, page.customers.totalCount]);
   const rows = page.customers.edges.map(({ node }) => read('Desk_row', node));
-  expectEqual('all rows, each once', new Set(rows.map(({ id }) => id)).size, page.customers.totalCount);
-  expect('a masked row has its fields', rows.every(({ name, status }) => name.length > 0 && status === 'REVIEW'), rows);
+  expectEqual('the list contains every row once', new Set(rows.map(({ id }) => id)).size, page.customers.totalCount);
+  expect('every row has the fields of its fragment', rows.every(({ name, status }) => name.length > 0 && status === 'REVIEW'), rows);
 }
 
 async function refetches() {
   const { node } = await run('DeskCustomerQuery', { id: ADA });
-  expectEqual('a node says what it is', node.__typename, 'Customer');
+  expectEqual('the type of the node', node.__typename, 'Customer');
   const { identifierInfo, refetchableRequest } = relay.getRefetchMetadata(artifact('Desk_review'), 'Desk_review');
-  expectEqual('a fragment is read again by the id', [identifierInfo.identifierField, identifierInfo.identifierQueryVariableName], ['id', 'id']);
+  expectEqual('a fragment refetches by the id', [identifierInfo.identifierField, identifierInfo.identifierQueryVariableName], ['id', 'id']);
   const again = await run(refetchableRequest.params.name, { id: ADA });
   const { name, complianceProfile, review } = read('Desk_review', again.node);
-  expectEqual('with its name and its union', [name, complianceProfile.__typename], ['Ada Example', 'IndividualComplianceProfile']);
-  expect('and its review', review.ok && review.value.identity.reasons.length > 0, review);
-  const nobody = await run('DeskCustomerQuery', { id: crypto.randomUUID() });
-  expectEqual('nobody is null', nobody.node, null);
+  expectEqual('the name and the type of the union', [name, complianceProfile.__typename], ['Ada Example', 'IndividualComplianceProfile']);
+  expect('the review has reasons', review.ok && review.value.identity.reasons.length > 0, review);
+  const unknown = await run('DeskCustomerQuery', { id: crypto.randomUUID() });
+  expectEqual('an unknown customer is null', unknown.node, null);
 }
 
 function commit(name, config) {
@@ -108,27 +108,27 @@ async function decides() {
       },
     },
   });
-  expectEqual('seen before the answer is there', shown.at(-1), 'VERIFIED');
+  expectEqual('the optimistic status is shown before the response', shown.at(-1), 'VERIFIED');
   const decided = await deciding;
   subscription.dispose();
-  expectEqual('decided', read('Desk_problems', decided.decideCustomerReview).userErrors, []);
-  expectEqual('and then for good', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
-  expectEqual('by one request', sent, ['DeskDecideMutation']);
+  expectEqual('the decision has no user errors', read('Desk_problems', decided.decideCustomerReview).userErrors, []);
+  expectEqual('the status changes once', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
+  expectEqual('the decision takes one request', sent, ['DeskDecideMutation']);
   const again = await commit('DeskDecideMutation', { variables: { input: { ...input, decision: 'REJECTED' } } });
   const problems = read('Desk_problems', again.decideCustomerReview).userErrors;
-  expectEqual('a second decision is refused', problems.map(({ code }) => code), ['NOT_IN_REVIEW']);
+  expectEqual('a second decision is rejected', problems.map(({ code }) => code), ['NOT_IN_REVIEW']);
 }
 
 async function unmasks() {
   const input = { id: ADA, reason: 'customer called about the tax form' };
   const { unmaskCustomer } = await commit('DeskUnmaskMutation', { variables: { input } });
   const { ssn } = unmaskCustomer.unmaskedCustomer.complianceProfile;
-  expect('a number is shown in clear', /^\d{3}-\d{2}-\d{4}$/.test(ssn), unmaskCustomer);
-  // A payload stays in the store until it is swept, and nothing sweeps while no component goes.
+  expect('the SSN is unmasked', /^\d{3}-\d{2}-\d{4}$/.test(ssn), unmaskCustomer);
+  // A payload stays in the store until a garbage collection, which only the unmounting of a component would start.
   environment.getStore().scheduleGC();
-  const kept = () => JSON.stringify(environment.getStore().getSource().toJSON()).includes(ssn);
-  for (let tries = 0; tries < 100 && kept(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect('and swept out of the store', !kept(), 'it is kept');
+  const stored = () => JSON.stringify(environment.getStore().getSource().toJSON()).includes(ssn);
+  for (let tries = 0; tries < 100 && stored(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect('the store does not contain the SSN', !stored(), 'it is stored');
 }
 
 async function deletes() {
@@ -138,7 +138,7 @@ async function deletes() {
   await commit('DeskDeleteMutation', { variables: { input: { id: node.id }, connections: [connection] } });
   const operation = relay.createOperationDescriptor(artifact('DeskQuery'), { count: 5, filter });
   const after = read('Desk_queue', environment.lookup(operation.fragment).data);
-  expectEqual('its row leaves the list', after.customers.edges.some((edge) => edge.node.id === node.id), false);
+  expectEqual('the row of the deleted customer leaves the list', after.customers.edges.some((edge) => edge.node.id === node.id), false);
 }
 
 async function partialFailure() {
@@ -147,6 +147,6 @@ async function partialFailure() {
   const { node } = await run('DeskCustomerQuery', { id: ADA }, past);
   await gateway.control('DELETE', 'faults');
   const { name, review } = read('Desk_review', node.customer, past);
-  expectEqual('the customer is there, its review says why it is not', [name, review.ok], ['Ada Example', false]);
-  expectEqual('with its code', review.errors?.map(({ extensions }) => [extensions.code, extensions.retryable]), [['UPSTREAM_ERROR', true]]);
+  expectEqual('the customer is returned, and its review has an error', [name, review.ok], ['Ada Example', false]);
+  expectEqual('the code of the error', review.errors?.map(({ extensions }) => [extensions.code, extensions.retryable]), [['UPSTREAM_ERROR', true]]);
 }

@@ -27,12 +27,12 @@ await partialFailure();
 await errors();
 await unmasks();
 await batches();
-await hashesWhereNoneAreKept();
+await hashesWithoutPersistedQueries();
 await gateway.stop();
 await automaticPersistedQueries();
 await otherOrigins();
 await trustedDocuments();
-expectEqual('Apollo has nothing to complain of', complaints, []);
+expectEqual('Apollo logs no warnings', complaints, []);
 finish('apollo (@apollo/client 4)');
 
 function hex(digest: ArrayBuffer) {
@@ -49,19 +49,19 @@ async function reads() {
   const { data } = await client.query({ query: CUSTOMER, variables: { id: ADA } });
   expectEqual('a customer is read', data?.customer?.name, 'Ada Example');
   const profile = data?.customer?.complianceProfile;
-  expectEqual('a union is told apart', profile?.__typename, 'IndividualComplianceProfile');
+  expectEqual('the type of the union', profile?.__typename, 'IndividualComplianceProfile');
   await client.query({ query: CUSTOMER, variables: { id: ADA } });
-  expectEqual('the second time out of the cache', seen.map(({ method }) => method), ['POST']);
+  expectEqual('the second read is served from the cache', seen.map(({ method }) => method), ['POST']);
 
-  // Another view asks other fields of the same review, module and check: the cache keeps both.
+  // Another view selects other fields of the same review, module and check. The cache keeps the fields of both views.
   await client.query({ query: BREAKDOWN, variables: { id: ADA } });
   await client.query({ query: CUSTOMER, variables: { id: ADA }, fetchPolicy: 'network-only' });
   for (const query of [CUSTOMER, BREAKDOWN]) {
-    const kept = client.cache.readQuery<unknown, { id: string }>({ query, variables: { id: ADA } });
-    expect('one view of the review does not push out another', kept !== null, kept);
+    const cached = client.cache.readQuery<unknown, { id: string }>({ query, variables: { id: ADA } });
+    expect('a view of the review does not evict another view', cached !== null, cached);
   }
-  expect('a screening is known by its own id', JSON.stringify(client.cache.extract()).includes('"IdentityReview:'));
-  expectEqual('the gateway asked upstream once for all', await gateway.calls(), { 'GET /v1/customers/{id}/review': 1 });
+  expect('a screening is cached by its own id', JSON.stringify(client.cache.extract()).includes('"IdentityReview:'));
+  expectEqual('the gateway made one upstream call', await gateway.calls(), { 'GET /v1/customers/{id}/review': 1 });
 }
 
 async function readsByGet() {
@@ -71,8 +71,8 @@ async function readsByGet() {
   expectEqual('a customer is read by GET', data?.customer?.name, 'Rhea Example');
   const input = { customerId: crypto.randomUUID(), decision: 'VERIFIED' } as const;
   const decided = await client.mutate({ mutation: DECIDE, variables: { input } });
-  expectEqual('nobody is nobody', decided.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_FOUND']);
-  expectEqual('and a mutation goes by POST', seen.map(({ method }) => method), ['GET', 'POST']);
+  expectEqual('the decision on an unknown customer', decided.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_FOUND']);
+  expectEqual('a query uses GET and a mutation POST', seen.map(({ method }) => method), ['GET', 'POST']);
 }
 
 async function pages() {
@@ -90,10 +90,10 @@ async function pages() {
   }
   shown.unsubscribe();
   const ids = new Set(data?.customers.edges.map(({ node }) => node.id));
-  expectEqual('each window adds its rows', sizes, [20, 40, data?.customers.totalCount]);
-  expectEqual('all rows, each once', ids.size, data?.customers.totalCount);
+  expectEqual('each window appends its rows', sizes, [20, 40, data?.customers.totalCount]);
+  expectEqual('the list contains every row once', ids.size, data?.customers.totalCount);
   const other = await client.query({ query: QUEUE, variables: { first: 5, filter: { statuses: ['VERIFIED'] } } });
-  expectEqual('another filter is another list', other.data?.customers.edges.length, 5);
+  expectEqual('another filter has its own list', other.data?.customers.edges.length, 5);
 }
 
 async function decides() {
@@ -101,7 +101,7 @@ async function decides() {
   const client = clientOf(new HttpLink({ uri: gateway.url, fetch }));
   const id = await newcomer(client);
   const { data: before } = await client.query({ query: CUSTOMER, variables: { id } });
-  expectEqual('waits in review', before?.customer?.status, 'REVIEW');
+  expectEqual('the new customer is in review', before?.customer?.status, 'REVIEW');
 
   const shown: unknown[] = [];
   const watched = client.watchQuery({ query: CUSTOMER, variables: { id }, fetchPolicy: 'cache-only' });
@@ -121,17 +121,17 @@ async function decides() {
       },
     },
   });
-  expect('seen before the answer is there', await comes(() => shown.at(-1) === 'VERIFIED'), shown);
+  expect('the optimistic status is shown before the response', await comes(() => shown.at(-1) === 'VERIFIED'), shown);
   release();
   const { data } = await deciding;
   subscription.unsubscribe();
-  expectEqual('decided', data?.decideCustomerReview.userErrors, []);
-  expectEqual('and then for good', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
-  expectEqual('by one request', seen.length, 1);
-  const kept = client.cache.readQuery({ query: CUSTOMER, variables: { id } })?.customer;
-  expectEqual('the cached customer is the decided one', [kept?.status, kept?.updatedAt], ['VERIFIED', data?.decideCustomerReview.customer?.updatedAt]);
+  expectEqual('the decision has no user errors', data?.decideCustomerReview.userErrors, []);
+  expectEqual('the status changes once', shown.filter((status, at) => status !== shown[at - 1]), ['REVIEW', 'VERIFIED']);
+  expectEqual('the decision takes one request', seen.length, 1);
+  const cached = client.cache.readQuery({ query: CUSTOMER, variables: { id } })?.customer;
+  expectEqual('the cache has the status of the response', [cached?.status, cached?.updatedAt], ['VERIFIED', data?.decideCustomerReview.customer?.updatedAt]);
 
-  // Refused: what was shown ahead of the answer is taken back.
+  // A rejected decision: the optimistic status is reverted.
   const again = await client.mutate({
     mutation: DECIDE,
     variables: { input: { ...input, decision: 'REJECTED' } },
@@ -144,8 +144,8 @@ async function decides() {
       },
     },
   });
-  expectEqual('a second decision is refused', again.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_IN_REVIEW']);
-  expectEqual('and the cache says what is', client.cache.readQuery({ query: CUSTOMER, variables: { id } })?.customer?.status, 'VERIFIED');
+  expectEqual('a second decision is rejected', again.data?.decideCustomerReview.userErrors.map(({ code }) => code), ['NOT_IN_REVIEW']);
+  expectEqual('the cache has the first decision', client.cache.readQuery({ query: CUSTOMER, variables: { id } })?.customer?.status, 'VERIFIED');
 }
 
 async function newcomer(client: ApolloClient) {
@@ -177,12 +177,12 @@ async function partialFailure() {
   await gateway.control('DELETE', 'faults');
 
   const rows = data?.customers?.edges?.map((edge) => edge?.node);
-  expectEqual('every row is there', rows?.map((row) => row?.id), whole.data?.customers.edges.map(({ node }) => node.id));
-  expectEqual('one review is not', rows?.map((row) => row?.review === null), [false, true, false]);
+  expectEqual('every row is returned', rows?.map((row) => row?.id), whole.data?.customers.edges.map(({ node }) => node.id));
+  expectEqual('one review is null', rows?.map((row) => row?.review === null), [false, true, false]);
   // Which fields are missing, and why: ['customers', 'edges', 1, 'node', 'review'] and UPSTREAM_ERROR.
   const told = CombinedGraphQLErrors.is(error) ? error.errors : [];
   const missing = told.map(({ path, extensions }) => ({ path, code: extensions?.code, retryable: extensions?.retryable }));
-  expectEqual('one error, at its place, with its code', missing, [
+  expectEqual('one error with its path and code', missing, [
     { path: ['customers', 'edges', 1, 'node', 'review'], code: 'UPSTREAM_ERROR', retryable: true },
   ]);
 }
@@ -191,7 +191,7 @@ async function errors() {
   const client = clientOf(new HttpLink({ uri: gateway.url }));
   const large = client.query({ query: QUEUE, variables: { first: 1000 } });
   const error: unknown = await large.then(() => undefined, (error: unknown) => error);
-  expectEqual('a refused operation is a CombinedGraphQLErrors', codes(error), ['BAD_USER_INPUT']);
+  expectEqual('a rejected operation throws CombinedGraphQLErrors', codes(error), ['BAD_USER_INPUT']);
 }
 
 /** The codes of an error of Apollo's; docs/errors.md says what to do about each. */
@@ -205,33 +205,33 @@ async function unmasks() {
   const { data } = await client.mutate({ mutation: UNMASK, variables: { input } });
   const profile = data?.unmaskCustomer.unmaskedCustomer?.complianceProfile;
   const ssn = profile?.__typename === 'UnmaskedIndividualComplianceProfile' ? profile.ssn : undefined;
-  expect('a number is shown in clear', /^\d{3}-\d{2}-\d{4}$/.test(ssn ?? ''), data);
-  expect('and the cache has none of it', !JSON.stringify(client.cache.extract()).includes(ssn ?? ''), 'it is kept');
+  expect('the SSN is unmasked', /^\d{3}-\d{2}-\d{4}$/.test(ssn ?? ''), data);
+  expect('the cache does not contain the SSN', !JSON.stringify(client.cache.extract()).includes(ssn ?? ''), 'it is cached');
 }
 
 /**
- * Batches are not taken: operations that are sent at once share one connection, and each gets its own status. The link
- * counts the answers before it reads them, so its message is about their number, and the gateway's is in `result`.
+ * The gateway rejects batches. The link first compares the number of results with the number of operations, so its own
+ * error message is about that number. The message of the gateway is in `result`.
  */
 async function batches() {
   const client = clientOf(new BatchHttpLink({ uri: gateway.url, batchInterval: 5 }));
-  const asked = [ADA, RHEA].map((id) => client.query({ query: CUSTOMER, variables: { id } }));
-  const told = await Promise.allSettled(asked);
-  expectEqual('both of a batch are refused', told.map(({ status }) => status), ['rejected', 'rejected']);
-  const reason: unknown = told[0]?.status === 'rejected' ? told[0].reason : undefined;
-  const answer = reason instanceof Error && 'result' in reason ? JSON.stringify(reason.result) : String(reason);
-  expect('and the answer says why', answer.includes('Batches are not taken: send one operation in each request.'), answer);
+  const queries = [ADA, RHEA].map((id) => client.query({ query: CUSTOMER, variables: { id } }));
+  const results = await Promise.allSettled(queries);
+  expectEqual('both operations of a batch are rejected', results.map(({ status }) => status), ['rejected', 'rejected']);
+  const reason: unknown = results[0]?.status === 'rejected' ? results[0].reason : undefined;
+  const body = reason instanceof Error && 'result' in reason ? JSON.stringify(reason.result) : String(reason);
+  expect('the response gives the reason', body.includes('Batches are not taken: send one operation in each request.'), body);
 }
 
-/** A gateway that keeps no texts says so, and the client asks no more. */
-async function hashesWhereNoneAreKept() {
+/** A gateway without automatic persisted queries reports that, and the client stops sending hashes. */
+async function hashesWithoutPersistedQueries() {
   const { fetch, seen } = recorder();
   const client = clientOf(new PersistedQueryLink(HASHED).concat(new HttpLink({ uri: gateway.url, fetch })));
   for (const id of [ADA, RHEA]) {
     const { data } = await client.query({ query: CUSTOMER, variables: { id } });
-    expectEqual('is read by its text', data?.customer?.id, id);
+    expectEqual('the customer, read with the text of the query', data?.customer?.id, id);
   }
-  expectEqual('the hash is tried once', seen.map(({ body }) => body.includes('"query"')), [false, true, true]);
+  expectEqual('the client sends the hash once', seen.map(({ body }) => body.includes('"query"')), [false, true, true]);
 }
 
 async function automaticPersistedQueries() {
@@ -241,10 +241,10 @@ async function automaticPersistedQueries() {
   const client = clientOf(hashed.concat(new HttpLink({ uri: gateway.url, fetch })));
   for (const id of [ADA, RHEA]) {
     const { data } = await client.query({ query: CUSTOMER, variables: { id } });
-    expectEqual('is read by its hash', data?.customer?.id, id);
+    expectEqual('the customer, read with the hash of the query', data?.customer?.id, id);
   }
-  // The text goes once; from then on its hash does.
-  expectEqual('the text goes once', seen.map(({ method, body }) => [method, body.includes('"query"')]), [
+  // The client sends the text once and then only the hash.
+  expectEqual('the client sends the text once', seen.map(({ method, body }) => [method, body.includes('"query"')]), [
     ['GET', false],
     ['POST', true],
     ['GET', false],
@@ -252,7 +252,7 @@ async function automaticPersistedQueries() {
   await gateway.stop();
 }
 
-/** A page of Vite's development server, every way that the client sends. */
+/** Requests of a page on Vite's development server, with every way in which the client sends them. */
 async function otherOrigins() {
   const gateway = await startGateway(FROM_VITE);
   const { fetch, seen } = recorder();
@@ -264,9 +264,9 @@ async function otherOrigins() {
       await clientOf(sending).query({ query: CUSTOMER, variables: { id: ADA }, ...fresh });
     }
   }
-  expect('it sends something', seen.length >= 4, seen);
-  expectEqual('a browser lets a page of another origin send it all', await refusedToPages(gateway.url, seen), []);
-  expectEqual('and a header that is not listed it does not', await refusedToPages(gateway.url, [{ method: 'POST', url: '', body: '', headers: ['x-other'] }]), ['x-other']);
+  expect('the client sends requests', seen.length >= 4, seen);
+  expectEqual('CORS allows every header of the client', await refusedToPages(gateway.url, seen), []);
+  expectEqual('CORS rejects a header that is not listed', await refusedToPages(gateway.url, [{ method: 'POST', url: '', body: '', headers: ['x-other'] }]), ['x-other']);
   await gateway.stop();
 }
 
@@ -283,15 +283,15 @@ async function trustedDocuments() {
   );
   const client = clientOf(trusted.concat(new HttpLink({ uri: gateway.url, fetch })));
   const { data } = await client.query({ query: CUSTOMER, variables: { id: ADA } });
-  expectEqual('a document of the manifest runs by its id', data?.customer?.name, 'Ada Example');
+  expectEqual('a document of the manifest runs with its id', data?.customer?.name, 'Ada Example');
   const id = await newcomer(client);
   const input = { customerId: id, decision: 'VERIFIED' } as const;
   const decided = await client.mutate({ mutation: DECIDE, variables: { input } });
-  expectEqual('and a mutation too', decided.data?.decideCustomerReview.customer?.status, 'VERIFIED');
-  expectEqual('no text is sent', seen.map(({ body }) => body.includes('"query"')), [false, false, false]);
+  expectEqual('a mutation of the manifest runs with its id', decided.data?.decideCustomerReview.customer?.status, 'VERIFIED');
+  expectEqual('the client sends no text', seen.map(({ body }) => body.includes('"query"')), [false, false, false]);
 
   const untrusted = clientOf(new HttpLink({ uri: gateway.url }));
   const error: unknown = await untrusted.query({ query: CUSTOMER, variables: { id: ADA } }).then(() => undefined, (error: unknown) => error);
-  expectEqual('a text that is not in the manifest to the letter is refused', codes(error), ['PERSISTED_QUERY_NOT_FOUND']);
+  expectEqual('a text that is not in the manifest is rejected', codes(error), ['PERSISTED_QUERY_NOT_FOUND']);
   await gateway.stop();
 }

@@ -1,4 +1,4 @@
-// What a page costs upstream, as the gateway itself says.
+// The upstream calls of a page, from the gateway's report in `extensions.upstream`.
 
 import { print } from 'graphql';
 import { expectEqual, finish } from '../../report.mjs';
@@ -27,9 +27,9 @@ interface Cost {
 }
 
 const gateway = await startGateway();
-expectEqual('rows are one call', await costOf(ROWS, 10), { planned: 1, actual: 1, cached: 0 });
-expectEqual('with reviews one more for each', await costOf(ROWS_WITH_REVIEWS, 20), { planned: 21, actual: 21, cached: 0 });
-expectEqual('the same while it is fresh none', await costOf(ROWS_WITH_REVIEWS, 20), { planned: 21, actual: 0, cached: 21 });
+expectEqual('a list costs one call', await costOf(ROWS, 10), { planned: 1, actual: 1, cached: 0 });
+expectEqual('reviews add one call for each row', await costOf(ROWS_WITH_REVIEWS, 20), { planned: 21, actual: 21, cached: 0 });
+expectEqual('a repeated read is served from the cache', await costOf(ROWS_WITH_REVIEWS, 20), { planned: 21, actual: 0, cached: 21 });
 await gateway.stop();
 finish('cost');
 

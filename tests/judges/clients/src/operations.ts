@@ -1,4 +1,4 @@
-// What a review desk asks for. Apollo and urql send the same documents.
+// The operations of a review desk. Apollo and urql send the same documents.
 
 import { graphql } from './gql/index.js';
 

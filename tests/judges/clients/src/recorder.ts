@@ -1,10 +1,10 @@
-// A fetch that tells what was sent, and that can be held up: what shows meanwhile was not in the answer.
+// A fetch that records requests and can delay them, so that a test can observe optimistic results before the response.
 
 export interface Sent {
   method: string;
   url: string;
   body: string;
-  /** The names of its headers, in small letters. */
+  /** The names of the request headers in lower case. */
   headers: string[];
 }
 
@@ -26,7 +26,7 @@ export function recorder() {
   return { fetch: recording, seen, hold };
 }
 
-/** Waits until something is so, two seconds at most; says whether it was. */
+/** Waits up to two seconds until a condition is true, and returns whether it became true. */
 export async function comes(holds: () => boolean) {
   for (let tries = 0; tries < 100 && !holds(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
   return holds();
@@ -34,10 +34,10 @@ export async function comes(holds: () => boolean) {
 
 const ORIGIN = 'http://localhost:5173';
 
-/** A gateway's settings for pages of Vite's development server, which is another origin. */
+/** The gateway's settings for pages on Vite's development server, which is another origin. */
 export const FROM_VITE = { GATEWAY__HTTP__ALLOWED_ORIGINS: ORIGIN };
 
-/** The headers among those sent that a browser would not let a page of that origin send. */
+/** The names of sent headers that CORS does not allow for a page of that origin. */
 export async function refusedToPages(url: string, sent: Sent[]) {
   const names = new Set(sent.flatMap(({ headers }) => headers));
   const asked = { origin: ORIGIN, 'access-control-request-method': 'POST', 'access-control-request-headers': [...names].join(',') };

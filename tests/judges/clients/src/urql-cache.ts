@@ -3,7 +3,7 @@ import { relayPagination } from '@urql/exchange-graphcache/extras';
 import type { IntrospectionQuery } from 'graphql';
 import type { DecideMutationVariables } from './gql/graphql.js';
 
-// Until the gateway answers, the customer is what was decided; where it refuses, graphcache takes that back.
+// The optimistic result until the gateway responds. If the gateway rejects the decision, graphcache reverts it.
 const decide: OptimisticMutationResolver<DecideMutationVariables> = ({ input }) => ({
   __typename: 'DecideCustomerReviewPayload',
   customer: { __typename: 'Customer', id: input.customerId, status: input.decision },

@@ -1,18 +1,18 @@
-// What stays in the browser when the page is closed.
+// Limits what the browser stores after the page is closed.
 //
-// GraphiQL keeps everything in localStorage, which is a file on a disk. Here it is the looks (theme, sizes, the open
-// panel) and, before a sandbox alone, the tabs: their documents, and their variables where the document does not unmask
-// anybody. Headers, tokens and answers are never kept, and before a real upstream no document is: people write names
-// and e-mail addresses into them.
+// By default GraphiQL writes everything to localStorage, which is a file on the user's disk. This storage persists the
+// layout settings (theme, sizes, the open panel). In front of the sandbox it also persists the tabs: their documents,
+// and their variables unless the document contains `unmaskCustomer`. It never persists headers, tokens or responses.
+// In front of a real upstream it persists no tabs, because documents can contain names and e-mail addresses.
 
 import type { Upstream } from './gateway';
 import { teachingTabs, type Tab } from './tabs';
 
-const LOOKS = new Set(['theme', 'visiblePlugin', 'docExplorerFlex', 'editorFlex', 'secondaryEditorFlex']);
+const LAYOUT = new Set(['theme', 'visiblePlugin', 'docExplorerFlex', 'editorFlex', 'secondaryEditorFlex']);
 const NAMESPACE = 'graphiql:';
 const TABS = `${NAMESPACE}tabState`;
 
-/** GraphiQL's own form of its tabs, as far as it is looked at here. */
+/** The members of GraphiQL's tab state that this module uses. */
 interface TabState {
   query: string | null;
   variables: string | null;
@@ -23,21 +23,21 @@ interface TabsState {
   tabs: TabState[];
 }
 
-/** A storage for GraphiQL that lets through what may stay, and holds the rest for as long as the page is open. */
-export function keeping(upstream: Upstream): Storage {
+/** A storage for GraphiQL: it persists the allowed keys, and holds all others in memory until the page is closed. */
+export function createStorage(upstream: Upstream): Storage {
   const memory = new Map<string, string>();
-  const stays = (key: string) => key.startsWith(NAMESPACE) && LOOKS.has(key.slice(NAMESPACE.length));
-  const keepsTabs = upstream === 'sandbox';
+  const isPersisted = (key: string) => key.startsWith(NAMESPACE) && LAYOUT.has(key.slice(NAMESPACE.length));
+  const persistsTabs = upstream === 'sandbox';
   return {
     getItem(key) {
       const held = memory.get(key);
-      if (held !== undefined || stays(key)) return held ?? localStorage.getItem(key);
-      return key === TABS && keepsTabs ? restored(localStorage.getItem(key), upstream) : null;
+      if (held !== undefined || isPersisted(key)) return held ?? localStorage.getItem(key);
+      return key === TABS && persistsTabs ? restored(localStorage.getItem(key), upstream) : null;
     },
     setItem(key, value) {
       memory.set(key, value);
-      if (stays(key)) localStorage.setItem(key, value);
-      if (key === TABS && keepsTabs) localStorage.setItem(key, whatMayStay(value));
+      if (isPersisted(key)) localStorage.setItem(key, value);
+      if (key === TABS && persistsTabs) localStorage.setItem(key, persistable(value));
     },
     removeItem(key) {
       memory.delete(key);
@@ -54,8 +54,8 @@ export function keeping(upstream: Upstream): Storage {
   };
 }
 
-/** The tabs without what must not stay. Answers are not in them: GraphiQL takes those out itself, and so does this. */
-function whatMayStay(serialized: string): string {
+/** The tabs without headers, responses and the variables of `unmaskCustomer`. GraphiQL itself removes responses too. */
+function persistable(serialized: string): string {
   const state = JSON.parse(serialized) as TabsState;
   const tabs = state.tabs.map((tab) => ({
     ...tab,
@@ -66,7 +66,7 @@ function whatMayStay(serialized: string): string {
   return JSON.stringify({ ...state, tabs });
 }
 
-/** The tabs as they were kept; one of ours that nobody changed has its variables back. */
+/** The stored tabs. A built-in tab with an unchanged document gets its variables back. */
 function restored(serialized: string | null, upstream: Upstream): string | null {
   if (serialized === null) return null;
   try {
@@ -81,7 +81,7 @@ function restored(serialized: string | null, upstream: Upstream): string | null 
 
 const unmasks = (query: string | null) => query?.includes('unmaskCustomer') ?? false;
 
-/** The tab that was open last, if tabs were kept. GraphiQL has to be told: by itself it would show an empty one. */
+/** The last active tab, if tabs were stored. Without it GraphiQL would start with an empty editor. */
 export function lastOpen(storage: Storage): Tab | undefined {
   try {
     const { activeTabIndex, tabs } = JSON.parse(storage.getItem(TABS) ?? '') as TabsState;
