@@ -34,7 +34,7 @@ pub struct Settings {
     pub review_ttl: Duration,
     pub page_ttl: Duration,
     pub not_found_ttl: Duration,
-    pub stale_while_refresh: Duration,
+    pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
     pub customers_max_bytes: u64,
     pub reviews_max_bytes: u64,
@@ -59,7 +59,7 @@ impl<E: StaleIfError> Cache<E> {
                 TtlPolicy {
                     ttl: fresh,
                     not_found_ttl: settings.not_found_ttl,
-                    stale_while_refresh: settings.stale_while_refresh,
+                    stale_while_revalidate: settings.stale_while_revalidate,
                     stale_if_error: settings.stale_if_error,
                 }
             } else {

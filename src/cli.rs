@@ -229,7 +229,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
         keep_alive: settings.server.keep_alive,
         write_timeout: settings.server.write_timeout,
         drain_delay: settings.server.drain_delay,
-        drain: settings.server.drain,
+        drain_timeout: settings.server.drain_timeout,
     };
     let served = server::serve(Arc::clone(&app), listeners, keeping, tls, stop).await;
     app.services.audit.flush(SHUTDOWN_STEP_TIMEOUT).await;

@@ -74,7 +74,7 @@ pub struct Server {
     #[serde(with = "humantime_serde")]
     pub drain_delay: Duration,
     #[serde(with = "humantime_serde")]
-    pub drain: Duration,
+    pub drain_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     #[serde(with = "humantime_serde")]
@@ -83,7 +83,7 @@ pub struct Server {
     pub write_timeout: Duration,
     pub max_header_bytes: usize,
     pub max_body_bytes: usize,
-    pub max_bodies_bytes: usize,
+    pub max_buffered_body_bytes: usize,
     pub max_connections: usize,
     tls_certificate: String,
     tls_key: String,
@@ -110,17 +110,17 @@ pub struct Graphql {
     pub max_errors: usize,
     pub max_validation_errors: usize,
     pub documents_max_bytes: u64,
-    pub max_values: usize,
+    pub max_argument_values: usize,
     pub max_upstream_calls: usize,
     pub federation: bool,
     pub max_representations: usize,
-    pub max_answer_fields: usize,
+    pub max_response_fields: usize,
     pub max_response_bytes: usize,
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub on_error: OnError,
-    pub report_upstream: bool,
+    pub always_report_upstream: bool,
     pub upstream_report: Switch,
-    pub private_max_age: bool,
+    pub allow_private_caching: bool,
 }
 
 /// `[documents]`
@@ -200,7 +200,7 @@ pub struct Cache {
     #[serde(with = "humantime_serde")]
     pub not_found_ttl: Duration,
     #[serde(with = "humantime_serde")]
-    pub stale_while_refresh: Duration,
+    pub stale_while_revalidate: Duration,
     #[serde(with = "humantime_serde")]
     pub stale_if_error: Duration,
     pub customers_max_bytes: u64,
@@ -317,7 +317,7 @@ impl Settings {
         let bounded = [
             ("server.deadline", self.server.deadline),
             ("server.drain_delay", self.server.drain_delay),
-            ("server.drain", self.server.drain),
+            ("server.drain_timeout", self.server.drain_timeout),
             ("server.header_timeout", self.server.header_timeout),
             ("server.keep_alive", self.server.keep_alive),
             ("server.write_timeout", self.server.write_timeout),
@@ -326,13 +326,13 @@ impl Settings {
             ("cache.review_ttl", self.cache.review_ttl),
             ("cache.page_ttl", self.cache.page_ttl),
             ("cache.not_found_ttl", self.cache.not_found_ttl),
-            ("cache.stale_while_refresh", self.cache.stale_while_refresh),
+            ("cache.stale_while_revalidate", self.cache.stale_while_revalidate),
             ("cache.stale_if_error", self.cache.stale_if_error),
             ("upstream.timeout", self.upstream.timeout),
             ("upstream.connect_timeout", self.upstream.connect_timeout),
             ("upstream.queue_timeout", self.upstream.queue_timeout),
             ("upstream.breaker_window", self.upstream.breaker_window),
-            ("upstream.breaker_open", self.upstream.breaker_open),
+            ("upstream.breaker_open_duration", self.upstream.breaker_open_duration),
         ];
         for (name, duration) in bounded {
             if duration > MAX_DURATION {
@@ -346,13 +346,15 @@ impl Settings {
         if is_known("server.listen") && same_address {
             problems.add(invalid("server.admin_listen", "is the address of server.listen: give it one of its own"));
         }
-        if is_known("server.max_body_bytes") && self.server.max_bodies_bytes < most_held(self.server.max_body_bytes) {
+        if is_known("server.max_body_bytes")
+            && self.server.max_buffered_body_bytes < most_held(self.server.max_body_bytes)
+        {
             let problem = "must be at least twice server.max_body_bytes: a compressed body holds its coded and its decoded bytes while it is decoded";
-            problems.add(invalid("server.max_bodies_bytes", problem));
+            problems.add(invalid("server.max_buffered_body_bytes", problem));
         }
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
-            ("server.max_bodies_bytes", self.server.max_bodies_bytes),
+            ("server.max_buffered_body_bytes", self.server.max_buffered_body_bytes),
             ("server.max_connections", self.server.max_connections),
             ("server.max_operations", self.server.max_operations),
             ("graphql.max_tokens", self.graphql.max_tokens),
@@ -363,7 +365,7 @@ impl Settings {
             ("graphql.max_aliases", self.graphql.max_aliases),
             ("graphql.max_root_fields", self.graphql.max_root_fields),
             ("graphql.max_directives", self.graphql.max_directives),
-            ("graphql.max_values", self.graphql.max_values),
+            ("graphql.max_argument_values", self.graphql.max_argument_values),
             ("graphql.max_upstream_calls", self.graphql.max_upstream_calls),
             ("graphql.max_representations", self.graphql.max_representations),
             ("graphql.max_introspection_depth", self.graphql.max_introspection_depth),

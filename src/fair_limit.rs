@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_alone_leaves_half_for_who_comes_next() {
+    fn a_single_caller_gets_at_most_half_and_its_share() {
         let limit = limit(12);
         let first = fill(&limit, 1);
         assert_eq!(first.len(), 6);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_one_permit_any_caller_may_have_it() {
+    fn a_limit_of_one_serves_any_caller() {
         let limit = limit(1);
         assert_eq!(fill(&limit, 1).len(), 1);
         assert_eq!(fill(&limit, 2).len(), 1);

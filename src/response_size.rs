@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_answer_lets_others_run() {
+    async fn building_a_long_response_yields_to_other_tasks() {
         let (response, pauses) = run(10_000, ResponseSize::limited(1_000_000)).await;
         assert!(response.errors.is_empty());
         assert!(pauses >= 10, "{pauses}");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_limit_is_told_when_it_is_passed() {
+    async fn exceeding_the_limit_wakes_its_waiter() {
         let size = ResponseSize::limited(10);
         assert!(size.add(10).is_ok() && !size.is_exceeded());
         assert!(size.add(1).is_err() && size.is_exceeded());

@@ -47,7 +47,7 @@ pub struct ServerLimits {
     /// How long requests are still taken after the process stopped being ready: until the platform has noticed.
     pub drain_delay: Duration,
     /// How long going down may take after that.
-    pub drain: Duration,
+    pub drain_timeout: Duration,
 }
 
 /// The addresses that a server listens on.
@@ -98,9 +98,9 @@ pub async fn serve(
             app.begin_draining();
             let (writes, cut) = (&app.services.write_tasks, &app.services.force_stop);
             let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
-            let until = Instant::now() + keeping.drain;
+            let until = Instant::now() + keeping.drain_timeout;
             // It ends connections itself only where all of what follows takes longer than it may.
-            public.graceful_shutdown(Some(keeping.drain + 2 * AUDIT_FLUSH_TIMEOUT));
+            public.graceful_shutdown(Some(keeping.drain_timeout + 2 * AUDIT_FLUSH_TIMEOUT));
             // First the requests, since one that still runs can begin another write; the platform can look until then.
             while public.connection_count() > 0 && Instant::now() < until && !cut.is_cancelled() {
                 sleep(Duration::from_millis(10)).await;

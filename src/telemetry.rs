@@ -47,7 +47,7 @@ pub enum TelemetryError {
 /// # Errors
 /// Where the log's level cannot be read, or nothing could be sent to the collector.
 pub fn start(log: &log::Settings, traces: Option<&traces::Settings>) -> Result<Telemetry, TelemetryError> {
-    let queue = LogQueue::start(std::io::stderr(), log.queue)?;
+    let queue = LogQueue::start(std::io::stderr(), log.queue_size)?;
     let (lines, level) = log::layer(log, queue.clone())?;
     let traces = traces.map(TraceExporter::start).transpose()?;
     let spans = traces.as_ref().map(|traces| {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_panic_only_its_place_is_logged() {
+    fn a_panic_logs_only_its_location() {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();

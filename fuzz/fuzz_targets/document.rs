@@ -32,7 +32,7 @@ const SETTINGS: Settings = Settings {
         max_introspection_depth: 4,
         max_operations: 50,
     },
-    max_values: 10_000,
+    max_argument_values: 10_000,
     max_mistakes: 20,
 };
 
@@ -91,11 +91,11 @@ fn run(document: &ExecutableDocument, operation: &Node<Operation>, most_fields: 
         booleans.for_each(|variable| {
             variables.insert(Name::new(&variable.name), Value::Boolean(met));
         });
-        let collect = |conditions| collect(&SCHEMA, document, operation, conditions, SETTINGS.max_values);
+        let collect = |conditions| collect(&SCHEMA, document, operation, conditions, SETTINGS.max_argument_values);
         let collected = collect(Conditions::By(&variables)).expect("what is valid can be collected");
         assert_eq!(collected.size, size(&collected));
         assert!(collected.size <= most_fields, "more fields than with all conditions met");
-        let lowered = lower(&collected, &variables, SETTINGS.max_values).expect("the literals are within the limit");
+        let lowered = lower(&collected, &variables, SETTINGS.max_argument_values).expect("the literals are within the limit");
         keys(lowered.fields.iter().map(|field| &field.node));
         cost(&collected, &lowered.fields).expect("every root field has a price");
         let expected: Vec<Name> = collected.fields.iter().map(|field| field.key().clone()).collect();

@@ -33,7 +33,7 @@ pub struct TtlPolicy {
     /// The same for "there is none".
     pub not_found_ttl: Duration,
     /// How long past that an old answer may be given while a new one is being loaded.
-    pub stale_while_refresh: Duration,
+    pub stale_while_revalidate: Duration,
     /// How long past that an old answer may be given where a new one cannot be had.
     pub stale_if_error: Duration,
 }
@@ -233,7 +233,8 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
                 return Ok(Lookup { entry: fresh.clone(), status: CacheStatus::Hit });
             }
             Some(old)
-                if terms.freshness == Freshness::AllowStale && now < old.fresh_until + self.ttl.stale_while_refresh =>
+                if terms.freshness == Freshness::AllowStale
+                    && now < old.fresh_until + self.ttl.stale_while_revalidate =>
             {
                 self.record_lookup("stale");
                 let seat = self.join_or_start(key, terms, load);
@@ -326,7 +327,7 @@ impl TtlPolicy {
     pub const DISABLED: Self = Self {
         ttl: Duration::ZERO,
         not_found_ttl: Duration::ZERO,
-        stale_while_refresh: Duration::ZERO,
+        stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
     };
 
@@ -334,7 +335,7 @@ impl TtlPolicy {
         let fresh = if load.value.is_some() { self.ttl } else { self.not_found_ttl };
         let old = match fresh.is_zero() {
             true => Duration::ZERO,
-            false => self.stale_while_refresh.max(self.stale_if_error),
+            false => self.stale_while_revalidate.max(self.stale_if_error),
         };
         let weight = load.bytes.saturating_mul(MEMORY_PER_WIRE_BYTE).saturating_add(BYTES_PER_ENTRY);
         let read_at = Instant::now();

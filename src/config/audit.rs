@@ -14,7 +14,7 @@ use crate::privacy::audit::{Destination, Settings};
 pub struct Audit {
     destination: String,
     fsync: bool,
-    queue: usize,
+    queue_size: usize,
     #[serde(with = "humantime_serde")]
     timeout: Duration,
 }
@@ -27,8 +27,8 @@ impl Audit {
     pub fn settings(&self, real: bool) -> Result<Settings, Error> {
         let mut problems = Problems::default();
         let destination = problems.ok_or_record(self.destination(real));
-        if self.queue == 0 {
-            problems.add(invalid("audit.queue", "must be 1 at least"));
+        if self.queue_size == 0 {
+            problems.add(invalid("audit.queue_size", "must be 1 at least"));
         }
         if self.timeout.is_zero() {
             problems.add(invalid("audit.timeout", "must be longer than nothing"));
@@ -36,7 +36,7 @@ impl Audit {
         problems.end_with(destination.map(|destination| Settings {
             destination,
             fsync: self.fsync,
-            queue: self.queue,
+            queue_size: self.queue_size,
             timeout: self.timeout,
         }))
     }

@@ -402,7 +402,7 @@ mod tests {
         };
         assert_eq!(of("server.deadline"), ("\"3s\"", "GATEWAY__SERVER__DEADLINE"));
         assert_eq!(of("upstream.max_in_flight"), ("7", "GATEWAY__UPSTREAM__MAX_IN_FLIGHT"));
-        assert_eq!(of("server.drain"), ("\"25s\"", "default"));
+        assert_eq!(of("server.drain_timeout"), ("\"25s\"", "default"));
         assert_eq!(of("upstream.api_key"), ("(a secret)", "default"));
         assert_eq!(of("auth.jwt.secret"), ("(none)", "default"));
     }

@@ -18,7 +18,7 @@ pub struct Log {
     pub level: String,
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
     format: log::Format,
-    queue: usize,
+    queue_size: usize,
     pub digest_key: SecretString,
     pub(super) digest_key_file: PathBuf,
 }
@@ -32,15 +32,15 @@ const MAX_QUEUE: usize = 1_000_000;
 impl Log {
     /// What the log is started with.
     pub fn settings(&self) -> log::Settings {
-        log::Settings { level: self.level.clone(), format: self.format, queue: self.queue }
+        log::Settings { level: self.level.clone(), format: self.format, queue_size: self.queue_size }
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         problems
             .ok_or_record(log::check_level(&self.level).map_err(|problem| invalid("log.level", &problem.to_string())));
-        if !(1..=MAX_QUEUE).contains(&self.queue) {
-            problems.add(invalid("log.queue", &format!("must be from 1 to {MAX_QUEUE}")));
+        if !(1..=MAX_QUEUE).contains(&self.queue_size) {
+            problems.add(invalid("log.queue_size", &format!("must be from 1 to {MAX_QUEUE}")));
         }
         let length = self.digest_key.expose_secret().len();
         if length > 0 && length < MIN_DIGEST_KEY_BYTES {

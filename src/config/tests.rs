@@ -31,7 +31,8 @@ fn a_share_of_repetitions_that_the_budget_would_round_is_refused() {
 
 #[test]
 fn all_bodies_have_room_for_one_that_is_compressed() {
-    let bodies = |bytes| [("GATEWAY__SERVER__MAX_BODY_BYTES", "1000"), ("GATEWAY__SERVER__MAX_BODIES_BYTES", bytes)];
+    let bodies =
+        |bytes| [("GATEWAY__SERVER__MAX_BODY_BYTES", "1000"), ("GATEWAY__SERVER__MAX_BUFFERED_BODY_BYTES", bytes)];
     assert!(problem(&bodies("1999")).contains("must be at least twice server.max_body_bytes"));
     assert!(with(&bodies("2000")).is_ok());
 }

@@ -39,10 +39,10 @@ pub struct Upstream {
     #[serde(with = "humantime_serde")]
     pub breaker_window: Duration,
     #[serde(with = "humantime_serde")]
-    pub breaker_open: Duration,
+    pub breaker_open_duration: Duration,
     pub max_response_bytes: usize,
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
-    pub arrays: ArrayEncoding,
+    pub array_encoding: ArrayEncoding,
     #[serde(deserialize_with = "enum_word::deserialize_enum")]
     pub unknown_members: unknown_members::UnknownMembersPolicy,
 }
@@ -129,7 +129,7 @@ impl Upstream {
                 failures_percent: self.breaker_failures_percent,
                 min_calls: self.breaker_min_calls,
                 window: self.breaker_window,
-                open: self.breaker_open,
+                open: self.breaker_open_duration,
             },
             concurrency: concurrency::Settings {
                 max_in_flight: self.max_in_flight,
@@ -153,7 +153,7 @@ impl Upstream {
             ("upstream.connect_timeout", self.connect_timeout),
             ("upstream.timeout", self.timeout),
             ("upstream.breaker_window", self.breaker_window),
-            ("upstream.breaker_open", self.breaker_open),
+            ("upstream.breaker_open_duration", self.breaker_open_duration),
         ];
         for (name, _) in positive.iter().filter(|(_, duration)| duration.is_zero()) {
             problems.add(invalid(name, "must be longer than nothing"));

@@ -57,7 +57,7 @@ mod tests {
     #[case("::ffff:203.0.113.9", "203.0.113.9")]
     #[case("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
     #[case("::1", "::")]
-    fn addresses_of_one_network_are_one_payer(#[case] address: &str, #[case] counted: &str) {
+    fn addresses_of_one_network_share_a_client_key(#[case] address: &str, #[case] counted: &str) {
         let read = |text: &str| text.parse::<IpAddr>().expect("an address");
         assert_eq!(client_network(read(address)), read(counted));
     }

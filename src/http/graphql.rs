@@ -235,7 +235,7 @@ impl RequestHandler<'_> {
         self.summary
             .update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cache_hits, usage.shared_calls));
         let fresh_until = session.fresh_until().filter(|_| {
-            self.app.edge.private_max_age && by_get && !outcome.is_request_error() && !outcome.has_errors()
+            self.app.edge.allow_private_caching && by_get && !outcome.is_request_error() && !outcome.has_errors()
         });
         let cache_control = cache_control(fresh_until);
         let age = session.stale_for();
@@ -405,7 +405,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_ends_when_it_is_cut_is_cut() {
+    async fn a_result_at_the_moment_of_force_stop_is_discarded() {
         let cut = CancellationToken::new();
         let (ended, ends) = tokio::sync::oneshot::channel();
         let mut run = std::pin::pin!(until_force_stop(&cut, ends));

@@ -141,7 +141,7 @@ mod tests {
     #[case("application/x-www-form-urlencoded", false)]
     #[case("application/graphql+json", false)]
     #[case("", false)]
-    fn only_json_is_read(#[case] content_type: &'static str, #[case] read: bool) {
+    fn only_json_bodies_are_accepted(#[case] content_type: &'static str, #[case] read: bool) {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         assert_eq!(is_json(&headers), read);
     }

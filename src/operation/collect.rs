@@ -105,7 +105,7 @@ pub enum Conditions<'a> {
     Variables(&'a Variables),
 }
 
-/// Collects an operation of a valid document. `max_values` bounds the values that are written in its arguments.
+/// Collects an operation of a valid document. `max_argument_values` bounds the values that are written in its arguments.
 ///
 /// # Errors
 /// Where two calls stand under one key, and where there are too many values.
@@ -114,13 +114,13 @@ pub fn collect(
     document: &ExecutableDocument,
     operation: &Node<executable::Operation>,
     conditions: Conditions<'_>,
-    max_values: usize,
+    max_argument_values: usize,
 ) -> Result<CollectedOperation, CollectError> {
     let mut collector = Collector {
         schema,
         document,
         conditions,
-        max_values,
+        max_argument_values,
         size: 0,
         value_count: 0,
         variable_uses: HashMap::default(),
@@ -145,7 +145,7 @@ struct Collector<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     conditions: Conditions<'a>,
-    max_values: usize,
+    max_argument_values: usize,
     size: usize,
     value_count: usize,
     variable_uses: HashMap<Name, usize>,
@@ -270,7 +270,7 @@ impl<'a> Collector<'a> {
             _ => 1,
         };
         self.value_count = self.value_count.saturating_add(size);
-        if self.value_count > self.max_values {
+        if self.value_count > self.max_argument_values {
             return Err(CollectError::TooManyValues);
         }
         Ok(match value {

@@ -132,7 +132,7 @@ impl DocumentCache {
         }
         let conditions = Conditions::Variables(variables);
         let collected =
-            collect::collect(&self.schema, &document.valid, operation, conditions, self.settings.max_values);
+            collect::collect(&self.schema, &document.valid, operation, conditions, self.settings.max_argument_values);
         // Both were ruled out with every condition met when the document was read.
         let collected =
             Arc::new(collected.map_err(|_| PublicError::new(ErrorCode::GraphqlValidationFailed, CONFLICTING_FIELDS))?);
@@ -292,14 +292,14 @@ mod tests {
                 max_introspection_depth: 4,
                 max_operations: 50,
             },
-            max_values: 100,
+            max_argument_values: 100,
             max_validation_errors: 20,
         };
         DocumentCache::new(parse::schema(SDL).expect("a schema"), settings, max_bytes, KeyedDigest::new())
     }
 
     #[tokio::test]
-    async fn a_text_is_read_once_and_what_is_not_valid_is_not_kept() {
+    async fn a_document_is_parsed_once_and_invalid_ones_are_not_cached() {
         let documents = documents();
         let text: Arc<str> = "{ a }".into();
         let digest = documents.text_digest(&text);

@@ -99,7 +99,7 @@ pub struct Settings {
     /// How many customers an operation may show in clear.
     pub max_unmask_per_operation: usize,
     /// How many fields an answer may have.
-    pub max_answer_fields: usize,
+    pub max_response_fields: usize,
     /// What an error does where the caller does not say.
     pub on_error: OnError,
 }
@@ -145,7 +145,7 @@ impl Executor {
         let chosen = document.operation(operation.operation_name.as_deref())?;
         let variables = variables::coerce(self.documents.schema(), &chosen.variables, operation.variables, names)?;
         let collected = self.documents.collected(&document, chosen, &variables)?;
-        let lowered = lower(&collected, &variables, self.settings.documents.max_values)?;
+        let lowered = lower(&collected, &variables, self.settings.documents.max_argument_values)?;
         let cost = cost(&collected, &lowered.fields).map_err(|field| {
             tracing::error!(field, "a root field has no price");
             PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
@@ -155,7 +155,7 @@ impl Executor {
             ("max_representations", settings.max_representations, cost.representations),
             ("max_upstream_calls", settings.max_upstream_calls, cost.calls),
             ("max_unmask_per_operation", settings.max_unmask_per_operation, cost.unmaskings),
-            ("max_answer_fields", settings.max_answer_fields, cost.response_fields),
+            ("max_response_fields", settings.max_response_fields, cost.response_fields),
         ] {
             if value > limit {
                 return Err(exceeded(name, limit, value).into());

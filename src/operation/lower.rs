@@ -24,20 +24,20 @@ pub struct LoweredOperation {
 /// Puts the variables into an operation. They were coerced to their types before.
 ///
 /// # Errors
-/// `OPERATION_TOO_LARGE` where the arguments hold more than `max_values` values then. They are counted before the first
+/// `OPERATION_TOO_LARGE` where the arguments hold more than `max_argument_values` values then. They are counted before the first
 /// one is put in: a list in one variable can stand at every field.
 pub fn lower(
     collected: &CollectedOperation,
     variables: &Variables,
-    max_values: usize,
+    max_argument_values: usize,
 ) -> Result<LoweredOperation, PublicError> {
     let put_in = collected
         .variable_uses
         .iter()
         .map(|(name, times)| variables.get(name).map_or(0, value_count).saturating_mul(*times));
     let values = put_in.fold(collected.value_count, usize::saturating_add);
-    if values > max_values {
-        return Err(exceeded("max_values", max_values, values));
+    if values > max_argument_values {
+        return Err(exceeded("max_argument_values", max_argument_values, values));
     }
     let kind = match collected.kind {
         OperationType::Query => engine::OperationType::Query,

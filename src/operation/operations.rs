@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_finds_no_place_is_told_when_to_come_again() {
+    fn overloaded_has_retry_after() {
         let crowd = OperationLimit::new(1);
         let _only = crowd.acquire(ClientKey::verified(1)).expect("the only place");
         let refused = crowd.acquire(ClientKey::verified(2)).expect_err("full");

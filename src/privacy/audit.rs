@@ -31,7 +31,7 @@ pub struct Settings {
     /// Whether a line counts as written only once it is on the disk.
     pub fsync: bool,
     /// How many records may wait to be written.
-    pub queue: usize,
+    pub queue_size: usize,
     /// How long one may take to be written.
     pub timeout: Duration,
 }
@@ -65,7 +65,7 @@ impl AuditLog {
     /// # Errors
     /// Where the destination cannot be written, is another gateway's, or ends in something that is no record.
     pub fn open(settings: &Settings) -> Result<Self, DestinationError> {
-        let orders = sink::start(&settings.destination, settings.fsync, settings.queue)?;
+        let orders = sink::start(&settings.destination, settings.fsync, settings.queue_size)?;
         Ok(Self { requests: orders, timeout: settings.timeout, missing_records: AtomicU64::new(0) })
     }
 

@@ -20,7 +20,7 @@ pub struct Settings {
     pub level: String,
     pub format: Format,
     /// How many lines may wait to be written.
-    pub queue: usize,
+    pub queue_size: usize,
 }
 
 /// How lines are written.

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ten_at_once_in_half_open_are_one_probe() {
+    async fn half_open_lets_one_of_ten_concurrent_calls_through() {
         let (breaker, does, reached) = breaker(SETTINGS);
         for _ in 0..4 {
             assert!(breaker.clone().oneshot(()).await.is_err());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_somebody_gave_up_are_no_failures() {
+    async fn cancelled_calls_are_not_failures() {
         let (breaker, does, reached) = breaker(SETTINGS);
         does.send_replace(Does::Hangs);
         let thirty = (0..30).map(|_| timeout(Duration::from_millis(10), breaker.clone().oneshot(())));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_are_no_failures() {
+    async fn rejections_are_not_failures() {
         let (breaker, does, reached) = breaker(SETTINGS);
         does.send_replace(Does::Refuses);
         for _ in 0..30 {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn successes_that_are_none_open_it() {
+    async fn malformed_successes_open_the_breaker() {
         let (breaker, does, reached) = breaker(SETTINGS);
         does.send_replace(Does::Babbles);
         for _ in 0..4 {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_that_fails_opens_it_again() {
+    async fn a_failed_probe_reopens_the_breaker() {
         let (breaker, _, reached) = breaker(SETTINGS);
         for _ in 0..4 {
             assert!(breaker.clone().oneshot(()).await.is_err());
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_let_through_before_it_opened_says_nothing_about_the_probe() {
+    async fn calls_admitted_before_opening_do_not_decide_the_probe() {
         // Long enough that a busy machine does not let it pass between two lines.
         let settings = Settings { open: Duration::from_millis(300), ..SETTINGS };
         for late in [Ok(()), Err(Error::from(ErrorKind::TimedOut))] {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn long_good_days_do_not_keep_it_closed() {
+    async fn old_successes_do_not_keep_the_breaker_closed() {
         let (breaker, does, _) = breaker(Settings { window: Duration::from_millis(100), ..SETTINGS });
         does.send_replace(Does::Answers);
         for _ in 0..1000 {

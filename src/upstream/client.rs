@@ -55,7 +55,7 @@ pub struct Settings {
     pub proxy: Option<Proxy>,
     pub connect_timeout: Duration,
     pub max_response_bytes: usize,
-    pub arrays: ArrayEncoding,
+    pub array_encoding: ArrayEncoding,
     pub stack: stack::Settings,
 }
 
@@ -177,7 +177,7 @@ impl Client {
         )?;
         let health = Health::default();
         let stack = stack::build(exchange, &settings.stack, health.breaker.clone())?;
-        Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.arrays, health })
+        Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.array_encoding, health })
     }
 
     /// One numbered page of the list.

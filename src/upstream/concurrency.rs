@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_for_one_is_not_behind_who_asks_for_many() {
+    async fn a_caller_with_one_call_is_not_queued_behind_many() {
         let (limit, served) = (limit(1, 100), Arc::default());
         let only = limit.acquire(&request(1)).await.expect("the only place");
         let mut all = Vec::new();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_back_does_not_pass_who_waits() {
+    async fn a_returning_caller_does_not_overtake() {
         let (limit, served) = (limit(1, 100), Arc::new(Mutex::new(Vec::new())));
         let only = limit.acquire(&request(1)).await.expect("the only place");
         let mut all = Vec::new();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_leaves_the_line_is_passed_over() {
+    async fn a_cancelled_ticket_is_skipped() {
         let (limit, served) = (limit(1, 100), Arc::default());
         let only = limit.acquire(&request(1)).await.expect("the only place");
         let (gone, next) = (in_line(&limit, 1, &served).await, in_line(&limit, 2, &served).await);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_that_comes_as_its_caller_goes_is_passed_on() {
+    async fn a_slot_granted_to_a_cancelled_caller_is_passed_on() {
         let (limit, served) = (limit(1, 100), Arc::default());
         let only = limit.acquire(&request(1)).await.expect("the only place");
         let (gone, next) = (in_line(&limit, 1, &served).await, in_line(&limit, 2, &served).await);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_the_queue_a_caller_has_its_share() {
+    async fn a_caller_gets_its_share_of_the_queue() {
         let (limit, served) = (limit(1, 6), Arc::default());
         let only = limit.acquire(&request(1)).await.expect("the only place");
         let mut all = Vec::new();
@@ -240,7 +240,7 @@ mod tests {
     /// Four calls of 100 ms at once are 40 a second. Who asks for too much, and gives up most of what it asks for, gets no
     /// less than its part for that, and no more.
     #[tokio::test(start_paused = true)]
-    async fn callers_that_ask_for_more_than_there_is_get_equal_parts() {
+    async fn overloading_callers_get_equal_shares() {
         let patient = Duration::from_secs(2);
         let settings = Settings { max_in_flight: 4, max_queue: 1000, queue_timeout: patient };
         for asked in [[100, 40, 0], [100, 40, 40], [1000, 40, 1]] {
@@ -289,7 +289,7 @@ mod tests {
     proptest::proptest! {
         /// Whoever comes and goes, in whatever order: no place is lost, none is given twice.
         #[test]
-        fn no_place_is_lost(steps in prop::collection::vec((any::<bool>(), 0..4_u128, any::<prop::sample::Index>()), 0..80)) {
+        fn no_slot_is_lost(steps in prop::collection::vec((any::<bool>(), 0..4_u128, any::<prop::sample::Index>()), 0..80)) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
             runtime.expect("a runtime").block_on(async {
                 let limit = limit(2, 100);

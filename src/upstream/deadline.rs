@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_up_is_not_sent_and_what_was_sent_is_not_given_up() {
+    fn an_abandoned_write_is_not_sent_and_a_committed_one_not_abandoned() {
         let given_up = Deadline::at(ahead());
         assert!(given_up.abandon() && !given_up.commit_write(CARRY) && given_up.abandon());
         let sent = Deadline::at(ahead());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_that_is_put_off_is_waited_for() {
+    async fn an_extended_deadline_is_awaited() {
         let (sender, deadline) = watch::channel(Instant::now() + Duration::from_secs(1));
         let patience = Deadline::extendable(deadline);
         let later = Instant::now() + Duration::from_secs(5);

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_character_is_written_as_none_and_whole_ones_stay() {
+    fn a_lone_surrogate_is_replaced_and_pairs_stay() {
         for (body, read) in [
             (r#"["\ud83d"]"#, "\u{fffd}"),
             (r#"["\uDE00 \ud83d\uDE00"]"#, "\u{fffd} \u{1f600}"),
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_is_none_is_no_answer() {
+    fn a_malformed_success_is_an_error() {
         for body in ["", "<html>", "{\"error\": {\"status\": 500}}", "[", "\u{0}\u{1}"] {
             assert!(matches!(read(200, &[], body).kind, ErrorKind::MalformedSuccess(_)), "{body}");
         }

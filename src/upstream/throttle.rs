@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_keys_are_remembered_and_no_more() {
+    async fn remembered_keys_are_bounded() {
         let pauses = Throttle::default();
         for key in 0..2 * MAX_KEYS as u64 {
             pauses.record(key, Duration::from_secs(9));

@@ -87,7 +87,7 @@ async fn gateway(jwt: &str) -> Gateway {
         keep_alive: Duration::from_secs(75),
         write_timeout: Duration::from_secs(30),
         drain_delay: Duration::ZERO,
-        drain: Duration::from_secs(1),
+        drain_timeout: Duration::from_secs(1),
     };
     tokio::spawn(serve(app, Listeners { public, admin }, keeping, None, stop.clone()));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

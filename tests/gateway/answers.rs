@@ -25,7 +25,7 @@ fn name_of(id: Uuid) -> String {
 #[case::plain_in_capitals("Identity", false)]
 #[case::none("", false)]
 #[tokio::test]
-async fn a_coding_is_known_by_each_of_its_names(#[case] coding: &'static str, #[case] compressed: bool) {
+async fn each_content_coding_name_is_recognized(#[case] coding: &'static str, #[case] compressed: bool) {
     let stub = Stub::start(move |seen| {
         let mut reply = Reply::object(&person(id_in(&seen.path))).header("content-encoding", coding);
         if compressed {
@@ -43,7 +43,7 @@ async fn a_coding_is_known_by_each_of_its_names(#[case] coding: &'static str, #[
 #[case::that_nobody_asked_for("zstd")]
 #[case::twice("gzip, gzip")]
 #[tokio::test]
-async fn a_coding_that_is_not_known_is_told_as_an_answer_that_is_not_understood(#[case] coding: &'static str) {
+async fn an_unknown_content_coding_is_an_invalid_upstream_response(#[case] coding: &'static str) {
     let stub =
         Stub::start(move |seen| Reply::object(&person(id_in(&seen.path))).header("content-encoding", coding)).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
@@ -57,7 +57,7 @@ fn marked(mut reply: Reply) -> Reply {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_in_front_of_json_is_passed_over() {
+async fn a_byte_order_mark_before_upstream_json_is_skipped() {
     let stub = Stub::start(|seen| match seen.method.as_str() {
         "GET" => marked(Reply::object(&person(id_in(&seen.path)))),
         _ => marked(Reply::refusal(422, None, &[(Some("email"), "Must be unique.")])),
@@ -71,7 +71,7 @@ async fn a_byte_order_mark_in_front_of_json_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_in_front_of_a_request_is_passed_over() {
+async fn a_byte_order_mark_before_a_request_is_skipped() {
     let (gateway, _sandbox) = Gateway::start().await;
     let body = [b"\xef\xbb\xbf", json!({"query": name_of(ADA)}).to_string().as_bytes()].concat();
     let request = gateway.request(reqwest::Method::POST, "/graphql").header("content-type", "application/json");
@@ -84,7 +84,7 @@ async fn a_byte_order_mark_in_front_of_a_request_is_passed_over() {
 #[case::accepted(202, "")]
 #[case::blank(200, " \r\n")]
 #[tokio::test]
-async fn an_erasure_that_is_answered_without_a_body_is_done(#[case] status: u16, #[case] body: &'static str) {
+async fn a_delete_with_an_empty_response_succeeds(#[case] status: u16, #[case] body: &'static str) {
     let stub = Stub::start(move |_| Reply { status, headers: Vec::new(), body: body.into() }).await;
     let gateway = Gateway::over(&stub.base, |settings| settings.upstream.max_attempts = 3).await;
     let delete = format!(
@@ -96,7 +96,7 @@ async fn an_erasure_that_is_answered_without_a_body_is_done(#[case] status: u16,
 }
 
 #[tokio::test]
-async fn a_read_without_a_body_is_no_answer() {
+async fn a_read_with_an_empty_response_is_invalid() {
     let stub = Stub::start(|_| Reply { status: 204, headers: Vec::new(), body: Vec::new() }).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     assert_eq!(codes(&gateway.ask(&name_of(ADA)).await), ["UPSTREAM_INVALID_RESPONSE"]);
@@ -106,7 +106,7 @@ const MASKED: &str = "complianceProfile { ... on IndividualComplianceProfile { d
     device { ipAddress } address { zip }";
 
 #[tokio::test]
-async fn a_clear_value_where_a_masked_one_belongs_is_masked() {
+async fn an_unmasked_value_in_a_masked_record_is_masked() {
     let stub = Stub::start(|seen| {
         let id = id_in(&seen.path);
         let company =
@@ -164,7 +164,7 @@ fn assert_names(error: &Value, row: &Value, field: &str) {
 #[case::no_status(json!({"status": null}), "status")]
 #[case::no_external_id(json!({"external_id": {"a": 1}}), "externalId")]
 #[tokio::test]
-async fn a_row_that_cannot_be_read_in_full_costs_that_field_alone(#[case] change: Value, #[case] field: &str) {
+async fn an_unreadable_field_fails_that_field_only(#[case] change: Value, #[case] field: &str) {
     let (gateway, _stub) = listing(change).await;
     let others: Vec<&str> = ["id", "name", "email", "phone", "externalId", "status", "type", "createdAt", "updatedAt"]
         .into_iter()
@@ -188,7 +188,7 @@ async fn a_row_that_cannot_be_read_in_full_costs_that_field_alone(#[case] change
 
 /// Under `onError: NULL` the field is null where it stands, also where its type says that it never is.
 #[tokio::test]
-async fn under_null_a_field_that_cannot_be_read_is_null_and_its_row_and_the_others_are_there() {
+async fn with_on_error_null_an_unreadable_field_is_null_and_the_rest_is_returned() {
     let (gateway, _stub) = listing(json!({"email": null, "created_at": "yesterday"})).await;
     let query = "{ customers(first: 3) { nodes { name email createdAt } totalCount } }";
     let answer = send(gateway.post(&json!({"query": query, "onError": "NULL"}))).await;
@@ -202,7 +202,7 @@ async fn under_null_a_field_that_cannot_be_read_is_null_and_its_row_and_the_othe
 }
 
 #[tokio::test]
-async fn a_row_without_an_id_costs_what_needs_the_id_alone() {
+async fn a_row_without_an_id_fails_only_fields_that_need_it() {
     let (gateway, _stub) = listing(json!({"id": 7})).await;
     let data = gateway.data("{ customers(first: 3) { edges { cursor node { name } } } }").await;
     assert_eq!(data["customers"]["edges"].as_array().unwrap().len(), 3);
@@ -221,7 +221,11 @@ async fn a_row_without_an_id_costs_what_needs_the_id_alone() {
     json!([{"key": "tier", "value": "3"}, {"key": "vip", "value": "true"}]))]
 #[case::a_numeric_zip(json!({"address": {"address1": "1 Way", "city": "Reno", "state": "NV", "zip": 89501}}), "address { zip }", json!({"zip": "89501"}))]
 #[tokio::test]
-async fn a_number_where_a_text_belongs_is_its_text(#[case] change: Value, #[case] field: &str, #[case] shown: Value) {
+async fn a_number_in_place_of_a_string_is_read_as_string(
+    #[case] change: Value,
+    #[case] field: &str,
+    #[case] shown: Value,
+) {
     let (gateway, _stub) = listing(change).await;
     let name = field.split(' ').next().unwrap();
     let data = gateway.data(&format!("{{ customers(first: 3) {{ nodes {{ {field} }} }} }}")).await;
@@ -234,7 +238,7 @@ async fn a_number_where_a_text_belongs_is_its_text(#[case] change: Value, #[case
 #[case::in_bytes(b"\xed\xa0\xbd")]
 #[case::of_another_encoding(b"\xe9")]
 #[tokio::test]
-async fn half_a_character_costs_itself_alone(#[case] half: &'static [u8]) {
+async fn a_lone_surrogate_is_replaced(#[case] half: &'static [u8]) {
     let stub = Stub::start(move |seen| {
         let mut reply = Reply::page(seen, &[with(person(ADA), json!({"name": "A_PLACE \u{1f600} \\ud83d"}))], 1);
         let place = reply.body.windows(7).position(|window| window == b"A_PLACE").unwrap();
@@ -255,7 +259,7 @@ async fn half_a_character_costs_itself_alone(#[case] half: &'static [u8]) {
 #[case::a_profile_that_is_a_list(json!({"compliance_profile": []}), "complianceProfile { __typename }")]
 #[case::metadata_that_is_a_list(json!({"metadata": ["tier"]}), "metadata { key }")]
 #[tokio::test]
-async fn a_part_that_cannot_be_read_is_null_with_its_error(#[case] change: Value, #[case] field: &str) {
+async fn an_unreadable_object_is_null_with_an_error(#[case] change: Value, #[case] field: &str) {
     let (gateway, _stub) = listing(change).await;
     let name = field.split(' ').next().unwrap();
     let answer =
@@ -272,7 +276,7 @@ async fn a_part_that_cannot_be_read_is_null_with_its_error(#[case] change: Value
 }
 
 #[tokio::test]
-async fn a_screening_that_cannot_be_read_costs_no_customer_and_no_call() {
+async fn an_unreadable_screening_keeps_the_customer_without_another_call() {
     let stub = Stub::start(|seen| {
         let review = json!({"review_id": 7, "decision": null, "breakdown": [], "created_at": 1, "updated_at": 2});
         Reply::object(&json!({"customer_details": person(id_in(&seen.path)), "identity_details": review}))
@@ -293,7 +297,7 @@ async fn a_screening_that_cannot_be_read_costs_no_customer_and_no_call() {
 }
 
 #[tokio::test]
-async fn what_a_page_says_of_itself_costs_no_row() {
+async fn unreadable_page_metadata_keeps_the_rows() {
     let stub = Stub::start(|seen| {
         let reply = Reply::page(seen, &[person(ADA)], 1);
         let mut body: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -310,7 +314,7 @@ async fn what_a_page_says_of_itself_costs_no_row() {
 }
 
 #[tokio::test]
-async fn an_update_keeps_what_it_can_read_and_loses_nothing_that_it_cannot() {
+async fn an_update_of_a_partly_unreadable_record_loses_nothing() {
     for (change, sent) in [(json!({"metadata": {"tier": 3}}), true), (json!({"email": null}), false)] {
         let stub = Stub::start(move |seen| match seen.method.as_str() {
             "GET" => Reply::object(&with(clear_person(id_in(&seen.path)), change.clone())),

@@ -17,7 +17,7 @@ async fn unmask(gateway: &Process, input: Value) -> crate::process::Got {
 }
 
 #[tokio::test]
-async fn an_unmasking_is_recorded_with_its_fields_and_reason_and_without_a_value() {
+async fn an_unmask_record_has_fields_and_reason_and_no_values() {
     let gateway = Process::start(&[]).await;
     let id = gateway.somebody().await;
     let got = unmask(&gateway, json!({"id": id, "reason": "called about the tax form"})).await;
@@ -108,7 +108,7 @@ async fn every_write_is_recorded_as_it_ended() {
 }
 
 #[tokio::test]
-async fn without_a_record_nobody_is_shown_and_what_was_done_is_told() {
+async fn if_auditing_fails_unmasking_fails_and_writes_succeed() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let full = Process::start_saying(full, Directory::new(), &[("GATEWAY__AUDIT__DESTINATION", "stdout")]).await;
     let id = full.somebody().await;
@@ -124,7 +124,7 @@ async fn without_a_record_nobody_is_shown_and_what_was_done_is_told() {
 }
 
 #[tokio::test]
-async fn a_reason_is_asked_for_where_the_setting_says_so() {
+async fn unmasking_requires_a_reason_if_configured() {
     let gateway = Process::start(&[("GATEWAY__PRIVACY__UNMASK_REASON", "required")]).await;
     let id = gateway.somebody().await;
     for input in [json!({ "id": id }), json!({"id": id, "reason": "  "})] {
@@ -151,7 +151,7 @@ async fn a_reason_is_asked_for_where_the_setting_says_so() {
     json!({"id": RHEA})
 )]
 #[tokio::test]
-async fn a_decision_and_an_erasure_need_a_reason_where_the_setting_says_so(
+async fn decide_and_delete_require_a_reason_if_configured(
     #[case] setting: &str,
     #[case] mutation: &str,
     #[case] mut input: Value,
@@ -197,7 +197,7 @@ async fn the_record_of_an_update_names_what_changed_and_no_value() {
 }
 
 #[tokio::test]
-async fn only_so_many_are_shown_in_an_operation_and_in_a_minute() {
+async fn unmasking_is_limited_per_operation_and_per_minute() {
     let settings =
         [("GATEWAY__PRIVACY__MAX_UNMASK_PER_OPERATION", "2"), ("GATEWAY__PRIVACY__MAX_UNMASK_PER_MINUTE", "3")];
     let gateway = Process::start(&settings).await;
@@ -227,7 +227,7 @@ async fn only_so_many_are_shown_in_an_operation_and_in_a_minute() {
 }
 
 #[tokio::test]
-async fn the_chain_goes_on_after_a_restart_and_a_change_shows() {
+async fn the_chain_continues_after_a_restart_and_detects_changes() {
     let first = Process::start(&[]).await;
     let id = first.somebody().await;
     unmask(&first, json!({ "id": id })).await;
@@ -258,7 +258,7 @@ async fn the_chain_goes_on_after_a_restart_and_a_change_shows() {
 }
 
 #[test]
-fn a_gateway_does_not_go_on_with_a_file_whose_end_is_broken() {
+fn a_gateway_does_not_start_with_a_broken_audit_file() {
     let directory = Directory::new();
     let file = directory.path("audit.jsonl");
     std::fs::write(&file, "{\"sequence\":1").unwrap();
@@ -278,7 +278,7 @@ fn a_gateway_does_not_go_on_with_a_file_whose_end_is_broken() {
 #[case::a_device("/dev/full")]
 #[case::a_directory("/")]
 #[test]
-fn what_is_no_file_keeps_no_records(#[case] destination: &str) {
+fn an_audit_destination_that_is_not_a_regular_file_is_rejected(#[case] destination: &str) {
     for command in ["serve", "check-config"] {
         let told = complaint(&[command], &[("GATEWAY__AUDIT__DESTINATION", destination)]);
         assert!(told.contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"), "{told}");
@@ -287,7 +287,7 @@ fn what_is_no_file_keeps_no_records(#[case] destination: &str) {
 }
 
 #[tokio::test]
-async fn two_gateways_do_not_write_one_file() {
+async fn two_gateways_cannot_share_an_audit_file() {
     let gateway = Process::start(&[]).await;
     let output = command()
         .env("GATEWAY__SERVER__LISTEN", "127.0.0.1:0")
@@ -300,7 +300,7 @@ async fn two_gateways_do_not_write_one_file() {
 }
 
 #[tokio::test]
-async fn records_on_standard_output_are_alone_there() {
+async fn audit_records_are_the_only_output_on_stdout() {
     let gateway = Process::start(&[("GATEWAY__AUDIT__DESTINATION", "stdout")]).await;
     let id = gateway.somebody().await;
     unmask(&gateway, json!({ "id": id })).await;
@@ -328,7 +328,7 @@ type Happens = fn(&std::path::Path);
     writeln!(std::fs::OpenOptions::new().append(true).open(file).unwrap(), "hello").unwrap();
 })]
 #[tokio::test]
-async fn a_file_that_is_not_the_one_that_was_written_takes_no_records(#[case] happens: Happens) {
+async fn a_replaced_or_changed_audit_file_takes_no_records(#[case] happens: Happens) {
     let gateway = Process::start(&[]).await;
     let id = gateway.somebody().await;
     assert_eq!(unmask(&gateway, json!({ "id": id })).await.json()["errors"], Value::Null);
@@ -345,7 +345,7 @@ async fn a_file_that_is_not_the_one_that_was_written_takes_no_records(#[case] ha
 }
 
 #[tokio::test]
-async fn a_file_that_is_back_as_it_was_goes_on() {
+async fn a_restored_audit_file_takes_records_again() {
     let gateway = Process::start(&[]).await;
     let id = gateway.somebody().await;
     assert_eq!(unmask(&gateway, json!({ "id": id })).await.json()["errors"], Value::Null);

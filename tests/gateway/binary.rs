@@ -78,7 +78,7 @@ fn with_files(files: usize, variables: &[(&str, &str)]) -> Command {
 }
 
 #[test]
-fn too_few_files_are_refused_at_start_with_how_many_it_takes() {
+fn a_too_low_open_file_limit_fails_the_start() {
     let mut child = with_files(100, &[]).spawn().unwrap();
     let status = ended(&mut child);
     let told = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
@@ -144,7 +144,7 @@ impl Serving {
 #[case::a_log_level(&[("GATEWAY__LOG__LEVEL", "loud=loud=loud")], &["log.level"])]
 #[case::a_file_that_is_not_there(&[("GATEWAY_CONFIG", "/nowhere/gateway.toml")], &["/nowhere/gateway.toml"])]
 #[test]
-fn what_cannot_be_used_is_named_in_one_line(#[case] variables: &[(&str, &str)], #[case] named: &[&str]) {
+fn an_invalid_setting_is_reported_in_one_line(#[case] variables: &[(&str, &str)], #[case] named: &[&str]) {
     let told = complaint(&["serve"], variables);
     for word in named {
         assert!(told.contains(word), "{told}");
@@ -152,7 +152,7 @@ fn what_cannot_be_used_is_named_in_one_line(#[case] variables: &[(&str, &str)], 
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_named_without_its_secrets() {
+fn an_invalid_toml_file_is_reported_without_secrets() {
     let file = std::env::temp_dir().join(format!("gateway-test-{}.toml", uuid::Uuid::new_v4()));
     std::fs::write(&file, "[upstream]\napi_key = \"sk_live_planted\n").unwrap();
     let arguments = ["serve", "--config", file.to_str().unwrap()];
@@ -169,7 +169,7 @@ fn a_file_that_is_no_toml_is_named_without_its_secrets() {
 #[case("SERVER__ADMIN_LISTEN", "server.admin_listen")]
 #[case("SANDBOX__LISTEN", "sandbox.listen")]
 #[test]
-fn a_port_that_is_taken_is_named_with_its_setting(#[case] variable: &str, #[case] setting: &str) {
+fn a_port_in_use_is_reported_with_its_setting(#[case] variable: &str, #[case] setting: &str) {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, variable) = (taken.local_addr().unwrap().to_string(), format!("GATEWAY__{variable}"));
     let told = complaint(&["serve"], &[(variable.as_str(), address.as_str())]);
@@ -179,7 +179,7 @@ fn a_port_that_is_taken_is_named_with_its_setting(#[case] variable: &str, #[case
 }
 
 #[test]
-fn several_problems_are_told_at_once() {
+fn several_setting_errors_are_reported_together() {
     let told = complaint(
         &["serve"],
         &[
@@ -207,7 +207,7 @@ fn several_problems_are_told_at_once() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_named_and_not_shown() {
+fn a_non_utf8_variable_is_named_without_its_value() {
     use std::os::unix::ffi::OsStrExt;
     let mut command = program(&["check-config"], &[]);
     command.env("GATEWAY__UPSTREAM__API_KEY", std::ffi::OsStr::from_bytes(b"sk_planted\xff"));
@@ -235,8 +235,8 @@ fn tells_each_once(arguments: &[&str], variables: &[(&str, &str)], told_of: &[&s
 
 #[rstest]
 #[case::audit(
-    &[("AUDIT__DESTINATION", "/"), ("AUDIT__QUEUE", "0"), ("AUDIT__TIMEOUT", "0s")],
-    &["audit.destination (", "audit.queue (", "audit.timeout ("]
+    &[("AUDIT__DESTINATION", "/"), ("AUDIT__QUEUE_SIZE", "0"), ("AUDIT__TIMEOUT", "0s")],
+    &["audit.destination (", "audit.queue_size (", "audit.timeout ("]
 )]
 #[case::traces(
     &[("TRACES__SAMPLE_RATIO", "2"), ("TRACES__ENDPOINT", "ftp://127.0.0.1/?planted"), ("TRACES__AUTHORIZATION", "planted\nplanted")],
@@ -288,7 +288,7 @@ const RECORDED: (&str, &str) = ("GATEWAY__AUDIT__DESTINATION", "stdout");
     "server.listen (GATEWAY__SERVER__LISTEN)"
 )]
 #[case::a_size(
-    &[("GATEWAY__SERVER__MAX_BODY_BYTES", "64kB"), ("GATEWAY__SERVER__MAX_BODIES_BYTES", "65536")],
+    &[("GATEWAY__SERVER__MAX_BODY_BYTES", "64kB"), ("GATEWAY__SERVER__MAX_BUFFERED_BODY_BYTES", "65536")],
     "server.max_body_bytes (GATEWAY__SERVER__MAX_BODY_BYTES)"
 )]
 #[case::a_bound(
@@ -340,10 +340,11 @@ fn settings_ports_certificates_and_the_audit_file_are_told_at_once() {
         ("GATEWAY__SERVER__TLS_CERTIFICATE", "/nowhere/certificate.pem"),
         ("GATEWAY__SERVER__TLS_KEY", "/nowhere/key.pem"),
         ("GATEWAY__AUDIT__DESTINATION", "/nowhere/audit.jsonl"),
-        ("GATEWAY__AUDIT__QUEUE", "0"),
+        ("GATEWAY__AUDIT__QUEUE_SIZE", "0"),
         ("GATEWAY__SERVER__DEADLINE", "soon"),
     ];
-    let files = ["/nowhere/certificate.pem", "/nowhere/key.pem", "/nowhere/audit.jsonl", "audit.queue (", "DEADLINE)"];
+    let files =
+        ["/nowhere/certificate.pem", "/nowhere/key.pem", "/nowhere/audit.jsonl", "audit.queue_size (", "DEADLINE)"];
     tells_each_once(&["serve"], &variables, &[&files[..], &[&public, &sandbox]].concat());
     tells_each_once(&["check-config"], &variables, &files);
     let variables = [("GATEWAY__SANDBOX__LISTEN", sandbox.as_str()), ("GATEWAY__SERVER__DEADLINE", "soon")];
@@ -351,7 +352,7 @@ fn settings_ports_certificates_and_the_audit_file_are_told_at_once() {
 }
 
 #[test]
-fn everything_that_tokens_need_is_told_at_once() {
+fn all_missing_jwt_settings_are_reported_together() {
     let told = complaint(&["check-config"], &[("GATEWAY__AUTH__MODE", "jwt")]);
     for name in ["issuer", "audience", "algorithms"] {
         assert!(told.contains(&format!("auth.jwt.{name} ")), "{name}: {told}");
@@ -359,7 +360,7 @@ fn everything_that_tokens_need_is_told_at_once() {
 }
 
 #[test]
-fn ports_that_are_taken_are_told_at_once() {
+fn all_ports_in_use_are_reported_together() {
     let taken: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let address = |at: usize| taken[at].local_addr().unwrap().to_string();
     let told = complaint(
@@ -377,7 +378,7 @@ fn ports_that_are_taken_are_told_at_once() {
 }
 
 #[test]
-fn line_breaks_at_the_end_of_values_are_left_out() {
+fn trailing_line_breaks_in_values_are_trimmed() {
     let variables = [
         ("GATEWAY__AUTH__MODE", "passthrough\r"),
         ("GATEWAY__SERVER__DEADLINE", "3s\r\n"),
@@ -394,7 +395,7 @@ fn line_breaks_at_the_end_of_values_are_left_out() {
 }
 
 #[test]
-fn a_port_that_the_platform_asks_for_is_not_passed_over_in_silence() {
+fn the_port_variable_of_the_platform_is_warned_about() {
     let serving = Serving::start(&[("PORT", "8080")]);
     let (_, log) = serving.stop();
     assert!(log.contains("PORT") && log.contains("GATEWAY__SERVER__LISTEN=0.0.0.0:8080"), "{log}");
@@ -403,7 +404,7 @@ fn a_port_that_the_platform_asks_for_is_not_passed_over_in_silence() {
 }
 
 #[test]
-fn a_health_check_looks_at_the_address_alone() {
+fn a_health_check_reads_only_the_admin_address() {
     let serving = Serving::start(&[]);
     let admin = serving.greeting.split_whitespace().find(|word| word.ends_with("/readyz")).unwrap();
     let admin = admin.trim_start_matches("http://").trim_end_matches("/readyz").to_owned();
@@ -440,7 +441,7 @@ fn the_schema_is_printed() {
 }
 
 #[test]
-fn the_settings_can_be_looked_at_and_show_no_key() {
+fn check_config_prints_settings_without_secrets() {
     let output = run(&["check-config"], &[("GATEWAY__UPSTREAM__API_KEY", "sk_live_planted")]);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && told.contains("embedded sandbox") && !told.contains("planted"), "{told}");
@@ -460,7 +461,7 @@ async fn ask(serving: &Serving, query: &str, variables: Value) -> Value {
 }
 
 #[tokio::test]
-async fn it_greets_with_made_up_data_serves_and_ends_well() {
+async fn the_default_start_greets_serves_and_exits_cleanly() {
     let serving = Serving::start(&[]);
     assert!(serving.greeting.contains("made up"), "{}", serving.greeting);
     let tried = serving.greeting.split("-d '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
@@ -475,7 +476,7 @@ async fn it_greets_with_made_up_data_serves_and_ends_well() {
 #[case("text")]
 #[case("json")]
 #[tokio::test]
-async fn the_log_holds_nothing_personal_at_its_most_talkative(#[case] format: &str) {
+async fn the_log_has_no_personal_data_at_trace_level(#[case] format: &str) {
     let serving = Serving::start(&[
         ("GATEWAY__LOG__LEVEL", "trace"),
         ("GATEWAY__LOG__FORMAT", format),

@@ -45,7 +45,7 @@ fn write(gateway: &Gateway) -> RequestBuilder {
 #[case::by_no_origin(&[("origin", "null")])]
 #[case::by_another_host(&[("origin", "http://192.0.2.1:4000")])]
 #[tokio::test]
-async fn a_post_of_another_site_is_refused_and_not_run(#[case] headers: &[(&str, &str)]) {
+async fn a_cross_site_post_is_rejected_and_not_run(#[case] headers: &[(&str, &str)]) {
     for (gateway, sandbox) in [Gateway::start().await, listing().await] {
         let got = sent(write(&gateway), headers).await;
         assert_eq!(got.status, 403, "{}", got.text);
@@ -59,7 +59,7 @@ async fn a_post_of_another_site_is_refused_and_not_run(#[case] headers: &[(&str,
 #[case::by_fetch_metadata(&[("sec-fetch-site", "cross-site")])]
 #[case::by_an_origin_alone(&[("origin", "https://evil.example")])]
 #[tokio::test]
-async fn a_query_by_query_of_another_site_is_refused_before_it_costs_a_call(#[case] headers: &[(&str, &str)]) {
+async fn a_cross_site_query_method_is_rejected_before_any_upstream_call(#[case] headers: &[(&str, &str)]) {
     for (gateway, sandbox) in [Gateway::start().await, listing().await] {
         let body = json!({"query": "{ customers { totalCount } }"});
         let got = sent(gateway.request(Method::QUERY, "/graphql").json(&body), headers).await;
@@ -77,7 +77,7 @@ async fn a_query_by_query_of_another_site_is_refused_before_it_costs_a_call(#[ca
 #[case("https://DESK.example.com.")]
 #[case("https://sub.desk.example.com")]
 #[tokio::test]
-async fn what_is_close_to_an_origin_is_another_one(#[case] origin: &str) {
+async fn similar_origins_are_not_the_listed_origin(#[case] origin: &str) {
     let (gateway, _sandbox) = listing().await;
     let got = sent(write(&gateway), &[("origin", origin), ("sec-fetch-site", "cross-site")]).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (403, None));
@@ -88,7 +88,7 @@ async fn what_is_close_to_an_origin_is_another_one(#[case] origin: &str) {
 #[case::the_same_origin(&[("sec-fetch-site", "same-origin")])]
 #[case::the_address_bar(&[("sec-fetch-site", "none")])]
 #[tokio::test]
-async fn what_comes_from_no_other_site_is_served(#[case] headers: &[(&str, &str)]) {
+async fn same_origin_and_non_browser_requests_are_served(#[case] headers: &[(&str, &str)]) {
     let (gateway, _sandbox) = Gateway::start().await;
     let got = sent(gateway.post(&json!({"query": "{ __typename }"})), headers).await;
     assert_eq!((got.status, got.json()), (200, json!({"data": {"__typename": "Query"}})));
@@ -98,7 +98,7 @@ async fn what_comes_from_no_other_site_is_served(#[case] headers: &[(&str, &str)
 }
 
 #[tokio::test]
-async fn a_listed_origin_is_served_and_may_read_the_answer() {
+async fn a_listed_origin_is_served_with_cors_headers() {
     let (gateway, _sandbox) = listing().await;
     let from_there = [("origin", DESK), ("sec-fetch-site", "cross-site")];
     let got = sent(gateway.post(&json!({"query": "{ __typename }"})), &from_there).await;
@@ -124,7 +124,7 @@ async fn preflight(gateway: &Gateway, origin: &str) -> Got {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_for_listed_origins_alone() {
+async fn a_preflight_succeeds_for_listed_origins_only() {
     let (gateway, sandbox) = listing().await;
     let got = preflight(&gateway, DESK).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some(DESK)));
@@ -143,7 +143,7 @@ async fn a_preflight_is_answered_for_listed_origins_alone() {
 }
 
 #[tokio::test]
-async fn every_kind_of_answer_has_its_protecting_headers() {
+async fn every_response_has_the_security_headers() {
     let change = |settings: &mut Settings| {
         settings.server.max_body_bytes = 10_000;
         settings.rate_limit.enabled = customers_gateway::config::Switch::On;
@@ -199,7 +199,7 @@ async fn every_kind_of_answer_has_its_protecting_headers() {
 #[case("text/plain; charset=application/json")]
 #[case("application/json, text/plain")]
 #[tokio::test]
-async fn what_a_form_can_send_is_not_read(#[case] content_type: &str) {
+async fn content_types_of_html_forms_are_rejected(#[case] content_type: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     let got = sent(write(&gateway), &[]).await;
     assert_eq!((got.status, sandbox.calls().await.as_object().unwrap().is_empty()), (200, false), "it would run");
@@ -228,7 +228,7 @@ async fn a_mutation_by_get_is_refused_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_address_cannot_change_what_is_done() {
+async fn query_parameters_of_a_post_are_ignored() {
     let (gateway, _sandbox) = Gateway::start().await;
     for (path, status) in [("/graphql/", 404), ("/GRAPHQL", 404), ("//graphql", 404), ("/graphql/..%2f", 404)] {
         let request = gateway.client.get(format!("{}{path}?query={{__typename}}", gateway.base));
@@ -240,7 +240,7 @@ async fn an_address_cannot_change_what_is_done() {
 }
 
 #[tokio::test]
-async fn a_read_by_get_from_another_site_is_refused_before_it_costs_a_call() {
+async fn a_cross_site_get_is_rejected_before_any_upstream_call() {
     let (gateway, sandbox) = Gateway::start().await;
     let read = |site: &'static str| {
         let query = [("query", "{ customers { totalCount } }")];
@@ -258,7 +258,7 @@ async fn a_read_by_get_from_another_site_is_refused_before_it_costs_a_call() {
 #[case("http://127.0.0.1:3000")]
 #[case("http://[::1]:8080")]
 #[tokio::test]
-async fn pages_of_this_machine_may_ask_a_sandbox_and_nothing_else(#[case] origin: &str) {
+async fn loopback_origins_are_allowed_with_the_sandbox_only(#[case] origin: &str) {
     let from_there = [("origin", origin), ("sec-fetch-site", "cross-site")];
     let (gateway, _sandbox) = Gateway::start().await;
     let got = sent(gateway.post(&json!({"query": "{ __typename }"})), &from_there).await;
@@ -299,7 +299,7 @@ async fn a_preflight_passes_with_the_headers_that_frontends_send(#[case] names: 
 }
 
 #[tokio::test]
-async fn a_preflight_that_cannot_pass_says_which_setting_lets_it() {
+async fn a_rejected_preflight_names_the_setting_to_change() {
     let (gateway, _sandbox) = listing().await;
     for (origin, names, setting) in [
         ("https://evil.example", "content-type", "http.allowed_origins"),
@@ -333,7 +333,11 @@ async fn an_origin_is_the_same_however_it_is_written(#[case] written: &str) {
 #[case("GATEWAY__HTTP__ALLOWED_HEADERS", "x-team,x team", "`x team`")]
 #[case("GATEWAY__HTTP__ALLOWED_HEADERS", "*", "list each")]
 #[test]
-fn what_is_no_origin_or_header_is_refused_at_start(#[case] variable: &str, #[case] value: &str, #[case] told: &str) {
+fn an_invalid_origin_or_header_setting_fails_the_start(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] told: &str,
+) {
     let complaint = crate::binary::complaint(&["serve"], &[(variable, value)]);
     assert!(complaint.contains(variable) && complaint.contains(told), "{complaint}");
 }

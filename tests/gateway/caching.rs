@@ -43,7 +43,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test]
-async fn what_is_past_its_time_is_asked_for_again() {
+async fn an_expired_entry_is_loaded_again() {
     let (gateway, sandbox) = Gateway::with(|settings| settings.cache.customer_ttl = Duration::from_millis(300)).await;
     gateway.data(&name_of(ADA)).await;
     rename_behind(&sandbox, "sandbox", ADA, "Ada Renamed").await;
@@ -53,7 +53,7 @@ async fn what_is_past_its_time_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn not_found_is_kept_for_a_time_of_its_own() {
+async fn not_found_is_cached_for_its_own_ttl() {
     let (gateway, sandbox) = Gateway::with(|settings| settings.cache.not_found_ttl = Duration::from_millis(300)).await;
     for query in [name_of(UNKNOWN), name_of(UNKNOWN)] {
         assert_eq!(gateway.data(&query).await["customer"], Value::Null);
@@ -67,7 +67,7 @@ async fn not_found_is_kept_for_a_time_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_failure_is_not_kept() {
+async fn a_failed_load_is_not_cached() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.fault(json!({"times": 1, "fault": {"status": 500}})).await;
     assert_eq!(gateway.ask(&name_of(ADA)).await["data"]["customer"], Value::Null);
@@ -79,7 +79,7 @@ async fn a_failure_is_not_kept() {
 #[case("cache-control", "max-age=0, No-Cache")]
 #[case("pragma", "no-cache")]
 #[tokio::test]
-async fn a_caller_that_wants_no_cache_reads_through_and_what_it_read_is_kept(#[case] name: &str, #[case] value: &str) {
+async fn a_no_cache_request_bypasses_and_refreshes_the_cache(#[case] name: &str, #[case] value: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     let queries = [
         name_of(ADA),
@@ -124,7 +124,7 @@ async fn fifty_callers_at_once_share_one_call() {
 }
 
 #[tokio::test]
-async fn one_callers_hang_up_does_not_cost_another_its_answer() {
+async fn a_disconnecting_caller_does_not_cancel_a_shared_load() {
     let (gateway, sandbox) = Gateway::start().await;
     let gateway = Arc::new(gateway);
     sandbox.latency(1500).await;
@@ -143,10 +143,10 @@ async fn one_callers_hang_up_does_not_cost_another_its_answer() {
 }
 
 #[tokio::test]
-async fn with_the_cache_off_nothing_is_kept() {
+async fn with_the_cache_disabled_nothing_is_cached() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.cache.enabled = false;
-        settings.cache.stale_while_refresh = Duration::from_secs(60);
+        settings.cache.stale_while_revalidate = Duration::from_secs(60);
     })
     .await;
     for _ in 0..50 {
@@ -163,10 +163,10 @@ async fn with_the_cache_off_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn an_old_answer_is_given_while_a_new_one_is_read_where_the_setting_says_so() {
+async fn stale_while_refresh_serves_the_stale_entry() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.cache.customer_ttl = Duration::from_millis(100);
-        settings.cache.stale_while_refresh = Duration::from_secs(60);
+        settings.cache.stale_while_revalidate = Duration::from_secs(60);
     })
     .await;
     gateway.data(&name_of(ADA)).await;
@@ -183,10 +183,10 @@ async fn an_old_answer_is_given_while_a_new_one_is_read_where_the_setting_says_s
 }
 
 #[tokio::test]
-async fn an_old_answer_is_followed_by_the_new_one() {
+async fn a_stale_response_is_followed_by_a_fresh_one() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.cache.customer_ttl = Duration::from_millis(100);
-        settings.cache.stale_while_refresh = Duration::from_secs(60);
+        settings.cache.stale_while_revalidate = Duration::from_secs(60);
     })
     .await;
     gateway.data(&name_of(ADA)).await;
@@ -196,7 +196,7 @@ async fn an_old_answer_is_followed_by_the_new_one() {
 
 /// The name of Ada as two keys see it, whoever asks when.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_never_share_what_they_see() {
+async fn credentials_never_share_cache_entries() {
     let (gateway, sandbox) = Gateway::passthrough().await;
     for key in ["key-a", "key-b"] {
         rename_behind(&sandbox, key, ADA, &format!("Ada of {key}")).await;
@@ -221,7 +221,7 @@ async fn keys_never_share_what_they_see() {
 }
 
 #[tokio::test]
-async fn scopes_that_ask_at_once_each_make_their_own_call() {
+async fn concurrent_scopes_do_not_share_a_call() {
     // Nobody is answered before all three have called: a shared call would hang.
     let stub = Stub::holding(3, |seen| {
         let name =
@@ -240,7 +240,7 @@ async fn scopes_that_ask_at_once_each_make_their_own_call() {
 }
 
 #[tokio::test]
-async fn one_scopes_write_leaves_anothers_entries_alone() {
+async fn a_write_invalidates_its_own_scope_only() {
     let (gateway, sandbox) = Gateway::passthrough().await;
     for key in ["key-a", "key-b"] {
         gateway.ask_as(key, &name_of(ADA), json!({})).await;
@@ -261,7 +261,7 @@ async fn cache_control_of(gateway: &Gateway, query: &str) -> String {
 }
 
 #[tokio::test]
-async fn answers_are_not_to_be_stored() {
+async fn responses_have_cache_control_no_store() {
     let (gateway, _sandbox) = Gateway::start().await;
     assert_eq!(cache_control_of(&gateway, &name_of(ADA)).await, "no-store");
     for body in [json!({"query": name_of(ADA)}), json!({"query": "{"}), json!([])] {
@@ -275,9 +275,9 @@ async fn answers_are_not_to_be_stored() {
 }
 
 #[tokio::test]
-async fn a_pure_read_by_get_may_be_stored_for_as_long_as_its_shortest_part_where_the_setting_says_so() {
+async fn a_get_read_may_be_cached_privately_if_configured() {
     let (gateway, sandbox) = Gateway::with(|settings| {
-        settings.graphql.private_max_age = true;
+        settings.graphql.allow_private_caching = true;
         settings.cache.customer_ttl = Duration::from_secs(1000);
         settings.cache.page_ttl = Duration::from_secs(100);
     })

@@ -213,7 +213,7 @@ fn assert_spans_clean(collected: &Collected) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lying_upstream_gets_nothing_out() {
+async fn personal_data_in_upstream_errors_does_not_leak() {
     let (base, mood) = start_upstream().await;
     let settings = [("GATEWAY__UPSTREAM__BASE_URL", base.as_str()), ("GATEWAY__AUTH__MODE", "passthrough")];
     let (mut gateway, spans) = start(&settings).await;
@@ -260,7 +260,7 @@ async fn a_lying_upstream_gets_nothing_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_careless_caller_gets_nothing_into_logs_and_messages() {
+async fn personal_data_in_requests_does_not_leak() {
     let (mut gateway, spans) = start(&[]).await;
     let all = all_of_it();
     let create = "mutation($i: CreateCustomerInput!) { createCustomer(input: $i) { userErrors { message } } }";

@@ -135,7 +135,7 @@ fn every_leaf_is_marked_or_known_to_be_harmless() {
 }
 
 #[test]
-fn a_name_has_one_class_wherever_it_stands() {
+fn a_field_name_has_one_personal_data_class() {
     let (leaves, _) = leaves();
     for (name, class) in [
         ("ssn", "IDENTITY"),
@@ -166,7 +166,7 @@ fn a_name_has_one_class_wherever_it_stands() {
 
 /// A field of a model is marked exactly where its type keeps it from being printed.
 #[test]
-fn what_is_marked_never_prints() {
+fn fields_marked_pii_have_a_type_without_debug_output() {
     let sources = [
         include_str!("../../src/model/compliance.rs"),
         include_str!("../../src/model/customer.rs"),
@@ -200,7 +200,7 @@ fn what_is_marked_never_prints() {
 
 /// Of what is sent, exactly the unmarked fields stay in an upstream's sentence.
 #[test]
-fn what_is_not_cut_from_a_sentence_is_what_is_not_marked() {
+fn only_unmarked_fields_survive_redaction() {
     let (leaves, enums) = leaves();
     let unmarked: BTreeSet<&str> = ["CreateCustomerInput.", "UpdateCustomerInput."]
         .iter()

@@ -63,7 +63,7 @@ async fn served_on(stream: &mut TcpStream) {
 #[case::half_of_the_headers(HEAD)]
 #[case::half_the_preface_of_http_2("PRI * HTTP/2.0\r\n\r\nS")]
 #[tokio::test]
-async fn a_connection_that_does_not_get_to_a_request_is_ended(#[case] said: &str) {
+async fn a_connection_without_a_request_times_out(#[case] said: &str) {
     let (gateway, _sandbox) = impatient().await;
     let mut stream = connect(&gateway).await;
     stream.write_all(said.as_bytes()).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_connection_that_does_not_get_to_a_request_is_ended(#[case] said: &str
 }
 
 #[tokio::test]
-async fn headers_that_drip_are_cut_off() {
+async fn slow_headers_time_out() {
     let (gateway, _sandbox) = impatient().await;
     let (mut reading, mut writing) = connect(&gateway).await.into_split();
     let drip = tokio::spawn(async move {
@@ -89,7 +89,7 @@ async fn headers_that_drip_are_cut_off() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_is_ended_when_it_is_idle() {
+async fn an_idle_keep_alive_connection_is_closed() {
     let (gateway, _sandbox) = impatient().await;
     let mut stream = connect(&gateway).await;
     served_on(&mut stream).await;
@@ -99,7 +99,7 @@ async fn a_kept_connection_is_ended_when_it_is_idle() {
 
 /// A load balancer keeps its connections for a minute or more, and what it sends into one that is closing is lost.
 #[tokio::test]
-async fn an_idle_connection_outlives_the_time_for_headers() {
+async fn the_idle_timeout_is_longer_than_the_header_timeout() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
     let mut kept = connect(&gateway).await;
     served_on(&mut kept).await;
@@ -120,7 +120,7 @@ async fn an_idle_connection_outlives_the_time_for_headers() {
 }
 
 #[tokio::test]
-async fn the_head_of_a_later_request_has_the_time_for_headers() {
+async fn the_header_timeout_applies_to_later_requests() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.server.header_timeout = SHORT;
         settings.server.keep_alive = Duration::from_secs(3600);
@@ -134,7 +134,7 @@ async fn the_head_of_a_later_request_has_the_time_for_headers() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_reset_after_the_write_timeout() {
+async fn a_client_that_does_not_read_is_reset_after_the_write_timeout() {
     let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -155,7 +155,7 @@ async fn a_client_that_reads_nothing_is_reset_after_the_write_timeout() {
 
 /// Its window stays shut while another stream of the same connection is served: the socket is never full.
 #[tokio::test]
-async fn a_stream_of_http_2_that_is_not_read_is_given_up_and_the_others_go_on() {
+async fn an_unread_http2_stream_times_out_and_others_continue() {
     let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
     let stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
     let mut builder = h2::client::Builder::new();
@@ -214,7 +214,7 @@ async fn until_counted(process: &Process, counter: &str, least: u64) {
 
 /// Keep-alive alone would hold it: the other side answers each ping.
 #[tokio::test]
-async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
+async fn an_idle_http2_connection_is_closed_despite_pings() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.keep_alive = 5 * SHORT).await;
     let (mut requests, connection) = h2::client::handshake(connect(&gateway).await).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -228,7 +228,7 @@ async fn an_idle_connection_of_http_2_is_ended_however_it_answers_pings() {
 }
 
 #[tokio::test]
-async fn a_connection_of_http_2_with_a_request_open_is_not_idle() {
+async fn an_http2_connection_with_an_open_request_is_not_idle() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.server.header_timeout = SHORT;
         settings.server.keep_alive = SHORT;
@@ -248,7 +248,7 @@ async fn a_connection_of_http_2_with_a_request_open_is_not_idle() {
 #[case::in_part("content-length: 1000", "{\"query\": \"planted")]
 #[case::in_chunks("transfer-encoding: chunked", "5\r\n{\"que\r\n")]
 #[tokio::test]
-async fn a_body_that_does_not_come_is_answered_at_the_deadline(#[case] header: &str, #[case] part: &str) {
+async fn a_missing_body_is_answered_at_the_deadline(#[case] header: &str, #[case] part: &str) {
     let (gateway, _sandbox) = impatient().await;
     let mut stream = connect(&gateway).await;
     stream.write_all(format!("{HEAD}{header}\r\n\r\n{part}").as_bytes()).await.unwrap();
@@ -258,7 +258,7 @@ async fn a_body_that_does_not_come_is_answered_at_the_deadline(#[case] header: &
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_cut_off_at_the_deadline() {
+async fn a_slow_body_is_rejected_at_the_deadline() {
     let (gateway, sandbox) = impatient().await;
     let (mut reading, mut writing) = connect(&gateway).await.into_split();
     let drip = tokio::spawn(async move {
@@ -279,7 +279,7 @@ async fn a_body_that_drips_is_cut_off_at_the_deadline() {
 #[case::too_large("/graphql", "application/json", "HTTP/1.1 413 ")]
 #[case::of_another_type("/graphql", "text/plain", "HTTP/1.1 415 ")]
 #[tokio::test]
-async fn a_refused_body_is_passed_over_and_its_answer_read(
+async fn a_rejected_body_is_drained_so_the_response_can_be_read(
     #[case] path: &str,
     #[case] content_type: &str,
     #[case] status: &str,
@@ -305,7 +305,7 @@ async fn a_refused_body_is_passed_over_and_its_answer_read(
 #[case::a_name_with_a_space("x planted: 1\r\n\r\n", "HTTP/1.1 400")]
 #[case::a_nul_in_a_header("x-planted: \0\r\n\r\n", "HTTP/1.1 400")]
 #[tokio::test]
-async fn what_is_no_http_is_refused(#[case] rest: &str, #[case] status: &str) {
+async fn invalid_http_is_rejected(#[case] rest: &str, #[case] status: &str) {
     let (gateway, sandbox) = impatient().await;
     let mut stream = connect(&gateway).await;
     stream.write_all(format!("{HEAD}{rest}").as_bytes()).await.unwrap();
@@ -318,7 +318,7 @@ async fn what_is_no_http_is_refused(#[case] rest: &str, #[case] status: &str) {
 #[case::many(&"x-planted: 1\r\n".repeat(1_000))]
 #[case::long(&format!("x-planted: {}\r\n", "x".repeat(900_000)))]
 #[tokio::test]
-async fn headers_are_bounded(#[case] headers: &str) {
+async fn header_count_and_size_are_limited(#[case] headers: &str) {
     let (gateway, _sandbox) = impatient().await;
     let mut stream = connect(&gateway).await;
     // It may be closed while it is still being written to.
@@ -334,7 +334,7 @@ async fn headers_are_bounded(#[case] headers: &str) {
 #[case::a_large_one(1, 40_000, "`max_header_bytes` of 32768")]
 #[case::many_large_ones(60, 800, "`max_header_bytes` of 32768")]
 #[tokio::test]
-async fn a_head_over_the_limit_is_answered_alike_over_both_versions(
+async fn headers_over_the_limit_get_431_over_http1_and_http2(
     #[case] count: usize,
     #[case] length: usize,
     #[case] told: &str,
@@ -361,7 +361,7 @@ async fn a_head_over_the_limit_is_answered_alike_over_both_versions(
 
 /// A head without an end is not held for long, and not beyond its limit: it is refused as soon as it is over.
 #[tokio::test]
-async fn an_unfinished_head_is_refused_as_soon_as_it_is_too_large() {
+async fn unfinished_headers_are_rejected_once_too_large() {
     let process = Process::start(&[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]).await;
     let mut stream = TcpStream::connect(process.base().trim_start_matches("http://")).await.unwrap();
     stream.write_all(format!("{HEAD}x-planted: {}", "planted".repeat(15_000)).as_bytes()).await.unwrap();
@@ -374,7 +374,7 @@ async fn an_unfinished_head_is_refused_as_soon_as_it_is_too_large() {
 }
 
 #[tokio::test]
-async fn few_files_leave_some_for_the_upstream_and_the_admin_server() {
+async fn a_low_open_file_limit_reserves_files_for_upstream_and_admin() {
     let serving = Serving::with_files(256, &[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]);
     let address = serving.graphql.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
     let mut first = TcpStream::connect(&address).await.unwrap();
@@ -399,7 +399,7 @@ async fn few_files_leave_some_for_the_upstream_and_the_admin_server() {
 }
 
 #[tokio::test]
-async fn connections_over_the_bound_are_closed_and_those_below_it_are_served() {
+async fn connections_over_the_limit_are_closed() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.max_connections = 3).await;
     let mut held = Vec::new();
     for _ in 0..3 {
@@ -448,7 +448,7 @@ fn address(serving: &Serving) -> &str {
 }
 
 #[tokio::test]
-async fn tls_is_served_in_its_two_versions_that_are_safe() {
+async fn tls_1_2_and_1_3_are_served() {
     let certified = Certified::new();
     let serving = serving(&certified, "60s");
     assert!(serving.graphql.starts_with("https://"), "{}", serving.greeting);
@@ -472,7 +472,7 @@ async fn tls_is_served_in_its_two_versions_that_are_safe() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_is_cut_off_and_what_is_no_tls_is_not_served() {
+async fn a_missing_tls_handshake_times_out_and_plain_http_is_rejected() {
     let certified = Certified::new();
     let serving = serving(&certified, "400ms");
     for said in ["", "POST /graphql HTTP/1.1\r\n\r\n"] {
@@ -502,7 +502,7 @@ fn client_hello(minor: u8) -> Vec<u8> {
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_named_in_one_line() {
+fn invalid_certificates_are_reported_in_one_line() {
     let certified = Certified::new();
     let other = Certified::new();
     let (certificate, key) = (certified.certificate(), certified.key());
@@ -529,11 +529,11 @@ fn certificates_that_cannot_be_used_are_named_in_one_line() {
 
 /// Their keys are made up, so that they are one caller's, by its address; a key that the upstream has taken is another's.
 #[tokio::test]
-async fn unfinished_bodies_of_one_caller_leave_room_for_others() {
+async fn one_callers_unfinished_bodies_do_not_block_others() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.auth.mode = AuthMode::Passthrough;
         settings.server.max_body_bytes = 10_000;
-        settings.server.max_bodies_bytes = 100_000;
+        settings.server.max_buffered_body_bytes = 100_000;
     })
     .await;
     let known = gateway.ask_as("known", "{ customers { totalCount } }", json!({})).await;
@@ -563,10 +563,10 @@ async fn unfinished_bodies_of_one_caller_leave_room_for_others() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_being_read_have_a_bound_together() {
+async fn the_total_size_of_buffered_bodies_is_limited() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.server.max_body_bytes = 1000;
-        settings.server.max_bodies_bytes = 1000;
+        settings.server.max_buffered_body_bytes = 1000;
     })
     .await;
     let padded = json!({"a": "a".repeat(800)});

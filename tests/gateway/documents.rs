@@ -102,7 +102,7 @@ fn not_found(got: &Got) -> String {
 #[case::a_map(map())]
 #[case::apollos(apollo())]
 #[tokio::test]
-async fn a_document_of_the_manifest_runs_by_its_id(#[case] manifest: Value) {
+async fn a_trusted_document_runs_by_its_id(#[case] manifest: Value) {
     for mode in ["off", "log", "only"] {
         let (gateway, _sandbox) = knowing(mode, &manifest, 0).await;
         let data = json!({"viewer": {"subject": null}});
@@ -124,7 +124,7 @@ async fn a_document_of_the_manifest_runs_by_its_id(#[case] manifest: Value) {
 }
 
 #[tokio::test]
-async fn an_id_that_is_nowhere_is_told_by_the_name_that_clients_look_for() {
+async fn an_unknown_document_id_is_persisted_query_not_found() {
     for mode in ["off", "log", "only"] {
         let (gateway, sandbox) = knowing(mode, &map(), 0).await;
         for body in [json!({"documentId": "planted"}), json!({"extensions": persisted(&sha256(OTHER))})] {
@@ -140,7 +140,7 @@ async fn an_id_that_is_nowhere_is_told_by_the_name_that_clients_look_for() {
 #[case("log", true)]
 #[case("only", false)]
 #[tokio::test]
-async fn what_is_done_with_other_documents_is_what_the_mode_says(#[case] mode: &str, #[case] runs: bool) {
+async fn untrusted_documents_follow_documents_mode(#[case] mode: &str, #[case] runs: bool) {
     let (gateway, sandbox) = knowing(mode, &map(), 10_000).await;
     // The text of a known document is that document.
     served(&post(&gateway, json!({"query": VIEWER})).await);
@@ -167,7 +167,7 @@ async fn what_is_done_with_other_documents_is_what_the_mode_says(#[case] mode: &
 }
 
 #[tokio::test]
-async fn a_text_that_a_caller_registers_runs_by_its_hash() {
+async fn an_automatic_persisted_query_runs_by_its_hash() {
     let (gateway, _sandbox) = taking(10_000).await;
     let by_hash = json!({"extensions": persisted(&sha256(OTHER))});
     not_found(&post(&gateway, by_hash.clone()).await);
@@ -183,7 +183,7 @@ async fn a_text_that_a_caller_registers_runs_by_its_hash() {
 #[case::of_no_text("planted".to_owned())]
 #[case::of_nothing(String::new())]
 #[tokio::test]
-async fn a_text_under_a_hash_that_is_not_its_own_is_neither_run_nor_registered(#[case] hash: String) {
+async fn a_persisted_query_with_a_wrong_hash_is_rejected(#[case] hash: String) {
     let (gateway, sandbox) = taking(10_000).await;
     let got = post(&gateway, json!({"query": COUNT, "variables": {"first": 1}, "extensions": persisted(&hash)})).await;
     let answer = got.json();
@@ -194,7 +194,7 @@ async fn a_text_under_a_hash_that_is_not_its_own_is_neither_run_nor_registered(#
 }
 
 #[tokio::test]
-async fn where_no_text_is_kept_clients_are_told_to_send_no_more_hashes() {
+async fn without_apq_clients_get_persisted_query_not_supported() {
     let (gateway, _sandbox) = Gateway::start().await;
     served(&post(&gateway, json!({"query": OTHER, "extensions": persisted(&sha256(OTHER))})).await);
     let answer = post(&gateway, json!({"extensions": persisted(&sha256(OTHER))})).await.json();
@@ -206,7 +206,7 @@ async fn where_no_text_is_kept_clients_are_told_to_send_no_more_hashes() {
 }
 
 #[tokio::test]
-async fn registered_texts_are_bounded() {
+async fn persisted_queries_are_limited_in_bytes() {
     // One that is larger than all there is room for is run and not kept.
     let (gateway, _sandbox) = taking(1_000).await;
     let large = format!("{OTHER} # {}", "x".repeat(2_000));
@@ -219,7 +219,7 @@ async fn registered_texts_are_bounded() {
 }
 
 #[tokio::test]
-async fn whatever_runs_beside_the_manifest_leaves_a_line_in_the_log() {
+async fn untrusted_documents_are_logged() {
     let file = File::of(&map().to_string());
     let gateway = Process::start(&[
         ("GATEWAY__DOCUMENTS__MODE", "log"),
@@ -242,7 +242,7 @@ async fn whatever_runs_beside_the_manifest_leaves_a_line_in_the_log() {
 
 /// A document of a caller's is bounded whether it was registered or not.
 #[tokio::test]
-async fn a_registered_text_is_bounded_like_any_other() {
+async fn a_persisted_query_obeys_the_document_limits() {
     let (gateway, _sandbox) = taking(100_000).await;
     let bomb = format!("{{ {} }}", "__typename ".repeat(101));
     for body in [
@@ -264,7 +264,7 @@ async fn a_registered_text_is_bounded_like_any_other() {
     "{\"format\": \"apollo-persisted-query-manifest\", \"operations\": [{\"id\": \"planted\"}]}"
 )]
 #[test]
-fn a_manifest_that_is_none_is_named_in_one_line(#[case] manifest: &str) {
+fn an_invalid_manifest_is_reported_in_one_line(#[case] manifest: &str) {
     let file = File::of(manifest);
     for command in ["serve", "check-config"] {
         let told = complaint(&[command], &[("GATEWAY__DOCUMENTS__MANIFEST", &file.path())]);
@@ -274,7 +274,7 @@ fn a_manifest_that_is_none_is_named_in_one_line(#[case] manifest: &str) {
 }
 
 #[test]
-fn a_manifest_that_is_missing_is_named_in_one_line() {
+fn a_missing_manifest_is_reported_in_one_line() {
     let told = complaint(&["serve"], &[("GATEWAY__DOCUMENTS__MANIFEST", "/nowhere/documents.json")]);
     assert!(told.contains("documents.manifest") && told.contains("/nowhere/documents.json"), "{told}");
     for mode in ["log", "only"] {

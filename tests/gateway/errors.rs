@@ -72,7 +72,7 @@ async fn told_as(
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_told_with_its_wait() {
+async fn an_upstream_429_gives_retry_after() {
     let errors = told_as(
         AuthMode::Sandbox,
         || Reply::json(429, &envelope(429)).header("retry-after", "7"),
@@ -87,7 +87,7 @@ async fn a_rate_limit_is_told_with_its_wait() {
 }
 
 #[tokio::test]
-async fn a_failure_of_the_upstream_is_told_with_its_request_id() {
+async fn an_upstream_failure_gives_the_upstream_request_id() {
     let errors = told_as(AuthMode::Sandbox, || Reply::json(500, &envelope(500)), "UPSTREAM_ERROR", true).await;
     assert!(errors.iter().all(|error| error["extensions"]["upstreamRequestId"] == API_REQUEST_ID));
 }
@@ -99,20 +99,20 @@ async fn a_failure_of_the_upstream_is_told_with_its_request_id() {
 #[case(504)]
 #[case(599)]
 #[tokio::test]
-async fn a_failure_in_front_of_the_upstream_is_a_failure(#[case] status: u16) {
+async fn a_proxy_error_is_an_upstream_failure(#[case] status: u16) {
     told_as(AuthMode::Sandbox, move || html(status), "UPSTREAM_ERROR", true).await;
     told_as(AuthMode::Sandbox, move || Reply::new(status, "text/plain", ""), "UPSTREAM_ERROR", true).await;
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_is_told_to_whoever_can_mend_it() {
+async fn a_rejected_key_is_reported_to_its_owner_only() {
     let empty = || Reply { status: 401, headers: vec![], body: vec![] };
     told_as(AuthMode::Sandbox, empty, "UPSTREAM_UNAVAILABLE", true).await;
     told_as(AuthMode::Passthrough, empty, "UNAUTHENTICATED", false).await;
 }
 
 #[tokio::test]
-async fn what_is_forbidden_is_told_as_forbidden() {
+async fn an_upstream_403_is_forbidden() {
     told_as(AuthMode::Passthrough, || Reply::json(403, &envelope(403)), "FORBIDDEN", false).await;
 }
 
@@ -121,7 +121,7 @@ async fn what_is_forbidden_is_told_as_forbidden() {
 #[case(422)]
 #[case(418)]
 #[tokio::test]
-async fn a_refused_read_is_about_its_arguments(#[case] status: u16) {
+async fn a_rejected_read_is_bad_user_input(#[case] status: u16) {
     told_as(AuthMode::Sandbox, move || Reply::json(status, &envelope(status)), "BAD_USER_INPUT", false).await;
 }
 
@@ -139,7 +139,7 @@ async fn a_refused_read_is_about_its_arguments(#[case] status: u16) {
 #[case::a_customer_without_an_id(Reply::object(&json!({"name": "planted"})))]
 #[case::larger_than_the_bound(Reply::object(&with(person(ADA), json!({"name": "planted ".repeat(3000)}))))]
 #[tokio::test]
-async fn an_answer_that_is_none_is_not_taken_for_one(#[case] reply: Reply) {
+async fn an_invalid_upstream_response_is_an_error(#[case] reply: Reply) {
     let again = move || Reply { status: reply.status, headers: reply.headers.clone(), body: reply.body.clone() };
     told_as(AuthMode::Sandbox, again, "UPSTREAM_INVALID_RESPONSE", false).await;
 }
@@ -159,7 +159,7 @@ async fn a_redirect_is_not_followed(#[case] status: u16) {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_told_as_unavailable() {
+async fn a_refused_connection_is_upstream_unavailable() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gateway = Gateway::over(&format!("http://{nowhere}"), |_| {}).await;
     let answer = gateway.ask_with(EVERY_READ, json!({"id": ADA})).await;
@@ -177,10 +177,7 @@ async fn nobody_listening_is_told_as_unavailable() {
 #[case::by_the_requests_deadline(Duration::from_millis(400), Duration::from_secs(60))]
 #[case::by_the_calls_time(Duration::from_secs(60), Duration::from_millis(400))]
 #[tokio::test]
-async fn a_hanging_upstream_does_not_hold_a_request_past_its_time(
-    #[case] deadline: Duration,
-    #[case] timeout: Duration,
-) {
+async fn a_hanging_upstream_times_out(#[case] deadline: Duration, #[case] timeout: Duration) {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.server.deadline = deadline;
         settings.upstream.timeout = timeout;
@@ -196,7 +193,7 @@ async fn a_hanging_upstream_does_not_hold_a_request_past_its_time(
 }
 
 #[tokio::test]
-async fn a_slow_body_is_waited_for_within_the_deadline() {
+async fn a_slow_upstream_body_is_read_until_the_deadline() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.fault(json!({"fault": {"slow_body_ms": 200}})).await;
     assert_eq!(
@@ -210,7 +207,7 @@ async fn a_slow_body_is_waited_for_within_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_call_that_finds_no_place_in_time_is_told_as_overload() {
+async fn a_call_that_waits_too_long_in_the_queue_is_overloaded() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.upstream.max_in_flight = 1;
         settings.upstream.queue_timeout = Duration::from_millis(1500);
@@ -227,7 +224,7 @@ async fn a_call_that_finds_no_place_in_time_is_told_as_overload() {
 }
 
 #[tokio::test]
-async fn a_list_of_another_page_than_was_asked_for_is_not_understood() {
+async fn a_response_for_another_page_is_invalid() {
     for (field, value) in [("page_number", json!(2)), ("page_size", json!(7))] {
         let stub = Stub::start(move |seen| {
             let mut reply = Reply::page(seen, &[person(ADA)], 250);

@@ -33,7 +33,7 @@ async fn reported(gateway: &Gateway, query: &str, variables: Value) -> Value {
 }
 
 #[tokio::test]
-async fn representations_of_one_customer_share_one_call_and_keep_their_places() {
+async fn equal_representations_share_a_call_and_keep_their_order() {
     let (gateway, sandbox) = subgraph().await;
     let representations = [customer(REX), customer(ADA), customer(REX), customer(REX)];
     let answer = reported(&gateway, ENTITIES, json!({"representations": representations})).await;
@@ -57,7 +57,7 @@ async fn a_review_inside_an_entity_comes_with_its_customer_in_one_call() {
 }
 
 #[tokio::test]
-async fn a_customer_that_is_not_there_is_null_and_no_error() {
+async fn a_missing_entity_is_null_without_an_error() {
     let (gateway, sandbox) = subgraph().await;
     let representations =
         [customer(NOBODY), customer(ADA), customer("no id"), json!({"__typename": "Customer", "id": 7})];
@@ -76,10 +76,7 @@ async fn a_customer_that_is_not_there_is_null_and_no_error() {
 #[case::an_id_that_is_none(json!({"__typename": "Customer", "id": {"planted": true}}), "`id`")]
 #[case::no_object(json!("planted"), "an object")]
 #[tokio::test]
-async fn what_is_wrong_with_one_representation_is_told_at_its_place_and_costs_the_others_nothing(
-    #[case] wrong: Value,
-    #[case] told: &str,
-) {
+async fn an_invalid_representation_fails_at_its_path_only(#[case] wrong: Value, #[case] told: &str) {
     let (gateway, _sandbox) = subgraph().await;
     let answer = entities(&gateway, &[customer(ADA), wrong, customer(REX)]).await;
     let error = only_error(&answer);
@@ -90,7 +87,7 @@ async fn what_is_wrong_with_one_representation_is_told_at_its_place_and_costs_th
 }
 
 #[tokio::test]
-async fn a_call_that_fails_is_the_error_of_its_entity_alone() {
+async fn a_failed_call_fails_its_entity_only() {
     let (gateway, sandbox) = subgraph().await;
     sandbox.fault(json!({"customer_id": REX, "fault": {"status": 500}})).await;
     let answer = entities(&gateway, &[customer(ADA), customer(REX)]).await;
@@ -100,7 +97,7 @@ async fn a_call_that_fails_is_the_error_of_its_entity_alone() {
 }
 
 #[tokio::test]
-async fn representations_are_bounded_over_the_whole_operation_before_a_call() {
+async fn representations_are_limited_per_operation() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.graphql.federation = true;
         settings.graphql.max_representations = 4;
@@ -122,7 +119,7 @@ async fn representations_are_bounded_over_the_whole_operation_before_a_call() {
 }
 
 #[tokio::test]
-async fn each_customer_counts_against_the_budget_of_calls_and_the_callers_rate() {
+async fn entities_count_as_planned_calls_and_rate_limit_units() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.graphql.federation = true;
         settings.graphql.max_upstream_calls = 2;
@@ -145,7 +142,7 @@ async fn each_customer_counts_against_the_budget_of_calls_and_the_callers_rate()
 }
 
 #[tokio::test]
-async fn a_representation_in_the_document_is_as_good_as_one_in_a_variable() {
+async fn representations_may_be_literals() {
     let (gateway, sandbox) = subgraph().await;
     let query = format!(
         "query ($id: ID!) {{ _entities(representations: [{{__typename: \"Customer\", id: $id}}]) {{ ... on Customer {{ name }} }} customer(id: \"{ADA}\") {{ name }} }}"
@@ -156,7 +153,7 @@ async fn a_representation_in_the_document_is_as_good_as_one_in_a_variable() {
 }
 
 #[tokio::test]
-async fn without_the_setting_nobody_sees_a_subgraph() {
+async fn without_the_setting_there_is_no_subgraph_schema() {
     let (gateway, sandbox) = Gateway::start().await;
     for query in ["{ _service { sdl } }", "{ _entities(representations: []) { __typename } }"] {
         let answer = gateway.ask(query).await;
@@ -217,7 +214,7 @@ async fn a_subgraph_serves_the_schema_of_frontends_too_and_every_new_name_says_w
 }
 
 #[tokio::test]
-async fn trusted_documents_hold_for_a_router_as_for_everybody() {
+async fn trusted_documents_apply_to_routers_too() {
     let directory = Directory::new();
     let (manifest, file) = (directory.path("manifest.json"), directory.path("settings.toml"));
     std::fs::write(&manifest, json!({"one": "{ __typename }"}).to_string()).unwrap();

@@ -48,7 +48,7 @@ fn refused(got: &Got, status: u16, code: &str) {
 #[case("application/graphql-response+json;q=0.5, application/json;q=0.9", "application/json")]
 #[case("text/html, application/json;q=0.1", "application/json")]
 #[tokio::test]
-async fn the_answers_media_type_is_what_the_caller_likes_best(#[case] accept: &str, #[case] media: &str) {
+async fn the_response_media_type_follows_accept(#[case] accept: &str, #[case] media: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     let body = json!({"query": QUERY}).to_string();
     let got = post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await;
@@ -64,7 +64,7 @@ async fn the_answers_media_type_is_what_the_caller_likes_best(#[case] accept: &s
 #[case("application/json;q=0")]
 #[case("application/xml, image/*")]
 #[tokio::test]
-async fn a_caller_that_takes_no_json_is_refused(#[case] accept: &str) {
+async fn an_accept_header_without_json_gets_406(#[case] accept: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     let body = json!({"query": QUERY}).to_string();
     refused(
@@ -82,7 +82,7 @@ async fn a_caller_that_takes_no_json_is_refused(#[case] accept: &str) {
 #[case(Some("application/json; charset=utf-16"))]
 #[case(None)]
 #[tokio::test]
-async fn only_json_is_read(#[case] content_type: Option<&str>) {
+async fn only_json_bodies_are_accepted(#[case] content_type: Option<&str>) {
     let (gateway, sandbox) = Gateway::start().await;
     let headers: Vec<_> = content_type.map(|value| ("content-type", value)).into_iter().collect();
     let mutation = format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
@@ -96,7 +96,7 @@ async fn only_json_is_read(#[case] content_type: Option<&str>) {
 #[case(Method::PATCH)]
 #[case(Method::OPTIONS)]
 #[tokio::test]
-async fn other_methods_are_refused(#[case] method: Method) {
+async fn other_methods_get_405(#[case] method: Method) {
     let (gateway, _sandbox) = Gateway::start().await;
     let request = gateway.request(method, "/graphql").json(&json!({"query": QUERY}));
     let got = Got::from(request.send().await.unwrap()).await;
@@ -105,7 +105,7 @@ async fn other_methods_are_refused(#[case] method: Method) {
 }
 
 #[tokio::test]
-async fn a_query_comes_by_get() {
+async fn a_query_runs_by_get() {
     let (gateway, _sandbox) = Gateway::start().await;
     let query = "query A($id: ID!) { customer(id: $id) { name } } query B { viewer { subject } }";
     let variables = json!({"id": REX}).to_string();
@@ -117,8 +117,8 @@ async fn a_query_comes_by_get() {
 
 /// RFC 10008: what a GET puts into its URL goes in the body, so that no log of URLs gets a filter's e-mail address.
 #[tokio::test]
-async fn a_query_comes_by_query_with_the_body_of_a_post() {
-    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.private_max_age = true).await;
+async fn a_query_runs_by_the_query_method() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.allow_private_caching = true).await;
     let body = json!({"query": "query ($id: ID!) { customer(id: $id) { name } }", "variables": {"id": REX}});
     let query = |body: &Value| gateway.request(Method::QUERY, "/graphql").json(body);
     let got = Got::from(query(&body).send().await.unwrap()).await;
@@ -181,7 +181,7 @@ async fn a_mutation_by_get_is_refused_and_not_run() {
 #[case::null("null")]
 #[case::a_batch("[{\"query\": \"{ viewer { subject } }\"}]")]
 #[tokio::test]
-async fn a_body_that_is_no_request_is_refused_under_either_media_type(#[case] body: &str) {
+async fn a_body_that_is_not_a_request_gets_400_under_both_media_types(#[case] body: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     for accept in ["application/json", GRAPHQL] {
         let got = post(&gateway, &[("accept", accept), ("content-type", "application/json")], body).await;
@@ -191,7 +191,7 @@ async fn a_body_that_is_no_request_is_refused_under_either_media_type(#[case] bo
 }
 
 #[tokio::test]
-async fn of_a_variable_that_comes_twice_the_last_one_counts() {
+async fn the_last_of_duplicate_variables_counts() {
     let (gateway, _sandbox) = Gateway::start().await;
     let body = "{\"query\": \"query ($n: Int!) { customerPage(size: $n) { meta { pageSize } } }\", \
         \"variables\": {\"n\": 1, \"n\": 2}}";
@@ -261,7 +261,7 @@ async fn a_get_without_its_parameters_is_refused() {
 #[case("{ nothing }", "GRAPHQL_VALIDATION_FAILED")]
 #[case("query ($a: Int!) { customers(first: $a) { totalCount } }", "BAD_USER_INPUT")]
 #[tokio::test]
-async fn under_plain_json_a_refused_document_is_a_200_and_under_the_newer_type_a_400(
+async fn a_request_error_is_200_under_json_and_400_under_graphql_response_json(
     #[case] query: &str,
     #[case] code: &str,
 ) {
@@ -278,7 +278,7 @@ async fn under_plain_json_a_refused_document_is_a_200_and_under_the_newer_type_a
 }
 
 #[tokio::test]
-async fn a_body_over_the_bound_is_refused_and_one_below_is_not() {
+async fn a_body_over_the_limit_gets_413() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.max_body_bytes = 1000).await;
     let sized = |length: usize| {
         let body = json!({"query": QUERY, "variables": {"a": ""}}).to_string();
@@ -322,7 +322,7 @@ async fn a_compressed_body_is_decoded() {
 }
 
 #[tokio::test]
-async fn a_body_in_another_coding_is_refused_with_those_that_are_taken() {
+async fn an_unsupported_content_encoding_gets_415_with_the_supported_ones() {
     let (gateway, _sandbox) = Gateway::start().await;
     let plain = json!({"query": QUERY}).to_string();
     for coding in ["deflate", "zstd", "compress", "gzip, gzip", "br, gzip", "planted"] {
@@ -335,7 +335,7 @@ async fn a_body_in_another_coding_is_refused_with_those_that_are_taken() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_coded_as_it_says_is_refused() {
+async fn a_malformed_compressed_body_gets_400() {
     let (gateway, _sandbox) = Gateway::start().await;
     let plain = json!({"query": QUERY, "a": "planted"}).to_string();
     let coded = gzip(&plain);
@@ -351,10 +351,10 @@ async fn a_body_that_is_not_coded_as_it_says_is_refused() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_bounded_as_it_is_decoded() {
+async fn the_body_limit_applies_after_decompression() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.server.max_body_bytes = 100_000;
-        settings.server.max_bodies_bytes = 200_000;
+        settings.server.max_buffered_body_bytes = 200_000;
     })
     .await;
     let sized = |length: usize| {
@@ -386,7 +386,7 @@ async fn the_largest_compressed_body_fits_into_a_callers_share() {
     const LARGEST: usize = 100_000;
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.server.max_body_bytes = LARGEST;
-        settings.server.max_bodies_bytes = 2 * LARGEST;
+        settings.server.max_buffered_body_bytes = 2 * LARGEST;
     })
     .await;
     let with = |padding: &str| json!({"query": QUERY, "variables": {"a": padding}}).to_string();
@@ -407,7 +407,7 @@ async fn a_body_that_is_decoded_does_not_count_twice() {
     const LARGEST: usize = 100_000;
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.server.max_body_bytes = LARGEST;
-        settings.server.max_bodies_bytes = LARGEST;
+        settings.server.max_buffered_body_bytes = LARGEST;
     })
     .await;
     let body = json!({"query": QUERY, "variables": {"a": incompressible(80_000)}}).to_string();
@@ -446,7 +446,7 @@ const LONG: &str = "{ customers(first: 20) { nodes { id name email phone status 
 #[case("identity", None)]
 #[case("identity;q=0, *;q=0", None)]
 #[tokio::test]
-async fn a_long_answer_is_compressed_as_the_caller_takes_it(#[case] accept: &str, #[case] coding: Option<&str>) {
+async fn a_long_response_is_compressed_by_accept_encoding(#[case] accept: &str, #[case] coding: Option<&str>) {
     let (gateway, _sandbox) = Gateway::start().await;
     let (_, plain, _) = coded_answer(&gateway, "identity", LONG).await;
     let (got, body, headers) = coded_answer(&gateway, accept, LONG).await;
@@ -473,7 +473,7 @@ async fn a_long_answer_is_compressed_as_the_caller_takes_it(#[case] accept: &str
 
 /// What is compressed together with what somebody else chose tells by its length what it is (BREACH).
 #[tokio::test]
-async fn an_answer_with_a_customer_in_clear_is_never_compressed() {
+async fn a_response_with_unmasked_data_is_never_compressed() {
     let (gateway, _sandbox) = Gateway::start().await;
     let padding = (0..60).map(|i| format!("padding_{i}: __typename ")).collect::<String>();
     let unmask = format!("u: unmaskCustomer(input: {{id: \"{ADA}\"}}) {{ unmaskedCustomer {{ customerId name }} }}");
@@ -485,7 +485,7 @@ async fn an_answer_with_a_customer_in_clear_is_never_compressed() {
 }
 
 #[tokio::test]
-async fn answers_are_not_compressed_where_they_are_short_or_it_is_off() {
+async fn short_responses_are_not_compressed() {
     let (gateway, _sandbox) = Gateway::start().await;
     assert_eq!(coded_answer(&gateway, "gzip, br", QUERY).await.0, None);
     let (gateway, _sandbox) = Gateway::with(|settings| settings.http.compression = false).await;
@@ -493,7 +493,7 @@ async fn answers_are_not_compressed_where_they_are_short_or_it_is_off() {
 }
 
 #[tokio::test]
-async fn what_is_nowhere_is_told_as_json() {
+async fn an_unknown_path_gets_a_json_404() {
     let (gateway, _sandbox) = Gateway::start().await;
     for path in ["/nowhere", "/graphql/", "/.env"] {
         refused(&Got::from(gateway.request(Method::GET, path).send().await.unwrap()).await, 404, "BAD_REQUEST");
@@ -515,7 +515,7 @@ async fn probes_are_answered_on_both_listeners_and_graphql_on_one() {
 }
 
 #[tokio::test]
-async fn a_request_id_is_always_the_gateways_own_and_stands_in_every_error() {
+async fn the_gateway_generates_the_request_id_and_puts_it_in_every_error() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.fault(json!({"fault": {"status": 500}})).await;
     let query = format!("{{ a: customer(id: \"{ADA}\") {{ name }} b: customer(id: \"{REX}\") {{ name }} }}");
@@ -531,7 +531,7 @@ async fn a_request_id_is_always_the_gateways_own_and_stands_in_every_error() {
 }
 
 #[tokio::test]
-async fn a_caller_without_a_key_is_told_to_bring_one() {
+async fn a_request_without_a_key_gets_401() {
     let (gateway, sandbox) = Gateway::with(|settings| settings.auth.mode = AuthMode::Passthrough).await;
     for accept in ["application/json", GRAPHQL] {
         for key in [None, Some("Basic cGxhbnRlZA=="), Some("Bearer ")] {
@@ -548,7 +548,7 @@ async fn a_caller_without_a_key_is_told_to_bring_one() {
 }
 
 #[tokio::test]
-async fn the_viewer_is_who_asks() {
+async fn viewer_describes_the_caller() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.auth.mode = AuthMode::Passthrough).await;
     let query = json!({"query": "{ viewer { subject accountId permissions } }"});
     let account = Uuid::from_u128(7).to_string();
@@ -560,7 +560,7 @@ async fn the_viewer_is_who_asks() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_told_to_stop_answers_what_is_running_and_takes_nothing_new() {
+async fn shutdown_finishes_running_requests_and_accepts_no_new_ones() {
     let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     stub.hold();
@@ -590,7 +590,7 @@ async fn a_server_that_is_told_to_stop_answers_what_is_running_and_takes_nothing
 }
 
 #[tokio::test]
-async fn a_server_that_is_told_to_stop_waits_for_a_write_whose_caller_left() {
+async fn shutdown_waits_for_a_write_without_a_caller() {
     let (gateway, sandbox) = Gateway::start().await;
     // Far longer than a busy machine takes to hang up.
     sandbox.latency(1500).await;
@@ -606,7 +606,7 @@ async fn a_server_that_is_told_to_stop_waits_for_a_write_whose_caller_left() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_closed() {
+async fn a_silent_connection_is_closed() {
     let (gateway, _sandbox) =
         Gateway::with(|settings| settings.server.header_timeout = Duration::from_millis(200)).await;
     for said in ["", "GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: "] {
@@ -619,7 +619,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn what_the_front_door_says_to_try_can_be_tried() {
+async fn the_example_on_the_index_page_works() {
     let (gateway, _sandbox) = Gateway::start().await;
     let got = Got::from(gateway.request(Method::GET, "/").send().await.unwrap()).await;
     assert_eq!(got.json()["graphql"], "/graphql");

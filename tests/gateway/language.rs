@@ -110,7 +110,7 @@ async fn a_variable_that_does_not_fit_fails_the_request(#[case] query: &str, #[c
 #[case::an_argument("{ __typename(planted: 1) }")]
 #[case::a_field("{ __typename { planted } }")]
 #[tokio::test]
-async fn what_stands_at_typename_is_looked_at(#[case] query: &str) {
+async fn directives_at_typename_are_validated(#[case] query: &str) {
     refused(query, json!({"v": "planted"}), "GRAPHQL_VALIDATION_FAILED").await;
 }
 
@@ -152,7 +152,7 @@ async fn a_literal_that_does_not_fit_is_refused_without_being_repeated(#[case] q
 }
 
 #[tokio::test]
-async fn a_variable_without_a_zone_is_no_time() {
+async fn a_date_time_variable_needs_a_time_zone() {
     let (gateway, sandbox) = Gateway::start().await;
     let query = "query ($f: CustomerFilter) { customers(filter: $f) { totalCount } }";
     let answer = gateway.ask_with(query, json!({"f": {"createdFrom": "2026-01-01 planted"}})).await;
@@ -179,7 +179,7 @@ async fn exactly_one_of_a_one_of_is_given() {
 }
 
 #[tokio::test]
-async fn null_clears_and_what_is_not_given_stays() {
+async fn null_clears_a_field_and_an_absent_field_stays() {
     let (gateway, _sandbox) = Gateway::start().await;
     let query = "mutation ($id: ID!, $e: String, $m: [MetadataEntryInput!], $n: String) { \
         updateCustomer(input: {id: $id, externalId: $e, metadata: $m, name: $n, status: VERIFIED}) { customer { name externalId metadata { key } status } userErrors { code } } }";
@@ -192,7 +192,7 @@ async fn null_clears_and_what_is_not_given_stays() {
 }
 
 #[tokio::test]
-async fn one_value_stands_for_a_list_of_one_and_words_come_by_variables() {
+async fn a_single_value_is_coerced_to_a_list_and_enums_come_by_variables() {
     let (gateway, sandbox) = Gateway::start().await;
     let query = "query ($one: [CustomerStatus!], $word: CustomerStatus!) { literal: customers(filter: {statuses: REVIEW}) { totalCount } \
         list: customers(filter: {statuses: $one}) { totalCount } word: customers(filter: {statuses: [$word]}) { totalCount } }";
@@ -214,7 +214,7 @@ async fn one_value_stands_for_a_list_of_one_and_words_come_by_variables() {
     "mutation ($t: Boolean = true) { a: ID @include(if: $t) { deletedCustomerId } a: ID @skip(if: $t) { deletedCustomerId } a: ID { userErrors { code } } }"
 )]
 #[tokio::test]
-async fn a_mutation_under_one_key_runs_once(#[case] template: &str) {
+async fn equal_mutations_under_one_response_key_run_once(#[case] template: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     let query = template.replace("ID", &format!("deleteCustomer(input: {{id: \"{REX}\"}})"));
     let query = query.replace("deletedCustomerdeleteCustomer", "deletedCustomer");
@@ -248,7 +248,7 @@ async fn different_mutations_under_one_key_are_refused() {
 }
 
 #[tokio::test]
-async fn deep_nesting_is_refused_and_the_server_lives_on() {
+async fn deep_nesting_is_rejected_without_a_crash() {
     let (gateway, sandbox) = Gateway::start().await;
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(2000), close.repeat(2000));
     for query in [
@@ -286,7 +286,7 @@ async fn deep_nesting_is_refused_and_the_server_lives_on() {
 #[case("{ customer(id: \"\\u{900}\") { id } ada@example.test }")]
 #[case("")]
 #[tokio::test]
-async fn a_syntax_error_says_where_and_not_what(#[case] query: &str) {
+async fn a_syntax_error_gives_the_location_and_no_text(#[case] query: &str) {
     let mut answer = refused(query, json!({}), "GRAPHQL_PARSE_FAILED").await;
     only_error(&answer);
     // It is random, and holds any three digits now and then.
@@ -297,7 +297,7 @@ async fn a_syntax_error_says_where_and_not_what(#[case] query: &str) {
 }
 
 #[tokio::test]
-async fn a_document_with_many_mistakes_is_answered_with_a_few() {
+async fn validation_errors_are_limited() {
     let (gateway, _sandbox) = Gateway::start().await;
     let fields: String = (0..4000).map(|i| format!("unknown{i} ")).collect();
     let answer = gateway.ask(&format!("{{ customers {{ nodes {{ {fields} }} }} }}")).await;

@@ -85,7 +85,7 @@ const MOST_LINES: usize = 450;
 const OTHER_RESOLVERS: [&str; 2] = ["hickory-", "trust-dns-"];
 
 #[test]
-fn names_are_looked_up_by_the_systems_resolver_alone() {
+fn only_the_system_resolver_is_built_in() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap();
     let crates = lock.lines().filter_map(|line| line.strip_prefix("name = \""));
@@ -116,7 +116,7 @@ fn dependencies_point_down() {
 }
 
 #[test]
-fn files_have_one_idea_and_their_modules_name() {
+fn files_are_short_and_named_after_their_module() {
     for (path, text) in sources_below(&["src", "sandbox/src"]) {
         assert!(!path.ends_with("/mod.rs"), "{path}: write it as the folder's name with .rs, beside the folder");
         let lines = text.lines().count();
@@ -125,7 +125,7 @@ fn files_have_one_idea_and_their_modules_name() {
 }
 
 #[test]
-fn no_file_names_a_registry_or_a_place_on_a_machine() {
+fn no_file_names_a_registry_or_a_local_path() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for path in files(root) {
         // What is not text has no lines to look at.
@@ -158,7 +158,7 @@ fn every_setting_is_explained() {
 }
 
 #[test]
-fn what_breaks_a_rule_is_seen() {
+fn the_layout_rules_detect_violations() {
     let up = "use super::Cache;\nuse crate::{model::CustomerId, privacy};\nuse crate::graphql::{\n    Schema,\n    node,\n};\n";
     assert_eq!(
         uses("src/cache/key.rs", up),

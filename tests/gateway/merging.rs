@@ -101,7 +101,7 @@ async fn one_call_that_is_selected_in_many_places_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_selected_twice_and_fails_is_told_once_and_takes_nothing_with_it() {
+async fn a_failed_field_selected_twice_gives_one_error() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.fault(json!({"route": REVIEW, "fault": {"status": 500}})).await;
     let query = of_two(

@@ -25,7 +25,7 @@ async fn one_failure() -> (Gateway, Sandbox) {
 }
 
 #[tokio::test]
-async fn under_null_five_counts_with_one_failure_give_four_answers() {
+async fn on_error_null_returns_four_of_five_counts() {
     let (gateway, sandbox) = one_failure().await;
     let answer = ask(&gateway, FIVE, "NULL").await;
     let failed = only_error(&answer)["path"][0].as_str().unwrap().to_owned();
@@ -42,7 +42,7 @@ async fn under_null_five_counts_with_one_failure_give_four_answers() {
 #[case("PROPAGATE")]
 #[case("HALT")]
 #[tokio::test]
-async fn otherwise_a_root_field_that_cannot_be_null_takes_the_answer(#[case] on_error: &str) {
+async fn on_error_propagate_nulls_data_for_a_non_null_root_field(#[case] on_error: &str) {
     let (gateway, _sandbox) = one_failure().await;
     let answer = ask(&gateway, FIVE, on_error).await;
     assert_eq!((&answer["data"], codes(&answer)), (&Value::Null, vec!["UPSTREAM_ERROR"]), "{answer}");
@@ -86,7 +86,7 @@ async fn rhea_stays() -> (Gateway, Sandbox) {
 }
 
 #[tokio::test]
-async fn under_null_what_was_carried_out_is_told_beside_what_failed() {
+async fn on_error_null_returns_successful_mutations_beside_failed_ones() {
     let (gateway, sandbox) = rhea_stays().await;
     let answer = ask(&gateway, &three_deletions(), "NULL").await;
     assert_eq!(only_error(&answer)["path"], json!(["b"]));
@@ -96,7 +96,7 @@ async fn under_null_what_was_carried_out_is_told_beside_what_failed() {
 }
 
 #[tokio::test]
-async fn otherwise_no_further_mutation_is_begun() {
+async fn on_error_propagate_starts_no_further_mutation() {
     for on_error in ["PROPAGATE", "HALT"] {
         let (gateway, sandbox) = rhea_stays().await;
         let answer = ask(&gateway, &three_deletions(), on_error).await;
@@ -124,7 +124,7 @@ async fn halt_ends_a_mutation_at_an_error_inside_a_payload() {
 }
 
 #[tokio::test]
-async fn under_null_the_calls_are_the_same_as_without() {
+async fn on_error_null_makes_the_same_upstream_calls() {
     for on_error in ["PROPAGATE", "NULL"] {
         let (gateway, sandbox) = Gateway::start().await;
         let query = format!(
@@ -139,7 +139,7 @@ async fn under_null_the_calls_are_the_same_as_without() {
 }
 
 #[tokio::test]
-async fn the_mode_comes_by_the_setting_and_by_the_address_as_well() {
+async fn on_error_is_read_from_settings_and_query_parameters() {
     let (gateway, sandbox) = Gateway::with(|settings| settings.graphql.on_error = OnError::Null).await;
     let missing = "{ customers(first: 1) { totalCount } viewer { permissions } }";
     sandbox.fault(json!({"route": LIST, "fault": {"status": 500}})).await;
@@ -156,7 +156,7 @@ async fn the_mode_comes_by_the_setting_and_by_the_address_as_well() {
 #[case(json!(1))]
 #[case(json!({"planted": 1}))]
 #[tokio::test]
-async fn a_mode_that_is_none_is_refused_with_those_that_are(#[case] on_error: Value) {
+async fn an_invalid_on_error_is_rejected_with_the_valid_ones(#[case] on_error: Value) {
     let (gateway, _sandbox) = Gateway::start().await;
     let got =
         Got::from(gateway.post(&json!({"query": "{ __typename }", "onError": on_error})).send().await.unwrap()).await;

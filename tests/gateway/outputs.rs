@@ -11,7 +11,7 @@ use crate::support::gateway::client;
 
 /// A small queue, so that a test can fill it.
 const SMALL: &[(&str, &str)] =
-    &[("GATEWAY__LOG__QUEUE", "16"), ("GATEWAY__LOG__FORMAT", "json"), ("GATEWAY__LOG__LEVEL", "info")];
+    &[("GATEWAY__LOG__QUEUE_SIZE", "16"), ("GATEWAY__LOG__FORMAT", "json"), ("GATEWAY__LOG__LEVEL", "info")];
 
 /// More lines than a pipe and the small queue hold.
 async fn fill_the_log(serving: &Serving) {
@@ -38,7 +38,7 @@ fn terminate(serving: &Serving) {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_neither_requests_nor_the_exit() {
+async fn a_blocked_log_reader_does_not_block_requests_or_exit() {
     let mut serving = Serving::start(SMALL);
     fill_the_log(&serving).await;
     assert_eq!(client().get(admin(&serving, "/livez")).send().await.unwrap().status(), 200);
@@ -48,7 +48,7 @@ async fn a_log_that_nobody_reads_stops_neither_requests_nor_the_exit() {
 }
 
 #[tokio::test]
-async fn that_lines_were_dropped_is_told_once_when_the_reader_goes_on() {
+async fn dropped_log_lines_are_reported_once() {
     let mut serving = Serving::start(SMALL);
     fill_the_log(&serving).await;
     assert!(dropped(&serving).await > 0.0);
@@ -80,7 +80,7 @@ fn free() -> String {
 }
 
 #[tokio::test]
-async fn closed_outputs_are_no_reason_to_exit() {
+async fn closed_output_streams_do_not_stop_the_gateway() {
     for (closed_out, closed_error) in [(true, false), (false, true), (true, true)] {
         let address = free();
         let mut command = program(&["serve"], &[("GATEWAY__SERVER__LISTEN", &address)]);
@@ -102,7 +102,7 @@ async fn closed_outputs_are_no_reason_to_exit() {
 }
 
 #[test]
-fn a_reader_that_stops_early_is_no_failure_of_a_command() {
+fn a_broken_pipe_is_not_a_command_failure() {
     for arguments in [&["check-config"][..], &["schema"]] {
         let mut child = program(arguments, &[]).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();

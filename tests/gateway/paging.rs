@@ -290,7 +290,7 @@ async fn the_end_of_a_list_that_shrinks_while_it_is_read_is_its_end() {
 #[case("{ customers(first: 1, after: \"AFTER\") { nodes { id } } }")]
 #[case("{ customers(last: 1, before: \"BEFORE\") { nodes { id } } }")]
 #[tokio::test]
-async fn a_row_that_no_list_has_is_refused_before_anything_is_sent(#[case] query: &str) {
+async fn an_out_of_range_row_is_rejected_without_an_upstream_call(#[case] query: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     let data = gateway.data("{ customers(first: 1) { pageInfo { endCursor } } }").await;
     let cursor = data["customers"]["pageInfo"]["endCursor"].as_str().unwrap();
@@ -329,7 +329,7 @@ async fn a_time_past_the_years_of_four_digits_is_refused_before_anything_is_sent
 }
 
 #[tokio::test]
-async fn twenty_five_rows_come_where_nobody_says_how_many() {
+async fn the_default_page_size_is_25() {
     let (gateway, _sandbox) = Gateway::start().await;
     assert_eq!(gateway.data_with(WINDOW, json!({})).await["customers"]["edges"].as_array().unwrap().len(), 25);
 }
@@ -371,7 +371,7 @@ async fn a_cursor_of_another_list_is_refused() {
 #[case("filter: {statuses: UNRECOGNIZED}")]
 #[case("filter: {types: [UNRECOGNIZED]}")]
 #[tokio::test]
-async fn a_window_that_cannot_be_is_refused(#[case] arguments: &str) {
+async fn invalid_window_arguments_are_rejected(#[case] arguments: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     for selection in ["nodes { id }", "totalCount"] {
         let refused = gateway.ask(&format!("{{ customers({arguments}) {{ {selection} }} }}")).await;

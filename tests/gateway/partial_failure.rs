@@ -32,11 +32,7 @@ async fn start() -> (Gateway, Sandbox, Vec<String>) {
 #[case::cut_in_the_middle(json!({"reset": "mid_body"}), "UPSTREAM_UNAVAILABLE", true)]
 #[case::reset(json!({"reset": "before_headers"}), "UPSTREAM_UNAVAILABLE", true)]
 #[tokio::test]
-async fn one_failed_review_costs_its_field_and_nothing_else(
-    #[case] fault: Value,
-    #[case] code: &str,
-    #[case] retryable: bool,
-) {
+async fn a_failed_review_fails_its_field_only(#[case] fault: Value, #[case] code: &str, #[case] retryable: bool) {
     let (gateway, sandbox, ids) = start().await;
     sandbox.fault(json!({"route": REVIEW, "customer_id": ids[2], "fault": fault})).await;
     let answer = gateway.ask("{ customers(first: 5) { nodes { id name review { customer { id } } } } }").await;
@@ -103,7 +99,7 @@ async fn where_both_calls_fail_the_customer_is_null_with_one_error() {
 }
 
 #[tokio::test]
-async fn a_failed_look_up_costs_the_details_and_leaves_the_row() {
+async fn a_failed_lookup_fails_the_details_and_keeps_the_row() {
     let (gateway, sandbox, ids) = start().await;
     sandbox.fault(json!({"route": CUSTOMER, "customer_id": ids[1], "fault": {"status": 502}})).await;
     let answer = gateway
@@ -150,7 +146,7 @@ async fn a_failed_node_is_null_at_its_place() {
 }
 
 #[tokio::test]
-async fn an_error_at_a_field_that_cannot_be_null_goes_up_to_the_next_that_can() {
+async fn an_error_at_a_non_null_field_propagates_to_the_nearest_nullable() {
     let (gateway, sandbox, _) = start().await;
     sandbox.fault(json!({"route": LIST, "fault": {"status": 500}})).await;
     let query = "{ viewer { permissions } customers(first: 3) { totalCount nodes { id } } }";
@@ -193,7 +189,7 @@ async fn an_object_whose_every_field_failed_is_still_an_object() {
 
 /// The only null of a review without an error would be one that says nothing: it was never screened, or it is gone.
 #[tokio::test]
-async fn a_customer_that_is_gone_when_its_review_is_read_is_an_error_at_the_review() {
+async fn a_customer_deleted_before_its_review_is_read_is_an_error() {
     let (gateway, sandbox, ids) = start().await;
     sandbox.fault(json!({"route": REVIEW, "customer_id": ids[1], "fault": {"status": 404}})).await;
     let answer = gateway.ask("{ customers(first: 3) { nodes { id review { customer { id } } } } }").await;

@@ -116,14 +116,14 @@ async fn files_are_compressed_as_the_caller_likes_and_kept_for_good() {
 #[case("/graphiql/assets/..%2f..%2fCargo.toml")]
 #[case("/GraphiQL")]
 #[tokio::test]
-async fn there_is_nothing_else(#[case] path: &str) {
+async fn unknown_playground_paths_get_404(#[case] path: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     let got = Got::from(gateway.client.get(format!("{}{path}", gateway.base)).send().await.unwrap()).await;
     assert_eq!(got.status, 404, "{}", got.text);
 }
 
 #[tokio::test]
-async fn the_front_door_leads_browsers_to_it_and_tells_others() {
+async fn the_index_redirects_browsers_to_the_playground() {
     let (gateway, _sandbox) = Gateway::start().await;
     let got = get(&gateway, "/", &[("accept", NAVIGATION)]).await;
     assert_eq!((got.status, got.header("location"), got.header("vary")), (303, Some("/graphiql"), Some("accept")));
@@ -151,7 +151,7 @@ async fn before_a_real_upstream(playground: &str) -> (Gateway, Sandbox) {
 }
 
 #[tokio::test]
-async fn before_a_real_upstream_it_is_off_until_a_setting_says_on() {
+async fn the_playground_is_off_by_default_for_a_real_upstream() {
     let (off, _sandbox) = before_a_real_upstream("").await;
     let (forbidden, _sandbox) = Gateway::with(|settings| settings.playground.enabled = Switch::Off).await;
     for gateway in [off, forbidden] {

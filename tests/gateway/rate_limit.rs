@@ -54,7 +54,7 @@ fn over_its_rate(got: &Got) -> u64 {
 }
 
 #[tokio::test]
-async fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_served() {
+async fn a_rate_limited_caller_gets_retry_after_and_others_are_served() {
     let (gateway, sandbox) = limited(100).await;
     accepted(&gateway, "one").await;
     accepted(&gateway, "two").await;
@@ -74,7 +74,7 @@ async fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_served(
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_asked_of_the_upstream_and_costs_nothing() {
+async fn a_rate_limited_request_makes_no_upstream_call() {
     let (gateway, sandbox) = limited(8).await;
     accepted(&gateway, "one").await;
     // One for the operation, and one for each of four calls.
@@ -128,7 +128,7 @@ async fn under_plain_json_it_is_a_429_as_well() {
 #[case::two_keys("one", "two", None, 200)]
 #[case::one_key_for_another_account("one", "one", Some("0190b2de-7c11-7c3a-8f10-00000000000a"), 429)]
 #[tokio::test]
-async fn callers_are_told_apart_by_key_and_not_by_account(
+async fn rate_limits_are_per_key_and_not_per_account(
     #[case] first: &str,
     #[case] second: &str,
     #[case] account: Option<&str>,
@@ -146,7 +146,7 @@ async fn callers_are_told_apart_by_key_and_not_by_account(
 }
 
 #[tokio::test]
-async fn callers_without_a_key_of_their_own_are_told_apart_by_their_address() {
+async fn callers_without_a_key_are_limited_by_address() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.graphql.max_upstream_calls = 5;
         limit(settings, 6);
@@ -164,7 +164,7 @@ async fn callers_without_a_key_of_their_own_are_told_apart_by_their_address() {
 }
 
 #[tokio::test]
-async fn made_up_keys_are_counted_by_their_address_until_the_upstream_takes_one() {
+async fn unverified_keys_are_limited_by_address() {
     let stub = Stub::start(|seen| match seen.header("authorization") {
         Some("Bearer good") => Reply::page(seen, &[], 0),
         _ => Reply::refusal(401, None, &[]),
@@ -197,7 +197,7 @@ async fn made_up_keys_are_counted_by_their_address_until_the_upstream_takes_one(
 }
 
 #[tokio::test]
-async fn made_up_keys_see_as_much_in_clear_as_one_caller() {
+async fn unverified_keys_share_one_unmask_limit() {
     let stub = Stub::start(|_| Reply::refusal(401, None, &[])).await;
     let gateway = Gateway::over(&stub.base, |settings| {
         settings.auth.mode = AuthMode::Passthrough;
@@ -213,7 +213,7 @@ async fn made_up_keys_see_as_much_in_clear_as_one_caller() {
 }
 
 #[tokio::test]
-async fn an_operation_that_no_budget_holds_is_refused_for_good() {
+async fn an_operation_larger_than_the_burst_is_not_retryable() {
     // Such settings do not start; a program that is built of them still has an answer.
     let (gateway, sandbox) = Gateway::with(|settings| limit(settings, 3)).await;
     let got = ask(&gateway, "one", "{ customers(first: 10) { nodes { device { ipAddress } } } }").await;
@@ -227,7 +227,7 @@ async fn an_operation_that_no_budget_holds_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn before_the_sandbox_nobody_is_counted() {
+async fn the_rate_limit_is_off_for_the_sandbox() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
         settings.rate_limit.units_per_second = 1.try_into().unwrap();
         settings.rate_limit.burst = 1.try_into().unwrap();

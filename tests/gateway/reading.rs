@@ -215,7 +215,7 @@ async fn an_external_id_is_compared_to_the_letter() {
 }
 
 #[tokio::test]
-async fn what_was_answered_and_is_fresh_costs_nothing() {
+async fn a_fresh_cache_entry_costs_no_call() {
     let (gateway, sandbox) = Gateway::start().await;
     for query in [
         customer(&format!("{SUMMARY} {}", DETAIL.join(" "))),
@@ -241,7 +241,7 @@ async fn what_was_answered_and_is_fresh_costs_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_uuid_cannot_exist_and_costs_nothing() {
+async fn an_id_that_is_not_a_uuid_is_null_without_a_call() {
     let (gateway, sandbox) = Gateway::start().await;
     let data = gateway
         .data(r#"{ customer(id: "ada") { id } customerReview(customerId: "../etc") { identity { decision } } node(id: "") { id } nodes(ids: ["x", "1"]) { id } }"#)
@@ -330,7 +330,7 @@ async fn filters_go_out_in_the_wires_names_and_the_arrays_in_the_form_of_the_set
     #[case] encoded: &str,
 ) {
     let stub = Stub::start(|seen| Reply::page(seen, &[], 0)).await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.arrays = arrays).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.array_encoding = arrays).await;
     let filter = json!({"name": "a&b", "email": "ada@example.test", "externalId": "u 1", "search": "x", "statuses": ["REVIEW", "PENDING"],
         "types": ["INDIVIDUAL", "BUSINESS"], "createdFrom": "2026-01-01T02:00:00+02:00", "createdTo": "2026-02-01T00:00:00Z"});
     gateway
@@ -347,7 +347,7 @@ async fn filters_go_out_in_the_wires_names_and_the_arrays_in_the_form_of_the_set
 }
 
 #[tokio::test]
-async fn the_known_people_are_told_as_they_are() {
+async fn the_seeded_customers_are_returned_as_documented() {
     let (gateway, _sandbox) = Gateway::start().await;
     let query = "query ($id: ID!) { customer(id: $id) { name type status externalId address { address1 address2 city state zip } \
         complianceProfile { __typename ... on IndividualComplianceProfile { dob ssn } ... on BusinessComplianceProfile { ein legalBusinessName website representatives { name email phone } } } \

@@ -19,7 +19,7 @@ async fn refused(variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_on_this_machine_that_is_not_the_sandbox_is_not_served_to_anybody() {
+async fn sandbox_mode_rejects_a_local_upstream_that_is_not_the_sandbox() {
     let html = || Reply::new(200, "text/html", "<html>a page for every path</html>");
     let replies: [fn() -> Reply; 4] = [
         || Reply::json(404, &json!({"message": "no Route matched"})),
@@ -39,7 +39,7 @@ async fn an_upstream_on_this_machine_that_is_not_the_sandbox_is_not_served_to_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_may_come_up_after_the_gateway() {
+async fn the_gateway_waits_for_a_sandbox_that_starts_later() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let base = format!("http://{address}");
     let settings = [("GATEWAY__UPSTREAM__BASE_URL", base.as_str())];
@@ -50,7 +50,7 @@ async fn a_sandbox_may_come_up_after_the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_callers_of_their_own_any_upstream_is_a_real_one() {
+async fn with_caller_keys_every_configured_upstream_is_real() {
     let sandbox = Sandbox::start().await;
     let own = [("GATEWAY__UPSTREAM__BASE_URL", sandbox.base.as_str()), ("GATEWAY__AUTH__MODE", "passthrough")];
     assert!(refused(&own).await.contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));

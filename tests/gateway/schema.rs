@@ -48,7 +48,7 @@ async fn the_whole_schema_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn everything_in_the_schema_says_what_it_is() {
+async fn every_schema_element_has_a_description() {
     let schema = introspected().await;
     let mut silent = Vec::new();
     let mut check = |place: String, element: &Value| {

@@ -58,7 +58,7 @@ async fn a_string_is_read_as_the_specification_says(#[case] literal: &str, #[cas
 #[case::no_escape("\"\\x\"")]
 #[case::a_line_end("\"a\nb\"")]
 #[tokio::test]
-async fn a_string_that_is_none_is_a_syntax_error(#[case] literal: &str) {
+async fn an_invalid_string_is_a_syntax_error(#[case] literal: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     let answer = gateway.ask(&format!("{{ customers(filter: {{name: {literal}}}) {{ totalCount }} }}")).await;
     let error = only_error(&answer);
@@ -143,7 +143,7 @@ async fn a_syntax_error_says_what_was_expected_and_what_was_found(#[case] query:
 )]
 #[case("{ customer { id } }", "The required argument `Query.customer(id:)` is not provided.")]
 #[tokio::test]
-async fn a_mistake_says_what_would_be_right(#[case] query: &str, #[case] message: &str) {
+async fn a_validation_error_suggests_the_correction(#[case] query: &str, #[case] message: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     let answer = gateway.ask(query).await;
     let told: Vec<&Value> = answer["errors"].as_array().unwrap().iter().map(|error| &error["message"]).collect();

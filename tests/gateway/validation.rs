@@ -43,11 +43,7 @@ const ONE_FOR_A_LIST: &str = "mutation ($k: String) { a: deleteCustomer(input: {
 #[case::nothing_in_a_one_of(ONE_OF, json!({"p": {"dob": "1980-01-01"}}), json!({}))]
 #[case::null_in_one_for_a_list(ONE_FOR_A_LIST, json!({"k": "k"}), json!({"k": null}))]
 #[tokio::test]
-async fn what_is_wrong_is_told_alike_of_a_document_that_is_known(
-    #[case] query: &str,
-    #[case] right: Value,
-    #[case] wrong: Value,
-) {
+async fn a_cached_document_gives_the_same_errors(#[case] query: &str, #[case] right: Value, #[case] wrong: Value) {
     let right = json!({"query": query, "variables": right});
     let wrong = json!({"query": query, "variables": wrong});
     let (new, _sandbox) = Gateway::start().await;
@@ -74,7 +70,7 @@ async fn one_operation_that_passed_says_nothing_of_another() {
 }
 
 #[tokio::test]
-async fn a_document_that_does_not_pass_never_does() {
+async fn an_invalid_document_stays_invalid() {
     let (gateway, sandbox) = Gateway::start().await;
     let wrong = [
         "{ viewer { subject nowhere } }",

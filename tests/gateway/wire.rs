@@ -39,7 +39,7 @@ async fn words_are_read_in_any_case_and_unknown_ones_are_told_as_that(#[case] sh
 }
 
 #[tokio::test]
-async fn fields_that_are_not_known_are_passed_over() {
+async fn unknown_upstream_fields_are_ignored() {
     let more = json!({"surprise": {"a": [1]}, "address": {"address1": "1", "city": "c", "state": "NV", "zip": "1", "country": "US", "type": "home"},
         "device": {"ip_address": "**.**.**.**", "os": "x"}});
     let expected = json!({"address": {"address1": "1", "address2": null}, "device": {"ipAddress": "**.**.**.**"}});
@@ -199,7 +199,7 @@ async fn the_bound_on_answers_counts_what_comes_out_of_compression() {
 }
 
 #[tokio::test]
-async fn a_404_is_nobody_only_where_the_api_says_so() {
+async fn a_404_means_not_found_only_from_the_api() {
     let stub = Stub::start(|_| Reply::refusal(404, None, &[])).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     let query = format!("{{ customer(id: \"{ADA}\") {{ name }} }}");

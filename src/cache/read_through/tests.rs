@@ -62,7 +62,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn callers_that_miss_together_share_one_load() {
+async fn concurrent_misses_share_a_load() {
     let store = store(POLICY);
     let (loads, key) = (Arc::new(AtomicUsize::new(0)), key(1));
     let callers = (0..50).map(|_| {
@@ -88,7 +88,7 @@ async fn callers_that_miss_together_share_one_load() {
 }
 
 #[tokio::test]
-async fn a_load_that_nobody_waits_for_any_more_is_cancelled() {
+async fn a_load_without_waiters_is_cancelled() {
     let (store, key, ended) = (store(POLICY), key(1), Arc::default());
     let (release, released) = oneshot::channel();
     let load = steered(released, &ended);
@@ -119,7 +119,7 @@ async fn a_load_that_nobody_waits_for_any_more_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_load_goes_on_where_callers_ran_out_of_time() {
+async fn a_load_continues_after_its_callers_time_out() {
     let (store, key, ended) = (store(POLICY), key(1), Arc::default());
     let (release, released) = oneshot::channel();
     let load = steered(released, &ended);
@@ -137,7 +137,7 @@ async fn a_load_goes_on_where_callers_ran_out_of_time() {
 }
 
 #[tokio::test]
-async fn a_load_knows_who_waits_longest() {
+async fn a_load_knows_the_latest_deadline() {
     let (store, key) = (store(POLICY), key(1));
     let (seen, until) = oneshot::channel();
     let long = patient();
@@ -157,7 +157,7 @@ async fn a_load_knows_who_waits_longest() {
 }
 
 #[tokio::test]
-async fn an_error_is_shared_and_not_kept() {
+async fn a_load_error_is_shared_and_not_cached() {
     let (store, key) = (store(POLICY), key(1));
     assert!(matches!(store.get(key, patient(), |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
     assert!(store.get(key, patient(), |_| async { found(7) }).await.is_ok());
@@ -177,8 +177,9 @@ async fn a_panic_in_a_load_is_an_error_for_its_caller_alone() {
 }
 
 #[tokio::test]
-async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
-    let policy = TtlPolicy { ttl: Duration::from_millis(20), stale_while_refresh: Duration::from_secs(60), ..POLICY };
+async fn stale_while_refresh_serves_the_old_entry() {
+    let policy =
+        TtlPolicy { ttl: Duration::from_millis(20), stale_while_revalidate: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -196,7 +197,7 @@ async fn an_old_answer_is_given_once_more_while_a_new_one_is_loaded() {
 }
 
 #[tokio::test]
-async fn an_old_answer_stands_in_where_a_new_one_cannot_be_had() {
+async fn stale_if_error_serves_the_old_entry() {
     let policy = TtlPolicy { ttl: Duration::from_millis(20), stale_if_error: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
@@ -209,7 +210,7 @@ async fn an_old_answer_stands_in_where_a_new_one_cannot_be_had() {
 }
 
 #[tokio::test]
-async fn an_old_answer_does_not_stand_in_for_a_no_or_for_who_wants_a_new_one() {
+async fn stale_if_error_ignores_rejections_and_fresh_only_reads() {
     let policy = TtlPolicy { ttl: Duration::from_millis(20), stale_if_error: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
@@ -231,7 +232,7 @@ fn past_the_cache() -> ReadOptions {
 }
 
 #[tokio::test]
-async fn who_reads_past_the_cache_leaves_what_it_brings_and_where_it_fails_what_was_kept() {
+async fn a_bypassing_read_updates_the_cache_on_success_only() {
     let (store, key) = (store(POLICY), key(1));
     store.get(key, patient(), |_| async { found(1) }).await.expect("the first load");
     assert!(matches!(store.get(key, past_the_cache(), |_| async { Err("down") }).await, Err(LoadError::Failed(_))));
@@ -243,7 +244,7 @@ async fn who_reads_past_the_cache_leaves_what_it_brings_and_where_it_fails_what_
 }
 
 #[tokio::test]
-async fn who_reads_past_the_cache_gets_nothing_that_was_asked_for_before() {
+async fn a_bypassing_read_does_not_join_an_earlier_load() {
     let (store, key, ended) = (store(POLICY), key(1), Arc::default());
     let waiting = |terms: ReadOptions, load| {
         let store = Arc::clone(&store);
@@ -264,7 +265,7 @@ async fn who_reads_past_the_cache_gets_nothing_that_was_asked_for_before() {
 }
 
 #[tokio::test]
-async fn who_comes_later_shares_the_newest_load() {
+async fn a_later_caller_joins_the_newest_load() {
     let (store, key, ended) = (store(POLICY), key(1), Arc::default());
     let hangs = || {
         let store = Arc::clone(&store);
@@ -290,7 +291,7 @@ async fn who_comes_later_shares_the_newest_load() {
 }
 
 #[tokio::test]
-async fn what_is_kept_stays_within_its_bytes() {
+async fn cached_entries_stay_within_the_byte_limit() {
     let store: ReadThrough<[u8; 1000], Word> = ReadThrough::new("test", POLICY, 100_000);
     let scope = KeyedDigest::new().scope(&"key".into(), None);
     for subject in 0..1000 {
@@ -304,14 +305,14 @@ async fn what_is_kept_stays_within_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_write_is_seen_by_a_read_that_was_in_flight() {
+async fn a_read_in_flight_during_a_write_is_not_cached() {
     let cache: Cache<Word> = Cache::new(&Settings {
         enabled: true,
         customer_ttl: POLICY.ttl,
         review_ttl: POLICY.ttl,
         page_ttl: POLICY.ttl,
         not_found_ttl: POLICY.not_found_ttl,
-        stale_while_refresh: Duration::ZERO,
+        stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::from_secs(60),
         customers_max_bytes: 1 << 20,
         reviews_max_bytes: 1 << 20,

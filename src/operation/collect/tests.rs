@@ -45,7 +45,7 @@ fn settings() -> parse::Settings {
             max_introspection_depth: 4,
             max_operations: 50,
         },
-        max_values: 10_000,
+        max_argument_values: 10_000,
         max_validation_errors: 20,
     }
 }
@@ -180,7 +180,7 @@ fn a_list_that_stands_at_many_places_counts_at_each_before_it_is_copied() {
         collect(&schema, &read.document, operation, Conditions::Variables(&variables), 100).expect("it merges");
     assert!(lower(&collected, &variables, 2 * 41 + 3).is_ok());
     let refused = lower(&collected, &variables, 2 * 41 + 2).err().expect("one too many");
-    assert!(refused.message.contains("`max_values`: 85, where 84"), "{}", refused.message);
+    assert!(refused.message.contains("`max_argument_values`: 85, where 84"), "{}", refused.message);
 }
 
 #[test]

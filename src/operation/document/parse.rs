@@ -19,7 +19,7 @@ pub struct Settings {
     pub max_name_bytes: usize,
     pub limits: DocumentLimits,
     /// How many values the arguments of an operation may hold.
-    pub max_values: usize,
+    pub max_argument_values: usize,
     /// How many mistakes of a document are told.
     pub max_validation_errors: usize,
 }
@@ -92,14 +92,19 @@ fn validate(
     let mut found = arguments::check(schema, &document, suggest.is_some());
     let mut collected = Vec::with_capacity(document.operations.len());
     for operation in document.operations.iter() {
-        match collect::collect(schema, &document, operation, Conditions::All, settings.max_values) {
+        match collect::collect(schema, &document, operation, Conditions::All, settings.max_argument_values) {
             // What is selected of a union counts for each of its members here, and counted once before.
             Ok(CollectedOperation { field_count: size, .. }) if size > settings.limits.max_fields => {
                 return Err(exceeded("max_fields", settings.limits.max_fields, size).into());
             }
             Ok(operation) => collected.push(operation),
             Err(collect::CollectError::TooManyValues) => {
-                return Err(exceeded("max_values", settings.max_values, settings.max_values + 1).into());
+                return Err(exceeded(
+                    "max_argument_values",
+                    settings.max_argument_values,
+                    settings.max_argument_values + 1,
+                )
+                .into());
             }
             Err(collect::CollectError::ConflictingFields(at)) => {
                 found.push(DocumentError::new(CONFLICTING_FIELDS, Some(at)))
@@ -141,7 +146,7 @@ mod tests {
                 max_nesting: 64,
                 max_name_bytes: 128,
                 limits,
-                max_values: 100,
+                max_argument_values: 100,
                 max_validation_errors: 20,
             };
             super::parse(&schema, text, &settings, true)

@@ -145,7 +145,7 @@ async fn a_read_is_sent_again_where_that_can_help() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_sent_so_often_and_no_more() {
+async fn a_read_is_sent_at_most_max_attempts_times() {
     let upstream = Upstream::new((0..9).map(|_| (1, Err(failed(None)))));
     assert!(matches!(upstream.read().await, Err(ErrorKind::Failed { .. })));
     assert_eq!(upstream.calls(), 3);
@@ -171,7 +171,7 @@ async fn a_pause_that_is_asked_for_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_end_within_the_deadline_is_not_begun() {
+async fn a_retry_that_cannot_finish_in_time_is_not_started() {
     let asked_to_wait = Upstream::new([(1, Err(limited(Some(10))))]);
     assert!(matches!(asked_to_wait.read().await, Err(ErrorKind::RateLimited { retry_after: Some(_) })));
     assert!((asked_to_wait.calls(), asked_to_wait.began.elapsed() < Duration::from_secs(1)) == (1, true));
@@ -207,7 +207,7 @@ async fn a_write_is_sent_again_only_while_its_outcome_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_still_runs_is_asked_about_until_it_has_an_answer() {
+async fn a_write_in_progress_is_polled_until_it_is_answered() {
     let running = || (1, Err(ErrorKind::InProgress));
     let upstream = Upstream::new([HANGS, running(), running(), (1, Ok(()))]);
     assert!(upstream.write().await.is_ok());
@@ -222,7 +222,7 @@ async fn a_write_that_still_runs_is_asked_about_until_it_has_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_still_runs_is_asked_about_whatever_the_budget_until_the_deadline() {
+async fn polling_a_write_in_progress_ignores_the_retry_budget() {
     let mut settings = settings();
     settings.retry.budget_percent = 0;
     let steps = (0..9).map(|_| (1, Err(failed(None)))).chain((0..8).map(|_| (1, Err(ErrorKind::InProgress))));
@@ -238,7 +238,7 @@ async fn a_write_that_still_runs_is_asked_about_whatever_the_budget_until_the_de
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_left_alone_for_the_pause_that_one_of_its_calls_was_asked_for() {
+async fn a_retry_after_throttles_the_whole_key() {
     let upstream = Upstream::new([(1, Err(limited(Some(30)))), (1, Ok(()))]);
     for _ in 0..8 {
         let told = upstream.read().await;
@@ -259,7 +259,7 @@ async fn a_key_is_left_alone_for_the_pause_that_one_of_its_calls_was_asked_for()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_held_back_past_its_deadline_was_not_sent_and_is_not() {
+async fn a_write_throttled_past_its_deadline_is_not_sent() {
     let upstream = Upstream::new([(1, Err(limited(Some(5)))), (1, Ok(()))]);
     let short = || Deadline::at(Instant::now() + Duration::from_secs(2));
     assert!(upstream.send(Method::GET, short()).await.is_err());
@@ -272,7 +272,7 @@ async fn a_write_that_is_held_back_past_its_deadline_was_not_sent_and_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_told_the_pause_that_holds_it() {
+async fn a_throttled_read_reports_retry_after() {
     let upstream = Upstream::new([(1, Err(limited(Some(1)))), (2, Err(limited(Some(60))))]);
     let (first, second) = tokio::join!(upstream.read(), upstream.read());
     for told in [first, second] {
@@ -291,7 +291,7 @@ async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_became_of_a_write_is_not_known_from_what_came_after() {
+async fn a_later_error_does_not_settle_a_writes_unknown_outcome() {
     for kind in [
         ErrorKind::Unauthenticated,
         ErrorKind::Forbidden,
@@ -307,7 +307,7 @@ async fn what_became_of_a_write_is_not_known_from_what_came_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_without_a_place_by_its_deadline_is_never_sent() {
+async fn a_write_queued_past_its_deadline_is_never_sent() {
     let upstream = Upstream::new([HANGS, HANGS]);
     let patience = || Deadline::at(Instant::now() + DEADLINE);
     let reads = [0, 1].map(|_| upstream.send(Method::GET, patience()));
@@ -347,7 +347,7 @@ async fn who_waited_for_a_place_is_let_through_where_the_breaker_has_closed_sinc
 }
 
 #[tokio::test(start_paused = true)]
-async fn few_are_sent_again_where_many_fail() {
+async fn the_retry_budget_bounds_retries_when_many_calls_fail() {
     let upstream = Upstream::new((0..200).map(|_| (0, Err(failed(None)))));
     for _ in 0..50 {
         assert!(upstream.read().await.is_err());
@@ -369,7 +369,7 @@ fn looks(outcomes: impl IntoIterator<Item = Result<bool, ErrorKind>>) -> (Rechec
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_is_sent_again_only_where_a_look_allows_it() {
+async fn a_write_is_retried_only_if_its_recheck_allows() {
     let patience = || Deadline::at(Instant::now() + DEADLINE);
     let write = async |steps: Vec<Step>, outcomes: Vec<Result<bool, ErrorKind>>| {
         let upstream = Upstream::new(steps);
@@ -394,7 +394,7 @@ async fn a_write_is_sent_again_only_where_a_look_allows_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_held_back_is_looked_at_before_it_is_sent() {
+async fn a_throttled_write_is_rechecked_before_it_is_sent() {
     let upstream = Upstream::new([(1, Err(limited(Some(2)))), (1, Ok(()))]);
     assert!(upstream.write().await.is_err(), "it says how long all others are held back");
     let (recheck, count) = looks([Ok(false)]);

@@ -50,7 +50,7 @@ async fn a_caller_acts_for_an_account_that_its_token_lists() {
 }
 
 #[tokio::test]
-async fn who_has_no_good_token_learns_nothing_about_accounts() {
+async fn an_invalid_token_reveals_nothing_about_accounts() {
     let (gateway, _provider, _ec) = started().await;
     let forged = Signer::ec("ec-1").token(&claims(json!({"account_id": [A, B]})));
     for named in [None, Some(A), Some("acct_1")] {

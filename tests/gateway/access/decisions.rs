@@ -63,7 +63,7 @@ const DECIDES: [&str; 3] = ["CUSTOMERS_READ", "CUSTOMERS_WRITE", "REVIEWS_DECIDE
 #[case::into_rejected(BLUE_KETTLE, "VERIFIED", "REJECTED")]
 #[case::from_inactive_into_rejected(IVY, "INACTIVE", "REJECTED")]
 #[tokio::test]
-async fn a_status_that_decides_needs_the_permission_to_decide(#[case] id: Uuid, #[case] old: &str, #[case] new: &str) {
+async fn a_deciding_status_change_needs_reviews_decide(#[case] id: Uuid, #[case] old: &str, #[case] new: &str) {
     let started = started("").await;
     let input = json!({"id": id, "status": new, "name": "Renamed Planted", "reason": "documents seen"});
 
@@ -93,7 +93,7 @@ async fn a_status_that_decides_needs_the_permission_to_decide(#[case] id: Uuid, 
 }
 
 #[tokio::test]
-async fn to_switch_a_customer_off_and_on_needs_the_permission_to_write_alone() {
+async fn activating_and_deactivating_needs_customers_write_only() {
     let started = started("").await;
     for status in ["INACTIVE", "VERIFIED"] {
         let done = started.update(&WRITES, json!({"id": BLUE_KETTLE, "status": status})).await;
@@ -112,7 +112,7 @@ async fn to_switch_a_customer_off_and_on_needs_the_permission_to_write_alone() {
 }
 
 #[tokio::test]
-async fn a_status_that_the_customer_has_already_is_no_change_of_it() {
+async fn setting_the_current_status_is_not_a_status_change() {
     let started = started("").await;
     // As a form sends it that sends all its fields.
     let done = started.update(&WRITES, json!({"id": RHEA, "status": "REVIEW", "phone": "+12025550199"})).await;
@@ -123,7 +123,7 @@ async fn a_status_that_the_customer_has_already_is_no_change_of_it() {
 }
 
 #[tokio::test]
-async fn a_decision_by_an_update_needs_a_reason_where_decisions_do() {
+async fn a_deciding_update_needs_a_reason_if_decisions_do() {
     let started = started("[privacy]\ndecide_reason = 'required'").await;
     let without = started.update(&DECIDES, json!({"id": RHEA, "status": "VERIFIED"})).await;
     assert_eq!(

@@ -18,7 +18,7 @@ async fn create(gateway: &Gateway, signer: &Signer, claim: Value, email: &str) -
 }
 
 #[tokio::test]
-async fn a_key_that_another_caller_has_used_is_free_and_ones_own_gives_ones_own_customer() {
+async fn idempotency_keys_are_scoped_to_the_caller() {
     let signer = Signer::ec("ec-1");
     let provider = Provider::start(&[&signer]).await;
     let gateway = gateway(&format!("algorithms = 'ES256'\njwks_url = '{}'", provider.url)).await;

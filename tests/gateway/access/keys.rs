@@ -35,7 +35,7 @@ fn good(signer: &Signer) -> String {
 }
 
 #[tokio::test]
-async fn a_hundred_first_requests_at_once_fetch_the_keys_once() {
+async fn a_hundred_concurrent_first_requests_fetch_the_jwks_once() {
     let ec = Signer::ec("ec-1");
     let provider = Provider::start(&[&ec]).await;
     provider.delay(Duration::from_millis(300));
@@ -47,7 +47,7 @@ async fn a_hundred_first_requests_at_once_fetch_the_keys_once() {
 }
 
 #[tokio::test]
-async fn made_up_key_names_do_not_have_the_provider_hammered() {
+async fn unknown_kids_do_not_flood_the_provider() {
     let ec = Signer::ec("ec-1");
     let provider = Provider::start(&[&ec]).await;
     let gateway = paced(&provider, "10m", "30s").await;
@@ -61,7 +61,7 @@ async fn made_up_key_names_do_not_have_the_provider_hammered() {
 }
 
 #[tokio::test]
-async fn made_up_key_names_cost_one_fetch_in_each_interval() {
+async fn unknown_kids_cost_one_fetch_per_interval() {
     let ec = Signer::ec("ec-1");
     let provider = Provider::start(&[&ec]).await;
     let gateway = paced(&provider, "10m", "1s").await;
@@ -76,7 +76,7 @@ async fn made_up_key_names_cost_one_fetch_in_each_interval() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_taken_without_a_restart_and_an_old_one_refused_when_it_is_gone() {
+async fn key_rotation_needs_no_restart() {
     let (old, new) = (Signer::ec("ec-1"), Signer::ec("ec-2"));
     let provider = Provider::start(&[&old]).await;
     let gateway = paced(&provider, "10m", "200ms").await;
@@ -99,7 +99,7 @@ async fn a_new_key_is_taken_without_a_restart_and_an_old_one_refused_when_it_is_
 }
 
 #[tokio::test]
-async fn a_key_that_was_taken_back_is_refused_after_the_refresh_with_nobody_asking() {
+async fn a_revoked_key_is_rejected_after_the_next_refresh() {
     let (old, new) = (Signer::ec("ec-1"), Signer::ec("ec-2"));
     let provider = Provider::start(&[&old, &new]).await;
     let gateway = paced(&provider, "300ms", "100ms").await;
@@ -112,7 +112,7 @@ async fn a_key_that_was_taken_back_is_refused_after_the_refresh_with_nobody_aski
 }
 
 #[tokio::test]
-async fn old_keys_are_used_while_the_provider_is_down_and_nobody_waits_for_it() {
+async fn cached_keys_are_used_without_waiting_while_the_provider_is_down() {
     let (old, new) = (Signer::ec("ec-1"), Signer::ec("ec-2"));
     let provider = Provider::start(&[&old]).await;
     let gateway = paced(&provider, "100ms", "100ms").await;
@@ -139,7 +139,7 @@ async fn old_keys_are_used_while_the_provider_is_down_and_nobody_waits_for_it() 
 }
 
 #[tokio::test]
-async fn without_any_keys_yet_the_answer_is_to_try_again() {
+async fn without_keys_the_error_is_retryable() {
     let ec = Signer::ec("ec-1");
     let provider = Provider::start(&[&ec]).await;
     provider.answer(StatusCode::SERVICE_UNAVAILABLE, "");
@@ -164,7 +164,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn only_keys_for_what_is_allowed_are_taken() {
+async fn only_keys_of_allowed_algorithms_are_used() {
     let ec = Signer::ec("ec-1");
     let secret = "a secret that everybody can read in the key set";
     let with = |name: &str, value: Value| {
@@ -221,7 +221,7 @@ async fn verified(keys: Vec<Value>, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_key_file_is_read_again_when_it_changes() {
+async fn a_changed_key_file_is_reloaded() {
     let (rsa, ec, later) = (Signer::rsa(), Signer::ec("ec-1"), Signer::ec("ec-2"));
     let path = file("keys.pem", &format!("{}{}", rsa.public, ec.public));
     let pace = "jwks_refresh = '10m'\njwks_min_interval = '200ms'";

@@ -93,7 +93,7 @@ impl Renewed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn secrets_are_taken_over_when_their_files_change() {
+async fn secrets_are_reloaded_when_their_files_change() {
     let renewed = Renewed::start("10ms").await;
     assert_eq!((renewed.status(FIRST).await, renewed.asked_with().as_str()), (200, "Bearer sk_first_planted"));
     let caller = renewed.caller();
@@ -124,7 +124,7 @@ async fn secrets_are_taken_over_when_their_files_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn secrets_are_taken_over_by_a_signal() {
+async fn secrets_are_reloaded_by_sighup() {
     let renewed = Renewed::start("0s").await;
     assert_eq!(renewed.status(FIRST).await, 200);
     put(&renewed.key, "sk_second_planted\n");
@@ -145,7 +145,7 @@ fn shown(address: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_taken_over_when_its_files_change_and_by_a_signal() {
+async fn a_certificate_is_reloaded_on_change_and_by_sighup() {
     for watch_interval in ["10ms", "0s"] {
         let used = Certified::new();
         let process = Process::start(&[
@@ -184,7 +184,7 @@ async fn a_certificate_is_taken_over_when_its_files_change_and_by_a_signal() {
 }
 
 #[test]
-fn a_secret_comes_from_one_place_and_from_a_file_that_has_one() {
+fn a_secret_needs_exactly_one_source_and_a_non_empty_file() {
     let directory = Directory::new();
     let file = |name: &str, bytes: &[u8]| {
         std::fs::write(directory.path(name), bytes).unwrap();

@@ -19,7 +19,7 @@ async fn ask(gateway: &Gateway, rsa: &Signer, permissions: &[&str], query: &str)
 }
 
 #[tokio::test]
-async fn entities_need_the_permission_to_read_customers_and_their_reviews_that_of_reviews() {
+async fn entities_need_customers_read_and_reviews_read() {
     let rsa = Signer::rsa();
     let (gateway, _provider) = subgraph(&rsa).await;
     let query = "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Customer { name review { identity { decision } } } } }";
@@ -48,7 +48,7 @@ async fn entities_need_the_permission_to_read_customers_and_their_reviews_that_o
 }
 
 #[tokio::test]
-async fn the_schema_is_for_whom_a_word_of_its_token_opens_introspection() {
+async fn the_subgraph_schema_needs_introspection_permission() {
     let rsa = Signer::rsa();
     let (gateway, _provider) = subgraph(&rsa).await;
     let query = "{ _service { sdl } }";

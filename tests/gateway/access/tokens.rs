@@ -24,7 +24,7 @@ fn unsigned(header: &Value, claims: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_good_token_says_who_asks_what_it_may_do_and_for_which_account() {
+async fn a_valid_token_gives_subject_permissions_and_account() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;
     let account = "0a000000-0000-4000-8000-00000000000a";
@@ -42,7 +42,7 @@ async fn a_good_token_says_who_asks_what_it_may_do_and_for_which_account() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_nobody_is_refused_by_the_claim_that_is_missing() {
+async fn a_token_without_a_subject_is_rejected_by_its_missing_claim() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;
     for nobody in [json!(null), json!(" ")] {
@@ -61,7 +61,7 @@ async fn a_token_that_names_nobody_is_refused_by_the_claim_that_is_missing() {
 }
 
 #[tokio::test]
-async fn what_the_token_does_not_permit_is_forbidden() {
+async fn an_operation_without_its_permission_is_forbidden() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;
     let query = json!({"query": "{ customers(first: 1) { totalCount } }"});
@@ -72,7 +72,7 @@ async fn what_the_token_does_not_permit_is_forbidden() {
 }
 
 #[tokio::test]
-async fn introspection_that_is_off_is_open_to_whom_a_word_of_its_token_opens_it() {
+async fn disabled_introspection_is_allowed_by_a_token_permission() {
     let rsa = Signer::rsa();
     let provider = Provider::start(&[&rsa]).await;
     let gateway =
@@ -104,7 +104,7 @@ async fn claims_are_found_under_the_names_that_the_settings_give() {
 }
 
 #[tokio::test]
-async fn a_bad_token_is_refused_without_a_word_of_it() {
+async fn an_invalid_token_is_rejected_and_not_echoed() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;
     let good = rsa.token(&claims(json!({})));
@@ -175,7 +175,7 @@ async fn a_bad_token_is_refused_without_a_word_of_it() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_up_to_16_kib_and_a_longer_one_has_a_reason_of_its_own() {
+async fn tokens_over_16_kib_are_rejected_with_reason_too_long() {
     let secret = "a test secret of thirty-two bytes or more";
     let gateway = gateway(&format!("algorithms = ['HS256']\nsecret = '{secret}'")).await;
     let signer = Signer::secret(secret);
@@ -206,7 +206,7 @@ async fn a_token_is_good_up_to_16_kib_and_a_longer_one_has_a_reason_of_its_own()
 }
 
 #[tokio::test]
-async fn times_may_be_off_by_the_leeway() {
+async fn token_times_allow_for_the_leeway() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let (gateway, _provider) = with_rsa_and_ec(&rsa, &ec).await;
     for near in [json!({"exp": in_seconds(-20)}), json!({"nbf": in_seconds(20)}), json!({"nbf": in_seconds(-20)})] {
@@ -270,7 +270,7 @@ impl Program {
 }
 
 #[tokio::test]
-async fn the_log_says_the_reason_and_nothing_of_the_token() {
+async fn the_log_has_the_reason_and_no_part_of_the_token() {
     let (rsa, ec) = (Signer::rsa(), Signer::ec("ec-1"));
     let provider = Provider::start(&[&rsa, &ec]).await;
     let variables = [

@@ -12,7 +12,7 @@ use super::{claims, gateway};
 #[case::off("off", &["CUSTOMERS_READ"], false)]
 #[case::off_for_all_but_whom_a_word_opens_it("off", &["CUSTOMERS_READ", "upstream:report"], true)]
 #[tokio::test]
-async fn the_report_is_for_whom_the_settings_or_a_word_of_the_token_opens_it(
+async fn the_upstream_report_needs_a_setting_or_a_token_permission(
     #[case] setting: &str,
     #[case] permissions: &[&str],
     #[case] told: bool,

@@ -33,7 +33,7 @@ async fn start() -> (Gateway, Sandbox) {
 }
 
 #[tokio::test]
-async fn an_update_is_seen_everywhere() {
+async fn an_update_is_visible_in_all_reads() {
     let (gateway, sandbox) = start().await;
     shown(&gateway, ADA).await;
     gateway
@@ -47,7 +47,7 @@ async fn an_update_is_seen_everywhere() {
 }
 
 #[tokio::test]
-async fn a_decision_is_seen_everywhere_and_its_review_is_read_afresh() {
+async fn a_decision_is_visible_and_its_review_is_reloaded() {
     let (gateway, sandbox) = start().await;
     shown(&gateway, ADA).await;
     sandbox.forget_calls().await;
@@ -67,7 +67,7 @@ async fn a_decision_is_seen_everywhere_and_its_review_is_read_afresh() {
 }
 
 #[tokio::test]
-async fn a_deleted_customer_is_gone_everywhere() {
+async fn a_deleted_customer_is_gone_from_all_reads() {
     let (gateway, _sandbox) = start().await;
     shown(&gateway, REX).await;
     gateway.data(&format!("mutation {{ deleteCustomer(input: {{id: \"{REX}\"}}) {{ deletedCustomerId }} }}")).await;
@@ -88,7 +88,7 @@ async fn a_refreshed_review_is_seen() {
 }
 
 #[tokio::test]
-async fn a_new_customer_is_in_the_lists() {
+async fn a_created_customer_appears_in_lists() {
     let (gateway, _sandbox) = start().await;
     let by_external_id = "{ customerByExternalId(externalId: \"new-1\") { name } customers { totalCount } }";
     assert_eq!(
@@ -106,7 +106,7 @@ async fn a_new_customer_is_in_the_lists() {
 }
 
 #[tokio::test]
-async fn one_request_that_writes_and_reads_sees_its_own_write() {
+async fn a_request_reads_its_own_write() {
     let (gateway, _sandbox) = start().await;
     let query = format!(
         "mutation {{ a: decideCustomerReview(input: {{customerId: \"{ADA}\", decision: VERIFIED}}) {{ customer {{ review {{ customer {{ name status }} }} }} }} \
@@ -118,7 +118,7 @@ async fn one_request_that_writes_and_reads_sees_its_own_write() {
 }
 
 #[tokio::test]
-async fn a_write_that_failed_at_the_upstream_forgets_too() {
+async fn a_failed_write_invalidates_the_cache_too() {
     let (gateway, sandbox) = start().await;
     gateway.data(&name_of(REX)).await;
     // It is done, and nobody hears of it.

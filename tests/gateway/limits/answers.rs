@@ -35,18 +35,18 @@ async fn rows_times_fields_are_bounded_before_anything_runs() {
     let query = format!("query ($ids: [ID!]!) {{ {} }}", items(20, |i| format!("a{i}: {field}")));
     let got = attacked.document(query, json!({"ids": ids})).await;
     let error = refused(&got, 400, "OPERATION_TOO_LARGE");
-    assert!(error["message"].as_str().unwrap().contains("`max_answer_fields`"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("`max_response_fields`"), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_right_at_the_bound_is_served() {
-    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.max_answer_fields = 7).await;
+async fn a_response_at_the_limit_is_served() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.max_response_fields = 7).await;
     let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }";
     let ask = |count: usize| gateway.ask_with(query, json!({"ids": vec![ADA; count]}));
     assert_eq!(ask(3).await["data"]["nodes"].as_array().unwrap().len(), 3);
     let request = gateway.post(&json!({"query": query, "variables": {"ids": vec![ADA; 4]}}));
     let got = Got::from(request.header("accept", "application/graphql-response+json").send().await.unwrap()).await;
-    over(&got, "max_answer_fields", 7, 9);
+    over(&got, "max_response_fields", 7, 9);
 }
 
 /// A gateway whose upstream sends a review with so many texts of so many bytes.
@@ -70,11 +70,7 @@ async fn of_long_reviews(texts: usize, bytes: usize, max_response_bytes: usize) 
 #[case::many_texts(2_000, 10, 100_000)]
 #[case::long_texts(20, 20_000, 300_000)]
 #[tokio::test]
-async fn the_bytes_of_a_read_are_bounded_while_it_is_made(
-    #[case] texts: usize,
-    #[case] bytes: usize,
-    #[case] limit: usize,
-) {
+async fn the_size_of_a_read_is_limited_while_it_runs(#[case] texts: usize, #[case] bytes: usize, #[case] limit: usize) {
     let (gateway, _stub) = of_long_reviews(texts, bytes, limit).await;
     let field = format!("customerReview(customerId: \"{ID}\") {{ identity {{ messages {{ code message }} }} }}");
     for on_error in ["PROPAGATE", "NULL", "HALT"] {
@@ -96,7 +92,7 @@ async fn the_bytes_of_a_read_are_bounded_while_it_is_made(
 
 /// What was carried out is told, however large the rest of it is.
 #[tokio::test]
-async fn a_mutation_over_the_bound_tells_its_id_and_user_errors() {
+async fn a_mutation_over_the_size_limit_keeps_ids_and_user_errors() {
     let name = "x".repeat(5_000);
     let stub = Stub::start(move |seen| match seen.method.as_str() {
         "DELETE" => Reply::new(StatusCode::NO_CONTENT.as_u16(), "application/json", ""),
@@ -120,7 +116,7 @@ async fn a_mutation_over_the_bound_tells_its_id_and_user_errors() {
 
 /// The price of a large answer counts against the caller's rate, as a call does.
 #[tokio::test]
-async fn a_large_answer_takes_more_units() {
+async fn a_large_response_costs_more_rate_limit_units() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.rate_limit.enabled = customers_gateway::config::Switch::On;
         settings.rate_limit.burst = 5.try_into().unwrap();

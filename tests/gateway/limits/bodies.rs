@@ -19,7 +19,7 @@ fn nested_json(open: &str, close: &str, levels: usize) -> String {
 #[case::just_too_deep("[", "]", 200)]
 #[case::never_closed("[", "", 100_000)]
 #[tokio::test]
-async fn variables_in_variables_are_refused(#[case] open: &str, #[case] close: &str, #[case] levels: usize) {
+async fn deeply_nested_variables_are_rejected(#[case] open: &str, #[case] close: &str, #[case] levels: usize) {
     let attacked = Attacked::start().await;
     let nested = nested_json(open, close, levels);
     let in_variables = format!(r#"{{"query": "{{ __typename }}", "variables": {{"planted": {nested}}}}}"#);
@@ -58,7 +58,7 @@ async fn variables_in_variables_are_refused(#[case] open: &str, #[case] close: &
 #[case::a_string(br#""planted""#)]
 #[case::a_query_that_is_none(br#"{"query": {"planted": 1}}"#)]
 #[tokio::test]
-async fn what_is_no_request_is_refused(#[case] body: &'static [u8]) {
+async fn an_invalid_request_body_is_rejected(#[case] body: &'static [u8]) {
     let attacked = Attacked::start().await;
     refused(&attacked.body(body).await, 400, "BAD_REQUEST");
 }
@@ -73,7 +73,7 @@ async fn what_is_no_request_is_refused(#[case] body: &'static [u8]) {
 #[case::nothing_at_all("")]
 #[case::only_a_comment("# planted")]
 #[tokio::test]
-async fn what_is_no_graphql_is_refused_by_its_place(#[case] document: &str) {
+async fn an_invalid_document_is_rejected_with_its_location(#[case] document: &str) {
     let attacked = Attacked::start().await;
     refused(&attacked.document(document, json!({})).await, 400, "GRAPHQL_PARSE_FAILED");
 }
@@ -88,7 +88,7 @@ async fn a_document_without_an_operation_is_not_valid(#[case] document: &str) {
 }
 
 #[tokio::test]
-async fn brackets_in_strings_and_comments_are_none() {
+async fn brackets_in_strings_and_comments_do_not_count() {
     let attacked = Attacked::start().await;
     let brackets = "([{".repeat(3_000);
     for value in [format!("\"{brackets}\""), format!("\"\"\"{brackets}\"\"\""), format!("\"a\" # {brackets}\n")] {
@@ -103,7 +103,7 @@ async fn long_lists_of_variables_are_refused_without_a_call() {
     let nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
     let got = attacked.document(nodes, json!({"ids": vec!["planted"; 9_000]})).await;
     assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"]);
-    over(&attacked.document(nodes, json!({"ids": vec![1; 300_000]})).await, "max_values", 10_000, 300_001);
+    over(&attacked.document(nodes, json!({"ids": vec![1; 300_000]})).await, "max_argument_values", 10_000, 300_001);
     // Every one is wrong, and ten are told.
     let got = attacked.document(nodes, json!({"ids": vec![Value::Null; 100_000]})).await;
     let error = refused(&got, 400, "BAD_USER_INPUT");
@@ -113,7 +113,7 @@ async fn long_lists_of_variables_are_refused_without_a_call() {
 }
 
 #[tokio::test]
-async fn variables_that_nobody_declared_are_nobodys() {
+async fn undeclared_variables_are_ignored() {
     let attacked = Attacked::start().await;
     let many: serde_json::Map<String, Value> = (0..40_000).map(|i| (format!("planted{i}"), json!([i]))).collect();
     let got = attacked.document("{ __typename }", Value::Object(many)).await;
@@ -121,7 +121,7 @@ async fn variables_that_nobody_declared_are_nobodys() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_there_twice_is_not_chosen_from() {
+async fn a_duplicate_member_is_rejected() {
     let attacked = Attacked::start().await;
     let got = attacked.body(r#"{"query": "{ nowhere }", "query": "{ __typename }"}"#).await;
     refused(&got, 400, "BAD_REQUEST");
@@ -140,7 +140,7 @@ async fn a_key_that_is_there_twice_is_not_chosen_from() {
 #[case::a_space_after_an_id("{id} ")]
 #[case::another_direction("\u{202e}{id}")]
 #[tokio::test]
-async fn an_id_that_is_none_reaches_no_upstream(#[case] id: &str) {
+async fn an_invalid_id_makes_no_upstream_call(#[case] id: &str) {
     let attacked = Attacked::start().await;
     let id = id.replace("{id}", &ADA.to_string());
     let query = "query ($id: ID!) { customer(id: $id) { id } node(id: $id) { id } }";

@@ -37,7 +37,7 @@ async fn brackets_in_brackets_are_refused_before_a_parser_sees_them(
 }
 
 #[tokio::test]
-async fn a_block_string_without_an_end_hides_no_brackets() {
+async fn an_unterminated_block_string_hides_no_brackets() {
     let attacked = Attacked::start().await;
     let hidden = format!("{{customers(filter:[\"\"\"planted\" {}1{}])}}", "[".repeat(2_000), "]".repeat(2_000));
     refused(&attacked.document(hidden, json!({})).await, 400, "GRAPHQL_PARSE_FAILED");
@@ -87,7 +87,7 @@ async fn fragments_that_multiply_are_refused_by_what_they_would_become(
 #[case::of_one_field("id", 2_usize.pow(20) + 1)]
 #[case::of_conditions("id@skip(if:true)", 2_usize.pow(20) + 1)]
 #[tokio::test]
-async fn they_are_refused_below_the_root_as_well(#[case] end: &str, #[case] _fields: usize) {
+async fn multiplying_fragments_below_the_root_are_rejected(#[case] end: &str, #[case] _fields: usize) {
     let attacked = Attacked::start().await;
     let bomb = format!("{{customer(id:\"planted\"){{...F0}}}}{}", fragments(20, 2, "Customer", end));
     let got = attacked.document(bomb, json!({})).await;
@@ -129,7 +129,7 @@ async fn a_long_chain_of_fragments_that_nobody_spreads_is_refused() {
 #[case::in_an_inline_fragment("{...A}fragment A on Query{...on Query{...A}}")]
 #[case::where_nobody_spreads_it("{__typename}fragment A on Query{...A}")]
 #[tokio::test]
-async fn fragments_that_go_in_circles_are_refused(#[case] circle: &str) {
+async fn cyclic_fragments_are_rejected(#[case] circle: &str) {
     let attacked = Attacked::start().await;
     let got = attacked.document(circle, json!({})).await;
     let error = refused(&got, 400, "GRAPHQL_VALIDATION_FAILED");
@@ -199,7 +199,7 @@ async fn introspection_that_multiplies_is_refused() {
 }
 
 #[tokio::test]
-async fn fields_that_are_not_there_are_told_up_to_a_number() {
+async fn unknown_field_errors_are_limited() {
     let attacked = Attacked::start().await;
     attacked.over(format!("{{viewer{{{}}}}}", "nowhere ".repeat(20_000)), "max_tokens", 10_000, 20_005).await;
     let got = attacked.document(format!("{{viewer{{{}}}}}", items(4_900, |i| format!("x{i}"))), json!({})).await;
@@ -221,7 +221,7 @@ async fn fields_that_are_not_there_are_told_up_to_a_number() {
 #[case::many_arguments_that_are_not_there(format!("{{viewer({}){{subject}}}}", items(3_000, |i| format!("x{i}:1"))))]
 #[case::many_variables_that_nobody_uses(format!("query({}){{__typename}}", items(2_000, |i| format!("$x{i}:Int"))))]
 #[tokio::test]
-async fn what_multiplies_in_validation_is_refused_in_time(#[case] document: String) {
+async fn documents_with_expensive_validation_are_rejected_quickly(#[case] document: String) {
     assert!(document.len() < 1_000_000);
     let attacked = Attacked::start().await;
     let got = attacked.document(document, json!({})).await;
@@ -273,7 +273,7 @@ fn long_names() -> String {
 #[case::a_comment("# #\n{ nowhere }", "planted ", 110_000)]
 #[case::commas("{ nowhere # }", ",", 900_000)]
 #[tokio::test]
-async fn what_is_long_is_refused_and_not_repeated(#[case] document: &str, #[case] part: &str, #[case] times: usize) {
+async fn long_input_is_rejected_and_not_echoed(#[case] document: &str, #[case] part: &str, #[case] times: usize) {
     let attacked = Attacked::start().await;
     // The last of the signs: a comment begins with one.
     let at = document.rfind('#').unwrap();
@@ -296,7 +296,7 @@ async fn what_is_long_is_refused_and_not_repeated(#[case] document: &str, #[case
 #[case::not_closed("{ customer(id: \"planted", 400)]
 #[case::as_a_cursor("{ customers(after: \"planted\") { totalCount } }", 200)]
 #[tokio::test]
-async fn no_value_comes_back(#[case] document: &str, #[case] status: u16) {
+async fn input_values_are_not_echoed_in_errors(#[case] document: &str, #[case] status: u16) {
     let attacked = Attacked::start().await;
     let got = send_quietly(&attacked, document).await;
     assert_eq!(got.0, status, "{}", got.1);

@@ -69,7 +69,7 @@ async fn a_filter_takes_a_hundred_values(#[case] field: &str, #[case] word: &str
 #[case::one_too_many(&representatives(101, &json!({"name": "R"})), "complianceProfile.business.representatives")]
 #[case::metadata(&metadata(2000), "metadata")]
 #[tokio::test]
-async fn a_list_that_is_too_long_is_one_complaint(#[case] list: &Value, #[case] path: &str) {
+async fn a_too_long_list_is_one_user_error(#[case] list: &Value, #[case] path: &str) {
     let (gateway, sandbox) = Gateway::start().await;
     let update = |list: &Value| {
         let mut input = list.clone();
@@ -94,7 +94,7 @@ async fn a_hundred_representatives_are_taken() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_hundred_complaints_are_told_and_that_there_are_more() {
+async fn user_errors_are_limited_to_a_hundred() {
     let (gateway, _sandbox) = Gateway::start().await;
     let input = company(&representatives(100, &json!({"name": "", "email": "x", "phone": "x"})));
     let data = gateway.data_with(CREATE, json!({"input": input})).await;

@@ -24,10 +24,10 @@ use crate::support::gateway::Got;
 #[case::introspection(|s: &mut Settings| s.graphql.max_introspection_depth = 1, "{ __schema { types { name } } }", "{ __schema { types { fields { name } } } }", "max_introspection_depth", 1, 2)]
 #[case::operations(|s: &mut Settings| s.graphql.max_operations = 1, "{ a }", "query A { a } query B { a }", "max_operations", 1, 2)]
 #[case::fields_of_all_operations(|s: &mut Settings| s.graphql.max_fields = 3, "query A { a b } query B { c }", "query A { a b } query B { c d }", "max_fields", 3, 4)]
-#[case::values(|s: &mut Settings| s.graphql.max_values = 3, "{ nodes(ids: [\"a\", \"b\"]) { id } }", "{ nodes(ids: [\"a\"]) { id } customers(first: 1) { totalCount } node(id: \"a\") { id } }", "max_values", 3, 4)]
+#[case::values(|s: &mut Settings| s.graphql.max_argument_values = 3, "{ nodes(ids: [\"a\", \"b\"]) { id } }", "{ nodes(ids: [\"a\"]) { id } customers(first: 1) { totalCount } node(id: \"a\") { id } }", "max_argument_values", 3, 4)]
 #[case::upstream_calls(|s: &mut Settings| s.graphql.max_upstream_calls = 2, "{ customers { totalCount } }", "{ a: customers { totalCount } b: customers { totalCount } c: customerPage { meta { pageNumber } } }", "max_upstream_calls", 2, 3)]
 #[tokio::test]
-async fn a_bound_that_is_set_is_kept(
+async fn a_configured_limit_is_enforced(
     #[case] change: fn(&mut Settings),
     #[case] at_the_bound: &str,
     #[case] over_it: &str,
@@ -72,7 +72,7 @@ async fn a_body_over_its_bound_is_not_read() {
 }
 
 #[tokio::test]
-async fn errors_are_told_up_to_a_number() {
+async fn errors_in_a_response_are_limited() {
     let change = |settings: &mut Settings| {
         settings.graphql.max_errors = 2;
         settings.graphql.max_validation_errors = 3;

@@ -50,7 +50,7 @@ async fn a_list_counts_wherever_a_variable_puts_it(
     let many = vec![item; 15_000];
     let query = format!("query ({declared}) {{ {} ...F }} fragment F on Query {{ last: {field} }}", items(field, 49));
     let got = attacked.document(query, json!({"l": many})).await;
-    over(&got, "max_values", 10_000, 50 * (around + 15_000));
+    over(&got, "max_argument_values", 10_000, 50 * (around + 15_000));
 }
 
 #[rstest]
@@ -63,7 +63,7 @@ async fn a_list_counts_wherever_a_variable_puts_it(
 #[case("customerPage(size: 1000000) { nodes { id } }")]
 #[case("customerPage(number: -5) { nodes { id } }")]
 #[tokio::test]
-async fn rows_without_end_are_refused_without_a_call(#[case] field: &str) {
+async fn too_many_rows_are_rejected_without_an_upstream_call(#[case] field: &str) {
     let attacked = Attacked::start().await;
     let got = attacked.document(format!("{{ {field} }}"), json!({})).await;
     assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"], "{}", got.text);
@@ -77,7 +77,7 @@ async fn rows_without_end_are_refused_without_a_call(#[case] field: &str) {
 #[case("customers(filter: {externalId: $text}) { totalCount }", "filter.externalId")]
 #[case("customerPage(filter: {search: $text}) { meta { totalItems } }", "filter.search")]
 #[tokio::test]
-async fn a_text_that_is_too_long_to_look_for_is_refused_without_a_call(#[case] field: &str, #[case] place: &str) {
+async fn a_too_long_filter_text_is_rejected_without_an_upstream_call(#[case] field: &str, #[case] place: &str) {
     let attacked = Attacked::start().await;
     let query = format!("query ($text: String!) {{ {field} }}");
     let got = attacked.document(query.as_str(), json!({"text": PLANTED.repeat(72)})).await.json();
@@ -111,7 +111,7 @@ fn report(planned: u64, actual: u64, cached: u64, shared: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_report_tells_what_was_planned_made_kept_and_shared() {
+async fn the_upstream_report_has_planned_actual_cached_and_shared() {
     let (gateway, sandbox) = Gateway::start().await;
     let query = format!("{{ customer(id: \"{ADA}\") {{ name device {{ ipAddress }} }} }}");
     assert_eq!(reported(&gateway, &query).await["extensions"], report(1, 1, 0, 0));
@@ -122,7 +122,7 @@ async fn a_report_tells_what_was_planned_made_kept_and_shared() {
 }
 
 #[tokio::test]
-async fn what_is_kept_counts_once_in_however_many_places_it_stands() {
+async fn a_cached_customer_counts_once_in_the_report() {
     let (gateway, _sandbox) = Gateway::start().await;
     let both = format!("{{ customer(id: \"{ADA}\") {{ name review {{ identity {{ decision }} }} }} }}");
     assert_eq!(reported(&gateway, &both).await["extensions"], report(1, 1, 0, 0), "what it read itself was not kept");
@@ -169,8 +169,8 @@ async fn calls_that_many_callers_share_are_counted_once() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_report_where_the_setting_says_so() {
-    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.report_upstream = true).await;
+async fn every_response_has_the_report_if_configured() {
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.always_report_upstream = true).await;
     let answer = gateway.ask("{ customers(first: 1) { totalCount } }").await;
     assert_eq!(answer["extensions"], report(1, 1, 0, 0));
 }

@@ -21,7 +21,7 @@ fn brittle(settings: &mut Settings) {
     settings.upstream.max_attempts = 1;
     settings.upstream.breaker_min_calls = 10;
     settings.upstream.breaker_window = Duration::from_secs(60);
-    settings.upstream.breaker_open = OPEN;
+    settings.upstream.breaker_open_duration = OPEN;
 }
 
 /// An upstream that answers with a status that can be changed.
@@ -37,7 +37,7 @@ async fn moody(status: u16) -> (Stub, Arc<AtomicU16>) {
 }
 
 #[tokio::test]
-async fn it_opens_lets_probes_through_and_closes() {
+async fn the_breaker_opens_probes_and_closes() {
     let (stub, mood) = moody(503).await;
     let gateway = Gateway::over(&stub.base, brittle).await;
     let ask = async || gateway.ask(&name_of(ADA)).await;
@@ -63,7 +63,7 @@ async fn it_opens_lets_probes_through_and_closes() {
 }
 
 #[tokio::test]
-async fn what_the_upstream_refuses_does_not_open_it() {
+async fn rejections_do_not_open_the_breaker() {
     for status in [400, 401, 403, 404, 409, 422, 429] {
         let (stub, mood) = moody(status).await;
         let gateway = Gateway::over(&stub.base, brittle).await;
@@ -77,7 +77,7 @@ async fn what_the_upstream_refuses_does_not_open_it() {
 }
 
 #[tokio::test]
-async fn web_pages_in_place_of_answers_open_it_and_do_not_close_it() {
+async fn html_responses_open_the_breaker_and_do_not_close_it() {
     let stub = Stub::start(|_| Reply::new(200, "text/html", "<html>Back soon</html>")).await;
     let gateway = Gateway::over(&stub.base, brittle).await;
     for _ in 0..10 {
@@ -91,11 +91,11 @@ async fn web_pages_in_place_of_answers_open_it_and_do_not_close_it() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_kept_back_was_surely_not_sent() {
+async fn a_write_blocked_by_the_breaker_was_not_sent() {
     let (stub, _mood) = moody(503).await;
     let gateway = Gateway::over(&stub.base, |settings| {
         brittle(settings);
-        settings.upstream.breaker_open = Duration::from_secs(60);
+        settings.upstream.breaker_open_duration = Duration::from_secs(60);
     })
     .await;
     for _ in 0..10 {

@@ -12,7 +12,7 @@ use crate::support::stub::{Reply, Stub, id_in, person};
 use crate::support::{CUSTOMER, Gateway, count};
 
 #[tokio::test]
-async fn a_caller_has_its_share_and_others_have_theirs() {
+async fn operations_are_shared_fairly_between_callers() {
     let stub = Stub::start(|seen| match seen.path.as_str() {
         "/v1/customers" => Reply::page(seen, &[], 0),
         path => Reply::object(&person(id_in(path))),
@@ -57,7 +57,7 @@ async fn a_caller_has_its_share_and_others_have_theirs() {
 }
 
 #[tokio::test]
-async fn a_place_is_free_again_when_its_caller_has_gone() {
+async fn a_disconnected_caller_releases_its_permit() {
     let (gateway, sandbox) = Gateway::with(|settings| settings.server.max_operations = 1).await;
     let gateway = Arc::new(gateway);
     sandbox.fault(json!({"route": CUSTOMER, "fault": {"hang": true}})).await;
@@ -78,7 +78,7 @@ async fn a_place_is_free_again_when_its_caller_has_gone() {
 }
 
 #[tokio::test]
-async fn who_asks_for_one_customer_does_not_wait_for_who_asks_for_many() {
+async fn a_small_request_does_not_wait_behind_a_large_one() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.auth.mode = AuthMode::Passthrough;
         settings.upstream.max_in_flight = 2;
@@ -107,7 +107,7 @@ async fn who_asks_for_one_customer_does_not_wait_for_who_asks_for_many() {
 }
 
 #[tokio::test]
-async fn a_write_keeps_its_place_when_its_caller_has_gone() {
+async fn a_write_keeps_its_permit_after_its_caller_disconnects() {
     let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
     let gateway = Arc::new(Gateway::over(&stub.base, |settings| settings.server.max_operations = 1).await);
     stub.hold();

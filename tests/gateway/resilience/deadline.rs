@@ -26,7 +26,7 @@ fn delete(id: uuid::Uuid) -> String {
 #[case::a_body(json!({"slow_body_ms": 600_000}))]
 #[case::a_pause(json!({"status": 503}))]
 #[tokio::test]
-async fn a_caller_in_a_hurry_is_answered_in_its_time(#[case] fault: Value) {
+async fn a_shorter_request_timeout_is_honoured(#[case] fault: Value) {
     let (gateway, sandbox) = Gateway::with(|settings| {
         patient(settings);
         settings.server.deadline = Duration::from_secs(60);
@@ -47,7 +47,7 @@ async fn a_caller_in_a_hurry_is_answered_in_its_time(#[case] fault: Value) {
 #[case("0")]
 #[case("1e1")]
 #[tokio::test]
-async fn a_time_that_is_none_is_refused(#[case] seconds: &str) {
+async fn an_invalid_request_timeout_is_rejected(#[case] seconds: &str) {
     let (gateway, _sandbox) = Gateway::start().await;
     let request = gateway.post(&json!({"query": "{ viewer { permissions } }"})).header("request-timeout", seconds);
     let got = Got::from(request.send().await.unwrap()).await;
@@ -55,7 +55,7 @@ async fn a_time_that_is_none_is_refused(#[case] seconds: &str) {
 }
 
 #[tokio::test]
-async fn callers_in_a_hurry_share_one_load_and_leave_its_answer_to_the_next() {
+async fn timed_out_callers_share_a_load_that_fills_the_cache() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.latency(1500).await;
     for _ in 0..5 {
@@ -66,7 +66,7 @@ async fn callers_in_a_hurry_share_one_load_and_leave_its_answer_to_the_next() {
 }
 
 #[tokio::test]
-async fn who_joins_with_more_time_gets_what_the_first_could_not_wait_for() {
+async fn a_joining_caller_with_a_later_deadline_gets_the_result() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let gateway = Arc::new(gateway);
     // The first attempt hangs past the first caller's time; the second one is for who joined.
@@ -82,7 +82,7 @@ async fn who_joins_with_more_time_gets_what_the_first_could_not_wait_for() {
 }
 
 #[tokio::test]
-async fn a_write_without_a_place_in_its_time_is_never_sent() {
+async fn a_write_still_queued_at_its_deadline_is_never_sent() {
     let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
     let gateway = Arc::new(Gateway::over(&stub.base, |settings| settings.upstream.max_in_flight = 1).await);
     stub.hold();
@@ -102,7 +102,7 @@ async fn a_write_without_a_place_in_its_time_is_never_sent() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_full_or_too_slow_is_told_as_overload() {
+async fn a_full_or_slow_queue_is_overloaded() {
     for (max_queue, queue_timeout) in [(1, Duration::from_secs(60)), (100, Duration::from_millis(100))] {
         let (gateway, sandbox) = Gateway::with(|settings| {
             settings.upstream.max_in_flight = 1;

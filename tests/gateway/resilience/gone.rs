@@ -27,7 +27,7 @@ async fn hanging() -> (Arc<Gateway>, Wire) {
 }
 
 #[tokio::test]
-async fn a_read_is_given_up_when_the_last_who_waits_for_it_has_gone() {
+async fn a_read_is_cancelled_with_its_last_waiter() {
     let (gateway, wire) = hanging().await;
     // Each asks for one more customer: that call tells that it is on its way, and later that it has gone.
     let and = |other: Uuid| {
@@ -49,7 +49,7 @@ async fn a_read_is_given_up_when_the_last_who_waits_for_it_has_gone() {
 }
 
 #[tokio::test]
-async fn every_call_of_a_request_is_given_up_with_it() {
+async fn a_cancelled_request_cancels_its_calls() {
     let (gateway, wire) = hanging().await;
     let fields: String =
         (1..=9_u128).map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(i))).collect();
@@ -60,7 +60,7 @@ async fn every_call_of_a_request_is_given_up_with_it() {
 }
 
 #[tokio::test]
-async fn a_write_goes_on_for_a_caller_who_has_gone() {
+async fn a_write_continues_after_its_caller_disconnects() {
     let (gateway, wire) = hanging().await;
     let caller =
         ask(&gateway, format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}"));

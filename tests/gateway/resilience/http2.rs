@@ -53,7 +53,7 @@ async fn line(to: String) -> (String, watch::Sender<u32>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_died_without_a_word_is_left_for_a_new_one() {
+async fn a_dead_http2_connection_is_replaced() {
     let certified = Certified::new();
     let (base, cut) = line(upstream(&certified).await).await;
     let process = Process::start(&[

@@ -35,7 +35,7 @@ async fn start() -> (Gateway, Sandbox) {
 #[case(json!({"reset": "before_headers"}))]
 #[case(json!({"garbage": true}))]
 #[tokio::test]
-async fn an_old_answer_stands_in_and_says_so(#[case] fault: Value) {
+async fn stale_if_error_serves_a_stale_entry_marked_as_stale(#[case] fault: Value) {
     let (gateway, sandbox) = start().await;
     sandbox.fault(json!({"fault": fault})).await;
     let request = gateway.post(&json!({"query": name_of(ADA)})).header("gateway-report-upstream", "1");
@@ -52,7 +52,7 @@ async fn an_old_answer_stands_in_and_says_so(#[case] fault: Value) {
 }
 
 #[tokio::test]
-async fn a_fresh_answer_says_nothing_of_it() {
+async fn a_fresh_response_is_not_marked_stale() {
     let (gateway, _sandbox) = start().await;
     let got = Got::from(gateway.post(&json!({"query": name_of(ADA)})).send().await.unwrap()).await;
     assert!(got.json().get("extensions").is_none());
@@ -60,7 +60,7 @@ async fn a_fresh_answer_says_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_passes_is_no_reason_to_give_nothing() {
+async fn stale_if_error_applies_to_a_passed_deadline() {
     let (gateway, sandbox) = start().await;
     sandbox.latency(5000).await;
     let answer = send(gateway.post(&json!({"query": name_of(ADA)})).header("request-timeout", "0.2")).await;
@@ -69,12 +69,12 @@ async fn a_deadline_that_passes_is_no_reason_to_give_nothing() {
 }
 
 #[tokio::test]
-async fn an_open_breaker_is_one_too() {
+async fn stale_if_error_applies_to_an_open_breaker() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         forgiving(settings);
         settings.upstream.breaker_min_calls = 3;
         settings.upstream.breaker_failures_percent = 1;
-        settings.upstream.breaker_open = Duration::from_secs(600);
+        settings.upstream.breaker_open_duration = Duration::from_secs(600);
     })
     .await;
     gateway.data(&name_of(ADA)).await;
@@ -95,14 +95,14 @@ async fn an_open_breaker_is_one_too() {
 #[case::it_is_not_allowed(json!({"status": 403}), "FORBIDDEN")]
 #[case::too_many_calls(json!({"status": 429}), "UPSTREAM_RATE_LIMITED")]
 #[tokio::test]
-async fn a_no_is_a_no(#[case] fault: Value, #[case] told: &str) {
+async fn stale_if_error_does_not_apply_to_rejections(#[case] fault: Value, #[case] told: &str) {
     let (gateway, sandbox) = start().await;
     sandbox.fault(json!({"fault": fault})).await;
     assert_eq!(code(&gateway.ask(&name_of(ADA)).await), told);
 }
 
 #[tokio::test]
-async fn somebody_who_is_gone_is_gone() {
+async fn stale_if_error_does_not_apply_to_not_found() {
     let (gateway, sandbox) = start().await;
     sandbox.api("sandbox", Method::DELETE, &format!("/customers/{ADA}"), None).await;
     assert_eq!(gateway.data(&name_of(ADA)).await, json!({"customer": null}));
@@ -112,7 +112,7 @@ async fn somebody_who_is_gone_is_gone() {
 }
 
 #[tokio::test]
-async fn who_asks_past_the_cache_gets_no_old_answer() {
+async fn a_no_cache_request_gets_no_stale_entry() {
     let (gateway, sandbox) = start().await;
     sandbox.fault(json!({"fault": {"status": 503}})).await;
     let request = gateway.post(&json!({"query": name_of(ADA)})).header("cache-control", "no-cache");
@@ -124,7 +124,7 @@ async fn who_asks_past_the_cache_gets_no_old_answer() {
 }
 
 #[tokio::test]
-async fn after_a_write_nothing_old_is_given() {
+async fn no_stale_entry_is_served_after_a_write() {
     let (gateway, sandbox) = start().await;
     let rename = format!(
         "mutation {{ updateCustomer(input: {{id: \"{ADA}\", name: \"Ada Renamed\"}}) {{ userErrors {{ code }} }} }}"
@@ -135,7 +135,7 @@ async fn after_a_write_nothing_old_is_given() {
 }
 
 #[tokio::test]
-async fn a_decision_shows_the_review_as_it_is_or_not_at_all() {
+async fn a_decision_never_returns_a_stale_review() {
     let (gateway, sandbox) = Gateway::with(forgiving).await;
     gateway.data(&format!("{{ customerReview(customerId: \"{RHEA}\") {{ identity {{ decision }} }} }}")).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -150,10 +150,10 @@ async fn a_decision_shows_the_review_as_it_is_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn an_old_answer_that_is_given_during_a_refresh_counts_as_kept() {
+async fn a_stale_entry_served_during_refresh_counts_as_cached() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.cache.customer_ttl = Duration::from_millis(50);
-        settings.cache.stale_while_refresh = Duration::from_secs(60);
+        settings.cache.stale_while_revalidate = Duration::from_secs(60);
     })
     .await;
     gateway.data(&name_of(ADA)).await;

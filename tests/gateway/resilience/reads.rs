@@ -27,7 +27,11 @@ use crate::support::{CUSTOMER, Gateway, count};
 #[case::a_key_that_was_withdrawn(json!({"status": 401}), "UPSTREAM_UNAVAILABLE", 1)]
 #[case::a_permission_that_was_withdrawn(json!({"status": 403}), "FORBIDDEN", 1)]
 #[tokio::test]
-async fn what_stays_broken_is_told(#[case] fault: Value, #[case] told: &str, #[case] calls: u64) {
+async fn a_persistent_failure_is_reported_after_all_attempts(
+    #[case] fault: Value,
+    #[case] told: &str,
+    #[case] calls: u64,
+) {
     let (gateway, sandbox) = Gateway::with(patient).await;
     sandbox.fault(json!({"route": CUSTOMER, "fault": fault})).await;
     let started = Instant::now();
@@ -46,7 +50,7 @@ async fn what_stays_broken_is_told(#[case] fault: Value, #[case] told: &str, #[c
 #[case(json!({"reset": "before_headers"}))]
 #[case(json!({"reset": "mid_body"}))]
 #[tokio::test]
-async fn what_breaks_once_is_not_seen(#[case] fault: Value) {
+async fn a_single_failure_is_retried_invisibly(#[case] fault: Value) {
     let (gateway, sandbox) = Gateway::with(patient).await;
     sandbox.fault(json!({"route": CUSTOMER, "times": 1, "fault": fault})).await;
     assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
@@ -77,7 +81,7 @@ async fn what_breaks_once_is_not_seen(#[case] fault: Value) {
 )]
 #[case::five_megabytes_of_spaces(Act::Say(answer("application/json", &[b' '; 5 << 20])), "UPSTREAM_INVALID_RESPONSE", 1)]
 #[tokio::test]
-async fn what_is_no_answer_is_told(#[case] act: Act, #[case] told: &str, #[case] calls: usize) {
+async fn an_invalid_response_is_reported(#[case] act: Act, #[case] told: &str, #[case] calls: usize) {
     let wire = Wire::start(act).await;
     let gateway = Gateway::over(&wire.base, patient).await;
     let started = Instant::now();
@@ -87,7 +91,7 @@ async fn what_is_no_answer_is_told(#[case] act: Act, #[case] told: &str, #[case]
 }
 
 #[tokio::test]
-async fn an_answer_behind_five_megabytes_of_spaces_is_one() {
+async fn a_response_after_five_megabytes_of_whitespace_is_read() {
     let stub = Stub::start(|seen| {
         let mut reply = Reply::object(&person(id_in(&seen.path)));
         reply.body.splice(0..0, std::iter::repeat_n(b' ', 5 << 20));
@@ -99,7 +103,7 @@ async fn an_answer_behind_five_megabytes_of_spaces_is_one() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_withdrawn_in_the_middle_of_the_day_and_given_back() {
+async fn a_revoked_and_restored_key_works_again() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         patient(settings);
         settings.cache.enabled = false;
@@ -117,7 +121,7 @@ async fn a_key_that_is_withdrawn_in_the_middle_of_the_day_and_given_back() {
 }
 
 #[tokio::test]
-async fn a_limit_of_one_key_holds_all_its_calls_back_and_no_other_keys() {
+async fn a_429_throttles_its_key_only() {
     let calls = std::sync::atomic::AtomicUsize::new(0);
     let stub = Stub::start(move |seen| {
         let limited = seen.header("authorization") == Some("Bearer key-a");
@@ -143,7 +147,7 @@ async fn a_limit_of_one_key_holds_all_its_calls_back_and_no_other_keys() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_told() {
+async fn a_refused_connection_is_reported() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for upstream in [format!("http://{nowhere}"), "https://upstream.invalid".to_owned()] {
         let gateway = Gateway::over(&upstream, |settings| {
@@ -160,7 +164,7 @@ async fn nobody_at_the_address_is_told() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_told() {
+async fn an_untrusted_certificate_is_reported() {
     let certified = Certified::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let upstream = format!("https://{}", listener.local_addr().unwrap());
@@ -174,7 +178,7 @@ async fn a_certificate_that_nobody_vouches_for_is_told() {
 }
 
 #[tokio::test]
-async fn an_upstream_in_trouble_is_not_given_much_more_to_do() {
+async fn the_retry_budget_limits_retries() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         patient(settings);
         settings.cache.enabled = false;

@@ -57,7 +57,7 @@ async fn update(gateway: &Gateway, change: Value) -> Value {
 #[case::the_address(json!({"address": null}))]
 #[case::the_metadata(json!({"metadata": {"tier": "silver"}}))]
 #[tokio::test]
-async fn a_change_by_somebody_else_is_not_undone_by_a_repetition(#[case] change: Value) {
+async fn a_retried_update_does_not_overwrite_a_concurrent_change(#[case] change: Value) {
     let stub = moving(false, change).await;
     let gateway = Gateway::over(&stub.base, patient).await;
     let payload = update(&gateway, json!({"name": "Ada Renamed"})).await;
@@ -85,7 +85,7 @@ async fn an_update_is_sent_again_where_nothing_else_has_changed(#[case] change: 
 }
 
 #[tokio::test]
-async fn an_update_that_was_carried_out_before_somebody_elses_change_is_done() {
+async fn an_update_applied_before_a_concurrent_change_succeeds() {
     let stub = moving(true, json!({"status": "rejected"})).await;
     let gateway = Gateway::over(&stub.base, patient).await;
     let payload = update(&gateway, json!({"name": "Ada Renamed"})).await;
@@ -107,7 +107,7 @@ async fn vanishing(second: fn() -> Reply) -> (Gateway, Stub) {
 }
 
 #[tokio::test]
-async fn what_became_of_an_update_of_somebody_who_is_gone_is_the_upstreams_to_say() {
+async fn an_update_of_a_deleted_customer_reports_the_upstreams_answer() {
     // With the same key it gives its first answer again.
     let (gateway, stub) = vanishing(|| Reply::object(&with(person(ADA), json!({"name": "Ada Renamed"})))).await;
     let payload = update(&gateway, json!({"name": "Ada Renamed"})).await;
@@ -130,7 +130,7 @@ async fn an_update_that_is_not_repeated_is_recorded_as_unknown() {
 }
 
 #[tokio::test]
-async fn a_customer_that_is_rejected_meanwhile_stays_rejected() {
+async fn a_retried_update_does_not_undo_a_rejection() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let fault =
         json!({"route": "PUT /v1/customers/{id}", "times": 1, "set_status": "rejected", "fault": {"status": 502}});

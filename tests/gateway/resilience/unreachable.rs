@@ -71,7 +71,7 @@ async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_go_out_by_the_proxy_of_the_settings() {
+async fn upstream_calls_use_the_configured_proxy() {
     let (address, asked) = proxy().await;
     let url = format!("http://planted:secret-planted@{address}");
     let line = said_of("https://api.example.test", &[("GATEWAY__UPSTREAM__PROXY", &url)]).await;
@@ -110,7 +110,7 @@ async fn a_proxy_is_not_asked_for_this_machine_or_what_is_excepted_or_without_th
 }
 
 #[test]
-fn a_proxy_that_is_none_is_refused_and_not_shown() {
+fn an_invalid_proxy_is_rejected_and_not_shown() {
     for proxy in ["planted", "socks5://planted:1080", "http://"] {
         let told = crate::binary::complaint(&["check-config"], &[("GATEWAY__UPSTREAM__PROXY", proxy)]);
         assert!(told.contains("upstream.proxy (GATEWAY__UPSTREAM__PROXY)") && !told.contains("planted"), "{told}");
@@ -118,7 +118,7 @@ fn a_proxy_that_is_none_is_refused_and_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_one_however_often_it_is_sent() {
+async fn a_retried_call_counts_as_one_call() {
     let sandbox = Sandbox::start().await;
     let process = Process::start(&[("GATEWAY__UPSTREAM__BASE_URL", &sandbox.base)]).await;
     sandbox.fault(json!({"route": CUSTOMER, "times": 2, "fault": {"status": 503}})).await;

@@ -50,7 +50,7 @@ fn mutation(name: &str) -> (&'static str, Value, &'static str) {
 
 #[rstest]
 #[tokio::test]
-async fn a_lost_answer_is_asked_for_again_and_the_write_happens_once(
+async fn a_lost_response_is_retried_and_the_write_happens_once(
     #[values("create", "update", "delete", "decide", "refresh")] name: &str,
     #[values(
         json!({"status": 502}),
@@ -109,7 +109,7 @@ async fn what_is_sent_again_is_the_same_to_the_byte() {
 #[case::silent_for_good(json!({"hang": true}), "UPSTREAM_TIMEOUT")]
 #[case::cut_for_good(json!({"reset": "mid_body"}), "UPSTREAM_UNAVAILABLE")]
 #[tokio::test]
-async fn a_write_that_stays_without_an_answer_is_told_as_unknown(#[case] fault: Value, #[case] told: &str) {
+async fn a_write_without_a_response_has_an_unknown_outcome(#[case] fault: Value, #[case] told: &str) {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let (document, input, route) = mutation("create");
     sandbox.fault(json!({"route": route, "after_write": true, "fault": fault})).await;
@@ -126,7 +126,7 @@ async fn a_write_that_stays_without_an_answer_is_told_as_unknown(#[case] fault: 
 #[case(json!({"status": 401}), "UPSTREAM_UNAVAILABLE")]
 #[case(json!({"status": 403}), "FORBIDDEN")]
 #[tokio::test]
-async fn a_write_that_was_refused_is_sent_once(#[case] fault: Value, #[case] told: &str) {
+async fn a_rejected_write_is_not_retried(#[case] fault: Value, #[case] told: &str) {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let (document, input, route) = mutation("create");
     sandbox.fault(json!({"route": route, "fault": fault})).await;
@@ -207,7 +207,7 @@ async fn a_lost_answer_and_then_the_apis_own_refusal_is_told_as_a_refusal(#[case
 }
 
 #[tokio::test]
-async fn a_write_that_still_runs_is_waited_for() {
+async fn a_write_in_progress_is_polled() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let (document, input, route) = mutation("create");
     // Each attempt gives up before the write is done, and the key is taken until then.
@@ -223,7 +223,7 @@ async fn a_write_that_still_runs_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_write_that_does_not_end_is_told_as_unknown_and_not_as_refused() {
+async fn a_write_that_stays_in_progress_has_an_unknown_outcome() {
     let running = Reply::refusal(409, Some("The first request with this key is still running."), &[]);
     let (status, headers, body) = (running.status, running.headers, running.body);
     let stub = Stub::start(move |_| Reply { status, headers: headers.clone(), body: body.clone() }).await;
@@ -239,7 +239,7 @@ async fn a_write_that_does_not_end_is_told_as_unknown_and_not_as_refused() {
 }
 
 #[tokio::test]
-async fn who_looks_whether_an_unknown_write_was_made_does_not_find_for_long_what_was_there_before() {
+async fn reads_after_an_unknown_write_are_not_cached_for_long() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let name = async || gateway.data(&name_of(REX)).await["customer"]["name"].clone();
     let before = name().await;
@@ -259,7 +259,7 @@ async fn who_looks_whether_an_unknown_write_was_made_does_not_find_for_long_what
 }
 
 #[tokio::test]
-async fn who_looks_for_somebody_of_an_unknown_write_finds_them_a_second_after_they_came_to_be() {
+async fn a_customer_of_an_unknown_create_is_found_within_a_second() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         patient(settings);
         settings.cache.page_ttl = Duration::from_secs(300);
@@ -299,7 +299,7 @@ async fn who_looks_for_somebody_of_an_unknown_write_finds_them_a_second_after_th
     true
 )]
 #[tokio::test]
-async fn an_answer_to_a_write_that_is_none_leaves_its_outcome_unknown(
+async fn an_invalid_response_to_a_write_leaves_its_outcome_unknown(
     #[case] act: Option<Act>,
     #[case] told: &str,
     #[case] unknown: bool,
@@ -320,7 +320,7 @@ async fn an_answer_to_a_write_that_is_none_leaves_its_outcome_unknown(
 }
 
 #[tokio::test]
-async fn a_route_that_is_not_there_is_no_customer_that_is_not_there() {
+async fn a_404_without_the_apis_envelope_is_not_customer_not_found() {
     let stub = Stub::start(|_| Reply::json(404, &json!({"message": "no Route matched with those values"}))).await;
     let gateway = Gateway::over(&stub.base, patient).await;
     assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_INVALID_RESPONSE");
@@ -343,7 +343,7 @@ async fn an_unmasking_is_asked_for_again_and_recorded_once() {
 }
 
 #[tokio::test]
-async fn somebody_elses_key_is_not_asked_about_again() {
+async fn a_conflict_with_another_requests_key_is_not_retried() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let (document, mut input, route) = mutation("create");
     input["idempotencyKey"] = json!("my-own-key-1");

@@ -105,7 +105,7 @@ impl Gateway {
             keep_alive: settings.server.keep_alive,
             write_timeout: settings.server.write_timeout,
             drain_delay: settings.server.drain_delay,
-            drain: settings.server.drain,
+            drain_timeout: settings.server.drain_timeout,
         };
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(server::serve(Arc::new(app), listeners, keeping, None, shutdown.clone()));

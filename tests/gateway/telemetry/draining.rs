@@ -49,7 +49,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_after_the_signal_is_answered_or_was_never_begun() {
+async fn a_write_after_sigterm_is_answered_or_never_started() {
     let sandbox = Sandbox::start().await;
     let (mut process, mut stream) = start(&sandbox, "0s").await;
     sandbox.latency(600).await;
@@ -68,7 +68,7 @@ async fn a_write_after_the_signal_is_answered_or_was_never_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_not_ready_first_and_serves_on_until_the_platform_has_noticed() {
+async fn readiness_fails_before_the_drain_starts() {
     let sandbox = Sandbox::start().await;
     // Far longer than the test: a second signal ends it.
     let (mut process, mut stream) = start(&sandbox, "10m").await;
@@ -97,7 +97,7 @@ async fn it_is_not_ready_first_and_serves_on_until_the_platform_has_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn upstream_trouble_is_told_to_who_is_on_call_and_takes_nothing_out_of_service() {
+async fn upstream_failures_show_on_admin_readyz_only() {
     let sandbox = Sandbox::start().await;
     let (process, _stream) = start(&sandbox, "0s").await;
     let upstream = async || process.admin("/readyz").await.json()["upstream"].clone();
@@ -134,9 +134,9 @@ fn assert_recorded_as_unknown(process: &Process, said: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_the_drain_cuts_is_recorded_as_unknown() {
+async fn a_write_cut_by_shutdown_is_recorded_as_unknown() {
     let sandbox = Sandbox::start().await;
-    let (mut process, mut stream) = hanging(&sandbox, &[("GATEWAY__SERVER__DRAIN", "300ms")]).await;
+    let (mut process, mut stream) = hanging(&sandbox, &[("GATEWAY__SERVER__DRAIN_TIMEOUT", "300ms")]).await;
     process.signal("TERM");
     assert_eq!(process.ends().await, Some(0));
     assert_recorded_as_unknown(&process, "writes were still under way");
@@ -147,10 +147,10 @@ async fn a_write_that_the_drain_cuts_is_recorded_as_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_is_somebody_who_cannot_wait() {
+async fn a_second_signal_stops_at_once() {
     let sandbox = Sandbox::start().await;
     let long = [
-        ("GATEWAY__SERVER__DRAIN", "10m"),
+        ("GATEWAY__SERVER__DRAIN_TIMEOUT", "10m"),
         ("GATEWAY__SERVER__DEADLINE", "10m"),
         ("GATEWAY__UPSTREAM__TIMEOUT", "10m"),
     ];

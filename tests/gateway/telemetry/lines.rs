@@ -12,7 +12,7 @@ use crate::process::Process;
 const OF_ANY_LINE: [&str; 3] = ["timestamp", "level", "message"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_has_the_fields_of_the_table_and_says_what_a_request_cost() {
+async fn the_request_log_has_the_documented_fields() {
     let mut process = Process::start(&[]).await;
     traffic(&process).await;
     process.admin("/readyz").await;

@@ -13,7 +13,7 @@ use crate::process::{Directory, Process};
 const NOT_HERE: [&str; 2] = [names::KEY_AGE, names::UPSTREAM_QUEUE_DURATION];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_shown_is_what_the_table_names_with_labels_of_its_sets() {
+async fn exported_metrics_match_the_table() {
     let process = Process::start(&[]).await;
     traffic(&process).await;
     let got = process.admin("/metrics").await;
@@ -54,7 +54,7 @@ async fn what_is_shown_is_what_the_table_names_with_labels_of_its_sets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bounds_and_rates_are_counted_by_name_before_and_when_they_are_reached() {
+async fn reached_limits_are_counted_by_name() {
     let process = Process::start(&[
         ("GATEWAY__GRAPHQL__MAX_DEPTH", "3"),
         ("GATEWAY__PRIVACY__MAX_UNMASK_PER_OPERATION", "1"),
@@ -100,7 +100,7 @@ async fn operations_are_named_for_trusted_documents_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_server_shows_three_things_and_callers_none_of_them_but_the_probes() {
+async fn the_admin_server_serves_probes_and_metrics_only() {
     let process = Process::start(&[]).await;
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(process.admin(path).await.status, 200, "{path}");

@@ -34,7 +34,7 @@ fn every_setting_is_told_with_its_origin_and_secrets_are_not_shown() {
 }
 
 #[test]
-fn a_misspelt_setting_is_named_with_the_one_that_was_meant() {
+fn an_unknown_setting_is_reported_with_a_suggestion() {
     let told = complaint(&["serve"], &[("GATEWAY__CACHE__PAGE_TLL", "7s")]);
     assert!(told.contains("cache.page_tll (GATEWAY__CACHE__PAGE_TLL): did you mean cache.page_ttl?"), "{told}");
     let directory = Directory::new();
@@ -46,7 +46,7 @@ fn a_misspelt_setting_is_named_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn what_would_send_a_credential_in_clear_is_refused() {
+fn settings_that_send_credentials_over_plain_http_are_rejected() {
     let endpoint = ("GATEWAY__TRACES__ENDPOINT", "http://collector.example:4318/v1/traces");
     let told = complaint(&["serve"], &[endpoint, ("GATEWAY__TRACES__AUTHORIZATION", "Bearer planted")]);
     assert!(told.contains("traces.endpoint") && !told.contains("planted"), "{told}");

@@ -182,7 +182,7 @@ async fn a_context_is_taken_over_only_where_that_is_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn off_nothing_is_sent_and_the_upstream_is_told_nothing() {
+async fn without_traces_nothing_is_exported_or_propagated() {
     let upstream = upstream().await;
     let mut process = start(&upstream, "", &[]).await;
     process.post_with(ask(), &[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]).await;
@@ -192,7 +192,7 @@ async fn off_nothing_is_sent_and_the_upstream_is_told_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_away_costs_no_request_and_does_not_hold_up_the_end() {
+async fn an_unreachable_collector_delays_neither_requests_nor_exit() {
     let upstream = upstream().await;
     let (endpoint, collected) = collector(StatusCode::SERVICE_UNAVAILABLE).await;
     let mut process = start(&upstream, &endpoint, &[("GATEWAY__TRACES__SAMPLE_RATIO", "1")]).await;

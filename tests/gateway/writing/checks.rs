@@ -18,7 +18,7 @@ async fn refused(mutation: &str, input: Value, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_with_a_new_person_is_told_at_once() {
+async fn all_user_errors_of_a_new_individual_are_reported_together() {
     let mut metadata: Vec<Value> = (0..21).map(|i| json!({"key": format!("k{i}"), "value": ""})).collect();
     metadata[0]["key"] = json!(format!("planted{}", "k".repeat(34)));
     metadata[1]["value"] = json!(format!("planted{}", "v".repeat(34)));
@@ -54,7 +54,7 @@ async fn everything_that_is_wrong_with_a_new_person_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_with_a_new_company_is_told_at_once() {
+async fn all_user_errors_of_a_new_business_are_reported_together() {
     let input = with(
         smallest("b@example.test"),
         json!({"type": "BUSINESS", "complianceProfile": {"business": {
@@ -84,7 +84,7 @@ async fn everything_that_is_wrong_with_a_new_company_is_told_at_once() {
 #[case::broken_key(json!({"idempotencyKey": "a\r\nplanted: 1"}), "input.idempotencyKey")]
 #[case::output_only(json!({"type": "UNRECOGNIZED"}), "input.type")]
 #[tokio::test]
-async fn one_thing_that_is_wrong_is_told_with_its_place(#[case] more: Value, #[case] path: &str) {
+async fn a_single_user_error_has_its_path(#[case] more: Value, #[case] path: &str) {
     refused(CREATE, with(smallest("n@example.test"), more), &[path]).await;
 }
 
@@ -131,7 +131,7 @@ async fn a_profile_of_the_other_type_is_refused_once_the_type_is_known(
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_at_the_id() {
+async fn a_missing_customer_is_a_user_error_at_the_id() {
     for id in [json!(super::UNKNOWN), json!("not-a-uuid")] {
         let (gateway, sandbox) = Gateway::start().await;
         for (mutation, input, path) in [

@@ -124,7 +124,7 @@ async fn a_write_goes_on_past_its_requests_deadline_and_the_caller_is_told() {
 }
 
 #[tokio::test]
-async fn a_second_delete_is_told_that_there_is_nobody() {
+async fn a_second_delete_is_not_found() {
     let (gateway, _sandbox) = Gateway::start().await;
     assert_eq!(run(&gateway, DELETE, json!({"id": ADA})).await, json!({"deletedCustomerId": ADA, "userErrors": []}));
     let again = run(&gateway, DELETE, json!({"id": ADA})).await;

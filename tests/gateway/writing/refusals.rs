@@ -72,7 +72,7 @@ const SNAKE: &[(Option<&str>, &str)] = &[
 #[case(400, PASCAL)]
 #[case(422, SNAKE)]
 #[tokio::test]
-async fn places_come_back_in_the_inputs_names(
+async fn error_paths_use_input_field_names(
     #[case] status: u16,
     #[case] items: &'static [(Option<&'static str>, &'static str)],
 ) {
@@ -123,7 +123,7 @@ const THIS_VALUE: &str = "The Customers API refused this value. Its sentence is 
 #[case::invisible("The customer Te\u{200b}ss must be unique.")]
 #[case::marks("The phone _tess_ must be valid.")]
 #[tokio::test]
-async fn a_sentence_with_a_word_that_is_not_known_is_not_shown(#[case] sentence: &'static str) {
+async fn a_sentence_with_an_unlisted_word_is_not_shown(#[case] sentence: &'static str) {
     let items: &'static [(Option<&str>, &str)] = Box::leak(Box::new([(Some("phone"), sentence), (None, sentence)]));
     let (gateway, _stub) = refusing(422, Some(sentence), &[]).await;
     let payload = run(&gateway, CREATE, smallest("n@example.test")).await;
@@ -173,7 +173,7 @@ async fn a_sentence_that_is_too_long_is_not_shown() {
 #[case(409)]
 #[case(422)]
 #[tokio::test]
-async fn a_refusal_without_a_word_is_a_refusal(#[case] status: u16) {
+async fn a_rejection_without_a_message_is_a_user_error(#[case] status: u16) {
     let stub = Stub::start(move |_| Reply::new(status, "text/plain", "")).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     let payload = run(&gateway, DELETE, json!({"id": ADA})).await;
@@ -182,7 +182,7 @@ async fn a_refusal_without_a_word_is_a_refusal(#[case] status: u16) {
 }
 
 #[tokio::test]
-async fn a_key_repeats_a_request_and_serves_no_other() {
+async fn an_idempotency_key_replays_its_own_request_only() {
     let (gateway, sandbox) = Gateway::start().await;
     let input = with(smallest("once@example.test"), json!({"idempotencyKey": "once-and-only"}));
     let first = run(&gateway, CREATE, input.clone()).await;

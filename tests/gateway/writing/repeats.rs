@@ -65,7 +65,7 @@ async fn an_update_that_was_not_carried_out_is_a_conflict_where_somebody_else_wr
 }
 
 #[tokio::test]
-async fn what_a_masked_record_has_already_is_done_without_the_device() {
+async fn an_update_without_changes_of_a_masked_record_needs_no_device() {
     let (gateway, sandbox) = Gateway::passthrough().await;
     let input = json!({"input": for_customer(ADA, json!({"name": "Ada Example", "status": "REVIEW"}))});
     let payload = without_errors(gateway.ask_as("key-no-unmask", UPDATE, input).await)["result"].clone();
@@ -95,7 +95,7 @@ async fn replaying(told: Value) -> (Gateway, Stub) {
 #[case::another_e_mail(json!({"email": "other@planted.test"}))]
 #[case::another_external_id(json!({"external_id": "planted-9"}))]
 #[tokio::test]
-async fn the_answer_to_another_request_with_the_same_key_is_shown_to_nobody(#[case] other: Value) {
+async fn a_replayed_response_of_another_request_is_not_shown(#[case] other: Value) {
     let own = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
     let (gateway, stub) = replaying(with(own, other)).await;
     let fields = json!({"name": "Tess Tester", "email": "tess@example.test", "externalId": "tess-1", "idempotencyKey": "my-own-key-1"});
@@ -112,7 +112,7 @@ async fn the_answer_to_another_request_with_the_same_key_is_shown_to_nobody(#[ca
 #[case(json!({"email": null}))]
 #[case(json!({"name": ["Tess"]}))]
 #[tokio::test]
-async fn an_answer_whose_person_cannot_be_read_leaves_the_outcome_unknown(#[case] unreadable: Value) {
+async fn a_response_with_an_unreadable_identity_leaves_the_outcome_unknown(#[case] unreadable: Value) {
     let own = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
     let (gateway, _stub) = replaying(with(own, unreadable)).await;
     let fields = json!({"name": "Tess Tester", "email": "tess@example.test", "externalId": "tess-1", "idempotencyKey": "my-own-key-1"});
@@ -133,7 +133,7 @@ async fn an_answer_whose_person_cannot_be_read_leaves_the_outcome_unknown(#[case
 #[case::decomposed(json!({"name": "Zo\u{eb} TESTER"}), json!({"name": "Zoe\u{308} Tester"}))]
 #[case::hangul(json!({"name": "\u{1112}\u{1161}\u{11ab}"}), json!({"name": "\u{d55c}"}))]
 #[tokio::test]
-async fn an_answer_that_the_upstream_tidied_up_is_the_same_person(#[case] sent: Value, #[case] told: Value) {
+async fn a_normalized_response_is_the_same_customer(#[case] sent: Value, #[case] told: Value) {
     let own = json!({"name": "Tess Tester", "email": "tess@example.test", "external_id": "tess-1"});
     let (gateway, _stub) = replaying(with(own, told.clone())).await;
     let own = json!({"name": "Tess Tester", "email": "tess@example.test", "externalId": "tess-1", "idempotencyKey": "my-own-key-1"});

@@ -103,7 +103,7 @@ async fn the_answer_is_masked() {
 }
 
 #[tokio::test]
-async fn a_customer_that_has_changed_since_is_left_alone() {
+async fn an_update_with_an_outdated_expected_updated_at_is_a_conflict() {
     let (gateway, sandbox) = Gateway::start().await;
     let query = format!("{{ customer(id: \"{ADA}\") {{ updatedAt }} }}");
     let seen = gateway.data(&query).await["customer"]["updatedAt"].clone();
@@ -119,7 +119,7 @@ async fn a_customer_that_has_changed_since_is_left_alone() {
 }
 
 #[tokio::test]
-async fn where_clear_data_are_refused_an_update_needs_the_device() {
+async fn without_unmask_permission_an_update_needs_the_device() {
     let (gateway, sandbox) = Gateway::passthrough().await;
     let key = "key-no-unmask";
     let ask = async |input: Value| {
@@ -178,7 +178,7 @@ async fn a_status_that_is_not_known_has_to_be_given() {
 }
 
 #[tokio::test]
-async fn a_clear_record_is_kept_nowhere() {
+async fn an_unmasked_record_is_not_cached() {
     let (gateway, sandbox) = Gateway::start().await;
     for name in ["Ada Renamed", "Ada Again"] {
         clear(&gateway, ADA).await;
@@ -213,7 +213,7 @@ async fn updates_of_different_fields_at_once_all_survive() {
 }
 
 #[tokio::test]
-async fn callers_with_keys_of_their_own_do_not_wait_for_each_other() {
+async fn writes_of_different_credentials_are_not_serialized() {
     // Both have read before either is answered: were they in one queue, nobody would be.
     let stub = Stub::holding(2, |seen| Reply::object(&crate::support::stub::clear_person(id_in(&seen.path)))).await;
     let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = AuthMode::Passthrough).await;
