@@ -13,43 +13,32 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::{
-    AllowedOrigins, AuthMethod, AuthMode, Authenticator, Credential, Permission, Principal, VerifiedKeys, jwt,
-};
-use crate::cache::{self, Cache, KeyedDigest, abbreviated};
+use crate::admission::{self, Admission, ClientKey};
+use crate::auth::{AllowedOrigins, AuthMethod, AuthMode, Authenticator, Credential, Principal, jwt};
+use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::customers::{CustomerLocks, Freshness, KeyNamespace, RequiredReasons, Services, Session};
-use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
-use crate::operation::PreparedOperation;
-use crate::operation::body_budget::{BodyBudget, BodyReservation};
 use crate::operation::document::limits::DocumentLimits;
 use crate::operation::document::parse;
 use crate::operation::executor::{self, Executor};
-use crate::operation::operations::OperationLimit;
-use crate::operation::rate_limit::{ClientKey, RateLimit};
 use crate::operation::response;
-use crate::operation::unmask_limit::UnmaskLimit;
 use crate::privacy::audit::{Actor, AuditLog};
+use crate::privacy::digest::{KeyedDigest, abbreviated};
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::{BoundedLabelValues, Metrics, as_f64};
 use crate::telemetry::names;
+use crate::upstream::CallContext;
 use crate::upstream::Deadline;
-use crate::upstream::client::{self, CallContext, Client};
+use crate::upstream::client::{self, Client};
 
 /// The parts of a running gateway.
 pub struct App {
     pub authenticator: Authenticator,
     pub executor: Executor,
     pub services: Arc<Services>,
-    rate_limit: Option<RateLimit>,
-    unmask_limit: UnmaskLimit,
-    /// The callers' keys that count as callers of their own.
-    pub verified_keys: VerifiedKeys,
-    operation_limit: OperationLimit,
-    /// Bytes of request bodies that may be held while they are being read.
-    body_budget: Arc<BodyBudget>,
+    pub admission: Admission,
     pub origins: AllowedOrigins,
     /// The request headers that pages of these origins may send besides those that are always allowed.
     pub allowed_headers: Vec<HeaderName>,
@@ -182,6 +171,7 @@ impl App {
                 AuthMethod::Jwt(jwt::Verifier::start(settings.auth.jwt.verifier_settings()?, proxy.as_ref())?)
             }
         };
+        let caller_digest = cache.digest.clone();
         let key = settings.upstream.api_key.clone();
         Ok(Self {
             authenticator: Authenticator::new(access, key, settings.upstream.account()?),
@@ -201,14 +191,16 @@ impl App {
                     delete: settings.privacy.delete_reason.is_required(),
                 },
             }),
-            rate_limit: settings.rate_limit().map(RateLimit::new),
-            unmask_limit: UnmaskLimit::new(settings.privacy.max_unmask_per_minute),
-            verified_keys: VerifiedKeys::default(),
-            operation_limit: OperationLimit::new(settings.server.max_operations),
-            body_budget: Arc::new(BodyBudget::new(
-                settings.server.max_buffered_body_bytes,
-                settings.server.max_body_bytes,
-            )),
+            admission: Admission::new(
+                &admission::Settings {
+                    rate_limit: settings.rate_limit(),
+                    max_unmask_per_minute: settings.privacy.max_unmask_per_minute,
+                    max_operations: settings.server.max_operations,
+                    max_buffered_body_bytes: settings.server.max_buffered_body_bytes,
+                    max_body_bytes: settings.server.max_body_bytes,
+                },
+                caller_digest,
+            ),
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
             edge: EdgeSettings {
@@ -323,61 +315,6 @@ impl App {
         Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)
     }
 
-    /// A place among the operations that run, until it is dropped.
-    ///
-    /// # Errors
-    /// `OVERLOADED` at once where the gateway is full, or the caller has its share of it.
-    pub fn admit_operation(&self, payer: ClientKey) -> Result<Permit, PublicError> {
-        self.operation_limit.acquire(payer)
-    }
-
-    /// The bytes of a caller's body, of which nothing has come yet.
-    pub fn reserve_body(&self, payer: ClientKey) -> BodyReservation {
-        BodyBudget::start(&self.body_budget, payer)
-    }
-
-    /// Lets a caller run what was prepared, as far as its rates go. The same for every transport.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` with the time to wait.
-    pub fn charge(
-        &self,
-        payer: ClientKey,
-        principal: &Principal,
-        prepared: &PreparedOperation,
-    ) -> Result<(), PublicError> {
-        if prepared.rate_limit_cost() > 0 {
-            let taken = self.charge_units(payer, prepared.rate_limit_cost());
-            taken.inspect_err(|failure| record_rate_limited("operations", failure))?;
-        }
-        if !principal.permissions.contains(&Permission::CustomersUnmask) {
-            // It is going to be refused, and must not take a place of those who may.
-            return Ok(());
-        }
-        let taken = self.unmask_limit.charge(payer, prepared.unmaskings(), std::time::Instant::now());
-        taken.inspect_err(|failure| record_rate_limited("unmask", failure))
-    }
-
-    /// Takes the unit of a request, whatever becomes of it: to refuse one takes time as well.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` with the time to wait.
-    pub fn charge_request(&self, payer: ClientKey) -> Result<(), PublicError> {
-        self.charge_units(payer, 1).inspect_err(|failure| record_rate_limited("operations", failure))
-    }
-
-    /// Takes a unit for a request that shows no caller: guessing has a rate too.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` with the time to wait.
-    pub fn charge_unauthenticated(&self, address: ClientKey) -> Result<(), PublicError> {
-        self.charge_units(address, 1).inspect_err(|failure| record_rate_limited("refused_callers", failure))
-    }
-
-    fn charge_units(&self, payer: ClientKey, units: usize) -> Result<(), PublicError> {
-        self.rate_limit.as_ref().map_or(Ok(()), |limit| limit.charge(payer, units))
-    }
-
     /// Says that the process is going down.
     pub fn begin_draining(&self) {
         self.draining.store(true, Ordering::SeqCst);
@@ -387,12 +324,5 @@ impl App {
     /// Whether the process is going down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
-    }
-}
-
-/// Counts a request that is over a rate; one that no rate ever lets through is counted as over its bound.
-fn record_rate_limited(limit: &'static str, failure: &PublicError) {
-    if failure.code == ErrorCode::RateLimited {
-        metrics::counter!(names::RATE_LIMITED, "limit" => limit).increment(1);
     }
 }

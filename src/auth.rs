@@ -4,7 +4,6 @@ pub mod allowed_origins;
 pub mod jwt;
 pub mod permission;
 pub mod principal;
-pub mod verified_keys;
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
@@ -24,7 +23,6 @@ use crate::telemetry::names;
 pub use allowed_origins::AllowedOrigins;
 pub use permission::Permission;
 pub use principal::{Credential, Principal};
-pub use verified_keys::VerifiedKeys;
 
 const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 

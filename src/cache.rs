@@ -18,12 +18,13 @@ pub mod single_flight;
 use std::time::Duration;
 
 pub use generations::Generations;
-pub use key::{Key, KeyedDigest, Scope, abbreviated};
+pub use key::{Key, Scope};
 pub use read_through::{
     CacheEntry, CacheStatus, Fetched, Freshness, LoadError, Lookup, ReadOptions, ReadThrough, StaleIfError, TtlPolicy,
 };
 
 use crate::model::{Customer, CustomerId, Page, Review};
+use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::names;
 
 /// How long and how much is kept; see `[cache]` in `config/default.toml`.

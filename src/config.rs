@@ -31,10 +31,11 @@ pub use telemetry::{Log, Traces};
 
 use error::Problems;
 
+use crate::admission::bodies::most_held;
+use crate::admission::rate_limit;
 use crate::auth::AuthMode;
-use crate::operation::body_budget::most_held;
-use crate::operation::trusted::{self, Manifest, TrustedDocuments};
-use crate::operation::{OnError, rate_limit};
+use crate::operation::OnError;
+use crate::operation::document::trusted::{self, Manifest, TrustedDocuments};
 use crate::outbound::is_loopback;
 use crate::privacy::audit::Destination;
 

@@ -3,23 +3,10 @@
 //! [`Services`] lives as long as the process. A [`Session`] is one request of one caller: it knows whose data it may
 //! touch, until when an answer is wanted, and what this request has asked already.
 
-pub mod audit;
-pub mod changed_fields;
 pub mod comparison;
 pub mod error;
-pub mod idempotency;
-pub mod listing;
-pub mod loaders;
-pub mod locks;
-pub mod merge;
-pub mod reader;
-pub mod screening;
-pub mod unchanged_fields;
-pub mod update;
-pub mod user_errors;
-pub mod validation;
-pub mod window;
-pub mod writer;
+pub mod read;
+pub mod write;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,16 +21,17 @@ use tracing::Span;
 use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
 use crate::privacy::audit::{Actor, AuditLog};
-use crate::upstream::{self, CallContext, Client, unknown_members};
+use crate::upstream::wire::unknown_members;
+use crate::upstream::{self, CallContext, Client};
 
 pub use crate::cache::Freshness;
-pub use audit::AuditEvent;
 pub use error::Error;
-pub use idempotency::KeyNamespace;
-pub use listing::Listing;
-pub use loaders::Loaders;
-pub use locks::CustomerLocks;
-pub use window::{Window, WindowSpec};
+pub use read::listing::Listing;
+pub use read::loaders::Loaders;
+pub use read::window::{Window, WindowSpec};
+pub use write::audit::AuditEvent;
+pub use write::idempotency::KeyNamespace;
+pub use write::locks::CustomerLocks;
 
 /// The long-lived parts that every session works with.
 #[derive(Debug)]
@@ -144,7 +132,7 @@ impl Session {
         reading: Freshness,
         place: Permit,
     ) -> Self {
-        let scope = services.cache.digest.scope(&caller.credential, caller.account);
+        let scope = Scope::new(&services.cache.digest, &caller.credential, caller.account);
         let gone = CancellationToken::new();
         let context = Arc::new(SessionContext {
             services,

@@ -4,7 +4,6 @@
 //! runs mutations by GET, reads any content type and has no bound on bodies.
 
 pub mod body;
-pub mod client_key;
 pub mod compression;
 pub mod content_coding;
 pub mod cross_origin;

@@ -25,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod server;
 
+pub mod admission;
 pub mod auth;
 pub mod cache;
 pub mod customers;

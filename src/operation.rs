@@ -5,18 +5,12 @@
 //! and limits. [`Executor::run`] runs what comes of it, and sees to it that every error has its code and says nothing that
 //! it should not.
 
-pub mod body_budget;
-pub mod collect;
 pub mod cost;
 pub mod document;
 pub mod executor;
 pub mod lower;
 pub mod on_error;
-pub mod operations;
-pub mod rate_limit;
 pub mod response;
-pub mod trusted;
-pub mod unmask_limit;
 pub mod variables;
 
 pub use document::errors::RequestError;

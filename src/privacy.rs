@@ -2,6 +2,7 @@
 //! are marked in the schema, and a record of who saw or changed whom.
 
 pub mod audit;
+pub mod digest;
 pub mod personal;
 pub mod pii;
 pub mod redact;

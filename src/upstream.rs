@@ -5,31 +5,17 @@
 //! the [`stack`]: deadline, retries, bounded concurrency, breaker, time-out. Nothing here caches, and nothing here tells a
 //! caller of the gateway anything.
 
-pub mod body;
-pub mod breaker;
+pub mod call;
 pub mod client;
-pub mod concurrency;
-pub mod deadline;
-pub mod decoding;
-pub mod envelope;
 pub mod error;
-pub mod metrics;
-pub mod observe;
-pub mod query;
-pub mod recheck;
-pub mod record;
-pub mod retry;
-pub mod stack;
-pub mod throttle;
-pub mod transport;
-pub mod unknown_members;
 pub mod wire;
 
 pub use crate::outbound::ConnectFailure;
-pub use body::{NewCustomer, ProfileBody, Replacement};
-pub use client::{CallContext, Client, CustomerRecord, Decoded};
-pub use deadline::Deadline;
+pub use call::context::CallContext;
+pub use call::deadline::Deadline;
+pub use call::recheck::Recheck;
+pub use client::{Client, CustomerRecord, Decoded};
 pub use error::{Error, ErrorKind, Rejection, RejectionItem};
-pub use query::{ArrayEncoding, PageQuery};
-pub use recheck::Recheck;
-pub use unknown_members::{FullReplacement, UnknownMembers};
+pub use wire::body::{NewCustomer, ProfileBody, Replacement};
+pub use wire::query::{ArrayEncoding, PageQuery};
+pub use wire::unknown_members::{FullReplacement, UnknownMembers};

@@ -10,7 +10,7 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{Node, Schema};
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::{Name, Positioned, Value, Variables};
-use customers_gateway::operation::collect::{Collected, Conditions, collect};
+use customers_gateway::operation::document::collect::{Collected, Conditions, collect};
 use customers_gateway::operation::cost::cost;
 use customers_gateway::operation::document::limits::Limits;
 use customers_gateway::operation::document::mistakes::{Mistakes, Refused};
@@ -105,7 +105,7 @@ fn run(document: &ExecutableDocument, operation: &Node<Operation>, most_fields: 
 }
 
 fn size(collected: &Collected) -> usize {
-    fn of(field: &customers_gateway::operation::collect::Field) -> usize {
+    fn of(field: &customers_gateway::operation::document::collect::Field) -> usize {
         1 + field.selection.fields().map(of).sum::<usize>()
     }
     collected.fields.iter().map(of).sum()

@@ -2,16 +2,23 @@
 //! made anew with each start, so that a key tells nothing to whoever sees it.
 
 use std::fmt;
-use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::privacy::digest::KeyedDigest;
 
 /// An upstream credential with an account: what one scope may see says nothing about another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope(u128);
+
+impl Scope {
+    /// The scope of a credential and an account.
+    pub fn new(digest: &KeyedDigest, credential: &SecretString, account: Option<Uuid>) -> Self {
+        let account = account.map(|account| account.to_string()).unwrap_or_default();
+        Self(digest.digest([credential.expose_secret(), account.as_str()]))
+    }
+}
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,80 +35,6 @@ pub struct Key {
     pub generation: u64,
 }
 
-/// A digest as it stands in logs: half of it, which is enough to tell a few million apart.
-pub fn abbreviated(digest: u128) -> String {
-    format!("{:016x}", digest >> 64)
-}
-
-/// Makes digests under a secret: this process's own, or one of the settings.
-/// Clones share it.
-#[derive(Clone)]
-pub struct KeyedDigest {
-    secret: Arc<ArcSwap<[u8; 32]>>,
-}
-
-impl fmt::Debug for KeyedDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digests")
-    }
-}
-
-impl Default for KeyedDigest {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl KeyedDigest {
-    /// Digests under a new secret.
-    pub fn new() -> Self {
-        Self { secret: Arc::new(ArcSwap::from_pointee(new_secret())) }
-    }
-
-    /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
-    pub fn with_secret(secret: &SecretString) -> Self {
-        let digests = Self::new();
-        digests.replace_secret(secret);
-        digests
-    }
-
-    /// Digests of this and all its clones are under another secret from now on; under a new one where it is empty.
-    pub fn replace_secret(&self, secret: &SecretString) {
-        let secret = match secret.expose_secret() {
-            "" => new_secret(),
-            secret => Sha256::digest(secret).into(),
-        };
-        self.secret.store(Arc::new(secret));
-    }
-
-    /// The scope of a credential and an account.
-    pub fn scope(&self, credential: &SecretString, account: Option<Uuid>) -> Scope {
-        let account = account.map(|account| account.to_string()).unwrap_or_default();
-        Scope(self.digest([credential.expose_secret(), account.as_str()]))
-    }
-
-    /// A digest of texts, each kept apart from the next.
-    pub fn digest<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
-        let mut hash = Sha256::new_with_prefix(**self.secret.load());
-        for text in texts {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        let (half, _) = digest.split_at(16);
-        half.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
-    }
-}
-
-/// A secret that nobody else has.
-fn new_secret() -> [u8; 32] {
-    let mut secret = [0; 32];
-    let (left, right) = secret.split_at_mut(16);
-    left.copy_from_slice(Uuid::new_v4().as_bytes());
-    right.copy_from_slice(Uuid::new_v4().as_bytes());
-    secret
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,34 +44,8 @@ mod tests {
         let digests = KeyedDigest::new();
         let (a, b) = (SecretString::from("key-a"), SecretString::from("key-b"));
         let account = Some(Uuid::from_u128(7));
-        assert_eq!(digests.scope(&a, None), digests.scope(&a, None));
-        assert_ne!(digests.scope(&a, None), digests.scope(&b, None));
-        assert_ne!(digests.scope(&a, None), digests.scope(&a, account));
-    }
-
-    #[test]
-    fn a_secret_of_the_settings_outlives_the_process() {
-        let (one, other) = (SecretString::from("one"), SecretString::from("other"));
-        assert_eq!(KeyedDigest::with_secret(&one).digest(["a"]), KeyedDigest::with_secret(&one).digest(["a"]));
-        assert_ne!(KeyedDigest::with_secret(&one).digest(["a"]), KeyedDigest::with_secret(&other).digest(["a"]));
-        assert_ne!(
-            KeyedDigest::with_secret(&"".into()).digest(["a"]),
-            KeyedDigest::with_secret(&"".into()).digest(["a"])
-        );
-    }
-
-    #[test]
-    fn another_secret_is_taken_over_by_all_clones() {
-        let digests = KeyedDigest::with_secret(&"one".into());
-        let clone = digests.clone();
-        digests.replace_secret(&"other".into());
-        assert_eq!(clone.digest(["a"]), KeyedDigest::with_secret(&"other".into()).digest(["a"]));
-    }
-
-    #[test]
-    fn texts_are_kept_apart() {
-        let digests = KeyedDigest::new();
-        assert_ne!(digests.digest(["ab", "c"]), digests.digest(["a", "bc"]));
-        assert_ne!(digests.digest(["a"]), KeyedDigest::new().digest(["a"]), "another process has another secret");
+        assert_eq!(Scope::new(&digests, &a, None), Scope::new(&digests, &a, None));
+        assert_ne!(Scope::new(&digests, &a, None), Scope::new(&digests, &b, None));
+        assert_ne!(Scope::new(&digests, &a, None), Scope::new(&digests, &a, account));
     }
 }

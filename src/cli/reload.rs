@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use crate::app::App;
 use crate::config::{EffectiveSetting, Settings};
-use crate::operation::trusted::{Enforcement, Manifest};
+use crate::operation::document::trusted::{Enforcement, Manifest};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::names;
 

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::error::Problems;
 use super::{Error, enum_word, invalid, secret};
 use crate::outbound::{Proxy, is_loopback};
-use crate::upstream::{ArrayEncoding, breaker, concurrency, retry, stack, unknown_members};
+use crate::upstream::ArrayEncoding;
+use crate::upstream::call::{breaker, concurrency, retry, stack};
+use crate::upstream::wire::unknown_members;
 
 /// `[upstream]`
 #[derive(Clone, Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! Whether two texts say the same, where the upstream may have tidied one of them up.
 //!
 //! An upstream may store a text in other letter case, with other spaces, or in another Unicode form (NFC where NFD was sent).
-//! An answer is compared with what was sent in this way ([`super::idempotency`]), and a record with what a repeated update
+//! An answer is compared with what was sent in this way ([`crate::customers::write::idempotency`]), and a record with what a repeated update
 //! asks for ([`super::changes`]).
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use crate::model::CustomerStatus;
 use crate::model::input::{DeviceInput, RepresentativeInput};
 use crate::privacy::Personal;
-use crate::upstream::body::Metadata;
+use crate::upstream::wire::body::Metadata;
 
 type Text = Personal<String>;
 

@@ -7,7 +7,7 @@ use super::customer::CustomerObject;
 use super::error::ResolverResult;
 use super::permissions::selects_review;
 use crate::customers::Listing;
-use crate::customers::window::{Direction, Window, WindowSpec};
+use crate::customers::read::window::{Direction, Window, WindowSpec};
 use crate::error::{ErrorCode, PublicError};
 
 /// How many rows there are where the caller does not say.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ID, Interface, SimpleObject};
 
 use super::customer::CustomerObject;
-use crate::customers::writer::WriteResult;
+use crate::customers::write::writer::WriteResult;
 use crate::model::{Customer as Record, CustomerId, UnmaskedCustomer, UserError};
 
 /// What all payloads have.

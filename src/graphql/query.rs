@@ -13,7 +13,7 @@ use super::root_field::RootField;
 use super::viewer::Viewer;
 use crate::auth::Principal;
 use crate::customers::Listing;
-use crate::customers::window::Window;
+use crate::customers::read::window::Window;
 use crate::model::{CustomerFilter, CustomerSort};
 use crate::privacy::pii::{PersonalDataClass::Contact, pii};
 

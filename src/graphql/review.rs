@@ -6,7 +6,7 @@ use async_graphql::{ComplexObject, Object};
 
 use super::customer::CustomerObject;
 use super::error::{ResolverResult, unreadable_field};
-use crate::customers::screening;
+use crate::customers::read::screening;
 use crate::model::{IdentityReview, Review, ReviewCheck, ReviewReason};
 
 /// A customer's review, as the upstream gave it.

@@ -31,11 +31,11 @@ use super::request_log::{RequestId, SharedSummary, internal_error};
 use super::request_span::{self, RequestStats};
 use super::response::{self, with_error_headers};
 use super::server_timing::ServerTiming;
-use super::{body, client_key, cross_origin, request_timeout};
+use crate::admission::ClientKey;
 use crate::app::{App, RequestContext};
 use crate::auth::Principal;
 use crate::error::{ErrorCode, PublicError};
-use crate::operation::rate_limit::ClientKey;
+use crate::http::{body, cross_origin, request_timeout};
 use crate::operation::response::UpstreamReport;
 use crate::operation::{GraphqlResponse, RequestError};
 use crate::telemetry::metrics::GaugeGuard;
@@ -175,9 +175,9 @@ impl RequestHandler<'_> {
         };
         let principal = self.principal(deadline).await?;
         self.summary.update(|summary| summary.caller = self.app.caller_digest(&principal));
-        let client_key = client_key::of_principal(self.app, &principal, self.peer.ip());
+        let client_key = self.app.admission.client_key(&principal, self.peer.ip());
         // Before the body is there: who sends many and finishes none pays for each.
-        self.app.charge_request(client_key)?;
+        self.app.admission.charge_request(client_key)?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
         } else {
@@ -190,7 +190,7 @@ impl RequestHandler<'_> {
             from_body(&self.read_body(body, coding, client_key, deadline).await?)?
         };
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
-        let place = self.app.admit_operation(client_key)?;
+        let place = self.app.admission.admit_operation(client_key)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
         let _set_once = self.stats.prepared_at.set(std::time::Instant::now());
         let kind = prepared.kind();
@@ -211,7 +211,12 @@ impl RequestHandler<'_> {
             OperationType::Query | OperationType::Mutation => {}
         }
         let (planned, in_clear) = (prepared.planned_calls(), prepared.unmaskings() > 0);
-        self.app.charge(client_key, &principal, &prepared)?;
+        self.app.admission.charge_operation(
+            client_key,
+            &principal,
+            prepared.rate_limit_cost(),
+            prepared.unmaskings(),
+        )?;
         let reading = App::freshness_for(kind, bypasses_cache(self.headers));
         let (calls, waiting) = (Arc::clone(&self.stats.upstream_calls), Arc::clone(&self.stats.upstream_time));
         let asking = RequestContext {
@@ -224,7 +229,7 @@ impl RequestHandler<'_> {
             upstream_time: waiting,
         };
         let session = Arc::new(self.app.session(&principal, asking));
-        let key = client_key::key_digest(self.app, &principal);
+        let key = self.app.admission.api_key(&principal);
         let reports = self.includes_report(&principal);
         let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
         let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| internal_error_in(kind))?;
@@ -262,9 +267,9 @@ impl RequestHandler<'_> {
     /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
     async fn update_verified_keys(&self, key: u128, outcome: &GraphqlResponse) {
         if outcome.codes().contains(&ErrorCode::Unauthenticated) {
-            self.app.verified_keys.remove(key).await;
+            self.app.admission.set_verified(key, false).await;
         } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
-            self.app.verified_keys.insert(key).await;
+            self.app.admission.set_verified(key, true).await;
         }
     }
 
@@ -272,7 +277,7 @@ impl RequestHandler<'_> {
     async fn principal(&self, deadline: Instant) -> Result<Principal, PublicError> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
-            self.app.charge_unauthenticated(client_key::of_address(self.app, self.peer.ip()))?;
+            self.app.admission.charge_unauthenticated(self.peer.ip())?;
         }
         principal
     }
@@ -296,7 +301,7 @@ impl RequestHandler<'_> {
         let mut body = Limited::new(body, limit);
         let mut received = Received::new(coding);
         // Room for what has come and not for what is announced: who sends slowly holds little.
-        let mut room = self.app.reserve_body(client_key);
+        let mut room = self.app.admission.reserve_body(client_key);
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {

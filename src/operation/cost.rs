@@ -11,10 +11,10 @@ use async_graphql::Positioned;
 use async_graphql::parser::types::Field as Lowered;
 use async_graphql_value::Value;
 
-use super::collect::{CollectedField, CollectedOperation, CollectedSelection};
 use crate::graphql::connection::{DEFAULT_COUNT, MAX_ROWS};
 use crate::graphql::root_field::RootField;
 use crate::model::CustomerId;
+use crate::operation::document::collect::{CollectedField, CollectedOperation, CollectedSelection};
 
 /// The fields that a list does not carry: asking one of them of a row costs a call.
 const DETAIL_FIELDS: [&str; 6] = ["address", "complianceProfile", "device", "metadata", "config", "review"];
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::graphql::Schema;
-    use crate::operation::collect::{Conditions, collect};
+    use crate::operation::document::collect::{Conditions, collect};
     use crate::operation::document::parse;
     use crate::operation::lower::lower;
 

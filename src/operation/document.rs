@@ -1,7 +1,10 @@
 //! Documents: what a text says, read once and kept, since frontends send the same few again and again.
 //!
 //! A kept document is within all limits and valid against the schema. It also keeps the collected forms of its operations
-//! ([`super::collect`]), by the values of the Boolean variables in its conditions.
+//! ([`collect`]), by the values of the Boolean variables in its conditions.
+
+pub mod collect;
+pub mod trusted;
 
 pub mod arguments;
 pub mod errors;
@@ -21,9 +24,9 @@ use moka::future::Cache as Store;
 
 use self::errors::RequestError;
 use self::parse::{CONFLICTING_FIELDS, ParsedDocument, Settings};
-use super::collect::{self, CollectedOperation, Conditions, boolean_variable};
-use crate::cache::KeyedDigest;
 use crate::error::{ErrorCode, PublicError};
+use crate::operation::document::collect::{CollectedOperation, Conditions, boolean_variable};
+use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::names;
 
 /// Reads documents and keeps them, by the digest of their text: a document can hold literals, a key must not.

@@ -8,7 +8,6 @@ use async_graphql::{Name, Request, Response, ServerError, Value};
 use futures_util::future::join_all;
 use serde_json::Value as Json;
 
-use super::collect::CollectedOperation;
 use super::cost::{Cost, cost};
 use super::document::errors::RequestError;
 use super::document::limits::exceeded;
@@ -16,14 +15,15 @@ use super::document::{Document, DocumentCache, parse};
 use super::lower::{LoweredOperation, lower};
 use super::on_error::OnError;
 use super::response::{self, GraphqlResponse};
-use super::trusted::{self, DocumentReference, Manifest, TrustedDocuments};
 use super::variables;
 use crate::auth::Principal;
-use crate::cache::{KeyedDigest, abbreviated};
 use crate::customers::Session;
 use crate::error::{ErrorCode, PublicError};
 use crate::graphql::Schema;
 use crate::graphql::nullability::NullOnError;
+use crate::operation::document::collect::CollectedOperation;
+use crate::operation::document::trusted::{self, DocumentReference, Manifest, TrustedDocuments};
+use crate::privacy::digest::{KeyedDigest, abbreviated};
 use crate::response_size::ResponseSize;
 
 /// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.

@@ -9,10 +9,10 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, Variables};
 use async_graphql_value::Value;
 
-use super::collect::{CollectedField, CollectedOperation, CollectedSelection, value_count};
 use super::document::limits::exceeded;
 use super::document::position::to_pos;
 use crate::error::PublicError;
+use crate::operation::document::collect::{CollectedField, CollectedOperation, CollectedSelection, value_count};
 
 /// An operation as the engine runs it, root field by root field.
 pub struct LoweredOperation {

@@ -8,11 +8,11 @@ use apollo_compiler::executable::OperationType;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
-use super::collect::{CollectedField, CollectedOperation};
 use super::document::errors::RequestError;
 use super::document::position;
 use crate::error::{ErrorCode, PublicError};
 use crate::graphql::error::extensions;
+use crate::operation::document::collect::{CollectedField, CollectedOperation};
 use crate::telemetry::names;
 
 /// The answer to an operation.
@@ -378,8 +378,8 @@ mod tests {
         let text = format!("{kind} {{ {text} }}");
         let document = apollo_compiler::ExecutableDocument::parse_and_validate(&schema, text, "").expect("a document");
         let operation = document.operations.get(None).expect("one operation");
-        let conditions = crate::operation::collect::Conditions::All;
-        let collected = crate::operation::collect::collect(&schema, &document, operation, conditions, 10);
+        let conditions = crate::operation::document::collect::Conditions::All;
+        let collected = crate::operation::document::collect::collect(&schema, &document, operation, conditions, 10);
         let mut response = Response::new(Value::from_json(data).expect("JSON"));
         response.errors = errors;
         let outcome = GraphqlResponse::from_engine(response, &collected.expect("it merges"), "", LIMITS, "r");

@@ -10,9 +10,9 @@ use apollo_compiler::{Node, Schema};
 use async_graphql::{Name, Value, Variables};
 use serde_json::Value as Json;
 
-use super::collect::const_value;
 use super::document::errors::input_values;
 use crate::error::{ErrorCode, PublicError};
+use crate::operation::document::collect::const_value;
 
 /// How many mistakes are told at most: more help nobody.
 const MAX_ERRORS: usize = 10;

@@ -1,11 +1,10 @@
 //! One function an endpoint of the Customers API.
 //!
 //! Every call carries the caller's credential and account, a `Request-Id` of its own and the gateway request's id as
-//! `Correlation-Id`; writes carry an `Idempotency-Key`. How it is sent, and how often, is the business of `super::stack`.
+//! `Correlation-Id`; writes carry an `Idempotency-Key`. How it is sent, and how often, is the business of `crate::upstream::call::stack`.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,24 +19,23 @@ use tracing::{debug, warn};
 use url::Url;
 use uuid::Uuid;
 
-use super::body::NewCustomer;
-use super::breaker;
-use super::deadline::Deadline;
-use super::envelope::{self, Envelope, PagedEnvelope};
 use super::error::{Error, ErrorKind};
-use super::observe::{self, Health};
-use super::query::{ArrayEncoding, PageQuery};
-use super::recheck::Recheck;
-use super::record::{log_unreadable_fields, requested_customer, unmasked_customer};
-use super::stack::{self, Stack};
-use super::transport::{Request, Transport, UpstreamResponse};
-use super::unknown_members::{FullReplacement, UnknownMembers};
 use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
 use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
-use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::traces;
+use crate::upstream::call::breaker;
+use crate::upstream::call::context::CallContext;
+use crate::upstream::call::observe::{self, Health};
+use crate::upstream::call::recheck::Recheck;
+use crate::upstream::call::stack::{self, Stack};
+use crate::upstream::call::transport::{Request, Transport, UpstreamResponse};
+use crate::upstream::wire::body::NewCustomer;
+use crate::upstream::wire::envelope::{self, Envelope, PagedEnvelope};
+use crate::upstream::wire::query::{ArrayEncoding, PageQuery};
+use crate::upstream::wire::record::{log_unreadable_fields, requested_customer, unmasked_customer};
+use crate::upstream::wire::unknown_members::{FullReplacement, UnknownMembers};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
@@ -57,32 +55,6 @@ pub struct Settings {
     pub max_response_bytes: usize,
     pub array_encoding: ArrayEncoding,
     pub stack: stack::Settings,
-}
-
-/// For whom a call is made.
-#[derive(Clone, Debug)]
-pub struct CallContext {
-    pub credential: SecretString,
-    /// `Straddle-Account-Id`, where the caller acts for one.
-    pub account: Option<Uuid>,
-    /// Who asks, as a digest. With the gateway's own key several callers have one credential.
-    pub client_key: u128,
-    /// The id of the gateway's request that needs the call.
-    pub correlation_id: String,
-    /// Counts the calls that go out for this request, however many attempts each takes.
-    pub calls: Arc<AtomicU64>,
-    /// For how long this request has waited for calls.
-    pub busy_time: Arc<BusyTime>,
-    /// How long it waits for a call.
-    pub deadline: Deadline,
-}
-
-impl CallContext {
-    /// The same with a patience of its own.
-    #[must_use]
-    pub fn with_deadline(&self, patience: Deadline) -> Self {
-        Self { deadline: patience, ..self.clone() }
-    }
 }
 
 /// An answer and how large it was on the wire.

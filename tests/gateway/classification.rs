@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{ConstDirective, Type, TypeKind, TypeSystemDefinition};
 use async_graphql::{Positioned, Value};
-use customers_gateway::customers::writer::NOT_PERSONAL_MEMBERS;
+use customers_gateway::customers::write::writer::NOT_PERSONAL_MEMBERS;
 use customers_gateway::graphql;
 
 /// Types whose values say nothing of who somebody is.

@@ -9,7 +9,7 @@ use super::errors::{self, DocumentError, RequestError};
 use super::lexical::{Incomplete, LexicalScan};
 use super::limits::{self, DocumentLimits, exceeded};
 use super::{arguments, lexical};
-use crate::operation::collect::{self, CollectedOperation, Conditions};
+use crate::operation::document::collect::{self, CollectedOperation, Conditions};
 
 /// Limits on the text of a document; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]

@@ -3,33 +3,33 @@
 use serde::Deserialize;
 use tracing::warn;
 
-use super::Text;
+use super::PersonalText;
 use crate::model::lenient::{LenientField, Object, Readable, UnreadableField};
 use crate::model::{
     BusinessComplianceProfile, ComplianceProfile, CustomerType, Date, IndividualComplianceProfile, Representative,
     UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedIndividualComplianceProfile,
 };
 use crate::privacy::Personal;
-use crate::upstream::metrics;
+use crate::upstream::call::metrics;
 
 /// A profile of either kind. A key that is there with `null` says as much about the kind as one with a value.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct WireProfile {
-    dob: LenientField<Text>,
-    ssn: LenientField<Text>,
-    ein: LenientField<Text>,
-    legal_business_name: LenientField<Text>,
+    dob: LenientField<PersonalText>,
+    ssn: LenientField<PersonalText>,
+    ein: LenientField<PersonalText>,
+    legal_business_name: LenientField<PersonalText>,
     representatives: LenientField<Vec<LenientField<Object<WireRepresentative>>>>,
-    website: LenientField<Text>,
+    website: LenientField<PersonalText>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireRepresentative {
-    name: LenientField<Text>,
-    email: LenientField<Text>,
-    phone: LenientField<Text>,
+    name: LenientField<PersonalText>,
+    email: LenientField<PersonalText>,
+    phone: LenientField<PersonalText>,
 }
 
 impl WireProfile {
@@ -142,7 +142,7 @@ pub enum MaskedField {
 
 /// A value of a masked record. One that came in clear is masked here: whoever reads masked records may not see it, and they
 /// are kept.
-pub fn ensure_masked(value: Text, mask: MaskedField) -> Text {
+pub fn ensure_masked(value: PersonalText, mask: MaskedField) -> PersonalText {
     if value.reveal().contains('*') {
         return value;
     }
@@ -161,7 +161,7 @@ pub fn ensure_masked(value: Text, mask: MaskedField) -> Text {
 ///
 /// # Errors
 /// Where it wears its mask.
-pub fn check_unmasked(text: &Text) -> Result<(), NotUnmasked> {
+pub fn check_unmasked(text: &PersonalText) -> Result<(), NotUnmasked> {
     if text.reveal().contains('*') { Err(NotUnmasked::Masked) } else { Ok(()) }
 }
 

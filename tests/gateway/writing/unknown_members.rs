@@ -1,6 +1,6 @@
 //! What of a customer's record the gateway does not know is not lost by an update.
 
-use customers_gateway::upstream::unknown_members::UnknownMembersPolicy;
+use customers_gateway::upstream::wire::unknown_members::UnknownMembersPolicy;
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,0 +1,96 @@
+//! How much one caller may ask of the gateway in a time, in units of cost: one for an operation, and one more for each
+//! upstream call that it plans. Callers are told apart by a digest, so that the table holds no name and no address.
+//!
+//! The limit is this instance's own. The upstream's limits are shared by everything behind one key, and a caller meets
+//! them as `UPSTREAM_RATE_LIMITED`.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::ClientKey;
+use crate::error::{ErrorCode, PublicError};
+use crate::telemetry::names;
+
+/// After how many checks the table is cleaned of callers that have not asked for a while.
+const CHECKS_PER_CLEANUP: u32 = 1024;
+
+/// Units for each caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub units_per_second: NonZeroU32,
+    /// How many units a caller may use at once after a pause.
+    pub burst: NonZeroU32,
+}
+
+/// The callers' budgets.
+#[derive(Debug)]
+pub struct RateLimit {
+    budgets: DefaultKeyedRateLimiter<u128>,
+    clock: DefaultClock,
+    checks: AtomicU32,
+}
+
+impl RateLimit {
+    /// Full budgets for everybody.
+    pub fn new(settings: Settings) -> Self {
+        let quota = Quota::per_second(settings.units_per_second).allow_burst(settings.burst);
+        Self { budgets: RateLimiter::keyed(quota), clock: DefaultClock::default(), checks: AtomicU32::new(0) }
+    }
+
+    /// Takes units from a payer's budget.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which there are enough; nothing is taken then.
+    pub fn charge(&self, payer: ClientKey, units: usize) -> Result<(), PublicError> {
+        if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_CLEANUP == CHECKS_PER_CLEANUP - 1 {
+            self.budgets.retain_recent();
+            self.budgets.shrink_to_fit();
+        }
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN);
+        match self.budgets.check_key_n(&payer.digest, units) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_yet)) => {
+                let pause = not_yet.wait_time_from(self.clock.now());
+                let message = "You ask for more than your rate allows. Wait, then try again.";
+                Err(PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) })
+            }
+            Err(never) => {
+                metrics::counter!(names::LIMITS_REACHED, "bound" => "burst").increment(1);
+                let message = format!("The operation costs {units} units, and a caller may use {} at once.", never.0);
+                Err(PublicError::new(ErrorCode::OperationTooLarge, message))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(units_per_second: u32, burst: u32) -> RateLimit {
+        let number = |n| NonZeroU32::new(n).expect("a number above zero");
+        RateLimit::new(Settings { units_per_second: number(units_per_second), burst: number(burst) })
+    }
+
+    #[test]
+    fn a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_not_touched() {
+        let limit = limit(1, 10);
+        let (one, other) = (ClientKey::verified(1), ClientKey::verified(2));
+        assert!(limit.charge(one, 10).is_ok());
+        let refused = limit.charge(one, 5).expect_err("an empty budget");
+        assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::RateLimited, Some(5)));
+        assert!(limit.charge(other, 10).is_ok());
+    }
+
+    #[test]
+    fn what_no_budget_ever_holds_is_refused_for_good() {
+        let refused = limit(1, 10).charge(ClientKey::verified(1), 11).expect_err("too much");
+        assert!(refused.code == ErrorCode::OperationTooLarge && !refused.is_retryable());
+        let more_than_a_number = limit(1, 11).charge(ClientKey::verified(1), usize::MAX).expect_err("too much");
+        assert_eq!(more_than_a_number.code, ErrorCode::OperationTooLarge);
+    }
+}

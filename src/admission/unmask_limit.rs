@@ -1,0 +1,116 @@
+//! How many customers one caller may see in clear within a minute.
+//!
+//! Any minute counts, not one that begins with the clock: a limit that fills up again bit by bit would let twice as many
+//! through within its first minute. Callers are told apart by a digest. The table is bounded: where more callers than it
+//! holds unmask within one minute, the next one waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ClientKey;
+use crate::error::{ErrorCode, PublicError};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The most callers that are told apart within a minute.
+const MAX_CALLERS: usize = 10_000;
+
+/// When each caller has seen customers in clear.
+///
+/// Those that nobody vouches for have a table of their own: however many addresses ask, they take no place of a known one.
+#[derive(Debug)]
+pub struct UnmaskLimit {
+    max: usize,
+    verified: Mutex<History>,
+    unverified: Mutex<History>,
+}
+
+type History = HashMap<u128, VecDeque<Instant>>;
+
+impl UnmaskLimit {
+    /// So many for each caller within any minute.
+    pub fn new(most: NonZeroU32) -> Self {
+        Self {
+            max: usize::try_from(most.get()).unwrap_or(usize::MAX),
+            verified: Mutex::default(),
+            unverified: Mutex::default(),
+        }
+    }
+
+    /// Lets a caller see so many customers more. None is always let through.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which there is room; nothing is taken then.
+    pub fn charge(&self, payer: ClientKey, customers: usize, now: Instant) -> Result<(), PublicError> {
+        if customers == 0 {
+            return Ok(());
+        }
+        let (caller, table) = (payer.digest, if payer.verified { &self.verified } else { &self.unverified });
+        let mut seen = table.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.contains_key(&caller) && seen.len() >= MAX_CALLERS {
+            seen.retain(|_, times| times.back().is_some_and(|time| is_recent(*time, now)));
+            if seen.len() >= MAX_CALLERS {
+                return Err(rate_limited(MINUTE));
+            }
+        }
+        let times = seen.entry(caller).or_default();
+        while times.front().is_some_and(|time| !is_recent(*time, now)) {
+            times.pop_front();
+        }
+        let over = (times.len() + customers).saturating_sub(self.max);
+        if over > 0 {
+            // There is room once the oldest `over` of them are a minute old.
+            let last_to_go = times.get(over - 1).copied().unwrap_or(now);
+            return Err(rate_limited((last_to_go + MINUTE).saturating_duration_since(now)));
+        }
+        times.extend(std::iter::repeat_n(now, customers));
+        Ok(())
+    }
+}
+
+fn is_recent(time: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(time) < MINUTE
+}
+
+fn rate_limited(pause: Duration) -> PublicError {
+    let message = "You have seen as many customers in clear as a caller may within a minute. Wait, then try again.";
+    PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(most: u32) -> UnmaskLimit {
+        UnmaskLimit::new(NonZeroU32::new(most).expect("a number above zero"))
+    }
+
+    #[test]
+    fn no_minute_has_more_than_the_limit_and_others_are_not_touched() {
+        let (limit, start) = (limit(3), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (one, other) = (ClientKey::verified(1), ClientKey::verified(2));
+        assert!(limit.charge(one, 2, at(0)).is_ok());
+        assert!(limit.charge(one, 1, at(30)).is_ok());
+        let refused = limit.charge(one, 1, at(45)).expect_err("a fourth within a minute");
+        assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::RateLimited, Some(15)));
+        assert!(limit.charge(other, 3, at(45)).is_ok());
+        assert!(limit.charge(one, 2, at(60)).is_ok());
+        let refused = limit.charge(one, 2, at(61)).expect_err("the one of second 30 still counts");
+        assert_eq!(refused.retry_after_seconds(), Some(59));
+    }
+
+    #[test]
+    fn the_table_of_callers_is_bounded_and_forgets_those_of_another_minute() {
+        let (limit, start) = (limit(1), Instant::now());
+        for caller in 0..MAX_CALLERS as u128 {
+            assert!(limit.charge(ClientKey::unverified(caller), 1, start).is_ok());
+        }
+        let late = ClientKey::unverified(u128::MAX);
+        assert!(limit.charge(late, 1, start).is_err());
+        assert!(limit.charge(ClientKey::verified(u128::MAX), 1, start).is_ok(), "a known one has its place");
+        assert!(limit.charge(late, 1, start + MINUTE).is_ok());
+    }
+}

@@ -1,0 +1,280 @@
+//! What a request asks twice is asked once.
+//!
+//! One set of loaders for each request and principal: a batch runs with the credential of whoever started it. The
+//! upstream has no bulk read, so a batch is a set of calls at once; what it gains is that a customer and its review,
+//! asked for in different places of a query, are seen together: the review carries the whole customer and serves both.
+//!
+//! This is the one place below `graphql` that uses the engine: its `DataLoader`, and nothing else of it.
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
+
+use crate::cache::{CacheEntry, CacheStatus, Fetched, LoadError, Lookup, ReadOptions, ReadThrough, StaleIfError};
+use crate::customers::{Error, Listing, SessionContext};
+use crate::model::{Customer, CustomerId, Page, Review};
+use crate::telemetry::metrics::as_f64;
+use crate::telemetry::names;
+use crate::upstream::{self, CallContext, Deadline, Decoded, ErrorKind};
+
+/// What is wanted of a customer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CustomerKey {
+    Customer(CustomerId),
+    Review(CustomerId),
+}
+
+impl CustomerKey {
+    fn id(self) -> CustomerId {
+        match self {
+            Self::Customer(id) | Self::Review(id) => id,
+        }
+    }
+}
+
+/// What a look found.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    Customer(Arc<Customer>),
+    Review(Arc<Review>),
+}
+
+impl Loaded {
+    /// The customer, which both have.
+    pub fn customer(&self) -> Arc<Customer> {
+        match self {
+            Self::Customer(customer) => Arc::clone(customer),
+            Self::Review(review) => Arc::clone(&review.customer),
+        }
+    }
+}
+
+/// A numbered page that is wanted; told apart by a digest of all that makes it.
+#[derive(Clone, Debug)]
+pub struct PageKey {
+    pub listing: Listing,
+    pub number: u32,
+    pub size: u32,
+    pub digest: u128,
+}
+
+impl PartialEq for PageKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for PageKey {}
+
+impl Hash for PageKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+/// A request's loaders.
+pub struct Loaders {
+    loader: DataLoader<BatchLoader, HashMapCache>,
+}
+
+impl fmt::Debug for Loaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loaders")
+    }
+}
+
+impl Loaders {
+    /// Loaders for one request. The delay of a batch is the engine's millisecond: only what the cache does not have
+    /// waits for it, and that is on its way to the upstream for a hundred times as long.
+    pub fn new(context: &Arc<SessionContext>) -> Self {
+        let batch = BatchLoader { context: Arc::clone(context) };
+        let spawner = TokioSpawner::current();
+        Self { loader: DataLoader::with_cache(batch, spawner, TokioTimer::default(), HashMapCache::default()) }
+    }
+
+    /// A customer or a review; `None` where there is no such customer.
+    pub async fn load(&self, look: CustomerKey) -> Result<Option<Loaded>, Error> {
+        self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::TaskLost))
+    }
+
+    /// A numbered page.
+    pub async fn load_page(&self, look: PageKey) -> Result<Arc<Page>, Error> {
+        self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::TaskLost))
+    }
+
+    /// Forgets what this request has read, since it has written.
+    pub fn clear(&self) {
+        self.loader.clear::<CustomerKey>();
+        self.loader.clear::<PageKey>();
+    }
+}
+
+/// Loads a batch for one request.
+struct BatchLoader {
+    context: Arc<SessionContext>,
+}
+
+impl Loader<CustomerKey> for BatchLoader {
+    /// A failure is the result of its key, so that it neither fails the batch nor is asked for again by this request.
+    type Value = Result<Option<Loaded>, Error>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[CustomerKey]) -> Result<HashMap<CustomerKey, Self::Value>, Infallible> {
+        record_batch_size("customers", keys.len());
+        let wanted: HashSet<CustomerKey> = keys.iter().copied().collect();
+        let ids: HashSet<CustomerId> = keys.iter().map(|look| look.id()).collect();
+        let found = join_all(ids.into_iter().map(|id| {
+            let (customer, review) = (CustomerKey::Customer(id), CustomerKey::Review(id));
+            let (customer, review) = (wanted.contains(&customer), wanted.contains(&review));
+            self.context.load_both(id, customer, review)
+        }));
+        Ok(found.await.into_iter().flatten().collect())
+    }
+}
+
+impl Loader<PageKey> for BatchLoader {
+    type Value = Result<Arc<Page>, Error>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[PageKey]) -> Result<HashMap<PageKey, Self::Value>, Infallible> {
+        record_batch_size("pages", keys.len());
+        let pages = keys.iter().map(|look| async { (look.clone(), self.context.read_page(look).await) });
+        Ok(join_all(pages).await.into_iter().collect())
+    }
+}
+
+/// Tells the metrics of a batch.
+fn record_batch_size(loader: &'static str, batch: usize) {
+    metrics::histogram!(names::LOADER_BATCH_SIZE, "loader" => loader).record(as_f64(batch as u64));
+}
+
+impl SessionContext {
+    /// Reads what is wanted of one customer: where the review is, it serves the customer too.
+    async fn load_both(
+        self: &Arc<Self>,
+        id: CustomerId,
+        customer: bool,
+        review: bool,
+    ) -> Vec<(CustomerKey, Result<Option<Loaded>, Error>)> {
+        let mut results = Vec::with_capacity(2);
+        if review {
+            let found = self.read_review(id).await;
+            if customer {
+                // A failed review never costs the customer.
+                let own = match &found {
+                    Ok(found) => Ok(found.clone().map(|found| Loaded::Customer(found.customer()))),
+                    Err(_) => self.read_customer(id).await,
+                };
+                results.push((CustomerKey::Customer(id), own));
+            }
+            results.push((CustomerKey::Review(id), found));
+        } else if customer {
+            results.push((CustomerKey::Customer(id), self.read_customer(id).await));
+        }
+        results
+    }
+
+    async fn read_customer(self: &Arc<Self>, id: CustomerId) -> Result<Option<Loaded>, Error> {
+        let key = self.services.cache.customer_key(self.scope, id);
+        let context = Arc::clone(self);
+        let load = |caller| async move { context.services.upstream.customer(&caller, id).await };
+        let kept = self.read_through(&self.services.cache.customers, key, load).await?;
+        Ok(kept.value.map(Loaded::Customer))
+    }
+
+    async fn read_review(self: &Arc<Self>, id: CustomerId) -> Result<Option<Loaded>, Error> {
+        let key = self.services.cache.customer_key(self.scope, id);
+        let context = Arc::clone(self);
+        let load = |caller| async move { context.services.upstream.review(&caller, id).await };
+        let kept = self.read_through(&self.services.cache.reviews, key, load).await?;
+        Ok(kept.value.map(Loaded::Review))
+    }
+
+    async fn read_page(self: &Arc<Self>, look: &PageKey) -> Result<Arc<Page>, Error> {
+        let key = self.services.cache.page_key(self.scope, look.digest);
+        let (context, query) = (Arc::clone(self), look.listing.page(look.number, look.size));
+        let load = |caller| async move { context.services.upstream.page(&caller, &query).await };
+        let kept = self.read_through(&self.services.cache.pages, key, load).await?;
+        // A 404 for a list: there is no such account, or no such route.
+        kept.value.ok_or_else(|| upstream::Error::without_body(ErrorKind::NotFound).into())
+    }
+
+    /// Reads through the cache, until the deadline, and as long as the session is there. "Not found" is an answer here, not
+    /// an error.
+    async fn read_through<V, F>(
+        &self,
+        store: &ReadThrough<V, upstream::Error>,
+        key: crate::cache::Key,
+        load: impl FnOnce(CallContext) -> F,
+    ) -> Result<CacheEntry<V>, Error>
+    where
+        V: Send + Sync + 'static,
+        F: Future<Output = Result<Decoded<V>, upstream::Error>> + Send + 'static,
+    {
+        // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
+        let span =
+            info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
+        let terms = ReadOptions { deadline: self.deadline, freshness: self.freshness };
+        let load = |until| {
+            let answer = load(self.caller.with_deadline(Deadline::extendable(until)));
+            let load = async move {
+                match answer.await {
+                    Ok(answer) => Ok(Fetched { value: Some(answer.value), bytes: answer.bytes }),
+                    Err(error) if matches!(error.kind, ErrorKind::NotFound) => Ok(Fetched { value: None, bytes: 0 }),
+                    Err(error) => Err(error),
+                }
+            };
+            Box::pin(load.instrument(span.clone()))
+        };
+        let got = tokio::select! {
+            got = store.get(key, terms, load) => got,
+            // The engine runs a batch to its end, also for nobody.
+            () = self.cancelled.cancelled() => Err(LoadError::TaskLost),
+        };
+        let Lookup { entry: kept, status: source } = got.map_err(|missed| match missed {
+            LoadError::Failed(error) => Error::Upstream(error),
+            LoadError::DeadlineExceeded => Error::DeadlineExceeded,
+            LoadError::TaskLost => Error::TaskLost,
+        })?;
+        span.record("came", source.name());
+        if kept.fresh_until <= Instant::now() && matches!(source, CacheStatus::Hit | CacheStatus::StaleIfError) {
+            self.record_stale(kept.read_at);
+        }
+        match source {
+            CacheStatus::Hit => self.record_hit(key, kept.fresh_until),
+            CacheStatus::StaleIfError | CacheStatus::Miss => {
+                self.record_part(key, kept.fresh_until);
+            }
+            CacheStatus::Shared => {
+                self.shared_calls.fetch_add(1, Ordering::Relaxed);
+                self.record_part(key, kept.fresh_until);
+            }
+        }
+        Ok(kept)
+    }
+}
+
+impl StaleIfError for upstream::Error {
+    fn allows_stale(&self) -> bool {
+        // Everything but what the upstream says about the request, the key or the rate.
+        let kind = &self.kind;
+        kind.counts_for_breaker()
+            || matches!(
+                kind,
+                ErrorKind::BreakerOpen { .. }
+                    | ErrorKind::QueueFull
+                    | ErrorKind::DeadlineExceeded
+                    | ErrorKind::Invalid(_)
+            )
+    }
+}

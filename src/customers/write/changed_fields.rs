@@ -1,0 +1,349 @@
+//! What an update changes: the names of the fields, and whether its change of status is a decision.
+//!
+//! There are two comparisons. What is sent and recorded goes by the exact one, so that an update can mend the spelling of a
+//! name. Whether a record holds what a repeated update asks for goes by the tidied one ([`crate::customers::comparison`]).
+//!
+//! Names are those of the schema's output, as the records of unmaskings have them: `device.ipAddress`,
+//! `complianceProfile.ssn`. No value is among them.
+
+use crate::customers::comparison::{Comparable, Comparison, are_same};
+use crate::customers::write::merge::Sendable;
+use crate::model::input::{AddressInput, ComplianceProfileInput, UpdateCustomerInput};
+use crate::model::{CustomerStatus, MaybeUndefined};
+use crate::privacy::Personal;
+use crate::upstream::ProfileBody;
+use crate::upstream::wire::body::metadata;
+
+type Text = Personal<String>;
+
+/// A change of a customer's status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StatusChange {
+    pub old: CustomerStatus,
+    pub new: CustomerStatus,
+}
+
+impl StatusChange {
+    /// Whether it settles whether somebody may transact: every change but one between VERIFIED and INACTIVE, which
+    /// switches a customer off and on again.
+    pub fn is_decision(self) -> bool {
+        use CustomerStatus::{Inactive, Verified};
+        !matches!((self.old, self.new), (Verified, Inactive) | (Inactive, Verified))
+    }
+}
+
+/// The change of status that an update makes of this customer; none where the status stays.
+pub fn status_change(input: &UpdateCustomerInput, known: &Sendable) -> Option<StatusChange> {
+    let new = *input.status.value()?;
+    (new != known.status).then_some(StatusChange { old: known.status, new })
+}
+
+/// The fields that an input gives, whatever the customer is now.
+pub fn given_fields(input: &UpdateCustomerInput) -> Vec<&'static str> {
+    field_names(input, None, Comparison::Exact)
+}
+
+/// The fields that an update changes of this customer. What cannot be read of it counts as changed where it is given.
+pub fn changed_fields(input: &UpdateCustomerInput, known: &Sendable) -> Vec<&'static str> {
+    field_names(input, Some(known), Comparison::Exact)
+}
+
+/// What a customer is not known to hold of an update that may have been carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The names of the fields.
+    pub fields: Vec<&'static str>,
+    /// Whether the record shows none of them, so that it says nothing about the update.
+    pub are_hidden: bool,
+}
+
+/// What a customer is not known to hold of an update, whatever form the upstream has stored it in. A value that a masked
+/// record hides is never known to be held.
+pub fn missing(input: &UpdateCustomerInput, known: &Sendable) -> Missing {
+    let fields = field_names(input, Some(known), Comparison::Tidied);
+    let is_hidden = |field: &&str| match field.split('.').next() {
+        Some("device") => known.device.is_none(),
+        Some("complianceProfile") => known.profile.is_none(),
+        _ => false,
+    };
+    Missing { are_hidden: fields.iter().all(is_hidden), fields }
+}
+
+fn field_names(input: &UpdateCustomerInput, known: Option<&Sendable>, comparison: Comparison) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let mut note = |name: &'static str, changes: bool| {
+        if changes {
+            found.push(name);
+        }
+    };
+    note("name", differs(&input.name, known.map(|known| Some(&known.name)), comparison));
+    note("email", differs(&input.email, known.map(|known| Some(&known.email)), comparison));
+    note("phone", differs(&input.phone, known.map(|known| Some(&known.phone)), comparison));
+    note("status", differs(&input.status, known.map(|known| Some(&known.status)), comparison));
+    // A device that cannot be read is not known to be the one that is given.
+    let device = known.and_then(|known| known.device.as_ref());
+    note("device.ipAddress", differs(&input.device, device.map(Some), comparison));
+    for (name, part) in ADDRESS_PARTS {
+        note(name, part_differs(&input.address, known.map(|known| known.address.as_ref()), part, comparison));
+    }
+    let profile = known.and_then(|known| known.profile.as_ref());
+    for (name, is_changed) in profile_fields(&input.compliance_profile, profile, comparison) {
+        note(name, is_changed);
+    }
+    note("externalId", differs(&input.external_id, known.map(|known| known.external_id.as_ref()), comparison));
+    let pairs = input.metadata.clone().map_value(metadata);
+    note("metadata", differs(&pairs, known.map(|known| known.metadata.as_ref()), comparison));
+    found
+}
+
+/// Whether what is given differs from what is known. `None` is not known, and `Some(None)` is known to be empty.
+fn differs<T: Comparable>(given: &MaybeUndefined<T>, known: Option<Option<&T>>, comparison: Comparison) -> bool {
+    let given = match given {
+        MaybeUndefined::Undefined => return false,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(given) => Some(given),
+    };
+    known.is_none_or(|known| !are_same(given, known, comparison))
+}
+
+/// A part of an address.
+type AddressPart = fn(&AddressInput) -> Option<&Text>;
+
+/// The parts of an address, which is replaced as a whole.
+const ADDRESS_PARTS: [(&str, AddressPart); 5] = [
+    ("address.address1", |address| Some(&address.address1)),
+    ("address.address2", |address| address.address2.as_ref()),
+    ("address.city", |address| Some(&address.city)),
+    ("address.state", |address| Some(&address.state)),
+    ("address.zip", |address| Some(&address.zip)),
+];
+
+fn part_differs(
+    given: &MaybeUndefined<AddressInput>,
+    known: Option<Option<&AddressInput>>,
+    part: AddressPart,
+    comparison: Comparison,
+) -> bool {
+    let given = match given {
+        MaybeUndefined::Undefined => return false,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(given) => part(given),
+    };
+    known.is_none_or(|known| !are_same(given, known.and_then(part), comparison))
+}
+
+/// Each field of a profile with whether it changes. `known` is `None` where the profile is not known in clear.
+fn profile_fields(
+    given: &MaybeUndefined<ComplianceProfileInput>,
+    known: Option<&Option<ProfileBody>>,
+    comparison: Comparison,
+) -> Vec<(&'static str, bool)> {
+    const DOB: &str = "complianceProfile.dob";
+    const SSN: &str = "complianceProfile.ssn";
+    const EIN: &str = "complianceProfile.ein";
+    const LEGAL_NAME: &str = "complianceProfile.legalBusinessName";
+    const REPRESENTATIVES: &str = "complianceProfile.representatives";
+    const WEBSITE: &str = "complianceProfile.website";
+    match given {
+        MaybeUndefined::Undefined => Vec::new(),
+        MaybeUndefined::Null => match known {
+            None => vec![("complianceProfile", true)],
+            Some(None) => Vec::new(),
+            Some(Some(ProfileBody::Individual { dob, ssn })) => vec![(DOB, dob.is_some()), (SSN, ssn.is_some())],
+            Some(Some(ProfileBody::Business { ein, legal_business_name, representatives, website })) => vec![
+                (EIN, ein.is_some()),
+                (LEGAL_NAME, legal_business_name.is_some()),
+                (REPRESENTATIVES, representatives.as_ref().is_some_and(|list| !list.is_nothing(comparison))),
+                (WEBSITE, website.is_some()),
+            ],
+        },
+        MaybeUndefined::Value(ComplianceProfileInput::Individual(given)) => {
+            let (dob, ssn) = match known {
+                None => (None, None),
+                Some(Some(ProfileBody::Individual { dob, ssn })) => (Some(dob.as_ref()), Some(ssn.as_ref())),
+                Some(_) => (Some(None), Some(None)),
+            };
+            vec![(DOB, differs(&given.dob, dob, comparison)), (SSN, differs(&given.ssn, ssn, comparison))]
+        }
+        MaybeUndefined::Value(ComplianceProfileInput::Business(given)) => {
+            let (ein, legal_name, representatives, website) = match known {
+                None => (None, None, None, None),
+                Some(Some(ProfileBody::Business { ein, legal_business_name, representatives, website })) => (
+                    Some(ein.as_ref()),
+                    Some(legal_business_name.as_ref()),
+                    Some(representatives.as_ref()),
+                    Some(website.as_ref()),
+                ),
+                Some(_) => (Some(None), Some(None), Some(None), Some(None)),
+            };
+            vec![
+                (EIN, differs(&given.ein, ein, comparison)),
+                (LEGAL_NAME, differs(&given.legal_business_name, legal_name, comparison)),
+                (REPRESENTATIVES, differs(&given.representatives, representatives, comparison)),
+                (WEBSITE, differs(&given.website, website, comparison)),
+            ]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::model::CustomerType;
+    use crate::model::input::{DeviceInput, IndividualComplianceProfileInput, MetadataEntryInput};
+    use crate::upstream::wire::body::Metadata;
+
+    fn text(value: &str) -> Text {
+        Personal::new(value.to_owned())
+    }
+
+    fn address(zip: &str) -> AddressInput {
+        let [address1, city, state] = ["1 Way", "Reno", "NV"].map(text);
+        AddressInput { address1, address2: None, city, state, zip: text(zip) }
+    }
+
+    fn base() -> Sendable {
+        Sendable {
+            name: text("Ada"),
+            kind: CustomerType::Individual,
+            email: text("ada@example.test"),
+            phone: text("+12025550123"),
+            status: CustomerStatus::Verified,
+            device: Some(DeviceInput { ip_address: text("203.0.113.9") }),
+            address: Some(address("89501")),
+            profile: Some(Some(ProfileBody::Individual { dob: None, ssn: Some(text("900-12-3456")) })),
+            external_id: None,
+            metadata: None,
+        }
+    }
+
+    fn nothing() -> UpdateCustomerInput {
+        UpdateCustomerInput {
+            id: "1".into(),
+            name: MaybeUndefined::Undefined,
+            email: MaybeUndefined::Undefined,
+            phone: MaybeUndefined::Undefined,
+            status: MaybeUndefined::Undefined,
+            device: MaybeUndefined::Undefined,
+            address: MaybeUndefined::Undefined,
+            compliance_profile: MaybeUndefined::Undefined,
+            external_id: MaybeUndefined::Undefined,
+            metadata: MaybeUndefined::Undefined,
+            reason: None,
+            expected_updated_at: None,
+            idempotency_key: None,
+        }
+    }
+
+    fn profile(dob: MaybeUndefined<Text>, ssn: MaybeUndefined<Text>) -> MaybeUndefined<ComplianceProfileInput> {
+        MaybeUndefined::Value(ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }))
+    }
+
+    #[test]
+    fn what_is_given_and_is_there_already_is_no_change() {
+        let given = UpdateCustomerInput {
+            name: MaybeUndefined::Value(text("Ada")),
+            status: MaybeUndefined::Value(CustomerStatus::Verified),
+            device: MaybeUndefined::Value(DeviceInput { ip_address: text("203.0.113.9") }),
+            address: MaybeUndefined::Value(address("89501")),
+            compliance_profile: profile(MaybeUndefined::Null, MaybeUndefined::Value(text("900-12-3456"))),
+            external_id: MaybeUndefined::Null,
+            metadata: MaybeUndefined::Null,
+            ..nothing()
+        };
+        assert_eq!(changed_fields(&given, &base()), [""; 0]);
+        assert_eq!(status_change(&given, &base()), None);
+        assert_eq!(given_fields(&given).len(), 12, "{:?}", given_fields(&given));
+    }
+
+    #[test]
+    fn each_change_is_named_and_what_stays_is_not() {
+        let pair = MetadataEntryInput { key: text("tier"), value: text("gold") };
+        let given = UpdateCustomerInput {
+            name: MaybeUndefined::Value(text("Ada")),
+            phone: MaybeUndefined::Value(text("+12025550199")),
+            status: MaybeUndefined::Value(CustomerStatus::Inactive),
+            address: MaybeUndefined::Value(address("89502")),
+            compliance_profile: profile(MaybeUndefined::Undefined, MaybeUndefined::Null),
+            external_id: MaybeUndefined::Value(text("x")),
+            metadata: MaybeUndefined::Value(vec![pair]),
+            ..nothing()
+        };
+        assert_eq!(
+            changed_fields(&given, &base()),
+            ["phone", "status", "address.zip", "complianceProfile.ssn", "externalId", "metadata"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_in_clear_counts_as_changed() {
+        let known = Sendable { device: None, profile: None, ..base() };
+        let given = UpdateCustomerInput {
+            device: MaybeUndefined::Value(DeviceInput { ip_address: text("203.0.113.9") }),
+            compliance_profile: MaybeUndefined::Null,
+            ..nothing()
+        };
+        assert_eq!(changed_fields(&given, &known), ["device.ipAddress", "complianceProfile"]);
+    }
+
+    #[test]
+    fn no_metadata_and_an_empty_map_are_the_same() {
+        for known in [None, Some(Metadata::new())] {
+            let known = Sendable { metadata: known, ..base() };
+            for metadata in [MaybeUndefined::Null, MaybeUndefined::Value(Vec::new())] {
+                assert_eq!(changed_fields(&UpdateCustomerInput { metadata, ..nothing() }, &known), [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_upstream_tidied_up_is_a_change_that_is_not_missing() {
+        let pair = |value: &str| MetadataEntryInput { key: text("tier"), value: text(value) };
+        let given = UpdateCustomerInput {
+            name: MaybeUndefined::Value(text(" zoe\u{308} ")),
+            email: MaybeUndefined::Value(text("ADA@example.test")),
+            external_id: MaybeUndefined::Value(text(" ")),
+            metadata: MaybeUndefined::Value(vec![pair("Gold ")]),
+            ..nothing()
+        };
+        let metadata = Some(Metadata::from([("tier".to_owned(), text("gold"))]));
+        let known = Sendable { name: text("ZO\u{cb}"), metadata, ..base() };
+        assert_eq!(changed_fields(&given, &known), ["name", "email", "externalId", "metadata"]);
+        assert_eq!(missing(&given, &known), Missing { fields: Vec::new(), are_hidden: true });
+        let given = UpdateCustomerInput { metadata: MaybeUndefined::Value(vec![pair("silver")]), ..given };
+        assert_eq!(missing(&given, &known), Missing { fields: vec!["metadata"], are_hidden: false });
+    }
+
+    #[test]
+    fn a_value_that_is_hidden_is_missing() {
+        let known = Sendable { device: None, profile: None, ..base() };
+        let given = UpdateCustomerInput {
+            name: MaybeUndefined::Value(text("Ada")),
+            device: MaybeUndefined::Value(DeviceInput { ip_address: text("203.0.113.9") }),
+            compliance_profile: profile(MaybeUndefined::Undefined, MaybeUndefined::Value(text("900-12-3456"))),
+            ..nothing()
+        };
+        let fields = vec!["device.ipAddress", "complianceProfile.ssn"];
+        assert_eq!(missing(&given, &known), Missing { fields, are_hidden: true });
+        let given = UpdateCustomerInput { name: MaybeUndefined::Value(text("Bea")), ..given };
+        assert!(!missing(&given, &known).are_hidden);
+        assert!(!missing(&given, &base()).are_hidden && missing(&given, &base()).fields == ["name"]);
+    }
+
+    #[rstest]
+    fn only_switching_off_and_on_is_no_decision(
+        #[values("PENDING", "REVIEW", "VERIFIED", "INACTIVE", "REJECTED", "UNRECOGNIZED")] old: &str,
+        #[values("PENDING", "REVIEW", "VERIFIED", "INACTIVE", "REJECTED")] new: &str,
+    ) {
+        let status = |name: &str| {
+            use CustomerStatus::{Inactive, Pending, Rejected, Review, Unrecognized, Verified};
+            let all = [Pending, Review, Verified, Inactive, Rejected, Unrecognized];
+            all.into_iter().find(|status| status.name() == name).expect("a status of this test")
+        };
+        let change = StatusChange { old: status(old), new: status(new) };
+        let harmless = [("VERIFIED", "INACTIVE"), ("INACTIVE", "VERIFIED")].contains(&(old, new));
+        assert_eq!(change.is_decision(), !harmless);
+    }
+}

@@ -1,0 +1,86 @@
+//! Who writes which customer next: an update reads before it writes, so two updates of one customer must not overlap.
+//!
+//! It holds for one instance. Across instances `expectedUpdatedAt` says that somebody was faster.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::cache::Scope;
+use crate::model::CustomerId;
+
+type LockKey = (Scope, CustomerId);
+type CustomerLock = Arc<tokio::sync::Mutex<()>>;
+
+/// The queues before each customer that is being written. A queue is gone when its last writer is.
+#[derive(Debug, Default)]
+pub struct CustomerLocks {
+    locks: Arc<Mutex<HashMap<LockKey, CustomerLock>>>,
+}
+
+/// It is the holder's turn until this is dropped.
+#[derive(Debug)]
+pub struct CustomerGuard {
+    locks: Arc<Mutex<HashMap<LockKey, CustomerLock>>>,
+    key: LockKey,
+    /// `Some` until the turn ends.
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl CustomerLocks {
+    /// Waits until nobody else writes this customer; first come, first served.
+    pub async fn lock(&self, scope: Scope, id: CustomerId) -> CustomerGuard {
+        let place = (scope, id);
+        // The queue is left again also where the wait is given up.
+        let mut turn = CustomerGuard { locks: Arc::clone(&self.locks), key: place, guard: None };
+        let queue = Arc::clone(turn.table().entry(place).or_default());
+        turn.guard = Some(queue.lock_owned().await);
+        turn
+    }
+}
+
+impl CustomerGuard {
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<LockKey, CustomerLock>> {
+        // Nothing in here panics half way, so a poisoned map is a whole one.
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for CustomerGuard {
+    fn drop(&mut self) {
+        self.guard.take();
+        let mut queues = self.table();
+        // Nobody else holds or waits for it: everyone who does has a clone of the queue.
+        if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            queues.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::privacy::digest::KeyedDigest;
+
+    #[tokio::test]
+    async fn one_customer_is_written_by_one_and_its_queue_leaves_nothing_behind() {
+        let turns = Arc::new(CustomerLocks::default());
+        let scope = Scope::new(&KeyedDigest::new(), &"key".into(), None);
+        let id = |n| CustomerId(uuid::Uuid::from_u128(n));
+        let first = turns.lock(scope, id(1)).await;
+        let second = tokio::time::timeout(Duration::from_millis(5), turns.lock(scope, id(1))).await;
+        assert!(second.is_err(), "the second waits");
+        let other = turns.lock(scope, id(2)).await;
+        let waiting = tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move { drop(turns.lock(scope, id(1)).await) }
+        });
+        tokio::task::yield_now().await;
+        drop((first, other));
+        waiting.await.expect("the waiting one gets its turn");
+        assert!(turns.locks.lock().expect("whole").is_empty());
+    }
+}

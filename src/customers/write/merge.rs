@@ -1,0 +1,337 @@
+//! An update here is partial, and a full replacement at the upstream: what the caller leaves out has to be sent again.
+//!
+//! The masked record cannot give back the device's address and the compliance profile, so the clear one is read for
+//! it, and is gone as soon as the replacement is built. Where the upstream refuses the clear record, the update still
+//! works if the caller gives the device; the profile is then left out of what is sent, or has to be given in full. A
+//! masked value is never sent back.
+
+use std::sync::Arc;
+
+use chrono::Timelike;
+
+use crate::customers::write::validation::profile_type_mismatch;
+use crate::model::input::{
+    AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
+    IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
+};
+use crate::model::lenient::UnreadableField;
+use crate::model::{
+    Address, Customer, CustomerStatus, CustomerType, DateTime, MaybeUndefined, MetadataEntry, Representative,
+    UnmaskedBusinessComplianceProfile, UnmaskedComplianceProfile, UnmaskedCustomer,
+    UnmaskedIndividualComplianceProfile, UserError, UserErrorCode,
+};
+use crate::privacy::Personal;
+use crate::upstream::wire::body::{Metadata, metadata};
+use crate::upstream::{ProfileBody, Replacement};
+
+type Text = Personal<String>;
+
+/// The customer before the update.
+#[derive(Debug)]
+pub enum CurrentCustomer {
+    Unmasked(Box<UnmaskedCustomer>),
+    /// The upstream would not show it in clear.
+    Masked(Box<MaskedCustomer>),
+}
+
+/// What of a masked record can be sent again.
+#[derive(Debug)]
+pub struct MaskedCustomer {
+    /// The record itself, as a caller may see it.
+    record: Arc<Customer>,
+    name: Text,
+    kind: CustomerType,
+    email: Text,
+    phone: Text,
+    status: CustomerStatus,
+    external_id: Option<Text>,
+    address: Option<Address>,
+    has_profile: bool,
+    metadata: Option<Vec<MetadataEntry>>,
+    updated_at: DateTime,
+}
+
+impl TryFrom<Customer> for MaskedCustomer {
+    type Error = UnreadableField;
+
+    /// `Err` where a field cannot be read: it would be lost in what is sent.
+    fn try_from(customer: Customer) -> Result<Self, UnreadableField> {
+        let record = Arc::new(customer.clone());
+        let Customer { summary, detail } = customer;
+        Ok(Self {
+            record,
+            name: summary.name?,
+            kind: summary.kind?,
+            email: summary.email?,
+            phone: summary.phone?,
+            status: summary.status?,
+            external_id: summary.external_id?,
+            address: detail.address?,
+            // One that cannot be read is one: it is left out of what is sent.
+            has_profile: detail.compliance_profile.map_or(true, |profile| profile.is_some()),
+            metadata: detail.metadata?,
+            updated_at: summary.updated_at?,
+        })
+    }
+}
+
+impl CurrentCustomer {
+    /// The record as a caller may see it: none where it was read in clear.
+    pub fn masked(&self) -> Option<Arc<Customer>> {
+        match self {
+            Self::Unmasked(_) => None,
+            Self::Masked(customer) => Some(Arc::clone(&customer.record)),
+        }
+    }
+
+    /// When the customer last changed.
+    pub fn updated_at(&self) -> DateTime {
+        match self {
+            Self::Unmasked(customer) => customer.updated_at,
+            Self::Masked(customer) => customer.updated_at,
+        }
+    }
+}
+
+/// Whether a record is newer than its reader thinks. Reads give whole seconds and answers to writes give more
+/// (`docs/upstream.md`, section 4.9), so where one of the two is whole seconds, seconds are compared.
+pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
+    let (updated_at, expected) = (updated_at.0, expected.0);
+    if updated_at.nanosecond() == 0 || expected.nanosecond() == 0 {
+        updated_at.timestamp() > expected.timestamp()
+    } else {
+        updated_at > expected
+    }
+}
+
+/// The whole customer after the update, or what is missing for it.
+pub fn replacement(base: Sendable, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
+    let mut missing = Vec::new();
+    if let MaybeUndefined::Value(given) = &input.compliance_profile {
+        missing.extend(profile_type_mismatch(given, base.kind));
+    }
+    let device = merge_optional(input.device, base.device);
+    if device.is_none() {
+        let message = "The upstream does not show the address known: give the device, which every update sends.";
+        missing.push(UserError::at(UserErrorCode::Required, ["device"], message));
+    }
+    let status = merge_optional(input.status, (base.status != CustomerStatus::Unrecognized).then_some(base.status));
+    if status.is_none() {
+        let message = "The status known is not one that can be sent: give one.";
+        missing.push(UserError::at(UserErrorCode::Required, ["status"], message));
+    }
+    let compliance_profile = match (input.compliance_profile, base.profile) {
+        // There is none to keep. A masked record can have lost the one that an update before could not send; left out as that
+        // one was, a repetition is the same to the byte.
+        (MaybeUndefined::Undefined, Some(None)) => None,
+        (MaybeUndefined::Undefined, profile) => profile,
+        (MaybeUndefined::Null, _) => Some(None),
+        (MaybeUndefined::Value(given), Some(profile)) => Some(Some(merge_profile(given, profile))),
+        (MaybeUndefined::Value(given), None) => {
+            missing.extend(missing_profile_fields(&given));
+            Some(Some(ProfileBody::from(given)))
+        }
+    };
+    match (device, status) {
+        (Some(device), Some(status)) if missing.is_empty() => Ok(Replacement {
+            name: merge_required(input.name, base.name),
+            email: merge_required(input.email, base.email),
+            phone: merge_required(input.phone, base.phone),
+            device,
+            status,
+            address: merge_optional(input.address, base.address),
+            compliance_profile,
+            external_id: merge_optional(input.external_id, base.external_id),
+            metadata: merge_optional(input.metadata.map_value(metadata), base.metadata),
+        }),
+        _ => Err(missing),
+    }
+}
+
+/// The objects that an update replaces as a whole, by their path on the wire: what the gateway does not know of the old one is
+/// no part of the new one. A profile is merged, but for one that is not known in clear or that has the other kind's fields.
+pub fn replaced_objects(input: &UpdateCustomerInput, base: &Sendable) -> Vec<&'static [&'static str]> {
+    let (is_replaced, names_representatives) = match (&input.compliance_profile, &base.profile) {
+        (MaybeUndefined::Undefined, _) => (false, false),
+        (MaybeUndefined::Null, _) | (MaybeUndefined::Value(_), None | Some(None)) => (true, false),
+        (MaybeUndefined::Value(ComplianceProfileInput::Individual(_)), Some(Some(known))) => {
+            (matches!(known, ProfileBody::Business { .. }), false)
+        }
+        (MaybeUndefined::Value(ComplianceProfileInput::Business(given)), Some(Some(known))) => {
+            (matches!(known, ProfileBody::Individual { .. }), !given.representatives.is_undefined())
+        }
+    };
+    let objects: [(&'static [&'static str], bool); 4] = [
+        (&["address"], !input.address.is_undefined()),
+        (&["device"], !input.device.is_undefined()),
+        (&["compliance_profile"], is_replaced),
+        (&["compliance_profile", "representatives"], names_representatives),
+    ];
+    objects.into_iter().filter_map(|(path, is_replaced)| is_replaced.then_some(path)).collect()
+}
+
+/// The given value; none where it is cleared; the known one where it is left out.
+fn merge_optional<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
+    match given {
+        MaybeUndefined::Undefined => known,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(value) => Some(value),
+    }
+}
+
+/// The given value, else the known one: for what cannot be cleared, which validation has refused before.
+fn merge_required<T>(given: MaybeUndefined<T>, known: T) -> T {
+    given.take().unwrap_or(known)
+}
+
+/// What is known, in the form in which it can be sent.
+#[derive(Clone, Debug)]
+pub struct Sendable {
+    pub name: Text,
+    pub kind: CustomerType,
+    pub email: Text,
+    pub phone: Text,
+    pub status: CustomerStatus,
+    /// `None` where it is not known in clear.
+    pub device: Option<DeviceInput>,
+    pub address: Option<AddressInput>,
+    /// `None` where it is not known in clear; `Some(None)` where there is none.
+    pub profile: Option<Option<ProfileBody>>,
+    pub external_id: Option<Text>,
+    pub metadata: Option<Metadata>,
+}
+
+impl From<CurrentCustomer> for Sendable {
+    fn from(known: CurrentCustomer) -> Self {
+        match known {
+            CurrentCustomer::Unmasked(customer) => Self {
+                name: customer.name,
+                kind: customer.kind,
+                email: customer.email,
+                phone: customer.phone,
+                status: customer.status,
+                device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
+                address: customer.address.map(AddressInput::from),
+                profile: Some(customer.compliance_profile.map(ProfileBody::from)),
+                external_id: customer.external_id,
+                metadata: customer.metadata.map(to_metadata),
+            },
+            CurrentCustomer::Masked(customer) => Self {
+                name: customer.name,
+                kind: customer.kind,
+                email: customer.email,
+                phone: customer.phone,
+                status: customer.status,
+                device: None,
+                address: customer.address.map(AddressInput::from),
+                // No profile in the masked record is no profile: there is nothing to keep.
+                profile: if customer.has_profile { None } else { Some(None) },
+                external_id: customer.external_id,
+                metadata: customer.metadata.map(to_metadata),
+            },
+        }
+    }
+}
+
+/// The profile known with what is given put over it. A profile of the other kind replaces it.
+fn merge_profile(given: ComplianceProfileInput, known: Option<ProfileBody>) -> ProfileBody {
+    match (given, known) {
+        (ComplianceProfileInput::Individual(given), Some(ProfileBody::Individual { dob, ssn })) => {
+            let IndividualComplianceProfileInput { dob: new_dob, ssn: new_ssn } = given;
+            ProfileBody::Individual { dob: merge_optional(new_dob, dob), ssn: merge_optional(new_ssn, ssn) }
+        }
+        (
+            ComplianceProfileInput::Business(given),
+            Some(ProfileBody::Business { ein, legal_business_name, representatives, website }),
+        ) => ProfileBody::Business {
+            ein: merge_optional(given.ein, ein),
+            legal_business_name: merge_optional(given.legal_business_name, legal_business_name),
+            representatives: merge_optional(given.representatives, representatives),
+            website: merge_optional(given.website, website),
+        },
+        (given, _) => ProfileBody::from(given),
+    }
+}
+
+/// What a profile leaves out that could not be kept, since the one known cannot be read.
+fn missing_profile_fields(given: &ComplianceProfileInput) -> Vec<UserError> {
+    let fields = match given {
+        ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
+            vec![("individual", "dob", dob.is_undefined()), ("individual", "ssn", ssn.is_undefined())]
+        }
+        ComplianceProfileInput::Business(given) => {
+            let BusinessComplianceProfileInput { ein, legal_business_name, representatives, website } = given;
+            vec![
+                ("business", "ein", ein.is_undefined()),
+                ("business", "legalBusinessName", legal_business_name.is_undefined()),
+                ("business", "representatives", representatives.is_undefined()),
+                ("business", "website", website.is_undefined()),
+            ]
+        }
+    };
+    let message = "The upstream does not show the value known: give one, or null to clear it.";
+    let missing = fields.into_iter().filter(|(_, _, missing)| *missing);
+    missing
+        .map(|(kind, field, _)| UserError::at(UserErrorCode::Required, ["complianceProfile", kind, field], message))
+        .collect()
+}
+
+fn to_metadata(entries: Vec<MetadataEntry>) -> Metadata {
+    entries.into_iter().map(|entry| (entry.key.reveal().clone(), entry.value)).collect()
+}
+
+impl From<Address> for AddressInput {
+    fn from(address: Address) -> Self {
+        let Address { address1, address2, city, state, zip } = address;
+        Self { address1, address2, city, state, zip }
+    }
+}
+
+impl From<Representative> for RepresentativeInput {
+    fn from(representative: Representative) -> Self {
+        let Representative { name, email, phone } = representative;
+        Self { name, email, phone }
+    }
+}
+
+impl From<UnmaskedComplianceProfile> for ProfileBody {
+    fn from(profile: UnmaskedComplianceProfile) -> Self {
+        match profile {
+            UnmaskedComplianceProfile::Individual(UnmaskedIndividualComplianceProfile { dob, ssn }) => {
+                Self::Individual { dob: dob.map(|dob| dob.reveal().to_string().into()), ssn }
+            }
+            UnmaskedComplianceProfile::Business(profile) => {
+                let UnmaskedBusinessComplianceProfile { ein, legal_business_name, representatives, website } = profile;
+                let representatives =
+                    representatives.map(|people| people.into_iter().map(RepresentativeInput::from).collect());
+                Self::Business { ein, legal_business_name, representatives, website }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime {
+        serde_json::from_str(&format!("\"{text}\"")).expect("a time of this test")
+    }
+
+    #[test]
+    fn whole_seconds_are_compared_as_whole_seconds() {
+        let (second, later) = ("2026-07-07T06:21:44Z", "2026-07-07T06:21:45Z");
+        let (early, late) = ("2026-07-07T06:21:44.1Z", "2026-07-07T06:21:44.2Z");
+        for (updated_at, expected, changed) in [
+            (second, second, false),
+            (second, early, false),
+            (early, second, false),
+            (late, early, true),
+            (early, early, false),
+            (later, early, true),
+            (second, later, false),
+        ] {
+            assert_eq!(has_changed_since(time(updated_at), time(expected)), changed, "{updated_at} {expected}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is seen of calls beside what is counted: a span for each, for how long a request waited for the upstream, and
+//! whether the upstream answers at all.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
+
+use crate::telemetry::busy_time::BusyTime;
+use crate::telemetry::metrics::as_f64;
+use crate::telemetry::names;
+use crate::upstream::call::breaker;
+use crate::upstream::error::{Error, ErrorKind};
+
+/// Whether the upstream answers. A refusal is an answer.
+#[derive(Debug, Default)]
+pub struct Health {
+    consecutive_failures: AtomicU32,
+    pub breaker: breaker::BreakerState,
+}
+
+impl Health {
+    /// How many calls got no answer since the last that got one.
+    pub fn consecutive_failures(&self) -> u32 {
+        self.consecutive_failures.load(Ordering::Relaxed)
+    }
+
+    fn record(&self, kind: Option<&ErrorKind>) {
+        match kind {
+            Some(kind)
+                if kind.is_unavailable() || matches!(kind, ErrorKind::MalformedSuccess(_) | ErrorKind::Invalid(_)) =>
+            {
+                // It stays where it is once it is too large to add to.
+                let more = |failures: u32| failures.checked_add(1);
+                let _full = self.consecutive_failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+            }
+            // Nothing was asked.
+            Some(
+                ErrorKind::QueueFull
+                | ErrorKind::DeadlineExceeded
+                | ErrorKind::BreakerOpen { .. }
+                | ErrorKind::Throttled { .. }
+                | ErrorKind::Superseded { .. },
+            ) => {}
+            _ => self.consecutive_failures.store(0, Ordering::Relaxed),
+        }
+    }
+
+    /// Tells the metrics.
+    pub fn record_metrics(&self) {
+        metrics::gauge!(names::UPSTREAM_CONSECUTIVE_FAILURES).set(as_f64(self.consecutive_failures().into()));
+    }
+}
+
+/// The outcome of what nobody waited for any more.
+const CANCELLED: &str = "given_up";
+
+/// Something that is timed until it ends, or until it is dropped since nobody waits for it any more.
+pub struct CallTimer {
+    route: &'static str,
+    started: Instant,
+    /// Tells the metrics.
+    record: fn(&'static str, &'static str, Duration),
+    /// Is told the outcome.
+    span: Span,
+    outcome: &'static str,
+}
+
+impl CallTimer {
+    /// It begins now.
+    pub fn new(route: &'static str, tell: fn(&'static str, &'static str, Duration), span: Span) -> Self {
+        Self { route, started: Instant::now(), record: tell, span, outcome: CANCELLED }
+    }
+
+    /// It came to its end; the outcome's name.
+    pub fn finish(&mut self, failed: Option<&Error>) -> &'static str {
+        self.outcome = failed.map_or("ok", |error| error.kind.name());
+        self.outcome
+    }
+}
+
+impl Drop for CallTimer {
+    fn drop(&mut self) {
+        (self.record)(self.route, self.outcome, self.started.elapsed());
+        self.span.record("outcome", self.outcome);
+    }
+}
+
+/// A call from its beginning to its end, with all that it waits for. `route` is the endpoint's template.
+pub async fn timed_call<T>(
+    health: &Health,
+    waiting: &BusyTime,
+    route: &'static str,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let span = info_span!(
+        "upstream call",
+        otel.name = route,
+        otel.kind = "client",
+        otel.status_code = Empty,
+        outcome = Empty,
+        upstream_request_id = Empty,
+    );
+    let _under = waiting.start();
+    let mut watched = CallTimer::new(route, crate::upstream::call::metrics::record_call, span.clone());
+    let answered = call.instrument(span.clone()).await;
+    let failed = answered.as_ref().err();
+    health.record(failed.map(|error| &error.kind));
+    watched.finish(failed);
+    if let Some(error) = failed {
+        span.record("otel.status_code", "ERROR");
+        span.record("upstream_request_id", error.api_request_id.map(tracing::field::display));
+    }
+    answered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::ConnectFailure;
+
+    #[tokio::test]
+    async fn failures_are_counted_until_the_upstream_answers() {
+        let (health, waiting) = (Health::default(), BusyTime::default());
+        let ends = async |kind: Option<ErrorKind>| {
+            let end = async { kind.map_or(Ok(()), |kind| Err(Error::from(kind))) };
+            let _ended = timed_call(&health, &waiting, "GET /", end).await;
+            health.consecutive_failures()
+        };
+        assert_eq!(ends(Some(ErrorKind::Unreachable(ConnectFailure::ConnectionRefused))).await, 1);
+        assert_eq!(ends(Some(ErrorKind::QueueFull)).await, 1, "nothing was asked");
+        assert_eq!(ends(Some(ErrorKind::TimedOut)).await, 2);
+        assert_eq!(ends(Some(ErrorKind::NotFound)).await, 0, "that is an answer");
+        assert_eq!(ends(Some(ErrorKind::Failed { status: 500, retry_after: None })).await, 1);
+        assert_eq!(ends(None).await, 0);
+    }
+}

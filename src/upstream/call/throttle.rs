@@ -1,0 +1,132 @@
+//! Keeps all calls of a key to the pause that the upstream asks of one of them: a 429 with `Retry-After` is about the key
+//! and not about the call, and the next ones would only be told the same.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::header;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+
+use crate::upstream::call::transport::{Request, UpstreamResponse};
+use crate::upstream::error::{Error, ErrorKind};
+
+/// For how long others are kept back by the word of one answer; after it one asks again, and is told again.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// How many keys are remembered. With more of them in trouble at once the rest finds out by itself.
+const MAX_KEYS: usize = 1024;
+
+/// Which keys are to be left alone, and until when. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Throttle {
+    /// By a hash that no other process makes.
+    until: Arc<Mutex<HashMap<u64, Instant>>>,
+    hasher: RandomState,
+}
+
+impl Throttle {
+    fn key(&self, request: &Request) -> u64 {
+        self.hasher.hash_one(request.headers.get(header::AUTHORIZATION))
+    }
+
+    /// What is left of a key's pause.
+    fn remaining(&self, key: u64) -> Option<Duration> {
+        let left = self.lock().get(&key)?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Notes a pause; a longer one stays.
+    fn record(&self, key: u64, pause: Duration) {
+        let now = Instant::now();
+        let until = now + pause.min(MAX_PAUSE);
+        let mut keys = self.lock();
+        if keys.len() >= MAX_KEYS {
+            keys.retain(|_, until| *until > now);
+        }
+        if keys.len() < MAX_KEYS || keys.contains_key(&key) {
+            keys.entry(key).and_modify(|known| *known = until.max(*known)).or_insert(until);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
+        // Nothing in here panics half way, so a poisoned table is a whole one.
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Layer<S> for Throttle {
+    type Service = Throttled<S>;
+
+    fn layer(&self, inner: S) -> Throttled<S> {
+        Throttled { inner, throttle: self.clone() }
+    }
+}
+
+/// A service that keeps to pauses.
+#[derive(Clone, Debug)]
+pub struct Throttled<S> {
+    inner: S,
+    throttle: Throttle,
+}
+
+impl<S> Service<Request> for Throttled<S>
+where
+    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>,
+{
+    type Response = UpstreamResponse;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let key = self.throttle.key(&request);
+        if let Some(retry_after) = self.throttle.remaining(key) {
+            return Box::pin(async move { Err(ErrorKind::Throttled { retry_after }.into()) });
+        }
+        let (answer, pauses) = (self.inner.call(request), self.throttle.clone());
+        Box::pin(async move {
+            let answer = answer.await;
+            if let Err(Error { kind: ErrorKind::RateLimited { retry_after: Some(pause) }, .. }) = &answer {
+                pauses.record(key, *pause);
+            }
+            answer
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_kept_to_and_believed_for_a_minute_at_most() {
+        let pauses = Throttle::default();
+        let (limited, other) = (1, 2);
+        pauses.record(limited, Duration::from_secs(3600));
+        pauses.record(limited, Duration::from_secs(1));
+        assert_eq!((pauses.remaining(limited), pauses.remaining(other)), (Some(MAX_PAUSE), None));
+        tokio::time::advance(MAX_PAUSE).await;
+        assert_eq!(pauses.remaining(limited), None);
+        pauses.record(limited, Duration::ZERO);
+        assert_eq!(pauses.remaining(limited), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn remembered_keys_are_bounded() {
+        let pauses = Throttle::default();
+        for key in 0..2 * MAX_KEYS as u64 {
+            pauses.record(key, Duration::from_secs(9));
+        }
+        assert_eq!(pauses.lock().len(), MAX_KEYS);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        pauses.record(u64::MAX, Duration::from_secs(9));
+        assert_eq!(pauses.lock().len(), 1);
+    }
+}
