@@ -27,6 +27,7 @@ pub enum Enforcement {
     /// They run, and the log says so.
     Log,
     /// They do not run.
+    #[serde(rename = "only")]
     Required,
 }
 
