@@ -10,10 +10,10 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{Node, Schema};
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::{Name, Positioned, Value, Variables};
-use customers_gateway::operation::document::collect::{Collected, Conditions, collect};
+use customers_gateway::operation::document::collect::{CollectedOperation, Conditions, collect};
 use customers_gateway::operation::cost::cost;
-use customers_gateway::operation::document::limits::Limits;
-use customers_gateway::operation::document::mistakes::{Mistakes, Refused};
+use customers_gateway::operation::document::limits::DocumentLimits;
+use customers_gateway::operation::document::errors::{DocumentErrors, RequestError};
 use customers_gateway::operation::document::parse::{self, Settings};
 use customers_gateway::operation::lower::lower;
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +23,7 @@ const SETTINGS: Settings = Settings {
     max_tokens: 10_000,
     max_nesting: 64,
     max_name_bytes: 128,
-    limits: Limits {
+    limits: DocumentLimits {
         max_depth: 24,
         max_fields: 5_000,
         max_aliases: 200,
@@ -33,7 +33,7 @@ const SETTINGS: Settings = Settings {
         max_operations: 50,
     },
     max_argument_values: 10_000,
-    max_mistakes: 20,
+    max_validation_errors: 20,
 };
 
 /// The schema of a subgraph has all root fields.
@@ -41,12 +41,12 @@ static SCHEMA: LazyLock<Valid<Schema>> =
     LazyLock::new(|| parse::schema(&customers_gateway::graphql::Schema::subgraph().sdl()).expect("our own SDL"));
 
 fuzz_target!(|text: &str| {
-    let read = parse::read(&SCHEMA, text, &SETTINGS, true);
-    let again = parse::read(&SCHEMA, text, &SETTINGS, true);
-    let without_names = parse::read(&SCHEMA, text, &SETTINGS, false);
+    let read = parse::parse(&SCHEMA, text, &SETTINGS, true);
+    let again = parse::parse(&SCHEMA, text, &SETTINGS, true);
+    let without_names = parse::parse(&SCHEMA, text, &SETTINGS, false);
     match (read, again, without_names) {
         (Ok(read), Ok(again), Ok(_)) => {
-            let fields = |read: &parse::Read| read.collected.iter().map(|operation| operation.size).max().unwrap_or(0);
+            let fields = |read: &parse::ParsedDocument| read.collected.iter().map(|operation| operation.field_count).max().unwrap_or(0);
             assert_eq!((read.tokens, fields(&read)), (again.tokens, fields(&again)));
             assert!(read.tokens <= text.len() && fields(&read) <= SETTINGS.limits.max_fields);
             for operation in read.document.operations.iter() {
@@ -57,7 +57,7 @@ fuzz_target!(|text: &str| {
             assert_eq!(format!("{refused:?}"), format!("{again:?}"), "the same text is refused otherwise");
             assert_eq!(refused.code(), without_names.code());
             for refused in [refused, without_names] {
-                if let Refused::Mistakes(mistakes) = refused {
+                if let RequestError::Document(mistakes) = refused {
                     told(&mistakes, text);
                 }
             }
@@ -67,13 +67,13 @@ fuzz_target!(|text: &str| {
 });
 
 /// What is said of a document is bounded, has its place in the text, and repeats no value.
-fn told(mistakes: &Mistakes, text: &str) {
-    let told: Vec<_> = mistakes.told().collect();
-    assert!(!told.is_empty() && told.len() <= SETTINGS.max_mistakes);
+fn told(mistakes: &DocumentErrors, text: &str) {
+    let told: Vec<_> = mistakes.shown().collect();
+    assert!(!told.is_empty() && told.len() <= SETTINGS.max_validation_errors);
     let lines = text.split(['\n', '\r']).count();
     let longest = text.split(['\n', '\r']).map(|line| line.chars().count()).max().unwrap_or_default();
     for mistake in told {
-        if let Some(place) = mistake.place {
+        if let Some(place) = mistake.position {
             assert!((1..=lines).contains(&place.line) && (1..=longest + 1).contains(&place.column), "{place:?}");
         }
         let message = &mistake.message;
@@ -92,20 +92,20 @@ fn run(document: &ExecutableDocument, operation: &Node<Operation>, most_fields: 
             variables.insert(Name::new(&variable.name), Value::Boolean(met));
         });
         let collect = |conditions| collect(&SCHEMA, document, operation, conditions, SETTINGS.max_argument_values);
-        let collected = collect(Conditions::By(&variables)).expect("what is valid can be collected");
-        assert_eq!(collected.size, size(&collected));
-        assert!(collected.size <= most_fields, "more fields than with all conditions met");
+        let collected = collect(Conditions::Variables(&variables)).expect("what is valid can be collected");
+        assert_eq!(collected.field_count, size(&collected));
+        assert!(collected.field_count <= most_fields, "more fields than with all conditions met");
         let lowered = lower(&collected, &variables, SETTINGS.max_argument_values).expect("the literals are within the limit");
         keys(lowered.fields.iter().map(|field| &field.node));
         cost(&collected, &lowered.fields).expect("every root field has a price");
-        let expected: Vec<Name> = collected.fields.iter().map(|field| field.key().clone()).collect();
-        let apart: Vec<Name> = lowered.apart().map(|(key, _)| key).collect();
+        let expected: Vec<Name> = collected.fields.iter().map(|field| field.response_key().clone()).collect();
+        let apart: Vec<Name> = lowered.into_root_documents().map(|(key, _)| key).collect();
         assert_eq!(apart, expected);
     }
 }
 
-fn size(collected: &Collected) -> usize {
-    fn of(field: &customers_gateway::operation::document::collect::Field) -> usize {
+fn size(collected: &CollectedOperation) -> usize {
+    fn of(field: &customers_gateway::operation::document::collect::CollectedField) -> usize {
         1 + field.selection.fields().map(of).sum::<usize>()
     }
     collected.fields.iter().map(of).sum()

@@ -103,7 +103,7 @@ const steps = {
   async paging() {
     await page.getByRole('button', { name: 'Show more' }).click();
     await text(page.getByRole('status'), '40 of 52');
-    await text(row('Ada Example'), 'Fraud Identity may be put together');
+    await text(row('Ada Example'), 'Fraud Identity may combine data of several people');
     assert.equal(await rows.count(), 40);
     assert.equal(new Set(await page.locator('.row-link').allInnerTexts()).size, 40);
   },
