@@ -148,19 +148,19 @@ metrics! {
         "GraphQL requests that are being answered.";
     OPERATIONS_IN_FLIGHT: Gauge "gateway_operations_in_flight" []
         "Operations that hold a place among those that may run at once.";
-    OPERATIONS_REJECTED: Counter "gateway_operations_refused_total" [("why", &["full", "share"])]
+    OPERATIONS_REJECTED: Counter "gateway_operations_rejected_total" [("why", &["full", "share"])]
         "Operations that found no place: the gateway was full, or the caller had its share.";
     REQUESTS_ABANDONED: Counter "gateway_requests_abandoned_total" []
         "Requests whose callers hung up before the answer.";
     ERRORS: Counter "gateway_errors_total" [("code", CODES)]
         "Answers with an error of this code, each code counted once an answer.";
-    LIMITS_REACHED: Counter "gateway_bounds_reached_total" [("bound", LIMITS)]
+    LIMITS_REACHED: Counter "gateway_limits_reached_total" [("bound", LIMITS)]
         "How often a bound of the settings was reached.";
     RATE_LIMITED: Counter "gateway_rate_limited_total" [("limit", &["operations", "refused_callers", "unmask"])]
         "Requests that were over a caller's rate.";
     DOCUMENTS_BY_TRUST: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
         "Documents that were asked for, by whether the manifest lists them.";
-    DOCUMENT_LOOKUPS: Counter "gateway_document_reads_total" [("result", &["kept", "read", "refused"])]
+    DOCUMENT_LOOKUPS: Counter "gateway_document_lookups_total" [("result", &["kept", "read", "refused"])]
         "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
@@ -175,45 +175,46 @@ metrics! {
         "Answers that are kept.";
     CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("cause", &["size", "expired"])]
         "Kept answers that had to go for want of room, or whose time was over.";
-    CACHE_INVALIDATIONS: Counter "gateway_cache_forgotten_total" [("what", &["customer", "pages"])]
+    CACHE_INVALIDATIONS: Counter "gateway_cache_invalidations_total" [("what", &["customer", "pages"])]
         "How often a customer or all pages of a scope were forgotten, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
         "How many things a loader was asked for at once.";
     UPSTREAM_CALLS: Counter "gateway_upstream_calls_total" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
         "Calls to the upstream, however many attempts each took, by endpoint and outcome.";
-    UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_seconds" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
+    UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_duration_seconds"
+        [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
         "How long calls to the upstream took with all their attempts and waits, by endpoint and outcome.";
     UPSTREAM_ATTEMPTS: Counter "gateway_upstream_attempts_total" [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "Requests that went out to the upstream.";
-    UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_seconds"
+    UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_duration_seconds"
         [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "How long one request to the upstream took, from its first byte out to its last byte in.";
     UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("why", RETRIED_OUTCOMES)]
         "Attempts after the first one, by the outcome that was not good enough.";
-    UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_forgone_total"
+    UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_skipped_total"
         [("route", ROUTES), ("why", &["attempts", "deadline", "budget"])]
         "Attempts that could have helped and were not made: for want of attempts, of time, or of budget.";
     UPSTREAM_BREAKER_STATE: Gauge "gateway_upstream_breaker_state" [("state", STATES)]
         "1 for the state that the circuit breaker is in, 0 for the others.";
-    UPSTREAM_BREAKER_CHANGES: Counter "gateway_upstream_breaker_changes_total" [("to", STATES)]
+    UPSTREAM_BREAKER_TRANSITIONS: Counter "gateway_upstream_breaker_transitions_total" [("to", STATES)]
         "How often the circuit breaker changed to a state.";
     UPSTREAM_IN_FLIGHT: Gauge "gateway_upstream_in_flight" []
         "Requests to the upstream that are under way.";
     UPSTREAM_QUEUE_LENGTH: Gauge "gateway_upstream_queued" []
         "Calls that wait for a place among those in flight.";
-    UPSTREAM_QUEUE_DURATION: Histogram "gateway_upstream_queue_seconds" []
+    UPSTREAM_QUEUE_DURATION: Histogram "gateway_upstream_queue_duration_seconds" []
         "How long calls waited for a place, also those that got none.";
-    UPSTREAM_CONSECUTIVE_FAILURES: Gauge "gateway_upstream_failures_in_a_row" []
+    UPSTREAM_CONSECUTIVE_FAILURES: Gauge "gateway_upstream_consecutive_failures" []
         "Calls that got no answer from the upstream since the last that got one.";
     UPSTREAM_VALUES_MASKED: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
         "Values that the upstream sent in clear where masked ones belong, and that the gateway masked.";
-    TOKENS_REJECTED: Counter "gateway_tokens_refused_total"
+    TOKENS_REJECTED: Counter "gateway_tokens_rejected_total"
         [("reason", &["missing", "too_long", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
             "not_yet_valid", "issuer", "audience", "claims", "no_keys"])]
         "Bearer tokens that were refused, by the reason that callers are not told.";
-    KEY_LOADS: Counter "gateway_key_loads_total" [("outcome", &["loaded", "failed"])]
+    JWKS_LOADS: Counter "gateway_jwks_loads_total" [("outcome", &["loaded", "failed"])]
         "Loads of the identity provider's keys.";
-    KEY_AGE: Gauge "gateway_key_age_seconds" []
+    JWKS_AGE: Gauge "gateway_jwks_age_seconds" []
         "How long ago the identity provider's keys were loaded; only with auth.mode = \"jwt\".";
     AUDIT_RECORDS: Counter "gateway_audit_records_total" [("outcome", &["written", "too_slow", "failed"])]
         "Audit records by whether they are known to be written.";

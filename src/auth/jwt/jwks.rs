@@ -142,7 +142,7 @@ async fn run_refresh(
     loop {
         let loaded = source.load().await;
         let outcome = if loaded.is_ok() { "loaded" } else { "failed" };
-        metrics::counter!(names::KEY_LOADS, "outcome" => outcome).increment(1);
+        metrics::counter!(names::JWKS_LOADS, "outcome" => outcome).increment(1);
         let now = Instant::now();
         let next = now + pace.min_interval;
         // A failed load is tried again as soon as it may be; by then callers are being served with old keys, or none.

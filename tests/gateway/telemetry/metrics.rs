@@ -10,7 +10,7 @@ use super::{Series, Shown, traffic};
 use crate::process::{Directory, Process};
 
 /// Metrics that no harmless traffic over the sandbox need show: those of tokens, and of calls that wait or go wrong.
-const NOT_HERE: [&str; 2] = [names::KEY_AGE, names::UPSTREAM_QUEUE_DURATION];
+const NOT_HERE: [&str; 2] = [names::JWKS_AGE, names::UPSTREAM_QUEUE_DURATION];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exported_metrics_match_the_table() {
@@ -44,7 +44,10 @@ async fn exported_metrics_match_the_table() {
     assert_eq!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("result", "miss")]), 1.0);
     assert!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("result", "hit")]) >= 1.0);
     assert!(shown.sum(names::CACHE_BYTES, &[("store", "reviews")]) > 0.0);
-    assert_eq!(shown.sum("gateway_upstream_call_seconds_count", &[("route", "GET /v1/customers/{id}/review")]), 1.0);
+    assert_eq!(
+        shown.sum("gateway_upstream_call_duration_seconds_count", &[("route", "GET /v1/customers/{id}/review")]),
+        1.0
+    );
     assert_eq!(shown.sum(names::AUDIT_RECORDS, &[("outcome", "written")]), 2.0);
     assert_eq!(shown.sum(names::CACHE_INVALIDATIONS, &[("what", "customer")]), 1.0);
     assert_eq!(shown.sum(names::REQUESTS_IN_FLIGHT, &[]), 0.0);
