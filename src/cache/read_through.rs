@@ -168,12 +168,12 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
     /// An empty store. The estimated memory of its entries is `max_bytes` at most.
     pub fn new(name: &'static str, policy: TtlPolicy, max_bytes: u64) -> Self {
         let gone = move |_: Arc<Key>, _: CacheEntry<V>, cause: RemovalCause| {
-            let cause = match cause {
+            let reason = match cause {
                 RemovalCause::Size => "size",
                 RemovalCause::Expired => "expired",
                 RemovalCause::Explicit | RemovalCause::Replaced => return,
             };
-            metrics::counter!(names::CACHE_EVICTIONS, "store" => name, "cause" => cause).increment(1);
+            metrics::counter!(names::CACHE_EVICTIONS, "store" => name, "reason" => reason).increment(1);
         };
         let store = Store::builder()
             .max_capacity(max_bytes)
@@ -197,8 +197,8 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
         metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(as_f64(self.store.entry_count()));
     }
 
-    fn record_lookup(&self, result: &'static str) {
-        metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "result" => result).increment(1);
+    fn record_lookup(&self, outcome: &'static str) {
+        metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "outcome" => outcome).increment(1);
     }
 
     /// What is kept and fresh; asks nobody. Whoever gives it out counts it by [`Self::record_hit`].

@@ -148,34 +148,34 @@ metrics! {
         "GraphQL requests that are being answered.";
     OPERATIONS_IN_FLIGHT: Gauge "gateway_operations_in_flight" []
         "Operations that hold a place among those that may run at once.";
-    OPERATIONS_REJECTED: Counter "gateway_operations_rejected_total" [("why", &["full", "share"])]
+    OPERATIONS_REJECTED: Counter "gateway_operations_rejected_total" [("reason", &["full", "share"])]
         "Operations that found no place: the gateway was full, or the caller had its share.";
     REQUESTS_ABANDONED: Counter "gateway_requests_abandoned_total" []
         "Requests whose callers hung up before the answer.";
     ERRORS: Counter "gateway_errors_total" [("code", CODES)]
         "Answers with an error of this code, each code counted once an answer.";
-    LIMITS_REACHED: Counter "gateway_limits_reached_total" [("bound", LIMITS)]
+    LIMITS_REACHED: Counter "gateway_limits_reached_total" [("limit", LIMITS)]
         "How often a bound of the settings was reached.";
     RATE_LIMITED: Counter "gateway_rate_limited_total" [("limit", &["operations", "refused_callers", "unmask"])]
         "Requests that were over a caller's rate.";
     DOCUMENTS_BY_TRUST: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
         "Documents that were asked for, by whether the manifest lists them.";
-    DOCUMENT_LOOKUPS: Counter "gateway_document_lookups_total" [("result", &["kept", "read", "refused"])]
+    DOCUMENT_LOOKUPS: Counter "gateway_document_lookups_total" [("outcome", &["kept", "read", "refused"])]
         "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
     WRITE_TIMEOUTS: Counter "gateway_write_timeouts_total" []
         "Answers that were given up since their clients did not read them within `server.write_timeout`.";
     CACHE_LOOKUPS: Counter "gateway_cache_lookups_total"
-        [("store", STORES), ("result", &["hit", "miss", "shared", "stale", "old"])]
+        [("store", STORES), ("outcome", &["hit", "miss", "shared", "stale", "old"])]
         "Look-ups by store: kept and fresh, loaded, shared with another request's load, given past its time while a new one is loaded, given past its time since none could be had (also counted as miss or shared).";
     CACHE_BYTES: Gauge "gateway_cache_bytes" [("store", STORES)]
         "Memory that kept answers take, estimated.";
     CACHE_ENTRIES: Gauge "gateway_cache_entries" [("store", STORES)]
         "Answers that are kept.";
-    CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("cause", &["size", "expired"])]
+    CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("reason", &["size", "expired"])]
         "Kept answers that had to go for want of room, or whose time was over.";
-    CACHE_INVALIDATIONS: Counter "gateway_cache_invalidations_total" [("what", &["customer", "pages"])]
+    CACHE_INVALIDATIONS: Counter "gateway_cache_invalidations_total" [("scope", &["customer", "pages"])]
         "How often a customer or all pages of a scope were forgotten, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
         "How many things a loader was asked for at once.";
@@ -189,14 +189,14 @@ metrics! {
     UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_duration_seconds"
         [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "How long one request to the upstream took, from its first byte out to its last byte in.";
-    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("why", RETRIED_OUTCOMES)]
+    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("reason", RETRIED_OUTCOMES)]
         "Attempts after the first one, by the outcome that was not good enough.";
     UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_skipped_total"
-        [("route", ROUTES), ("why", &["attempts", "deadline", "budget"])]
+        [("route", ROUTES), ("reason", &["attempts", "deadline", "budget"])]
         "Attempts that could have helped and were not made: for want of attempts, of time, or of budget.";
     UPSTREAM_BREAKER_STATE: Gauge "gateway_upstream_breaker_state" [("state", STATES)]
         "1 for the state that the circuit breaker is in, 0 for the others.";
-    UPSTREAM_BREAKER_TRANSITIONS: Counter "gateway_upstream_breaker_transitions_total" [("to", STATES)]
+    UPSTREAM_BREAKER_TRANSITIONS: Counter "gateway_upstream_breaker_transitions_total" [("state", STATES)]
         "How often the circuit breaker changed to a state.";
     UPSTREAM_IN_FLIGHT: Gauge "gateway_upstream_in_flight" []
         "Requests to the upstream that are under way.";

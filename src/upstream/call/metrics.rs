@@ -52,13 +52,13 @@ pub fn record_attempt(route: &'static str, outcome: &'static str, took: Duration
 }
 
 /// An attempt is going to be repeated.
-pub fn record_retry(route: &'static str, why: &'static str) {
-    counter!(RETRIES, "route" => route, "why" => why).increment(1);
+pub fn record_retry(route: &'static str, reason: &'static str) {
+    counter!(RETRIES, "route" => route, "reason" => reason).increment(1);
 }
 
 /// An attempt could have been repeated and is not.
-pub fn record_retry_skipped(route: &'static str, why: RetrySkipped) {
-    counter!(RETRIES_SKIPPED, "route" => route, "why" => why.name()).increment(1);
+pub fn record_retry_skipped(route: &'static str, reason: RetrySkipped) {
+    counter!(RETRIES_SKIPPED, "route" => route, "reason" => reason.name()).increment(1);
 }
 
 /// The breaker is in a state; `changed` where it was in another one.
@@ -67,7 +67,7 @@ pub fn record_breaker_state(state: &'static str, changed: bool) {
         gauge!(BREAKER_STATE, "state" => each).set(if each == state { 1.0 } else { 0.0 });
     }
     if changed {
-        counter!(BREAKER_TRANSITIONS, "to" => state).increment(1);
+        counter!(BREAKER_TRANSITIONS, "state" => state).increment(1);
     }
 }
 

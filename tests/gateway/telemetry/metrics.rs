@@ -41,15 +41,15 @@ async fn exported_metrics_match_the_table() {
     assert_eq!(shown.sum(took, &[("type", "mutation"), ("outcome", "ok")]), 2.0);
     assert_eq!(shown.sum(took, &[("outcome", "refused")]), 3.0);
     assert_eq!(shown.sum(names::ERRORS, &[("code", "GRAPHQL_PARSE_FAILED")]), 1.0);
-    assert_eq!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("result", "miss")]), 1.0);
-    assert!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("result", "hit")]) >= 1.0);
+    assert_eq!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("outcome", "miss")]), 1.0);
+    assert!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("outcome", "hit")]) >= 1.0);
     assert!(shown.sum(names::CACHE_BYTES, &[("store", "reviews")]) > 0.0);
     assert_eq!(
         shown.sum("gateway_upstream_call_duration_seconds_count", &[("route", "GET /v1/customers/{id}/review")]),
         1.0
     );
     assert_eq!(shown.sum(names::AUDIT_RECORDS, &[("outcome", "written")]), 2.0);
-    assert_eq!(shown.sum(names::CACHE_INVALIDATIONS, &[("what", "customer")]), 1.0);
+    assert_eq!(shown.sum(names::CACHE_INVALIDATIONS, &[("scope", "customer")]), 1.0);
     assert_eq!(shown.sum(names::REQUESTS_IN_FLIGHT, &[]), 0.0);
     assert_eq!(shown.sum(names::CONNECTIONS, &[("listener", "admin")]), 1.0, "the one that asks");
     assert_eq!(shown.sum(names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
@@ -65,7 +65,7 @@ async fn reached_limits_are_counted_by_name() {
     ])
     .await;
     let shown = Shown::by(&process).await;
-    assert!(shown.0.iter().any(|series| series.labels.get("bound").is_some_and(|bound| bound == "max_depth")));
+    assert!(shown.0.iter().any(|series| series.labels.get("limit").is_some_and(|limit| limit == "max_depth")));
     assert_eq!(shown.sum(names::LIMITS_REACHED, &[]), 0.0);
     process.ask("{ __schema { types { fields { name } } } }", json!({})).await;
     let id = process.somebody_else();
@@ -74,7 +74,7 @@ async fn reached_limits_are_counted_by_name() {
         process.ask(unmask, json!({ "id": id })).await;
     }
     let shown = Shown::by(&process).await;
-    assert_eq!(shown.sum(names::LIMITS_REACHED, &[("bound", "max_depth")]), 1.0);
+    assert_eq!(shown.sum(names::LIMITS_REACHED, &[("limit", "max_depth")]), 1.0);
     assert_eq!(shown.sum(names::RATE_LIMITED, &[("limit", "unmask")]), 1.0);
     let limited = [("type", "mutation"), ("outcome", "limited")];
     assert_eq!(shown.sum("gateway_request_duration_seconds_count", &limited), 1.0);
