@@ -272,7 +272,7 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
                     && old.value.is_some()
                     && Instant::now() < old.fresh_until + self.ttl.stale_if_error =>
             {
-                self.record_lookup("old");
+                self.record_lookup("stale_if_error");
                 Ok(Lookup { entry: old, status: CacheStatus::StaleIfError })
             }
             _ => Err(missed),

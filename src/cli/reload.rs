@@ -115,7 +115,7 @@ impl Reload {
         let outcome = match outcome {
             Ok(settings) => {
                 self.settings = settings;
-                "done"
+                "ok"
             }
             Err(problem) => {
                 let problem = problem.replace('\n', ";");

@@ -106,12 +106,12 @@ impl DocumentCache {
         suggest: bool,
     ) -> Result<Arc<Document>, RequestError> {
         if let Some(document) = self.cache.get(&digest).await {
-            record_lookup("kept");
+            record_lookup("hit");
             return Ok(document);
         }
         let read =
-            parse::parse(&self.schema, text, &self.settings, suggest).inspect_err(|_| record_lookup("refused"))?;
-        record_lookup("read");
+            parse::parse(&self.schema, text, &self.settings, suggest).inspect_err(|_| record_lookup("rejected"))?;
+        record_lookup("miss");
         let document = Arc::new(Document::new(Arc::clone(text), read));
         self.cache.insert(digest, Arc::clone(&document)).await;
         // The store evicts when some hundred inserts wait, so a burst of large documents would exceed the bound.

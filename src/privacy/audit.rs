@@ -96,8 +96,8 @@ impl AuditLog {
         };
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(RecordingError::TooSlow));
         let counted = match outcome {
-            Ok(()) => "written",
-            Err(RecordingError::TooSlow) => "too_slow",
+            Ok(()) => "ok",
+            Err(RecordingError::TooSlow) => "timed_out",
             Err(RecordingError::Failed) => "failed",
         };
         metrics::counter!(names::AUDIT_RECORDS, "outcome" => counted).increment(1);

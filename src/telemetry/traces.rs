@@ -137,7 +137,7 @@ impl SpanExporter for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let outcome = self.exporter.export(batch).await;
         let failed = outcome.is_err();
-        metrics::counter!(names::TRACE_EXPORTS, "outcome" => if failed { "failed" } else { "sent" }).increment(1);
+        metrics::counter!(names::TRACE_EXPORTS, "outcome" => if failed { "failed" } else { "ok" }).increment(1);
         match (self.failing.swap(failed, Ordering::Relaxed), failed) {
             // The error's text holds the address, and what the collector answered.
             (false, true) => warn!("spans cannot be sent: look at traces.endpoint and its collector"),

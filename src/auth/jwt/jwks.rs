@@ -141,7 +141,7 @@ async fn run_refresh(
     let mut loads = 0;
     loop {
         let loaded = source.load().await;
-        let outcome = if loaded.is_ok() { "loaded" } else { "failed" };
+        let outcome = if loaded.is_ok() { "ok" } else { "failed" };
         metrics::counter!(names::JWKS_LOADS, "outcome" => outcome).increment(1);
         let now = Instant::now();
         let next = now + pace.min_interval;

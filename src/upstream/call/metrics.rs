@@ -32,7 +32,7 @@ pub enum RetrySkipped {
 impl RetrySkipped {
     fn name(self) -> &'static str {
         match self {
-            Self::MaxAttempts => "attempts",
+            Self::MaxAttempts => "max_attempts",
             Self::Deadline => "deadline",
             Self::Budget => "budget",
         }

@@ -39,7 +39,7 @@ async fn exported_metrics_match_the_table() {
     let took = "gateway_request_duration_seconds_count";
     assert_eq!(shown.sum(took, &[("type", "query"), ("outcome", "ok")]), 4.0);
     assert_eq!(shown.sum(took, &[("type", "mutation"), ("outcome", "ok")]), 2.0);
-    assert_eq!(shown.sum(took, &[("outcome", "refused")]), 3.0);
+    assert_eq!(shown.sum(took, &[("outcome", "rejected")]), 3.0);
     assert_eq!(shown.sum(names::ERRORS, &[("code", "GRAPHQL_PARSE_FAILED")]), 1.0);
     assert_eq!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("outcome", "miss")]), 1.0);
     assert!(shown.sum(names::CACHE_LOOKUPS, &[("store", "reviews"), ("outcome", "hit")]) >= 1.0);
@@ -48,7 +48,7 @@ async fn exported_metrics_match_the_table() {
         shown.sum("gateway_upstream_call_duration_seconds_count", &[("route", "GET /v1/customers/{id}/review")]),
         1.0
     );
-    assert_eq!(shown.sum(names::AUDIT_RECORDS, &[("outcome", "written")]), 2.0);
+    assert_eq!(shown.sum(names::AUDIT_RECORDS, &[("outcome", "ok")]), 2.0);
     assert_eq!(shown.sum(names::CACHE_INVALIDATIONS, &[("scope", "customer")]), 1.0);
     assert_eq!(shown.sum(names::REQUESTS_IN_FLIGHT, &[]), 0.0);
     assert_eq!(shown.sum(names::CONNECTIONS, &[("listener", "admin")]), 1.0, "the one that asks");
@@ -76,7 +76,7 @@ async fn reached_limits_are_counted_by_name() {
     let shown = Shown::by(&process).await;
     assert_eq!(shown.sum(names::LIMITS_REACHED, &[("limit", "max_depth")]), 1.0);
     assert_eq!(shown.sum(names::RATE_LIMITED, &[("limit", "unmask")]), 1.0);
-    let limited = [("type", "mutation"), ("outcome", "limited")];
+    let limited = [("type", "mutation"), ("outcome", "rate_limited")];
     assert_eq!(shown.sum("gateway_request_duration_seconds_count", &limited), 1.0);
 }
 
@@ -151,6 +151,6 @@ fn the_table_knows_every_route_and_every_outcome_of_a_call() {
     let values = |label: usize| calls.labels[label].1.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(values(0), quoted("src/upstream/client.rs", "Call::new(\"", "\""));
     let mut outcomes = quoted("src/upstream/error.rs", " => \"", "\",\n");
-    outcomes.extend(["ok".to_owned(), "given_up".to_owned()]);
+    outcomes.extend(["ok".to_owned(), "cancelled".to_owned()]);
     assert_eq!(values(1), outcomes);
 }

@@ -60,7 +60,7 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     assert!(runs("second").await);
 
     let shown = Shown::by(&process).await;
-    assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "done")]), 1.0);
+    assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "ok")]), 1.0);
     assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "failed")]), 3.0);
 }
 
