@@ -102,8 +102,8 @@ impl AuditLog {
         };
         metrics::counter!(names::AUDIT_RECORDS, "outcome" => counted).increment(1);
         if let Err(problem) = outcome {
-            let missing_total = self.missing_records.fetch_add(1, Ordering::Relaxed) + 1;
-            error!(action, request_id, %problem, missing_total, "an audit record is missing");
+            let missing_records = self.missing_records.fetch_add(1, Ordering::Relaxed) + 1;
+            error!(action, request_id, error = %problem, missing_records, "an audit record is missing");
         }
         outcome
     }

@@ -99,7 +99,7 @@ impl TraceExporter {
     /// Sends what is left and ends. It blocks, for about `most` at most.
     pub fn shutdown(&self, most: Duration) {
         if let Err(problem) = self.provider.shutdown_with_timeout(most) {
-            warn!(%problem, "not all spans could be sent");
+            warn!(error = %problem, "not all spans could be sent");
         }
     }
 }

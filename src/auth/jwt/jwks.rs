@@ -175,8 +175,8 @@ fn log_load(loaded: &Result<LoadedKeys, KeyLoadError>, before: &KeySnapshot) {
         Ok(LoadedKeys::Keys(keys)) if before.loads == 0 => info!(keys = keys.len(), "the keys for tokens are there"),
         Ok(LoadedKeys::Keys(_) | LoadedKeys::Unchanged) => {}
         Err(reason) => {
-            let old_keys = before.keys.is_some();
-            warn!(%reason, old_keys, "the keys for tokens could not be loaded; it will be tried again");
+            let using_old_keys = before.keys.is_some();
+            warn!(error = %reason, using_old_keys, "the keys for tokens could not be loaded; it will be tried again");
         }
     }
 }
