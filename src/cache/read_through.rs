@@ -102,10 +102,10 @@ impl CacheStatus {
     /// As traces call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Hit => "kept",
-            Self::Miss => "loaded",
+            Self::Hit => "hit",
+            Self::Miss => "miss",
             Self::Shared => "shared",
-            Self::StaleIfError => "old",
+            Self::StaleIfError => "stale_if_error",
         }
     }
 }
