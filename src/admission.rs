@@ -108,7 +108,7 @@ impl Admission {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn charge_request(&self, client: ClientKey) -> Result<(), PublicError> {
-        self.charge_units(client, 1, "operations")
+        self.charge_units(client, 1, "requests")
     }
 
     /// Charges one unit to the address of a request without a valid credential, so that guessing has a rate too.
@@ -116,7 +116,7 @@ impl Admission {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn charge_unauthenticated(&self, address: IpAddr) -> Result<(), PublicError> {
-        self.charge_units(self.address_key(address), 1, "refused_callers")
+        self.charge_units(self.address_key(address), 1, "unauthenticated")
     }
 
     /// A reservation for the bytes of a client's body, of which nothing has arrived yet.
@@ -144,7 +144,7 @@ impl Admission {
         unmaskings: usize,
     ) -> Result<(), PublicError> {
         if units > 0 {
-            self.charge_units(client, units, "operations")?;
+            self.charge_units(client, units, "requests")?;
         }
         // An operation without the permission fails later, and must not use up the rate of callers who have it.
         if !principal.permissions.contains(&Permission::CustomersUnmask) {

@@ -259,7 +259,7 @@ impl App {
         metrics::gauge!(names::WRITES_IN_FLIGHT).set(as_f64(self.services.write_tasks.len() as u64));
         metrics::gauge!(names::TASKS).set(as_f64(Handle::current().metrics().num_alive_tasks() as u64));
         if let Some(age) = self.authenticator.key_age() {
-            metrics::gauge!(names::KEY_AGE).set(age.as_secs_f64());
+            metrics::gauge!(names::JWKS_AGE).set(age.as_secs_f64());
         }
     }
 

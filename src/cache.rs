@@ -96,7 +96,7 @@ impl<E: StaleIfError> Cache<E> {
 
     /// Forgets a customer and its review.
     pub fn invalidate_customer(&self, scope: Scope, id: CustomerId) {
-        metrics::counter!(names::CACHE_INVALIDATIONS, "what" => "customer").increment(1);
+        metrics::counter!(names::CACHE_INVALIDATIONS, "scope" => "customer").increment(1);
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
@@ -111,7 +111,7 @@ impl<E: StaleIfError> Cache<E> {
 
     /// Forgets every page of a scope.
     pub fn invalidate_pages(&self, scope: Scope) {
-        metrics::counter!(names::CACHE_INVALIDATIONS, "what" => "pages").increment(1);
+        metrics::counter!(names::CACHE_INVALIDATIONS, "scope" => "pages").increment(1);
         self.generations.advance(scope, None);
     }
 }

@@ -54,11 +54,11 @@ impl RequestOutcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Rejected => "refused",
-            Self::RateLimited => "limited",
-            Self::Upstream => "upstream",
+            Self::Rejected => "rejected",
+            Self::RateLimited => "rate_limited",
+            Self::Upstream => "upstream_error",
             Self::Overloaded => "overloaded",
-            Self::InternalError => "failed",
+            Self::InternalError => "internal_error",
         }
     }
 }

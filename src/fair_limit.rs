@@ -51,7 +51,7 @@ impl Rejected {
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
-            Self::OverShare => "share",
+            Self::OverShare => "over_share",
         }
     }
 }

@@ -108,13 +108,13 @@ pub async fn serve(
             writes.close();
             let _ended = cut.run_until_cancelled(timeout_at(until, writes.wait())).await;
             if !writes.is_empty() {
-                let why = if cut.is_cancelled() { "a second signal" } else { "the drain's time was up" };
-                warn!(writes = writes.len(), why, "writes were still under way");
+                let reason = if cut.is_cancelled() { "a second signal" } else { "the drain's time was up" };
+                warn!(pending_writes = writes.len(), reason, "writes were still under way");
             }
             // What runs is given up, and writes are recorded as what they are: nobody knows whether they were carried out.
             cut.cancel();
             if timeout(AUDIT_FLUSH_TIMEOUT, writes.wait()).await.is_err() {
-                error!(writes = writes.len(), "writes were given up, and are not recorded");
+                error!(pending_writes = writes.len(), "writes were given up, and are not recorded");
             }
             public.shutdown();
             admin.graceful_shutdown(Some(Duration::ZERO));

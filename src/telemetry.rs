@@ -81,9 +81,9 @@ fn is_traced(what: &Metadata<'_>) -> bool {
 
 /// Says where a task panicked, and nothing else: the text of a panic can hold any value.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
     ::metrics::counter!(names::PANICS).increment(1);
-    tracing::error!(place, "a task panicked");
+    tracing::error!(location, "a task panicked");
 }
 
 #[cfg(test)]

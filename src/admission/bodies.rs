@@ -96,7 +96,7 @@ impl BodyReservation {
         let share = (max / (callers + 1)).max(largest);
         let total = held.total.saturating_add(bytes);
         if total > max || (total > max.div_ceil(2) && own.saturating_add(bytes) > share) {
-            counter!(LIMITS_REACHED, "bound" => "max_buffered_body_bytes").increment(1);
+            counter!(LIMITS_REACHED, "limit" => "max_buffered_body_bytes").increment(1);
             return Err(operations::overloaded());
         }
         held.total = total;

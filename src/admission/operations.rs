@@ -29,7 +29,7 @@ impl OperationLimit {
     /// `OVERLOADED` where there is none.
     pub fn acquire(&self, payer: ClientKey) -> Result<Permit, PublicError> {
         FairLimit::acquire(&self.0, payer.digest).map_err(|rejected| {
-            counter!(OPERATIONS_REJECTED, "why" => rejected.name()).increment(1);
+            counter!(OPERATIONS_REJECTED, "reason" => rejected.name()).increment(1);
             overloaded()
         })
     }

@@ -59,7 +59,7 @@ impl RateLimit {
                 Err(PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) })
             }
             Err(never) => {
-                metrics::counter!(names::LIMITS_REACHED, "bound" => "burst").increment(1);
+                metrics::counter!(names::LIMITS_REACHED, "limit" => "burst").increment(1);
                 let message = format!("The operation costs {units} units, and a caller may use {} at once.", never.0);
                 Err(PublicError::new(ErrorCode::OperationTooLarge, message))
             }

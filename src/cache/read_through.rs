@@ -102,10 +102,10 @@ impl CacheStatus {
     /// As traces call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Hit => "kept",
-            Self::Miss => "loaded",
+            Self::Hit => "hit",
+            Self::Miss => "miss",
             Self::Shared => "shared",
-            Self::StaleIfError => "old",
+            Self::StaleIfError => "stale_if_error",
         }
     }
 }
@@ -168,12 +168,12 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
     /// An empty store. The estimated memory of its entries is `max_bytes` at most.
     pub fn new(name: &'static str, policy: TtlPolicy, max_bytes: u64) -> Self {
         let gone = move |_: Arc<Key>, _: CacheEntry<V>, cause: RemovalCause| {
-            let cause = match cause {
+            let reason = match cause {
                 RemovalCause::Size => "size",
                 RemovalCause::Expired => "expired",
                 RemovalCause::Explicit | RemovalCause::Replaced => return,
             };
-            metrics::counter!(names::CACHE_EVICTIONS, "store" => name, "cause" => cause).increment(1);
+            metrics::counter!(names::CACHE_EVICTIONS, "store" => name, "reason" => reason).increment(1);
         };
         let store = Store::builder()
             .max_capacity(max_bytes)
@@ -197,8 +197,8 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
         metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(as_f64(self.store.entry_count()));
     }
 
-    fn record_lookup(&self, result: &'static str) {
-        metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "result" => result).increment(1);
+    fn record_lookup(&self, outcome: &'static str) {
+        metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "outcome" => outcome).increment(1);
     }
 
     /// What is kept and fresh; asks nobody. Whoever gives it out counts it by [`Self::record_hit`].
@@ -272,7 +272,7 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
                     && old.value.is_some()
                     && Instant::now() < old.fresh_until + self.ttl.stale_if_error =>
             {
-                self.record_lookup("old");
+                self.record_lookup("stale_if_error");
                 Ok(Lookup { entry: old, status: CacheStatus::StaleIfError })
             }
             _ => Err(missed),

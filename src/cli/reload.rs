@@ -115,11 +115,14 @@ impl Reload {
         let outcome = match outcome {
             Ok(settings) => {
                 self.settings = settings;
-                "done"
+                "ok"
             }
             Err(problem) => {
                 let problem = problem.replace('\n', ";");
-                error!(problem, "nothing was read again, and all goes on as before: mend it and send SIGHUP once more");
+                error!(
+                    error = problem,
+                    "nothing was read again, and all goes on as before: mend it and send SIGHUP once more"
+                );
                 "failed"
             }
         };
@@ -152,8 +155,8 @@ impl Reload {
         info!(
             documents = manifest.len(),
             level = settings.log.level,
-            renewed = self.app.renew_secrets(&self.settings, &settings).join(", "),
-            certificate = tls.is_some(),
+            reloaded_secrets = self.app.renew_secrets(&self.settings, &settings).join(", "),
+            certificate_reloaded = tls.is_some(),
             needs_restart = listed(&waiting),
             "read again: the log's level, the trusted documents, secrets, and the certificate"
         );
@@ -176,8 +179,8 @@ impl Reload {
             None => None,
         };
         info!(
-            renewed = self.app.renew_secrets(&self.settings, &settings).join(", "),
-            certificate = tls.is_some(),
+            reloaded_secrets = self.app.renew_secrets(&self.settings, &settings).join(", "),
+            certificate_reloaded = tls.is_some(),
             needs_restart = listed(&started.waiting_secrets(&settings)),
             "read again: files of secrets or of the certificate have changed"
         );

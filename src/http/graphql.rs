@@ -328,7 +328,7 @@ impl RequestHandler<'_> {
 
 /// A body over its bound.
 fn payload_too_large(limit: usize) -> PublicError {
-    metrics::counter!(names::LIMITS_REACHED, "bound" => "max_body_bytes").increment(1);
+    metrics::counter!(names::LIMITS_REACHED, "limit" => "max_body_bytes").increment(1);
     let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
     PublicError::new(ErrorCode::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }

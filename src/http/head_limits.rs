@@ -36,7 +36,7 @@ pub async fn check_head(
     } else {
         return next.run(request).await;
     };
-    metrics::counter!(names::LIMITS_REACHED, "bound" => "max_header_bytes").increment(1);
+    metrics::counter!(names::LIMITS_REACHED, "limit" => "max_header_bytes").increment(1);
     let failure = PublicError::new(ErrorCode::OperationTooLarge, message)
         .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     notes.update(|summary| summary.codes = vec![failure.code]);

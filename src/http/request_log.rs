@@ -114,7 +114,7 @@ struct LogOnDrop<'a> {
 }
 
 /// It was cut when the time for going down was up.
-const SHUTDOWN: &str = "cut";
+const SHUTDOWN: &str = "shutdown";
 /// Its caller hung up. There is no status that says either.
 const ABANDONED: &str = "abandoned";
 

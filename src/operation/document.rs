@@ -106,11 +106,12 @@ impl DocumentCache {
         suggest: bool,
     ) -> Result<Arc<Document>, RequestError> {
         if let Some(document) = self.cache.get(&digest).await {
-            record_read("kept");
+            record_lookup("hit");
             return Ok(document);
         }
-        let read = parse::parse(&self.schema, text, &self.settings, suggest).inspect_err(|_| record_read("refused"))?;
-        record_read("read");
+        let read =
+            parse::parse(&self.schema, text, &self.settings, suggest).inspect_err(|_| record_lookup("rejected"))?;
+        record_lookup("miss");
         let document = Arc::new(Document::new(Arc::clone(text), read));
         self.cache.insert(digest, Arc::clone(&document)).await;
         // The store evicts when some hundred inserts wait, so a burst of large documents would exceed the bound.
@@ -259,8 +260,8 @@ impl ConditionVariables {
     }
 }
 
-fn record_read(result: &'static str) {
-    metrics::counter!(names::DOCUMENT_LOOKUPS, "result" => result).increment(1);
+fn record_lookup(outcome: &'static str) {
+    metrics::counter!(names::DOCUMENT_LOOKUPS, "outcome" => outcome).increment(1);
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl GraphqlResponse {
             }
         };
         if left_out > 0 {
-            record_bound_reached("max_validation_errors");
+            record_limit_reached("max_validation_errors");
         }
         Self { errors, data: None, extensions: Extensions::with_omitted_errors(left_out) }
     }
@@ -112,7 +112,7 @@ impl GraphqlResponse {
         let data = match (to_limited_json(&data, limits.max_response_bytes), collected.kind) {
             (Some(data), _) => data,
             (None, OperationType::Mutation) => {
-                record_bound_reached("max_response_bytes");
+                record_limit_reached("max_response_bytes");
                 let (rest, mut left_out) = truncate_mutation(data, collected);
                 errors.append(&mut left_out);
                 to_limited_json(&rest, usize::MAX).unwrap_or_default()
@@ -121,7 +121,7 @@ impl GraphqlResponse {
         };
         let left_out = errors.len().saturating_sub(limits.max_errors);
         if left_out > 0 {
-            record_bound_reached("max_errors");
+            record_limit_reached("max_errors");
         }
         let errors = errors.into_iter().take(limits.max_errors).map(|error| {
             let error = if has_code(&error) { error } else { reword_engine_error(error) };
@@ -135,7 +135,7 @@ impl GraphqlResponse {
 
     /// Of a read whose answer is over its limit.
     pub fn too_large(limits: ResponseLimits, request_id: &str) -> Self {
-        record_bound_reached("max_response_bytes");
+        record_limit_reached("max_response_bytes");
         let limit = limits.max_response_bytes;
         let message = format!(
             "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
@@ -299,8 +299,8 @@ fn keys_down_to(field: &CollectedField, at: usize) -> Option<Vec<PathSegment>> {
     })
 }
 
-fn record_bound_reached(bound: &'static str) {
-    metrics::counter!(names::LIMITS_REACHED, "bound" => bound).increment(1);
+fn record_limit_reached(limit: &'static str) {
+    metrics::counter!(names::LIMITS_REACHED, "limit" => limit).increment(1);
 }
 
 fn code(error: &ServerError) -> Option<&str> {

@@ -96,14 +96,14 @@ impl AuditLog {
         };
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(RecordingError::TooSlow));
         let counted = match outcome {
-            Ok(()) => "written",
-            Err(RecordingError::TooSlow) => "too_slow",
+            Ok(()) => "ok",
+            Err(RecordingError::TooSlow) => "timed_out",
             Err(RecordingError::Failed) => "failed",
         };
         metrics::counter!(names::AUDIT_RECORDS, "outcome" => counted).increment(1);
         if let Err(problem) = outcome {
-            let missing_total = self.missing_records.fetch_add(1, Ordering::Relaxed) + 1;
-            error!(action, request_id, %problem, missing_total, "an audit record is missing");
+            let missing_records = self.missing_records.fetch_add(1, Ordering::Relaxed) + 1;
+            error!(action, request_id, error = %problem, missing_records, "an audit record is missing");
         }
         outcome
     }

@@ -78,7 +78,7 @@ pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync
     let said = LogThrottle::default();
     move |_, error| {
         if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
-            metrics::counter!(names::LIMITS_REACHED, "bound" => "open_files").increment(1);
+            metrics::counter!(names::LIMITS_REACHED, "limit" => "open_files").increment(1);
             if said.is_due() {
                 tracing::warn!(%error, "connections cannot be accepted: raise the limit on open files");
             }
@@ -115,7 +115,7 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
-            metrics::counter!(names::LIMITS_REACHED, "bound" => "max_connections").increment(1);
+            metrics::counter!(names::LIMITS_REACHED, "limit" => "max_connections").increment(1);
             if self.log_throttle.is_due() {
                 tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
             }

@@ -46,7 +46,7 @@ pub fn allocate(max_connections: usize, upstream: usize) -> Result<ConnectionLim
     if connections.public < max_connections {
         tracing::warn!(
             limit,
-            wanted,
+            needed = wanted,
             connections = connections.public,
             "the limit on open files is too low for `server.max_connections`: fewer are held; raise it (`ulimit -n`, or \
              `LimitNOFILE` of systemd)"

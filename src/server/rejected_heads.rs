@@ -38,7 +38,7 @@ pub struct InspectedStream<S>(S);
 
 fn inspect(written: &[u8]) {
     if is_rejected_head(written) {
-        metrics::counter!(names::LIMITS_REACHED, "bound" => "max_header_bytes").increment(1);
+        metrics::counter!(names::LIMITS_REACHED, "limit" => "max_header_bytes").increment(1);
         tracing::info!(status = 431, "a request was refused unread: its head is over twice `server.max_header_bytes`");
     }
 }

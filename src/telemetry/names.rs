@@ -40,7 +40,8 @@ macro_rules! metrics {
 }
 
 const TYPES: &[&str] = &["query", "mutation", "subscription", "unknown"];
-const OUTCOMES: &[&str] = &["ok", "refused", "limited", "upstream", "overloaded", "failed", "abandoned", "cut"];
+const OUTCOMES: &[&str] =
+    &["ok", "rejected", "rate_limited", "upstream_error", "overloaded", "internal_error", "abandoned", "shutdown"];
 const CODES: &[&str] = &[
     "GRAPHQL_PARSE_FAILED",
     "BAD_REQUEST",
@@ -104,40 +105,48 @@ const ATTEMPT_OUTCOMES: &[&str] = &[
     "unauthenticated",
     "forbidden",
     "not_found",
-    "refused",
+    "rejected",
     "conflict",
-    "running",
+    "in_progress",
     "rate_limited",
-    "failed",
+    "server_error",
     "unreachable",
-    "interrupted",
+    "connection_lost",
     "timed_out",
-    "invalid",
-    "given_up",
+    "invalid_response",
+    "cancelled",
 ];
 const CALL_OUTCOMES: &[&str] = &[
     "ok",
     "unauthenticated",
     "forbidden",
     "not_found",
-    "refused",
+    "rejected",
     "conflict",
-    "running",
+    "in_progress",
     "rate_limited",
-    "held_back",
-    "failed",
+    "throttled",
+    "server_error",
     "unreachable",
-    "interrupted",
+    "connection_lost",
     "timed_out",
-    "busy",
-    "too_late",
-    "open",
+    "queue_full",
+    "deadline_exceeded",
+    "breaker_open",
     "superseded",
-    "invalid",
-    "given_up",
+    "invalid_response",
+    "cancelled",
 ];
-const RETRIED_OUTCOMES: &[&str] =
-    &["conflict", "running", "rate_limited", "failed", "unreachable", "interrupted", "timed_out", "invalid"];
+const RETRIED_OUTCOMES: &[&str] = &[
+    "conflict",
+    "in_progress",
+    "rate_limited",
+    "server_error",
+    "unreachable",
+    "connection_lost",
+    "timed_out",
+    "invalid_response",
+];
 const STORES: &[&str] = &["customers", "reviews", "pages"];
 
 metrics! {
@@ -148,82 +157,83 @@ metrics! {
         "GraphQL requests that are being answered.";
     OPERATIONS_IN_FLIGHT: Gauge "gateway_operations_in_flight" []
         "Operations that hold a place among those that may run at once.";
-    OPERATIONS_REJECTED: Counter "gateway_operations_refused_total" [("why", &["full", "share"])]
+    OPERATIONS_REJECTED: Counter "gateway_operations_rejected_total" [("reason", &["full", "over_share"])]
         "Operations that found no place: the gateway was full, or the caller had its share.";
     REQUESTS_ABANDONED: Counter "gateway_requests_abandoned_total" []
         "Requests whose callers hung up before the answer.";
     ERRORS: Counter "gateway_errors_total" [("code", CODES)]
         "Answers with an error of this code, each code counted once an answer.";
-    LIMITS_REACHED: Counter "gateway_bounds_reached_total" [("bound", LIMITS)]
+    LIMITS_REACHED: Counter "gateway_limits_reached_total" [("limit", LIMITS)]
         "How often a bound of the settings was reached.";
-    RATE_LIMITED: Counter "gateway_rate_limited_total" [("limit", &["operations", "refused_callers", "unmask"])]
+    RATE_LIMITED: Counter "gateway_rate_limited_total" [("limit", &["requests", "unauthenticated", "unmask"])]
         "Requests that were over a caller's rate.";
     DOCUMENTS_BY_TRUST: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
         "Documents that were asked for, by whether the manifest lists them.";
-    DOCUMENT_LOOKUPS: Counter "gateway_document_reads_total" [("result", &["kept", "read", "refused"])]
+    DOCUMENT_LOOKUPS: Counter "gateway_document_lookups_total" [("outcome", &["hit", "miss", "rejected"])]
         "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
         "Connections that are held.";
     WRITE_TIMEOUTS: Counter "gateway_write_timeouts_total" []
         "Answers that were given up since their clients did not read them within `server.write_timeout`.";
     CACHE_LOOKUPS: Counter "gateway_cache_lookups_total"
-        [("store", STORES), ("result", &["hit", "miss", "shared", "stale", "old"])]
+        [("store", STORES), ("outcome", &["hit", "miss", "shared", "stale", "stale_if_error"])]
         "Look-ups by store: kept and fresh, loaded, shared with another request's load, given past its time while a new one is loaded, given past its time since none could be had (also counted as miss or shared).";
     CACHE_BYTES: Gauge "gateway_cache_bytes" [("store", STORES)]
         "Memory that kept answers take, estimated.";
     CACHE_ENTRIES: Gauge "gateway_cache_entries" [("store", STORES)]
         "Answers that are kept.";
-    CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("cause", &["size", "expired"])]
+    CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("reason", &["size", "expired"])]
         "Kept answers that had to go for want of room, or whose time was over.";
-    CACHE_INVALIDATIONS: Counter "gateway_cache_forgotten_total" [("what", &["customer", "pages"])]
+    CACHE_INVALIDATIONS: Counter "gateway_cache_invalidations_total" [("scope", &["customer", "pages"])]
         "How often a customer or all pages of a scope were forgotten, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
         "How many things a loader was asked for at once.";
     UPSTREAM_CALLS: Counter "gateway_upstream_calls_total" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
         "Calls to the upstream, however many attempts each took, by endpoint and outcome.";
-    UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_seconds" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
+    UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_duration_seconds"
+        [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
         "How long calls to the upstream took with all their attempts and waits, by endpoint and outcome.";
     UPSTREAM_ATTEMPTS: Counter "gateway_upstream_attempts_total" [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "Requests that went out to the upstream.";
-    UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_seconds"
+    UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_duration_seconds"
         [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
         "How long one request to the upstream took, from its first byte out to its last byte in.";
-    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("why", RETRIED_OUTCOMES)]
+    UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("reason", RETRIED_OUTCOMES)]
         "Attempts after the first one, by the outcome that was not good enough.";
-    UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_forgone_total"
-        [("route", ROUTES), ("why", &["attempts", "deadline", "budget"])]
+    UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_skipped_total"
+        [("route", ROUTES), ("reason", &["max_attempts", "deadline", "budget"])]
         "Attempts that could have helped and were not made: for want of attempts, of time, or of budget.";
     UPSTREAM_BREAKER_STATE: Gauge "gateway_upstream_breaker_state" [("state", STATES)]
         "1 for the state that the circuit breaker is in, 0 for the others.";
-    UPSTREAM_BREAKER_CHANGES: Counter "gateway_upstream_breaker_changes_total" [("to", STATES)]
+    UPSTREAM_BREAKER_TRANSITIONS: Counter "gateway_upstream_breaker_transitions_total" [("state", STATES)]
         "How often the circuit breaker changed to a state.";
     UPSTREAM_IN_FLIGHT: Gauge "gateway_upstream_in_flight" []
         "Requests to the upstream that are under way.";
     UPSTREAM_QUEUE_LENGTH: Gauge "gateway_upstream_queued" []
         "Calls that wait for a place among those in flight.";
-    UPSTREAM_QUEUE_DURATION: Histogram "gateway_upstream_queue_seconds" []
+    UPSTREAM_QUEUE_DURATION: Histogram "gateway_upstream_queue_duration_seconds" []
         "How long calls waited for a place, also those that got none.";
-    UPSTREAM_CONSECUTIVE_FAILURES: Gauge "gateway_upstream_failures_in_a_row" []
+    UPSTREAM_CONSECUTIVE_FAILURES: Gauge "gateway_upstream_consecutive_failures" []
         "Calls that got no answer from the upstream since the last that got one.";
     UPSTREAM_VALUES_MASKED: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
         "Values that the upstream sent in clear where masked ones belong, and that the gateway masked.";
-    TOKENS_REJECTED: Counter "gateway_tokens_refused_total"
+    TOKENS_REJECTED: Counter "gateway_tokens_rejected_total"
         [("reason", &["missing", "too_long", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
             "not_yet_valid", "issuer", "audience", "claims", "no_keys"])]
         "Bearer tokens that were refused, by the reason that callers are not told.";
-    KEY_LOADS: Counter "gateway_key_loads_total" [("outcome", &["loaded", "failed"])]
+    JWKS_LOADS: Counter "gateway_jwks_loads_total" [("outcome", &["ok", "failed"])]
         "Loads of the identity provider's keys.";
-    KEY_AGE: Gauge "gateway_key_age_seconds" []
+    JWKS_AGE: Gauge "gateway_jwks_age_seconds" []
         "How long ago the identity provider's keys were loaded; only with auth.mode = \"jwt\".";
-    AUDIT_RECORDS: Counter "gateway_audit_records_total" [("outcome", &["written", "too_slow", "failed"])]
+    AUDIT_RECORDS: Counter "gateway_audit_records_total" [("outcome", &["ok", "timed_out", "failed"])]
         "Audit records by whether they are known to be written.";
     WRITES_IN_FLIGHT: Gauge "gateway_writes_in_flight" []
         "Writes that were begun and not yet ended.";
     LOG_LINES_DROPPED: Counter "gateway_log_lines_dropped_total" []
         "Log lines that were dropped, since the log's reader is slow, stands still or is gone.";
-    TRACE_EXPORTS: Counter "gateway_trace_exports_total" [("outcome", &["sent", "failed"])]
+    TRACE_EXPORTS: Counter "gateway_trace_exports_total" [("outcome", &["ok", "failed"])]
         "Batches of spans that were sent to the collector.";
-    RELOADS: Counter "gateway_reloads_total" [("outcome", &["done", "failed"])]
+    RELOADS: Counter "gateway_reloads_total" [("outcome", &["ok", "failed"])]
         "Reloads of settings by SIGHUP, and of secrets and certificates whose files changed.";
     PANICS: Counter "gateway_panics_total" []
         "Tasks that panicked: always a defect.";
@@ -263,7 +273,10 @@ pub const REQUEST_FIELDS: &[LogField] = &[
         "status",
         "The answer's HTTP status; none where there was none, since the caller hung up or the process went down.",
     ),
-    log_field("outcome", "As in the metrics: ok, refused, limited, upstream, overloaded, failed, abandoned or cut."),
+    log_field(
+        "outcome",
+        "As in the metrics: ok, rejected, rate_limited, upstream_error, overloaded, internal_error, abandoned or shutdown.",
+    ),
     log_field("codes", "The codes of the answer's errors."),
     log_field("duration_ms", "How long it took."),
     log_field("operation_type", "query or mutation."),

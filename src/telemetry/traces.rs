@@ -99,7 +99,7 @@ impl TraceExporter {
     /// Sends what is left and ends. It blocks, for about `most` at most.
     pub fn shutdown(&self, most: Duration) {
         if let Err(problem) = self.provider.shutdown_with_timeout(most) {
-            warn!(%problem, "not all spans could be sent");
+            warn!(error = %problem, "not all spans could be sent");
         }
     }
 }
@@ -137,7 +137,7 @@ impl SpanExporter for CountingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let outcome = self.exporter.export(batch).await;
         let failed = outcome.is_err();
-        metrics::counter!(names::TRACE_EXPORTS, "outcome" => if failed { "failed" } else { "sent" }).increment(1);
+        metrics::counter!(names::TRACE_EXPORTS, "outcome" => if failed { "failed" } else { "ok" }).increment(1);
         match (self.failing.swap(failed, Ordering::Relaxed), failed) {
             // The error's text holds the address, and what the collector answered.
             (false, true) => warn!("spans cannot be sent: look at traces.endpoint and its collector"),

@@ -163,7 +163,7 @@ async fn with_the_cache_disabled_nothing_is_cached() {
 }
 
 #[tokio::test]
-async fn stale_while_refresh_serves_the_stale_entry() {
+async fn stale_while_revalidate_serves_the_stale_entry() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.cache.customer_ttl = Duration::from_millis(100);
         settings.cache.stale_while_revalidate = Duration::from_secs(60);

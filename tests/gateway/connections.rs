@@ -368,7 +368,7 @@ async fn unfinished_headers_are_rejected_once_too_large() {
     let mut told = [0; 12];
     timeout(PATIENCE, stream.read_exact(&mut told)).await.expect("an answer in time").unwrap();
     assert_eq!(&told, b"HTTP/1.1 431");
-    until_counted(&process, "gateway_bounds_reached_total{bound=\"max_header_bytes\"}", 1).await;
+    until_counted(&process, "gateway_limits_reached_total{limit=\"max_header_bytes\"}", 1).await;
     let said = process.said();
     assert!(said.contains("server.max_header_bytes") && !said.contains("planted"), "{said}");
 }

@@ -141,8 +141,8 @@ async fn run_refresh(
     let mut loads = 0;
     loop {
         let loaded = source.load().await;
-        let outcome = if loaded.is_ok() { "loaded" } else { "failed" };
-        metrics::counter!(names::KEY_LOADS, "outcome" => outcome).increment(1);
+        let outcome = if loaded.is_ok() { "ok" } else { "failed" };
+        metrics::counter!(names::JWKS_LOADS, "outcome" => outcome).increment(1);
         let now = Instant::now();
         let next = now + pace.min_interval;
         // A failed load is tried again as soon as it may be; by then callers are being served with old keys, or none.
@@ -175,8 +175,8 @@ fn log_load(loaded: &Result<LoadedKeys, KeyLoadError>, before: &KeySnapshot) {
         Ok(LoadedKeys::Keys(keys)) if before.loads == 0 => info!(keys = keys.len(), "the keys for tokens are there"),
         Ok(LoadedKeys::Keys(_) | LoadedKeys::Unchanged) => {}
         Err(reason) => {
-            let old_keys = before.keys.is_some();
-            warn!(%reason, old_keys, "the keys for tokens could not be loaded; it will be tried again");
+            let using_old_keys = before.keys.is_some();
+            warn!(error = %reason, using_old_keys, "the keys for tokens could not be loaded; it will be tried again");
         }
     }
 }

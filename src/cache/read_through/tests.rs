@@ -178,7 +178,7 @@ async fn a_panic_in_a_load_is_an_error_for_its_caller_alone() {
 }
 
 #[tokio::test]
-async fn stale_while_refresh_serves_the_old_entry() {
+async fn stale_while_revalidate_serves_the_old_entry() {
     let policy =
         TtlPolicy { ttl: Duration::from_millis(20), stale_while_revalidate: Duration::from_secs(60), ..POLICY };
     let (store, key) = (store(policy), key(1));

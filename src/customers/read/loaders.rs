@@ -222,8 +222,13 @@ impl SessionContext {
         F: Future<Output = Result<Decoded<V>, upstream::Error>> + Send + 'static,
     {
         // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
-        let span =
-            info_span!(parent: &self.span, "cache", otel.name = "cache wait", store = store.name(), came = Empty);
+        let span = info_span!(
+            parent: &self.span,
+            "cache",
+            otel.name = "cache lookup",
+            store = store.name(),
+            cache_status = Empty
+        );
         let terms = ReadOptions { deadline: self.deadline, freshness: self.freshness };
         let load = |until| {
             let answer = load(self.caller.with_deadline(Deadline::extendable(until)));
@@ -246,7 +251,7 @@ impl SessionContext {
             LoadError::DeadlineExceeded => Error::DeadlineExceeded,
             LoadError::TaskLost => Error::TaskLost,
         })?;
-        span.record("came", source.name());
+        span.record("cache_status", source.name());
         if kept.fresh_until <= Instant::now() && matches!(source, CacheStatus::Hit | CacheStatus::StaleIfError) {
             self.record_stale(kept.read_at);
         }

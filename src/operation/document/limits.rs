@@ -117,7 +117,7 @@ pub fn check(document: &Document, limits: &DocumentLimits) -> Result<(), Request
 
 /// The refusal of what is over a limit, counted.
 pub fn exceeded(name: &'static str, limit: usize, value: usize) -> PublicError {
-    metrics::counter!(names::LIMITS_REACHED, "bound" => name).increment(1);
+    metrics::counter!(names::LIMITS_REACHED, "limit" => name).increment(1);
     let message = format!("The operation is over the bound `{name}`: {value}, where {limit} is the limit.");
     PublicError::new(ErrorCode::OperationTooLarge, message)
 }

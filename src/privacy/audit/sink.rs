@@ -244,7 +244,10 @@ impl Writer {
             Err(problem) => {
                 // What somebody else did to the file stays as it is: it is a matter for whoever looks into it.
                 if let Some(reason) = problem.get_ref().and_then(|problem| problem.downcast_ref::<FileReplaced>()) {
-                    error!(%reason, "the audit file cannot be written: no record is kept until it is back as it was");
+                    error!(
+                        error = %reason,
+                        "the audit file cannot be written: no record is kept until it is back as it was"
+                    );
                     return Err(WriteFailed);
                 }
                 error!(kind = %problem.kind(), "the audit file cannot be written");

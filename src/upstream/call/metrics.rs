@@ -8,11 +8,11 @@ use metrics::{counter, gauge, histogram};
 
 use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::names::{
-    UPSTREAM_ATTEMPT_DURATION as ATTEMPT_SECONDS, UPSTREAM_ATTEMPTS as ATTEMPTS,
-    UPSTREAM_BREAKER_CHANGES as BREAKER_CHANGES, UPSTREAM_BREAKER_STATE as BREAKER_STATE,
-    UPSTREAM_CALL_DURATION as CALL_SECONDS, UPSTREAM_CALLS as CALLS, UPSTREAM_IN_FLIGHT as IN_FLIGHT,
-    UPSTREAM_QUEUE_DURATION as QUEUE_SECONDS, UPSTREAM_RETRIES as RETRIES, UPSTREAM_RETRIES_SKIPPED as RETRIES_FORGONE,
-    UPSTREAM_VALUES_MASKED as MASKED_HERE,
+    UPSTREAM_ATTEMPT_DURATION as ATTEMPT_DURATION, UPSTREAM_ATTEMPTS as ATTEMPTS,
+    UPSTREAM_BREAKER_STATE as BREAKER_STATE, UPSTREAM_BREAKER_TRANSITIONS as BREAKER_TRANSITIONS,
+    UPSTREAM_CALL_DURATION as CALL_DURATION, UPSTREAM_CALLS as CALLS, UPSTREAM_IN_FLIGHT as IN_FLIGHT,
+    UPSTREAM_QUEUE_DURATION as QUEUE_DURATION, UPSTREAM_RETRIES as RETRIES,
+    UPSTREAM_RETRIES_SKIPPED as RETRIES_SKIPPED, UPSTREAM_VALUES_MASKED as MASKED_HERE,
 };
 
 /// The states of a breaker.
@@ -32,7 +32,7 @@ pub enum RetrySkipped {
 impl RetrySkipped {
     fn name(self) -> &'static str {
         match self {
-            Self::MaxAttempts => "attempts",
+            Self::MaxAttempts => "max_attempts",
             Self::Deadline => "deadline",
             Self::Budget => "budget",
         }
@@ -42,23 +42,23 @@ impl RetrySkipped {
 /// A call came to its end.
 pub fn record_call(route: &'static str, outcome: &'static str, took: Duration) {
     counter!(CALLS, "route" => route, "outcome" => outcome).increment(1);
-    histogram!(CALL_SECONDS, "route" => route, "outcome" => outcome).record(took);
+    histogram!(CALL_DURATION, "route" => route, "outcome" => outcome).record(took);
 }
 
 /// A request went out and came to its end.
 pub fn record_attempt(route: &'static str, outcome: &'static str, took: Duration) {
     counter!(ATTEMPTS, "route" => route, "outcome" => outcome).increment(1);
-    histogram!(ATTEMPT_SECONDS, "route" => route, "outcome" => outcome).record(took);
+    histogram!(ATTEMPT_DURATION, "route" => route, "outcome" => outcome).record(took);
 }
 
 /// An attempt is going to be repeated.
-pub fn record_retry(route: &'static str, why: &'static str) {
-    counter!(RETRIES, "route" => route, "why" => why).increment(1);
+pub fn record_retry(route: &'static str, reason: &'static str) {
+    counter!(RETRIES, "route" => route, "reason" => reason).increment(1);
 }
 
 /// An attempt could have been repeated and is not.
-pub fn record_retry_skipped(route: &'static str, why: RetrySkipped) {
-    counter!(RETRIES_FORGONE, "route" => route, "why" => why.name()).increment(1);
+pub fn record_retry_skipped(route: &'static str, reason: RetrySkipped) {
+    counter!(RETRIES_SKIPPED, "route" => route, "reason" => reason.name()).increment(1);
 }
 
 /// The breaker is in a state; `changed` where it was in another one.
@@ -67,7 +67,7 @@ pub fn record_breaker_state(state: &'static str, changed: bool) {
         gauge!(BREAKER_STATE, "state" => each).set(if each == state { 1.0 } else { 0.0 });
     }
     if changed {
-        counter!(BREAKER_CHANGES, "to" => state).increment(1);
+        counter!(BREAKER_TRANSITIONS, "state" => state).increment(1);
     }
 }
 
@@ -83,5 +83,5 @@ pub fn record_value_masked(field: &'static str) {
 
 /// A call has waited for a place.
 pub fn record_queue_wait(took: Duration) {
-    histogram!(QUEUE_SECONDS).record(took);
+    histogram!(QUEUE_DURATION).record(took);
 }

@@ -54,7 +54,7 @@ impl Health {
 }
 
 /// The outcome of what nobody waited for any more.
-const CANCELLED: &str = "given_up";
+const CANCELLED: &str = "cancelled";
 
 /// Something that is timed until it ends, or until it is dropped since nobody waits for it any more.
 pub struct CallTimer {

@@ -199,7 +199,7 @@ async fn tokens_over_16_kib_are_rejected_with_reason_too_long() {
     let request = request.json(&json!({"query": "{ viewer { subject } }"})).bearer_auth(of_about(18 * 1024));
     assert_eq!(request.send().await.unwrap().status(), 401);
     let refused = async |reason| {
-        let name = "gateway_tokens_refused_total";
+        let name = "gateway_tokens_rejected_total";
         crate::telemetry::Shown::by(&process).await.sum(name, &[("reason", reason)])
     };
     assert_eq!((refused("too_long").await, refused("missing").await, refused("malformed").await), (1.0, 0.0, 0.0));

@@ -142,7 +142,7 @@ async fn a_write_cut_by_shutdown_is_recorded_as_unknown() {
     assert_recorded_as_unknown(&process, "writes were still under way");
     let said = process.said();
     let outcomes: Vec<_> = lines(&said).iter().map(|line| line["outcome"].clone()).collect();
-    assert_eq!(outcomes, [json!("cut")], "its caller did not hang up: {said}");
+    assert_eq!(outcomes, [json!("shutdown")], "its caller did not hang up: {said}");
     assert_eq!(rest(&mut stream).await, "", "nobody is told anything of it");
 }
 

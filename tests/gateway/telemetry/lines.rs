@@ -34,7 +34,7 @@ async fn the_request_log_has_the_documented_fields() {
     assert_eq!(first["document"], again["document"], "the same document");
     assert_ne!(first["document"], lines[3]["document"]);
     assert_eq!(lines[8]["codes"], "BAD_REQUEST");
-    assert_eq!(lines[8]["outcome"], "refused");
+    assert_eq!(lines[8]["outcome"], "rejected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,9 +71,9 @@ async fn a_caller_that_hangs_up_leaves_a_line_and_is_counted() {
             assert_eq!(shown.sum("gateway_requests_in_flight", &[]), 0.0);
             let abandoned = [("type", "query"), ("outcome", "abandoned")];
             assert_eq!(shown.sum("gateway_request_duration_seconds_count", &abandoned), 1.0);
-            let given_up = [("route", "GET /v1/customers"), ("outcome", "given_up")];
+            let cancelled = [("route", "GET /v1/customers"), ("outcome", "cancelled")];
             for counted in ["gateway_upstream_calls_total", "gateway_upstream_attempts_total"] {
-                assert_eq!(shown.sum(counted, &given_up), 1.0, "{counted}");
+                assert_eq!(shown.sum(counted, &cancelled), 1.0, "{counted}");
             }
             return;
         }

@@ -60,7 +60,7 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     assert!(runs("second").await);
 
     let shown = Shown::by(&process).await;
-    assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "done")]), 1.0);
+    assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "ok")]), 1.0);
     assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "failed")]), 3.0);
 }
 
@@ -150,10 +150,10 @@ async fn a_digest_key_that_is_cleared_is_no_longer_used() {
     };
     let before = caller().await;
     let line = reloaded.with(rest).await;
-    assert_eq!((&line["renewed"], &line["needs_restart"]), (&json!("log.digest_key"), &Value::Null));
+    assert_eq!((&line["reloaded_secrets"], &line["needs_restart"]), (&json!("log.digest_key"), &Value::Null));
     let own = caller().await;
     assert_ne!(own, before);
-    assert_eq!(reloaded.with(rest).await["renewed"], "");
+    assert_eq!(reloaded.with(rest).await["reloaded_secrets"], "");
     assert_eq!(caller().await, own);
     reloaded.with(&format!("{rest}{key}")).await;
     assert_eq!(caller().await, before);

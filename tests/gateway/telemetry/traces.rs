@@ -35,7 +35,7 @@ const ATTRIBUTES: [&str; 15] = [
     "cache_hits",
     "shared_calls",
     "store",
-    "came",
+    "cache_status",
     "upstream_request_id",
     "target",
 ];
@@ -128,7 +128,7 @@ async fn a_trace_has_a_span_for_the_request_the_wait_and_the_call_and_the_upstre
     let spans = collected.spans();
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{name}: {spans:?}"));
     let (call, query) = (named("GET /v1/customers/{id}/review"), named("query"));
-    let wait = spans.iter().find(|span| span.name == "cache wait" && span.span_id == call.parent_span_id).unwrap();
+    let wait = spans.iter().find(|span| span.name == "cache lookup" && span.span_id == call.parent_span_id).unwrap();
     let query = spans.iter().find(|span| span.span_id == wait.parent_span_id).unwrap_or(query);
     assert_eq!((query.parent_span_id.len(), query.kind, call.kind), (0, 2, 3), "a root, a server's, a client's");
     assert!(spans.iter().all(|span| span.name != "PlantedOperation"));

@@ -19,11 +19,11 @@ export async function upstream(story, { gateway, sandbox, ids }) {
     alerts: ["UpstreamIsAskedAgainTooOften"],
     // Failures that the retry budget does not cover reach the callers.
     may: [
-      "requests: upstream",
+      "requests: upstream_error",
       "served less",
       "code: UPSTREAM_ERROR",
       "code: UPSTREAM_UNAVAILABLE",
-      "calls: failed",
+      "calls: server_error",
       "GatewayServesTooFew",
     ],
     begin: async () =>
@@ -31,10 +31,10 @@ export async function upstream(story, { gateway, sandbox, ids }) {
   });
 
   const down = [
-    "requests: upstream",
+    "requests: upstream_error",
     "served less",
-    "failures in a row",
-    "calls: open",
+    "consecutive failures",
+    "calls: breaker_open",
     "code: UPSTREAM_UNAVAILABLE",
     "fewer attempts",
   ];
@@ -75,7 +75,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
   await story(gateway, "the upstream is back", {});
 
   await story(gateway, "the upstream rate-limits the gateway", {
-    moves: ["requests: upstream", "served less", "calls: rate_limited", "code: UPSTREAM_RATE_LIMITED"],
+    moves: ["requests: upstream_error", "served less", "calls: rate_limited", "code: UPSTREAM_RATE_LIMITED"],
     alerts: ["UpstreamLimitsUs", "GatewayServesTooFew"],
     may: ["more attempts", "repetitions", "UpstreamIsAskedAgainTooOften"],
     begin: async () => {
@@ -85,7 +85,7 @@ export async function upstream(story, { gateway, sandbox, ids }) {
   });
   await story(gateway, "the upstream rejects the gateway's key", {
     // Callers cannot fix the gateway's own key, so they get UPSTREAM_UNAVAILABLE.
-    moves: ["requests: upstream", "served less", "calls: unauthenticated", "code: UPSTREAM_UNAVAILABLE"],
+    moves: ["requests: upstream_error", "served less", "calls: unauthenticated", "code: UPSTREAM_UNAVAILABLE"],
     alerts: ["UpstreamRefusesTheKey", "GatewayServesTooFew"],
     begin: async () => {
       await sandbox.fault({ status: 401 });
@@ -118,7 +118,7 @@ export async function overload(story, { gateway, sandbox, ids, config, collector
     "served less",
     "code: OVERLOADED",
     "no place",
-    "calls: busy",
+    "calls: queue_full",
     "calls that wait",
     "the wait for a place",
   ];
@@ -190,13 +190,13 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
   await story(gateway, "calm, with tokens", {});
 
   await story(gateway, "tokens with the signature of another key", {
-    moves: ["tokens refused: signature", "code: UNAUTHENTICATED"],
+    moves: ["tokens rejected: signature", "code: UNAUTHENTICATED"],
     alerts: ["TokensAreRefused"],
     begin: async () =>
       callers(gateway, { count: 1, pause: 100, request: () => read(ids), headers: () => as("user-0", stranger) }),
   });
   await story(gateway, "a caller over its rate limit", {
-    moves: ["over a rate: operations", "requests: limited", "code: RATE_LIMITED"],
+    moves: ["over a rate: requests", "requests: rate_limited", "code: RATE_LIMITED"],
     alerts: ["CallersAreLimited"],
     begin: async () =>
       callers(gateway, {
@@ -209,7 +209,7 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
   await story(gateway, "a caller over the unmask limit", {
     moves: ["over a rate: unmask"],
     alerts: ["UnmaskLimitReached"],
-    may: ["requests: limited", "code: RATE_LIMITED"],
+    may: ["requests: rate_limited", "code: RATE_LIMITED"],
     begin: async () =>
       callers(gateway, {
         count: 1,
@@ -227,16 +227,16 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
     },
   });
   await story(gateway, "stale responses in place of errors", {
-    moves: ["old answers", "failures in a row", "calls: open", "fewer attempts"],
+    moves: ["old answers", "consecutive failures", "calls: breaker_open", "fewer attempts"],
     alerts: ["UpstreamDoesNotAnswer"],
     // For requests without a cache entry.
     may: [
-      "requests: upstream",
+      "requests: upstream_error",
       "served less",
       "code: UPSTREAM_UNAVAILABLE",
       "code: UPSTREAM_ERROR",
       "GatewayServesTooFew",
-      "calls: failed",
+      "calls: server_error",
       "breaker open",
       "breaker half-open",
       "more attempts",
@@ -270,7 +270,7 @@ export async function access(story, { gateway, sandbox, ids, keyFile, token, str
     },
   });
   await story(gateway, "audit records cannot be written", {
-    moves: ["records that failed", "requests: failed", "code: INTERNAL_SERVER_ERROR"],
+    moves: ["records that failed", "requests: internal_error", "code: INTERNAL_SERVER_ERROR"],
     alerts: ["AuditNotWritten", "GatewayFails"],
     may: ["served less", "GatewayServesTooFew"],
     begin: async () => {
