@@ -142,7 +142,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
 
     /// How many loads there are.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub fn load_count(&self) -> usize {
         self.lock().loads.len()
     }
 

@@ -262,7 +262,7 @@ async fn a_bypassing_read_does_not_join_an_earlier_load() {
     release.send(()).expect("it still waits");
     assert_eq!(before.await.expect("the task ends"), Some(7));
     assert_eq!(store.get_fresh(&key).await.and_then(|kept| kept.value.as_deref().copied()), Some(8));
-    assert_eq!(store.loads.len(), 0);
+    assert_eq!(store.loads.load_count(), 0);
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn a_later_caller_joins_the_newest_load() {
     assert!(!old.is_finished());
     old.abort();
     settle().await;
-    assert_eq!(store.loads.len(), 0);
+    assert_eq!(store.loads.load_count(), 0);
 }
 
 #[tokio::test]
