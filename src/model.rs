@@ -26,6 +26,7 @@ pub use customer::{
     Device, MetadataEntry, ProcessingMethod, SandboxOutcome,
 };
 pub use filter::{CustomerFilter, CustomerSort, CustomerSortField, SortOrder};
+pub use input::{Mutation, MutationInput};
 pub use page::{Page, PageMeta};
 pub use reputation::{ReputationCheck, ReputationInsights};
 pub use review::{

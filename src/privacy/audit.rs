@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
 
-pub use record::{Action, Actor, Outcome, Record};
+pub use record::{Actor, Outcome, Record};
 pub use sink::{Destination, DestinationError};
 
 use sink::WriteRequest;
@@ -83,7 +83,7 @@ impl AuditLog {
     /// Where it is not known to be written. That is logged and counted here.
     pub async fn write(&self, record: Record, deadline: Option<Instant>) -> Result<(), RecordingError> {
         let Some(orders) = &self.requests else { return Ok(()) };
-        let (action, request_id) = (record.action.name(), record.request_id.clone());
+        let (action, request_id) = (record.action, record.request_id.clone());
         let patience = Instant::now() + self.timeout;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         let (written, told) = oneshot::channel();

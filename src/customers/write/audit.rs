@@ -8,19 +8,15 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::customers::write::changed_fields::{StatusChange, given_fields};
-use crate::customers::write::user_errors::Mutation;
 use crate::customers::write::writer::WriteResult;
 use crate::customers::{Error, Session, SessionContext};
 use crate::error::ErrorCode;
-use crate::model::input::{
-    CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
-    UnmaskCustomerInput, UpdateCustomerInput,
-};
+use crate::model::input::{Mutation, MutationInput, UpdateCustomerInput};
 use crate::model::{
     Customer, CustomerId, CustomerStatus, ReviewDecision, UnmaskedComplianceProfile, UnmaskedCustomer, UserError,
 };
 use crate::privacy::Personal;
-use crate::privacy::audit::{Action, Outcome, Record};
+use crate::privacy::audit::{Outcome, Record};
 
 /// How long past the deadline a record is waited for where nobody was shown. Most take a few milliseconds.
 const AUDIT_GRACE: Duration = Duration::from_millis(50);
@@ -45,10 +41,21 @@ pub struct AppliedChange {
 }
 
 impl AuditEvent {
-    fn new(write: Mutation, id: Option<&str>, reason: Option<&Personal<String>>) -> Self {
-        let customer = id.and_then(|id| id.parse().ok());
-        let (fields, decision, found) = (Vec::new(), None, Arc::default());
-        Self { mutation: write, customer, reason: reason.cloned(), fields, decision, applied_change: found }
+    /// What a caller asks for by an input.
+    pub fn new<I: MutationInput>(input: &I) -> Self {
+        Self {
+            mutation: I::MUTATION,
+            customer: input.id().and_then(|id| id.parse().ok()),
+            reason: input.reason().cloned(),
+            fields: Vec::new(),
+            decision: input.decision(),
+            applied_change: Arc::default(),
+        }
+    }
+
+    /// As [`Self::new`], with the fields that an update gives.
+    pub fn of_update(input: &UpdateCustomerInput) -> Self {
+        Self::new(input).with_fields(given_fields(input).into_iter().map(str::to_owned).collect())
     }
 
     /// Where it is noted what the write changes. Its record tells that in place of what was asked for.
@@ -57,9 +64,9 @@ impl AuditEvent {
     }
 
     /// What is recorded as done: a change of status that decides about a customer is a decision, however it is made.
-    fn action(&self) -> Action {
+    fn recorded_mutation(&self) -> Mutation {
         let status = self.applied_change.get().and_then(|found| found.status);
-        if status.is_some_and(StatusChange::is_decision) { Action::Decide } else { self.mutation.into() }
+        if status.is_some_and(StatusChange::is_decision) { Mutation::Decide } else { self.mutation }
     }
 
     /// The status before and after. A decision is made about customers in review alone.
@@ -78,57 +85,6 @@ impl AuditEvent {
     #[must_use]
     pub fn with_fields(self, fields: Vec<String>) -> Self {
         Self { fields, ..self }
-    }
-}
-
-impl From<&CreateCustomerInput> for AuditEvent {
-    fn from(_input: &CreateCustomerInput) -> Self {
-        Self::new(Mutation::Create, None, None)
-    }
-}
-
-impl From<&UpdateCustomerInput> for AuditEvent {
-    fn from(input: &UpdateCustomerInput) -> Self {
-        let fields = given_fields(input).into_iter().map(str::to_owned).collect();
-        Self::new(Mutation::Update, Some(&input.id), input.reason.as_ref()).with_fields(fields)
-    }
-}
-
-impl From<&DeleteCustomerInput> for AuditEvent {
-    fn from(input: &DeleteCustomerInput) -> Self {
-        Self::new(Mutation::Delete, Some(&input.id), input.reason.as_ref())
-    }
-}
-
-impl From<&UnmaskCustomerInput> for AuditEvent {
-    fn from(input: &UnmaskCustomerInput) -> Self {
-        Self::new(Mutation::Unmask, Some(&input.id), input.reason.as_ref())
-    }
-}
-
-impl From<&DecideCustomerReviewInput> for AuditEvent {
-    fn from(input: &DecideCustomerReviewInput) -> Self {
-        let decision = Some(input.decision);
-        Self { decision, ..Self::new(Mutation::Decide, Some(&input.customer_id), input.reason.as_ref()) }
-    }
-}
-
-impl From<&RefreshCustomerReviewInput> for AuditEvent {
-    fn from(input: &RefreshCustomerReviewInput) -> Self {
-        Self::new(Mutation::Refresh, Some(&input.customer_id), None)
-    }
-}
-
-impl From<Mutation> for Action {
-    fn from(write: Mutation) -> Self {
-        match write {
-            Mutation::Create => Self::Create,
-            Mutation::Update => Self::Update,
-            Mutation::Delete => Self::Delete,
-            Mutation::Decide => Self::Decide,
-            Mutation::Refresh => Self::Refresh,
-            Mutation::Unmask => Self::Unmask,
-        }
     }
 }
 
@@ -206,11 +162,16 @@ impl SessionContext {
             Some(found) => found.fields.iter().map(|field| (*field).to_owned()).collect(),
             None => act.fields.clone(),
         };
-        Record::new(act.action(), self.actor.clone(), self.caller.correlation_id.clone(), ending)
-            .with_customer(customer.map(|id| id.0))
-            .with_fields(fields)
-            .with_statuses(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
-            .with_reason(reason, known.iter().copied())
+        Record::new(
+            act.recorded_mutation().info().audit_name,
+            self.actor.clone(),
+            self.caller.correlation_id.clone(),
+            ending,
+        )
+        .with_customer(customer.map(|id| id.0))
+        .with_fields(fields)
+        .with_statuses(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
+        .with_reason(reason, known.iter().copied())
     }
 
     fn outcome<T>(&self, outcome: &Result<WriteResult<T>, Error>) -> Outcome {

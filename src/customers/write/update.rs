@@ -9,12 +9,12 @@ use crate::customers::write::changed_fields::{Missing, StatusChange, changed_fie
 use crate::customers::write::idempotency::{IdempotencyKey, SubmittedCustomer};
 use crate::customers::write::merge::{self, Sendable};
 use crate::customers::write::unchanged_fields::UnchangedFields;
-use crate::customers::write::user_errors::Mutation;
+use crate::customers::write::user_errors::not_found;
 use crate::customers::write::validation;
 use crate::customers::write::writer::{WriteError, WriteResult, check_replay, personal_values, today};
 use crate::customers::{AuditEvent, Error, Session, SessionContext};
 use crate::model::input::UpdateCustomerInput;
-use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
+use crate::model::{Customer, CustomerId, Mutation, UserError, UserErrorCode};
 use crate::upstream::wire::unknown_members::{FullReplacement, UnknownMembers, UnknownMembersPolicy};
 use crate::upstream::{CallContext, ErrorKind, Recheck};
 
@@ -29,13 +29,13 @@ impl Session {
         input: UpdateCustomerInput,
         may_decide: bool,
     ) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
+        let act = AuditEvent::of_update(&input);
         let complaints = validation::update(&input, today());
         let id = match act.customer {
             Some(id) if complaints.is_empty() => id,
             Some(_) => return self.reject(&act, complaints).await,
             None => {
-                let complaints = std::iter::once(Mutation::Update.not_found()).chain(complaints).collect();
+                let complaints = std::iter::once(not_found(Mutation::Update)).chain(complaints).collect();
                 return self.reject(&act, complaints).await;
             }
         };

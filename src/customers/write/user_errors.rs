@@ -5,35 +5,14 @@
 //! made of words that are known.
 
 use crate::customers::Error;
-use crate::model::{UserError, UserErrorCode};
+use crate::model::{Mutation, UserError, UserErrorCode};
 use crate::privacy::redact::KnownValues;
 use crate::privacy::sentences;
 use crate::upstream::{self, ErrorKind, Rejection};
 
-/// Which write was refused: it decides what a rule without a place means, and where the customer's id stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mutation {
-    Create,
-    Update,
-    Delete,
-    Decide,
-    Refresh,
-    Unmask,
-}
-
-impl Mutation {
-    /// The name of the input field that holds the customer's id.
-    fn id_field(self) -> &'static str {
-        match self {
-            Self::Create | Self::Update | Self::Delete | Self::Unmask => "id",
-            Self::Decide | Self::Refresh => "customerId",
-        }
-    }
-
-    /// There is no such customer.
-    pub fn not_found(self) -> UserError {
-        UserError::at(UserErrorCode::NotFound, [self.id_field()], "There is no such customer.")
-    }
+/// There is no such customer.
+pub fn not_found(mutation: Mutation) -> UserError {
+    UserError::at(UserErrorCode::NotFound, [mutation.info().id_field], "There is no such customer.")
 }
 
 /// What the caller can mend, or the error where it can mend nothing.
@@ -47,7 +26,7 @@ pub fn from_rejection(
     callers_key: bool,
 ) -> Result<Vec<UserError>, Error> {
     match &error.kind {
-        ErrorKind::NotFound if write != Mutation::Create => Ok(vec![write.not_found()]),
+        ErrorKind::NotFound if write != Mutation::Create => Ok(vec![not_found(write)]),
         ErrorKind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
         ErrorKind::Rejected(refusal) | ErrorKind::Conflict(refusal) => Ok(rejection_user_errors(refusal, write, known)),
         _ if error.is_outcome_unknown() && write != Mutation::Unmask => Err(Error::OutcomeUnknown(error.into())),
@@ -143,7 +122,7 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
     let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
     let path: Vec<&str> = match (head.as_str(), tail.as_slice()) {
         ("idempotencyKey", _) => vec!["idempotencyKey"],
-        ("id", _) if write != Mutation::Create => vec![write.id_field()],
+        ("id", _) if write != Mutation::Create => vec![write.info().id_field],
         ("status", _) if write == Mutation::Decide => vec!["decision"],
         // The other inputs have none of what follows.
         _ if !matches!(write, Mutation::Create | Mutation::Update) => return None,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::customers::write::audit::AuditedCustomer;
 use crate::customers::write::idempotency::{IdempotencyKey, SubmittedCustomer};
 use crate::customers::write::merge::CurrentCustomer;
-use crate::customers::write::user_errors::{Mutation, from_rejection, key_reused, superseded};
+use crate::customers::write::user_errors::{from_rejection, key_reused, not_found, superseded};
 use crate::customers::write::validation;
 use crate::customers::{AuditEvent, Error, Session, SessionContext};
 use crate::model::input::{
@@ -26,7 +26,7 @@ use crate::model::input::{
     UnmaskCustomerInput,
 };
 use crate::model::lenient::UnreadableField;
-use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
+use crate::model::{Customer, CustomerId, Date, Mutation, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
 use crate::upstream::{self, CallContext, CustomerRecord, Deadline, ErrorKind, NewCustomer, UnknownMembers};
 
@@ -42,7 +42,7 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn create(&self, input: CreateCustomerInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
+        let act = AuditEvent::new(&input);
         let complaints = validation::new_customer(&input, today());
         if !complaints.is_empty() {
             return self.reject(&act, complaints).await;
@@ -63,7 +63,7 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<WriteResult<CustomerId>, Error> {
-        let act = AuditEvent::from(&input);
+        let act = AuditEvent::new(&input);
         let required = self.context.services.required_reasons.delete;
         let complaints = validation::reason(input.reason.as_ref(), required);
         let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
@@ -82,7 +82,7 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
+        let act = AuditEvent::new(&input);
         let required = self.context.services.required_reasons.decide;
         let complaints = validation::reason(input.reason.as_ref(), required);
         let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
@@ -101,7 +101,7 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
+        let act = AuditEvent::new(&input);
         let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), Vec::new()) {
             Ok(target) => target,
             Err(complaints) => return self.reject(&act, complaints).await,
@@ -123,14 +123,14 @@ impl Session {
         input: UnmaskCustomerInput,
         fields: Vec<String>,
     ) -> Result<WriteResult<UnmaskedCustomer>, Error> {
-        let act = AuditEvent::from(&input).with_fields(fields);
+        let act = AuditEvent::new(&input).with_fields(fields);
         let required = self.context.services.required_reasons.unmask;
         let complaints = validation::reason(input.reason.as_ref(), required);
         let id = match act.customer {
             Some(id) if complaints.is_empty() => id,
             Some(_) => return self.reject(&act, complaints).await,
             None => {
-                let complaints = std::iter::once(Mutation::Unmask.not_found()).chain(complaints).collect();
+                let complaints = std::iter::once(not_found(Mutation::Unmask)).chain(complaints).collect();
                 return self.reject(&act, complaints).await;
             }
         };
@@ -164,7 +164,7 @@ impl Session {
         match act.customer {
             Some(id) if complaints.is_empty() => Ok((id, self.idempotency_key(given_key))),
             Some(_) => Err(complaints),
-            None => Err(std::iter::once(act.mutation.not_found()).chain(complaints).collect()),
+            None => Err(std::iter::once(not_found(act.mutation)).chain(complaints).collect()),
         }
     }
 
@@ -372,7 +372,7 @@ impl SessionContext {
             Err(WriteError::Invalid(complaints)) => Ok(Err(complaints)),
             Err(WriteError::Forbidden) => Err(Error::DecisionForbidden),
             Err(WriteError::ReadFailed(error)) if matches!(error.kind, ErrorKind::NotFound) => {
-                Ok(Err(vec![write.not_found()]))
+                Ok(Err(vec![not_found(write)]))
             }
             Err(WriteError::ReadFailed(error)) => Err(error.into()),
             Err(WriteError::DeadlineExceeded) => Err(Error::DeadlineExceeded),

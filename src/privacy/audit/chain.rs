@@ -112,11 +112,11 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Action, Actor, Outcome};
+    use super::super::{Actor, Outcome};
     use super::*;
 
     fn line(after: &ChainHead) -> (String, ChainHead) {
-        let record = Record::new(Action::Delete, Actor::default(), "r".into(), Outcome::Succeeded);
+        let record = Record::new("delete", Actor::default(), "r".into(), Outcome::Succeeded);
         let (line, link) = after.append(&record, "2026-07-07T06:21:44.000Z").expect("a line");
         (line.trim_end().to_owned(), link)
     }

@@ -14,32 +14,6 @@ const MAX_FIELDS: usize = 64;
 /// The most codes; past it they say the same once more.
 const MAX_CODES: usize = 16;
 
-/// What was done. The words are the file's format: they are never renamed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    Create,
-    Update,
-    Delete,
-    Unmask,
-    Decide,
-    Refresh,
-}
-
-impl Action {
-    /// The word in the record.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Unmask => "unmask",
-            Self::Decide => "decide",
-            Self::Refresh => "refresh",
-        }
-    }
-}
-
 /// Who did it.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
 pub struct Actor {
@@ -82,7 +56,8 @@ pub enum Outcome {
 /// What goes into the audit file, but for its place in the chain.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
-    pub action: Action,
+    /// What was done. The words are part of the format of the file.
+    pub action: &'static str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     codes: Vec<String>,
@@ -108,7 +83,7 @@ pub struct Record {
 
 impl Record {
     /// Who did what, in which request, and how it ended.
-    pub fn new(action: Action, actor: Actor, request_id: String, ending: Outcome) -> Self {
+    pub fn new(action: &'static str, actor: Actor, request_id: String, ending: Outcome) -> Self {
         let (outcome, codes) = match ending {
             Outcome::Succeeded => ("done", Vec::new()),
             Outcome::Rejected(codes) => ("refused", codes),
@@ -171,7 +146,7 @@ mod tests {
     use super::*;
 
     fn record(ending: Outcome) -> Record {
-        Record::new(Action::Unmask, Actor::new(Some("u-1"), None, None), "r-1".into(), ending)
+        Record::new("unmask", Actor::new(Some("u-1"), None, None), "r-1".into(), ending)
     }
 
     #[test]

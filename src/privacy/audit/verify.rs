@@ -87,7 +87,7 @@ fn follows(last: &ChainHead, bytes: &[u8]) -> Result<CheckedLine, LineProblem> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::{Action, Actor, Outcome, Record};
+    use super::super::{Actor, Outcome, Record};
     use super::*;
 
     fn lines(count: usize, subject: &str) -> Vec<String> {
@@ -95,7 +95,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 let actor = Actor::new(Some(subject), None, None);
-                let record = Record::new(Action::Unmask, actor, "r".into(), Outcome::Succeeded);
+                let record = Record::new("unmask", actor, "r".into(), Outcome::Succeeded);
                 let (line, link) = last.append(&record, "2026-07-07T06:21:44.000Z").expect("a line");
                 last = link;
                 line
