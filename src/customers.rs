@@ -20,6 +20,7 @@ use tracing::Span;
 
 use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
+use crate::model::Mutation;
 use crate::privacy::audit::{Actor, AuditLog};
 use crate::upstream::wire::unknown_members;
 use crate::upstream::{self, CallContext, Client};
@@ -62,6 +63,17 @@ pub struct RequiredReasons {
     /// A decision, also one by `updateCustomer`.
     pub decide: bool,
     pub delete: bool,
+}
+
+impl RequiredReasons {
+    fn includes(self, mutation: Mutation) -> bool {
+        match mutation {
+            Mutation::Unmask => self.unmask,
+            Mutation::Decide => self.decide,
+            Mutation::Delete => self.delete,
+            Mutation::Create | Mutation::Update | Mutation::Refresh => false,
+        }
+    }
 }
 
 /// One request of one caller. What it still reads is given up when it goes away; what it writes is not.

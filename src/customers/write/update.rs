@@ -9,12 +9,11 @@ use crate::customers::write::changed_fields::{Missing, StatusChange, changed_fie
 use crate::customers::write::idempotency::{IdempotencyKey, SubmittedCustomer};
 use crate::customers::write::merge::{self, Sendable};
 use crate::customers::write::unchanged_fields::UnchangedFields;
-use crate::customers::write::user_errors::not_found;
 use crate::customers::write::validation;
-use crate::customers::write::writer::{WriteError, WriteResult, check_replay, personal_values, today};
+use crate::customers::write::writer::{WriteError, WriteResult, check_replay, personal_values, target_of, today};
 use crate::customers::{AuditEvent, Error, Session, SessionContext};
 use crate::model::input::UpdateCustomerInput;
-use crate::model::{Customer, CustomerId, Mutation, UserError, UserErrorCode};
+use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
 use crate::upstream::wire::unknown_members::{FullReplacement, UnknownMembers, UnknownMembersPolicy};
 use crate::upstream::{CallContext, ErrorKind, Recheck};
 
@@ -30,14 +29,9 @@ impl Session {
         may_decide: bool,
     ) -> Result<WriteResult<Arc<Customer>>, Error> {
         let act = AuditEvent::of_update(&input);
-        let complaints = validation::update(&input, today());
-        let id = match act.customer {
-            Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.reject(&act, complaints).await,
-            None => {
-                let complaints = std::iter::once(not_found(Mutation::Update)).chain(complaints).collect();
-                return self.reject(&act, complaints).await;
-            }
+        let id = match target_of(&act, validation::update(&input, today())) {
+            Ok(id) => id,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
         let key = self.idempotency_key(input.idempotency_key.as_ref());
         let found = act.applied_change();

@@ -26,7 +26,7 @@ use crate::model::input::{
     UnmaskCustomerInput,
 };
 use crate::model::lenient::UnreadableField;
-use crate::model::{Customer, CustomerId, Date, Mutation, UnmaskedCustomer, UserError};
+use crate::model::{Customer, CustomerId, Date, Mutation, MutationInput, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
 use crate::upstream::{self, CallContext, CustomerRecord, Deadline, ErrorKind, NewCustomer, UnknownMembers};
 
@@ -58,23 +58,16 @@ impl Session {
         .await
     }
 
-    /// Erases a customer.
+    /// Erases a customer and returns its id.
     ///
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<WriteResult<CustomerId>, Error> {
-        let act = AuditEvent::new(&input);
-        let required = self.context.services.required_reasons.delete;
-        let complaints = validation::reason(input.reason.as_ref(), required);
-        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
-            Ok(target) => target,
-            Err(complaints) => return self.reject(&act, complaints).await,
-        };
-        let written = self.run_write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.delete(&caller, id, &key.sent).await;
-            sent.map(|as_it_was| as_it_was.map(Arc::new)).map_err(WriteError::from)
+        let written = self.write_to_customer(&input, |context, caller, id, key| async move {
+            let deleted = context.services.upstream.delete(&caller, id, &key.sent).await?;
+            Ok(deleted.map(Arc::new))
         });
-        written.await.map(|written| written.map(|_as_it_was| id))
+        Ok(written.await?.map(|(id, _)| id))
     }
 
     /// Settles a customer that waits in review.
@@ -82,18 +75,11 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::new(&input);
-        let required = self.context.services.required_reasons.decide;
-        let complaints = validation::reason(input.reason.as_ref(), required);
-        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
-            Ok(target) => target,
-            Err(complaints) => return self.reject(&act, complaints).await,
-        };
-        self.run_write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.decide(&caller, id, input.decision, &key.sent).await;
-            sent.map(Arc::new).map_err(WriteError::from)
-        })
-        .await
+        let decision = input.decision;
+        let written = self.write_to_customer(&input, move |context, caller, id, key| async move {
+            context.services.upstream.decide(&caller, id, decision, &key.sent).await.map(Arc::new)
+        });
+        Ok(written.await?.map(|(_, customer)| customer))
     }
 
     /// Runs a customer's screening again.
@@ -101,16 +87,10 @@ impl Session {
     /// # Errors
     /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::new(&input);
-        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), Vec::new()) {
-            Ok(target) => target,
-            Err(complaints) => return self.reject(&act, complaints).await,
-        };
-        self.run_write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.refresh(&caller, id, &key.sent).await;
-            sent.map(Arc::new).map_err(WriteError::from)
-        })
-        .await
+        let written = self.write_to_customer(&input, |context, caller, id, key| async move {
+            context.services.upstream.refresh(&caller, id, &key.sent).await.map(Arc::new)
+        });
+        Ok(written.await?.map(|(_, customer)| customer))
     }
 
     /// Shows a customer in clear, once that is recorded. It changes nothing and is kept nowhere. `fields` are the names
@@ -124,15 +104,9 @@ impl Session {
         fields: Vec<String>,
     ) -> Result<WriteResult<UnmaskedCustomer>, Error> {
         let act = AuditEvent::new(&input).with_fields(fields);
-        let required = self.context.services.required_reasons.unmask;
-        let complaints = validation::reason(input.reason.as_ref(), required);
-        let id = match act.customer {
-            Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.reject(&act, complaints).await,
-            None => {
-                let complaints = std::iter::once(not_found(Mutation::Unmask)).chain(complaints).collect();
-                return self.reject(&act, complaints).await;
-            }
+        let id = match target_of(&act, self.missing_reason(&input)) {
+            Ok(id) => id,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
         let read = self.context.services.upstream.unmasked(&self.context.caller, id);
         let (outcome, upstream_id) = match timeout_at(self.context.deadline, read).await {
@@ -153,19 +127,34 @@ impl Session {
         IdempotencyKey::new(given, self.context.key_namespace.as_ref())
     }
 
-    /// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
-    fn target_of(
+    /// What is wrong where a mutation needs a reason and has none.
+    fn missing_reason<I: MutationInput>(&self, input: &I) -> Vec<UserError> {
+        validation::reason(input.reason(), self.context.services.required_reasons.includes(I::MUTATION))
+    }
+
+    /// Carries out a write that makes one call about one customer, with nothing to check but its id, reason and key.
+    async fn write_to_customer<I, T, C>(
         &self,
-        act: &AuditEvent,
-        given_key: Option<&Personal<String>>,
-        complaints: Vec<UserError>,
-    ) -> Result<(CustomerId, IdempotencyKey), Vec<UserError>> {
-        let complaints = [complaints, validation::idempotency_key_only(given_key)].concat();
-        match act.customer {
-            Some(id) if complaints.is_empty() => Ok((id, self.idempotency_key(given_key))),
-            Some(_) => Err(complaints),
-            None => Err(std::iter::once(not_found(act.mutation)).chain(complaints).collect()),
-        }
+        input: &I,
+        call: impl FnOnce(Arc<SessionContext>, CallContext, CustomerId, IdempotencyKey) -> C + Send + 'static,
+    ) -> Result<WriteResult<(CustomerId, T)>, Error>
+    where
+        I: MutationInput,
+        T: AuditedCustomer + Send + Sync + 'static,
+        C: Future<Output = Result<T, upstream::Error>> + Send,
+    {
+        let act = AuditEvent::new(input);
+        let given_key = input.idempotency_key();
+        let complaints = [self.missing_reason(input), validation::idempotency_key_only(given_key)].concat();
+        let id = match target_of(&act, complaints) {
+            Ok(id) => id,
+            Err(complaints) => return self.reject(&act, complaints).await,
+        };
+        let key = self.idempotency_key(given_key);
+        let written = self.run_write(act, key.clone(), move |context, caller| async move {
+            call(context, caller, id, key).await.map_err(WriteError::from)
+        });
+        Ok(written.await?.map(|customer| (id, customer)))
     }
 
     /// Refuses what the caller has to mend first; nothing was sent.
@@ -231,6 +220,15 @@ impl Session {
                 outcome
             }
         }
+    }
+}
+
+/// The customer that a mutation is about; or all that is wrong with its input, with these `complaints`.
+pub(super) fn target_of(act: &AuditEvent, complaints: Vec<UserError>) -> Result<CustomerId, Vec<UserError>> {
+    match act.customer {
+        Some(id) if complaints.is_empty() => Ok(id),
+        Some(_) => Err(complaints),
+        None => Err(std::iter::once(not_found(act.mutation)).chain(complaints).collect()),
     }
 }
 
