@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use chrono::Timelike;
 
-use crate::customers::write::validation::profile_type_mismatch;
 use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
     IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
@@ -28,68 +27,58 @@ type Text = Personal<String>;
 
 /// The customer before the update.
 #[derive(Debug)]
-pub enum CurrentCustomer {
-    Unmasked(Box<UnmaskedCustomer>),
-    /// The upstream would not show it in clear.
-    Masked(Box<MaskedCustomer>),
+pub struct CurrentCustomer {
+    /// When the customer last changed.
+    pub updated_at: DateTime,
+    /// The record as a caller may see it; `None` where it was read unmasked.
+    pub masked: Option<Arc<Customer>>,
+    pub fields: Sendable,
 }
 
-/// What of a masked record can be sent again.
-#[derive(Debug)]
-pub struct MaskedCustomer {
-    /// The record itself, as a caller may see it.
-    record: Arc<Customer>,
-    name: Text,
-    kind: CustomerType,
-    email: Text,
-    phone: Text,
-    status: CustomerStatus,
-    external_id: Option<Text>,
-    address: Option<Address>,
-    has_profile: bool,
-    metadata: Option<Vec<MetadataEntry>>,
-    updated_at: DateTime,
+impl From<UnmaskedCustomer> for CurrentCustomer {
+    fn from(customer: UnmaskedCustomer) -> Self {
+        let fields = Sendable {
+            name: customer.name,
+            kind: customer.kind,
+            email: customer.email,
+            phone: customer.phone,
+            status: customer.status,
+            device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
+            address: customer.address.map(AddressInput::from),
+            profile: Some(customer.compliance_profile.map(ProfileBody::from)),
+            external_id: customer.external_id,
+            metadata: customer.metadata.map(to_metadata),
+        };
+        Self { updated_at: customer.updated_at, masked: None, fields }
+    }
 }
 
-impl TryFrom<Customer> for MaskedCustomer {
+impl TryFrom<Customer> for CurrentCustomer {
     type Error = UnreadableField;
 
-    /// `Err` where a field cannot be read: it would be lost in what is sent.
+    /// Takes a masked record.
+    ///
+    /// # Errors
+    /// Where a field cannot be read: the replacement would lose it.
     fn try_from(customer: Customer) -> Result<Self, UnreadableField> {
-        let record = Arc::new(customer.clone());
+        let masked = Some(Arc::new(customer.clone()));
         let Customer { summary, detail } = customer;
-        Ok(Self {
-            record,
+        // A profile that cannot be read exists: the replacement leaves it out.
+        let has_profile = detail.compliance_profile.map_or(true, |profile| profile.is_some());
+        let fields = Sendable {
             name: summary.name?,
             kind: summary.kind?,
             email: summary.email?,
             phone: summary.phone?,
             status: summary.status?,
+            device: None,
+            address: detail.address?.map(AddressInput::from),
+            // If the masked record has no profile, the customer has none.
+            profile: if has_profile { None } else { Some(None) },
             external_id: summary.external_id?,
-            address: detail.address?,
-            // One that cannot be read is one: it is left out of what is sent.
-            has_profile: detail.compliance_profile.map_or(true, |profile| profile.is_some()),
-            metadata: detail.metadata?,
-            updated_at: summary.updated_at?,
-        })
-    }
-}
-
-impl CurrentCustomer {
-    /// The record as a caller may see it: none where it was read in clear.
-    pub fn masked(&self) -> Option<Arc<Customer>> {
-        match self {
-            Self::Unmasked(_) => None,
-            Self::Masked(customer) => Some(Arc::clone(&customer.record)),
-        }
-    }
-
-    /// When the customer last changed.
-    pub fn updated_at(&self) -> DateTime {
-        match self {
-            Self::Unmasked(customer) => customer.updated_at,
-            Self::Masked(customer) => customer.updated_at,
-        }
+            metadata: detail.metadata?.map(to_metadata),
+        };
+        Ok(Self { updated_at: summary.updated_at?, masked, fields })
     }
 }
 
@@ -148,6 +137,16 @@ pub fn replacement(base: Sendable, input: UpdateCustomerInput) -> Result<Replace
     }
 }
 
+/// Says so where a profile is for another type of customer.
+pub fn profile_type_mismatch(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
+    let (place, fits) = match given {
+        ComplianceProfileInput::Individual(_) => ("individual", kind != CustomerType::Business),
+        ComplianceProfileInput::Business(_) => ("business", kind != CustomerType::Individual),
+    };
+    let message = "This profile is for another type of customer: a person takes `individual`, a company `business`.";
+    (!fits).then(|| UserError::at(UserErrorCode::Invalid, ["complianceProfile", place], message))
+}
+
 /// The objects that an update replaces as a whole, by their path on the wire: what the gateway does not know of the old one is
 /// no part of the new one. A profile is merged, but for one that is not known in clear or that has the other kind's fields.
 pub fn replaced_objects(input: &UpdateCustomerInput, base: &Sendable) -> Vec<&'static [&'static str]> {
@@ -199,38 +198,6 @@ pub struct Sendable {
     pub profile: Option<Option<ProfileBody>>,
     pub external_id: Option<Text>,
     pub metadata: Option<Metadata>,
-}
-
-impl From<CurrentCustomer> for Sendable {
-    fn from(known: CurrentCustomer) -> Self {
-        match known {
-            CurrentCustomer::Unmasked(customer) => Self {
-                name: customer.name,
-                kind: customer.kind,
-                email: customer.email,
-                phone: customer.phone,
-                status: customer.status,
-                device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
-                address: customer.address.map(AddressInput::from),
-                profile: Some(customer.compliance_profile.map(ProfileBody::from)),
-                external_id: customer.external_id,
-                metadata: customer.metadata.map(to_metadata),
-            },
-            CurrentCustomer::Masked(customer) => Self {
-                name: customer.name,
-                kind: customer.kind,
-                email: customer.email,
-                phone: customer.phone,
-                status: customer.status,
-                device: None,
-                address: customer.address.map(AddressInput::from),
-                // No profile in the masked record is no profile: there is nothing to keep.
-                profile: if customer.has_profile { None } else { Some(None) },
-                external_id: customer.external_id,
-                metadata: customer.metadata.map(to_metadata),
-            },
-        }
-    }
 }
 
 /// The profile known with what is given put over it. A profile of the other kind replaces it.

@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::customers::write::audit::AppliedChange;
 use crate::customers::write::changed_fields::{Missing, StatusChange, changed_fields, missing, status_change};
 use crate::customers::write::idempotency::{IdempotencyKey, SubmittedCustomer};
-use crate::customers::write::merge::{self, Sendable};
+use crate::customers::write::merge::{self, CurrentCustomer, Sendable};
 use crate::customers::write::unchanged_fields::UnchangedFields;
 use crate::customers::write::validation;
 use crate::customers::write::writer::{WriteError, WriteResult, check_replay, personal_values, target_of, today};
@@ -37,8 +37,7 @@ impl Session {
         let found = act.applied_change();
         self.run_write(act, key.clone(), move |context, caller| async move {
             let (known, unknown) = context.current_record(&caller, id).await?;
-            let (updated_at, masked) = (known.updated_at(), known.masked());
-            let base = Sendable::from(known);
+            let CurrentCustomer { updated_at, masked, fields: base } = known;
             let missing = missing(&input, &base);
             let expected = input.expected_updated_at;
             let has_changed = expected.is_some_and(|expected| merge::has_changed_since(updated_at, expected));
@@ -116,9 +115,8 @@ impl SessionContext {
             && let Ok((known, _)) = self.current_record(caller, id).await
         {
             // It was carried out, and somebody changed the customer after it.
-            let masked = known.masked();
-            if missing(input, &Sendable::from(known)).fields.is_empty() {
-                return self.unchanged_result(caller, id, masked).await;
+            if missing(input, &known.fields).fields.is_empty() {
+                return self.unchanged_result(caller, id, known.masked).await;
             }
         }
         Err(WriteError::upstream(error, personal_values(body)))

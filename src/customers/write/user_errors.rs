@@ -5,6 +5,7 @@
 //! made of words that are known.
 
 use crate::customers::Error;
+use crate::customers::write::updatable_fields::UPDATABLE_FIELDS;
 use crate::model::{Mutation, UserError, UserErrorCode};
 use crate::privacy::redact::KnownValues;
 use crate::privacy::sentences;
@@ -128,7 +129,6 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
         _ if !matches!(write, Mutation::Create | Mutation::Update) => return None,
         ("type" | "config", _) if write == Mutation::Update => return None,
         ("status", _) if write == Mutation::Create => return None,
-        (field @ ("name" | "type" | "email" | "phone" | "status" | "externalId" | "metadata"), _) => vec![field],
         ("device", _) => vec!["device", "ipAddress"],
         ("address", [field @ ("address1" | "address2" | "city" | "state" | "zip"), ..]) => vec!["address", field],
         ("address", _) => vec!["address"],
@@ -144,6 +144,7 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
             vec!["complianceProfile", "business", field]
         }
         ("complianceProfile", _) => vec!["complianceProfile"],
+        (field, _) if field == "type" || UPDATABLE_FIELDS.iter().any(|known| known.name == field) => vec![field],
         _ => return None,
     };
     Some(path.into_iter().map(str::to_owned).collect())

@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 
 use url::Url;
 
+use crate::customers::write::merge::profile_type_mismatch;
+use crate::customers::write::updatable_fields::UPDATABLE_FIELDS;
 use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, CreateCustomerInput, DeviceInput,
     IndividualComplianceProfileInput, MetadataEntryInput, RepresentativeInput, UpdateCustomerInput,
@@ -112,7 +114,7 @@ pub fn new_customer(input: &CreateCustomerInput, today: Date) -> Vec<UserError> 
 /// What is wrong with an update, as far as it can be told without the customer.
 pub fn update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
     let mut complaints = Violations::default();
-    if is_empty_update(input) {
+    if !UPDATABLE_FIELDS.iter().any(|field| (field.is_given)(input)) {
         complaints.invalid(&[], "Give at least one field to change.");
     }
     complaints.check_required(&["name"], &input.name, not_blank);
@@ -154,28 +156,6 @@ pub fn reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
         return Vec::new();
     }
     vec![UserError::at(UserErrorCode::Required, ["reason"], "Give a reason: it is recorded with who did this.")]
-}
-
-/// Says so where a profile is for another type of customer.
-pub fn profile_type_mismatch(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
-    let (place, fits) = match given {
-        ComplianceProfileInput::Individual(_) => ("individual", kind != CustomerType::Business),
-        ComplianceProfileInput::Business(_) => ("business", kind != CustomerType::Individual),
-    };
-    let message = "This profile is for another type of customer: a person takes `individual`, a company `business`.";
-    (!fits).then(|| UserError::at(UserErrorCode::Invalid, ["complianceProfile", place], message))
-}
-
-fn is_empty_update(input: &UpdateCustomerInput) -> bool {
-    input.name.is_undefined()
-        && input.email.is_undefined()
-        && input.phone.is_undefined()
-        && input.status.is_undefined()
-        && input.device.is_undefined()
-        && input.address.is_undefined()
-        && input.compliance_profile.is_undefined()
-        && input.external_id.is_undefined()
-        && input.metadata.is_undefined()
 }
 
 fn device(complaints: &mut Violations, given: &DeviceInput) {

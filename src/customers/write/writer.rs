@@ -342,17 +342,16 @@ impl SessionContext {
     ) -> Result<(CurrentCustomer, UnknownMembers), WriteError> {
         let upstream = &self.services.upstream;
         match upstream.unmasked_record(caller, id).await {
-            Ok(CustomerRecord { customer, unknown }) => Ok((CurrentCustomer::Unmasked(Box::new(customer)), unknown)),
+            Ok(CustomerRecord { customer, unknown }) => Ok((customer.into(), unknown)),
             // How an account without the permission is answered is not documented (`docs/upstream.md`, section 9), so
             // every refusal is taken for one; a customer that is not there is not there in the masked read either.
             Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Rejected(_)) => {
                 let masked = upstream.masked_record(caller, id).await.map_err(WriteError::ReadFailed)?;
-                let customer = masked.customer.try_into();
-                let customer = customer.map_err(|UnreadableField(_)| {
-                    ErrorKind::MalformedSuccess("a customer with a field that cannot be read")
-                });
-                let customer = customer.map_err(|kind| WriteError::ReadFailed(kind.into()))?;
-                Ok((CurrentCustomer::Masked(Box::new(customer)), masked.unknown))
+                let customer = masked.customer.try_into().map_err(|UnreadableField(_)| {
+                    let kind = ErrorKind::MalformedSuccess("a customer with a field that cannot be read");
+                    WriteError::ReadFailed(kind.into())
+                })?;
+                Ok((customer, masked.unknown))
             }
             Err(error) => Err(WriteError::ReadFailed(error)),
         }
