@@ -8,6 +8,16 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SHA-256 of bytes, as 64 hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// A digest as it stands in logs: half of it, which is enough to tell a few million apart.
 pub fn abbreviated(digest: u128) -> String {
     format!("{:016x}", digest >> 64)
@@ -104,5 +114,10 @@ mod tests {
         let digests = KeyedDigest::new();
         assert_ne!(digests.digest(["ab", "c"]), digests.digest(["a", "bc"]));
         assert_ne!(digests.digest(["a"]), KeyedDigest::new().digest(["a"]), "another process has another secret");
+    }
+
+    #[test]
+    fn a_hash_is_the_one_that_everybody_else_computes() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

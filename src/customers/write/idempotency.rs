@@ -12,6 +12,7 @@ use crate::customers::comparison::is_same;
 use crate::model::Customer;
 use crate::model::input::CreateCustomerInput;
 use crate::privacy::Personal;
+use crate::privacy::digest::hex;
 use crate::upstream::Replacement;
 
 /// The longest key that the upstream takes, in characters.
@@ -39,8 +40,7 @@ impl KeyNamespace {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part);
         }
-        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        digits.chars().take(MAX_KEY_CHARS).collect()
+        hex(&hash.finalize()).chars().take(MAX_KEY_CHARS).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::privacy::digest::sha256;
 use crate::privacy::redact;
 
 /// The longest reason, and the longest name of a subject, in characters.
@@ -35,7 +36,7 @@ impl Actor {
             subject: subject.map(|subject| subject.chars().take(MAX_TEXT_CHARS).collect()),
             account,
             // 64 bits: enough to find the key again for whoever has it, and nothing to whoever has not.
-            key: key.map(|key| super::chain::sha256(key.as_bytes()).chars().take(16).collect()),
+            key: key.map(|key| sha256(key.as_bytes()).chars().take(16).collect()),
         }
     }
 }
