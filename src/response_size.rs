@@ -4,13 +4,10 @@
 //! that lists usually have. Here the texts that really come are counted as they go in, so that neither a longer list nor
 //! a longer text can make an answer grow without end. A long answer also lets other requests run in between.
 
-use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_graphql::parser::types::Field;
-use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value};
+use async_graphql::{ContextSelectionSet, ServerError, ServerResult, Value};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -64,7 +61,7 @@ impl ResponseSize {
 ///
 /// # Errors
 /// Where the answer is over its limit.
-pub async fn count_bytes(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
+pub(crate) async fn count_bytes(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
     if let Some(size) = ctx.data_opt::<std::sync::Arc<ResponseSize>>() {
         let bytes = match &value {
             Value::String(text) => text.len(),
@@ -95,23 +92,35 @@ impl<T> Deref for Counted<T> {
     }
 }
 
-impl<T: OutputType> OutputType for Counted<T> {
-    fn type_name() -> Cow<'static, str> {
-        T::type_name()
-    }
+/// Implements `OutputType` for a wrapper: in the schema it is its value, which is counted as it goes into a response.
+macro_rules! counted_output {
+    ($wrapper:ident) => {
+        impl<T: async_graphql::OutputType> async_graphql::OutputType for $wrapper<T> {
+            fn type_name() -> std::borrow::Cow<'static, str> {
+                T::type_name()
+            }
 
-    fn qualified_type_name() -> String {
-        T::qualified_type_name()
-    }
+            fn qualified_type_name() -> String {
+                T::qualified_type_name()
+            }
 
-    fn create_type_info(registry: &mut Registry) -> String {
-        T::create_type_info(registry)
-    }
+            fn create_type_info(registry: &mut async_graphql::registry::Registry) -> String {
+                T::create_type_info(registry)
+            }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        count_bytes(ctx, self.0.resolve(ctx, field).await?).await
-    }
+            async fn resolve(
+                &self,
+                ctx: &async_graphql::ContextSelectionSet<'_>,
+                field: &async_graphql::Positioned<async_graphql::parser::types::Field>,
+            ) -> async_graphql::ServerResult<async_graphql::Value> {
+                $crate::response_size::count_bytes(ctx, self.0.resolve(ctx, field).await?).await
+            }
+        }
+    };
 }
+pub(crate) use counted_output;
+
+counted_output!(Counted);
 
 #[cfg(test)]
 mod tests {

@@ -6,14 +6,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
-use async_graphql::{
-    ContextSelectionSet, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value,
-};
+use async_graphql::{InputType, InputValueError, InputValueResult, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::response_size::count_bytes;
+use crate::response_size::counted_output;
 
 /// A personal value. In the schema it is just a `T`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,23 +41,7 @@ impl<T> fmt::Debug for Personal<T> {
     }
 }
 
-impl<T: OutputType> OutputType for Personal<T> {
-    fn type_name() -> Cow<'static, str> {
-        T::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        T::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        T::create_type_info(registry)
-    }
-
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        count_bytes(ctx, self.0.resolve(ctx, field).await?).await
-    }
-}
+counted_output!(Personal);
 
 impl<T: InputType> InputType for Personal<T> {
     type RawValueType = T::RawValueType;
