@@ -1,10 +1,11 @@
-//! What an update changes: the names of the fields, and whether its change of status is a decision.
+//! The names of the fields that an update changes, and whether its change of status is a decision.
 //!
-//! There are two comparisons. What is sent and recorded goes by the exact one, so that an update can mend the spelling of a
-//! name. Whether a record holds what a repeated update asks for goes by the tidied one ([`crate::customers::comparison`]).
+//! There are two comparisons. The exact one decides what is sent and recorded, so that an update can correct the
+//! spelling of a name. The tidied one ([`crate::customers::comparison`]) decides whether a record has the values of a
+//! repeated update.
 //!
-//! Names are those of the schema's output, as the records of unmaskings have them: `device.ipAddress`,
-//! `complianceProfile.ssn`. No value is among them.
+//! The names are those of the schema's output types, as in the records of unmaskings: `device.ipAddress`,
+//! `complianceProfile.ssn`. They contain no values.
 
 use crate::customers::comparison::Comparison;
 use crate::customers::write::merge::Sendable;
@@ -20,41 +21,40 @@ pub struct StatusChange {
 }
 
 impl StatusChange {
-    /// Whether it settles whether somebody may transact: every change but one between VERIFIED and INACTIVE, which
-    /// switches a customer off and on again.
+    /// Whether the change is a decision about the customer. Each change is one, except between VERIFIED and INACTIVE.
     pub fn is_decision(self) -> bool {
         use CustomerStatus::{Inactive, Verified};
         !matches!((self.old, self.new), (Verified, Inactive) | (Inactive, Verified))
     }
 }
 
-/// The change of status that an update makes of this customer; none where the status stays.
+/// The change of status by an update; `None` if the status stays the same.
 pub fn status_change(input: &UpdateCustomerInput, known: &Sendable) -> Option<StatusChange> {
     let new = *input.status.value()?;
     (new != known.status).then_some(StatusChange { old: known.status, new })
 }
 
-/// The fields that an input gives, whatever the customer is now.
+/// The names of the fields that an input gives.
 pub fn given_fields(input: &UpdateCustomerInput) -> Vec<&'static str> {
     field_names(input, None, Comparison::Exact)
 }
 
-/// The fields that an update changes of this customer. What cannot be read of it counts as changed where it is given.
+/// The names of the fields of this customer that an update changes. A given field whose current value cannot be read
+/// counts as changed.
 pub fn changed_fields(input: &UpdateCustomerInput, known: &Sendable) -> Vec<&'static str> {
     field_names(input, Some(known), Comparison::Exact)
 }
 
-/// What a customer is not known to hold of an update that may have been carried out.
+/// The given fields whose values a customer is not known to have.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Missing {
     /// The names of the fields.
     pub fields: Vec<&'static str>,
-    /// Whether the record shows none of them, so that it says nothing about the update.
+    /// Whether the masked record hides all of them, so that it does not tell whether the update took effect.
     pub are_hidden: bool,
 }
 
-/// What a customer is not known to hold of an update, whatever form the upstream has stored it in. A value that a masked
-/// record hides is never known to be held.
+/// Compares an update with a record in the tidied form. A value that a masked record hides counts as missing.
 pub fn missing(input: &UpdateCustomerInput, known: &Sendable) -> Missing {
     let fields = field_names(input, Some(known), Comparison::Tidied);
     let is_hidden = |field: &&str| match field.split('.').next() {

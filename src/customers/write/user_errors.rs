@@ -1,8 +1,8 @@
-//! An upstream's refusal of a write, as errors in the input's own names.
+//! Converts an upstream's rejection of a write to user errors with paths of the input.
 //!
-//! The upstream spells places in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422: `docs/upstream.md`,
-//! section 6) and puts personal data into its sentences. Places become the input's names, and a sentence is shown where it is
-//! made of words that are known.
+//! The upstream spells field references in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422:
+//! `docs/upstream.md`, section 6), and its sentences can contain personal data. A user error has the field name of the
+//! input. It contains the upstream's sentence only if the sentence consists of known words.
 
 use crate::customers::Error;
 use crate::customers::write::updatable_fields::UPDATABLE_FIELDS;
@@ -11,15 +11,18 @@ use crate::privacy::redact::KnownValues;
 use crate::privacy::sentences;
 use crate::upstream::{self, ErrorKind, Rejection};
 
-/// There is no such customer.
+/// The user error of an id without a customer.
 pub fn not_found(mutation: Mutation) -> UserError {
     UserError::at(UserErrorCode::NotFound, [mutation.info().id_field], "There is no such customer.")
 }
 
-/// What the caller can mend, or the error where it can mend nothing.
+/// The errors that the caller can fix.
 ///
-/// `known` are the values that were sent or read for this write: none of them gets into a message. `callers_key` says
-/// whether the idempotency key was the caller's own.
+/// `known` are the values that were sent or read for this write; no message contains one of them. `callers_key`: the
+/// caller gave the idempotency key.
+///
+/// # Errors
+/// If the caller can fix nothing.
 pub fn from_rejection(
     error: upstream::Error,
     write: Mutation,
@@ -35,20 +38,20 @@ pub fn from_rejection(
     }
 }
 
-/// What is told where the upstream gives no reason, and where its sentence about the whole or about a value may name
-/// somebody.
+/// The messages for a rejection without a reason, and for a sentence about a rule or a value that can contain personal
+/// data.
 const REJECTED_WITHOUT_REASON: &str = "The upstream refused this without a reason.";
 const REJECTED_BY_RULE: &str =
     "The Customers API refused this by a rule of its own. Its sentence is not shown: it may name somebody.";
 const REJECTED_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";
 
-/// The caller's idempotency key belongs to another request.
+/// The user error of an idempotency key that was used for another request.
 pub fn key_reused() -> UserError {
     let message = "This key was used for another request: take a new key for a new one.";
     UserError::at(UserErrorCode::IdempotencyKeyReused, ["idempotencyKey"], message)
 }
 
-/// Somebody else changed the customer before an update could be sent again.
+/// The user error of an update that was not sent again because another caller changed the customer.
 pub fn superseded(was_sent: bool) -> UserError {
     let message = match was_sent {
         true => {
@@ -87,7 +90,8 @@ fn rejection_user_errors(refusal: &Rejection, write: Mutation, known: &[String])
     items.collect()
 }
 
-/// A rule about the whole: the two that are known by what they say, any other by its sentence.
+/// The user error of a rejection without a field. Two rules are recognised by words in their text. For all others the
+/// message is `sentence`.
 fn rule_user_error(detail: &str, write: Mutation, sentence: String) -> UserError {
     let said = detail.to_ascii_lowercase();
     let about_email = said.contains("email") || said.contains("e-mail");
@@ -110,7 +114,7 @@ fn email_taken() -> UserError {
     UserError::at(UserErrorCode::Taken, ["email"], "Another customer has this e-mail address already.")
 }
 
-/// The names below `input` for a place in the upstream's spelling; none where it names nothing that an input has.
+/// The path below `input` of a field reference of the upstream; `None` if the input has no such field.
 fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
     let reference = reference.strip_prefix("$.").unwrap_or(reference);
     let segments: Vec<String> = reference
@@ -125,7 +129,7 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
         ("idempotencyKey", _) => vec!["idempotencyKey"],
         ("id", _) if write != Mutation::Create => vec![write.info().id_field],
         ("status", _) if write == Mutation::Decide => vec!["decision"],
-        // The other inputs have none of what follows.
+        // The other inputs do not have the fields below.
         _ if !matches!(write, Mutation::Create | Mutation::Update) => return None,
         ("type" | "config", _) if write == Mutation::Update => return None,
         ("status", _) if write == Mutation::Create => return None,
@@ -150,7 +154,7 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
     Some(path.into_iter().map(str::to_owned).collect())
 }
 
-/// `IpAddress`, `ip_address` and `Ip-Address` as `ipAddress`.
+/// Converts `IpAddress`, `ip_address` and `Ip-Address` to `ipAddress`.
 fn camel_case(word: &str) -> String {
     let mut camel = String::with_capacity(word.len());
     let mut capital_next = false;

@@ -1,8 +1,8 @@
-//! Writing: check → wait for one's turn → send → forget what was kept → record.
+//! A write: check the input → lock the customer → send → invalidate cache entries → write the audit record.
 //!
-//! A write runs in a task of its own: once sent it is carried through and recorded, also where the caller hangs up or its
-//! deadline passes; what was not sent by then never is. It is carried out once: what is sent again has the same bytes and
-//! the same idempotency key, the caller's or one made for it.
+//! A write runs in its own task. Once it is sent, it runs to its end and is recorded, also if the caller disconnects or
+//! the deadline passes. A write that is not sent by the deadline is never sent. A retry sends the same bytes and the
+//! same idempotency key, so a write takes effect once. The key is the caller's, or a new one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -33,14 +33,14 @@ use crate::upstream::{self, CallContext, CustomerRecord, Deadline, ErrorKind, Ne
 /// The shortest text that can be a real credential.
 const MIN_CREDENTIAL_CHARS: usize = 16;
 
-/// What a write gives: its result, or what the caller has to mend.
+/// The result of a write, or the errors that the caller can fix.
 pub type WriteResult<T> = Result<T, Vec<UserError>>;
 
 impl Session {
     /// Creates a customer.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn create(&self, input: CreateCustomerInput) -> Result<WriteResult<Arc<Customer>>, Error> {
         let act = AuditEvent::new(&input);
         let complaints = validation::new_customer(&input, today());
@@ -61,7 +61,7 @@ impl Session {
     /// Erases a customer and returns its id.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<WriteResult<CustomerId>, Error> {
         let written = self.write_to_customer(&input, |context, caller, id, key| async move {
             let deleted = context.services.upstream.delete(&caller, id, &key.sent).await?;
@@ -70,10 +70,10 @@ impl Session {
         Ok(written.await?.map(|(id, _)| id))
     }
 
-    /// Settles a customer that waits in review.
+    /// Decides about a customer whose status is `REVIEW`.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
         let decision = input.decision;
         let written = self.write_to_customer(&input, move |context, caller, id, key| async move {
@@ -85,7 +85,7 @@ impl Session {
     /// Runs a customer's screening again.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
         let written = self.write_to_customer(&input, |context, caller, id, key| async move {
             context.services.upstream.refresh(&caller, id, &key.sent).await.map(Arc::new)
@@ -93,11 +93,12 @@ impl Session {
         Ok(written.await?.map(|(_, customer)| customer))
     }
 
-    /// Shows a customer in clear, once that is recorded. It changes nothing and is kept nowhere. `fields` are the names
-    /// of those that are asked for.
+    /// Returns an unmasked customer after its audit record is written. The customer is never cached. `fields` are the
+    /// names of the requested fields.
     ///
     /// # Errors
-    /// Where there is no usable answer, or no record of it; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response, or if the audit record cannot be written. Errors that the caller can
+    /// fix are in [`WriteResult`].
     pub async fn unmask(
         &self,
         input: UnmaskCustomerInput,
@@ -122,17 +123,17 @@ impl Session {
         outcome
     }
 
-    /// The idempotency key of a write: the caller's, kept apart from those of others, or a new one.
+    /// The idempotency key of a write: the caller's key in the caller's namespace, or a new key.
     pub(super) fn idempotency_key(&self, given: Option<&Personal<String>>) -> IdempotencyKey {
         IdempotencyKey::new(given, self.context.key_namespace.as_ref())
     }
 
-    /// What is wrong where a mutation needs a reason and has none.
+    /// The error of a mutation that requires a reason and has none.
     fn missing_reason<I: MutationInput>(&self, input: &I) -> Vec<UserError> {
         validation::reason(input.reason(), self.context.services.required_reasons.includes(I::MUTATION))
     }
 
-    /// Carries out a write that makes one call about one customer, with nothing to check but its id, reason and key.
+    /// Runs a write that makes one call about one customer. It checks the id, the reason and the key.
     async fn write_to_customer<I, T, C>(
         &self,
         input: &I,
@@ -157,7 +158,7 @@ impl Session {
         Ok(written.await?.map(|customer| (id, customer)))
     }
 
-    /// Refuses what the caller has to mend first; nothing was sent.
+    /// Records and returns the errors of an input. Nothing was sent.
     pub(super) async fn reject<T>(
         &self,
         act: &AuditEvent,
@@ -167,7 +168,8 @@ impl Session {
         Ok(Err(complaints))
     }
 
-    /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
+    /// Runs a write in its own task under the customer's lock, invalidates the cache entries of the customer and
+    /// records the write.
     pub(super) async fn run_write<T, W>(
         &self,
         act: AuditEvent,
@@ -179,7 +181,8 @@ impl Session {
         W: Future<Output = Result<T, WriteError>> + Send,
     {
         let context = Arc::clone(&self.context);
-        // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
+        // The write holds the permit after the caller disconnects. Otherwise callers that disconnect could queue more
+        // writes than the limit of operations.
         let place = Arc::clone(&self.permit);
         let patience = Deadline::at(context.deadline);
         let caller = context.caller.with_deadline(patience.clone());
@@ -197,7 +200,7 @@ impl Session {
                     context.to_result(outcome, act.mutation, &key)
                 }
                 None if patience.abandon() => Err(Error::DeadlineExceeded),
-                // What panics or is cut may have been sent, so it is recorded as well.
+                // A write that panicked or was stopped may have been sent, so it is recorded as well.
                 None | Some(Err(_)) => {
                     context.suspend_caching(act.customer);
                     Err(Error::TaskLostInWrite)
@@ -210,7 +213,7 @@ impl Session {
         match timeout_at(self.context.deadline, task).await {
             Err(_elapsed) if patience.abandon() => Err(Error::DeadlineExceeded),
             unanswered @ (Err(_) | Ok(Err(_))) => {
-                // Who is told that it may have been made looks whether it was, and must not find what was kept before.
+                // This caller will check whether the write took effect, and must not find an old cache entry.
                 self.context.suspend_caching(customer);
                 self.loaders.clear();
                 Err(if unanswered.is_err() { Error::DeadlineExceededInWrite } else { Error::TaskLostInWrite })
@@ -223,7 +226,7 @@ impl Session {
     }
 }
 
-/// The customer that a mutation is about; or all that is wrong with its input, with these `complaints`.
+/// The customer that a mutation is about, or all errors of its input: `complaints`, and an error if the id is not one.
 pub(super) fn target_of(act: &AuditEvent, complaints: Vec<UserError>) -> Result<CustomerId, Vec<UserError>> {
     match act.customer {
         Some(id) if complaints.is_empty() => Ok(id),
@@ -232,7 +235,7 @@ pub(super) fn target_of(act: &AuditEvent, complaints: Vec<UserError>) -> Result<
     }
 }
 
-/// Does the work of a write in its turn, and forgets what was kept of what it touched.
+/// Runs the work of a write under the customer's lock, and then invalidates the cache entries that it changes.
 async fn perform<T, W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
@@ -252,7 +255,7 @@ where
     context.check_deadline()?;
     let outcome = work(Arc::clone(context), caller).await;
     match &outcome {
-        // It may have been carried out, or may be any moment.
+        // The write may have taken effect, or may do so at any moment.
         Err(WriteError::Upstream(error, _)) if error.is_outcome_unknown() => context.suspend_caching(id),
         Err(WriteError::Upstream(error, _)) if error.kind.is_not_sent() => {}
         Err(
@@ -263,7 +266,7 @@ where
     outcome
 }
 
-/// The upstream's id of the call that failed, where it gave one.
+/// The upstream's id of the failed call, if the upstream gave one.
 fn upstream_id(unwritten: Option<&WriteError>) -> Option<Uuid> {
     match unwritten? {
         WriteError::ReadFailed(error) | WriteError::Upstream(error, _) => error.api_request_id,
@@ -273,19 +276,19 @@ fn upstream_id(unwritten: Option<&WriteError>) -> Option<Uuid> {
     }
 }
 
-/// Why a write was not carried out, or has no answer.
+/// Why a write did not take effect, or has no response.
 pub(super) enum WriteError {
-    /// It does not fit the customer as it is; nothing was sent.
+    /// The write does not fit the current customer. Nothing was sent.
     Invalid(Vec<UserError>),
-    /// It is a decision, which the caller may not make; nothing was sent.
+    /// The write is a decision, and the caller has no permission for decisions. Nothing was sent.
     Forbidden,
-    /// The customer could not be read; nothing was sent.
+    /// The customer could not be read. Nothing was sent.
     ReadFailed(upstream::Error),
-    /// The deadline passed while it waited; nothing was sent.
+    /// The deadline passed while the write waited. Nothing was sent.
     DeadlineExceeded,
-    /// It was on its way, with these values.
+    /// The call failed. The texts are the personal values that were sent.
     Upstream(upstream::Error, Vec<String>),
-    /// What came back is the answer to another request with this idempotency key, about somebody else.
+    /// The response belongs to another request with this idempotency key: it contains another customer.
     ReplayMismatch,
 }
 
@@ -296,7 +299,7 @@ impl From<upstream::Error> for WriteError {
 }
 
 impl WriteError {
-    /// Of a write with these values.
+    /// The error of a call that sent these personal values.
     pub(super) fn upstream(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
             ErrorKind::DeadlineExceeded => Self::DeadlineExceeded,
@@ -305,15 +308,16 @@ impl WriteError {
         }
     }
 
-    /// Whether an attempt was sent of which nobody knows what became of it.
+    /// Whether an attempt was sent whose outcome is unknown.
     fn is_outcome_unknown(&self) -> bool {
-        // Of an answer about somebody else, nobody knows to which request it is one.
+        // A response with another customer does not tell the outcome of this request.
         matches!(self, Self::ReplayMismatch) || matches!(self, Self::Upstream(error, _) if error.is_outcome_unknown())
     }
 }
 
-/// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
-/// key that was made for this request has no other.
+/// Checks that the customer in a response is the customer that was sent. The upstream replays the response of an
+/// earlier request with the same key. If that response contains another customer, no caller sees it. A key that the
+/// gateway made was used for this request only.
 pub(super) fn check_replay(
     key: &IdempotencyKey,
     sent: &SubmittedCustomer,
@@ -323,8 +327,8 @@ pub(super) fn check_replay(
         _ if !key.is_from_caller() => Ok(Arc::new(customer)),
         Some(true) => Ok(Arc::new(customer)),
         Some(false) => Err(WriteError::ReplayMismatch),
-        // Whose it is cannot be said, so it is shown to nobody. The write may have been carried out: a new key would do it
-        // twice.
+        // The response may contain another customer, so no caller sees it. The write may have taken effect, so a retry
+        // with a new key could repeat it.
         None => {
             Err(upstream::Error::from(ErrorKind::MalformedSuccess("a customer with a field that cannot be read"))
                 .into())
@@ -333,8 +337,8 @@ pub(super) fn check_replay(
 }
 
 impl SessionContext {
-    /// The customer before an update, in clear where the upstream allows it, and the members of its record that this version
-    /// does not know.
+    /// The customer before an update, unmasked if the upstream permits it, and the members of its record that this
+    /// version does not know.
     pub(super) async fn current_record(
         &self,
         caller: &CallContext,
@@ -343,8 +347,8 @@ impl SessionContext {
         let upstream = &self.services.upstream;
         match upstream.unmasked_record(caller, id).await {
             Ok(CustomerRecord { customer, unknown }) => Ok((customer.into(), unknown)),
-            // How an account without the permission is answered is not documented (`docs/upstream.md`, section 9), so
-            // every refusal is taken for one; a customer that is not there is not there in the masked read either.
+            // The response to an account without the permission is not documented (`docs/upstream.md`, section 9), so
+            // each rejection counts as one. If the customer does not exist, the masked read does not find it either.
             Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Rejected(_)) => {
                 let masked = upstream.masked_record(caller, id).await.map_err(WriteError::ReadFailed)?;
                 let customer = masked.customer.try_into().map_err(|UnreadableField(_)| {
@@ -357,7 +361,7 @@ impl SessionContext {
         }
     }
 
-    /// What the caller is told of a write.
+    /// The result of a write for the caller.
     fn to_result<T>(
         &self,
         outcome: Result<T, WriteError>,
@@ -378,20 +382,21 @@ impl SessionContext {
                 if let ErrorKind::Superseded { was_sent } = error.kind {
                     return Ok(Err(vec![superseded(was_sent)]));
                 }
-                // An upstream that repeats what it was sent can repeat the headers as well.
+                // An upstream that echoes the body can also echo the headers.
                 let known: Vec<String> = self.credentials().chain(key.redacted_values()).chain(sent).collect();
                 from_rejection(error, write, &known, key.is_from_caller()).map(Err)
             }
         }
     }
 
-    /// The credential, where it is one: the word that is the sandbox's key must not be cut from every sentence.
+    /// The credential, if it is long enough to be a real one. The sandbox's key is a common word, which must not be cut
+    /// out of each sentence.
     fn credentials(&self) -> impl Iterator<Item = String> + use<> {
         let credential = self.caller.credential.expose_secret();
         (credential.len() >= MIN_CREDENTIAL_CHARS).then(|| credential.to_owned()).into_iter()
     }
 
-    /// Forgets what is kept of a customer, and every page of the scope.
+    /// Invalidates the cache entries of a customer, and all pages of the scope.
     fn invalidate(&self, id: Option<CustomerId>) {
         self.services.cache.invalidate_pages(self.scope);
         if let Some(id) = id {
@@ -399,14 +404,14 @@ impl SessionContext {
         }
     }
 
-    /// The same after a write that may still take effect: who looks whether it has must not find, for long, what was read
-    /// a moment before it did.
+    /// As [`Self::invalidate`], after a write that may still take effect. For a while, no read of the customer is
+    /// cached: a caller that checks whether the write took effect must not find a record from before it.
     fn suspend_caching(&self, id: Option<CustomerId>) {
         self.invalidate(id);
         self.services.cache.suspend_caching(self.scope, id, self.services.unsettled_for);
     }
 
-    /// Nothing is sent for a caller that has been told that time is up.
+    /// After the deadline nothing is sent, since the caller already has the error.
     pub(super) fn check_deadline(&self) -> Result<(), WriteError> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(WriteError::DeadlineExceeded) }
     }
@@ -416,11 +421,11 @@ pub(super) fn today() -> Date {
     Date(chrono::Utc::now().date_naive())
 }
 
-/// What of a body is no person's: words of enums stay in a message, since rules are about them. A test holds this to
-/// what the schema does not mark with `@pii`.
+/// The members of a body that are not personal. Their values are words of enums, which stay in messages. A test
+/// compares this list with the fields that the schema does not mark with `@pii`.
 pub const NOT_PERSONAL_MEMBERS: [&str; 3] = ["type", "status", "config"];
 
-/// Every text of a body that could be a person's: what must not come back in a message.
+/// All texts of a body that can be personal. They must not appear in a message.
 pub(super) fn personal_values(body: &impl Serialize) -> Vec<String> {
     fn collect(value: serde_json::Value, values: &mut Vec<String>) {
         match value {
@@ -432,11 +437,11 @@ pub(super) fn personal_values(body: &impl Serialize) -> Vec<String> {
     }
     let mut values = Vec::new();
     if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(body) {
-        // At the top alone: a key of the caller's own pairs can have any name.
+        // Only at the top level: a key of the metadata can have any name.
         body.retain(|name, _| !NOT_PERSONAL_MEMBERS.contains(&name.as_str()));
         collect(body.into(), &mut values);
     }
-    // Longest first: a name inside an e-mail must not break the e-mail up before it is found.
+    // Longest first: otherwise a name that is part of an e-mail address would be cut first, and the rest would stay.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values
 }
