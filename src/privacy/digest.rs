@@ -1,4 +1,4 @@
-//! Keyed digests: they tell values apart without naming them.
+//! Digests: keyed ones, which distinguish values without revealing them, and SHA-256.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,13 +18,12 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// A digest as it stands in logs: half of it, which is enough to tell a few million apart.
+/// A digest for logs: its first half, which suffices to distinguish a few million values.
 pub fn abbreviated(digest: u128) -> String {
     format!("{:016x}", digest >> 64)
 }
 
-/// Makes digests under a secret: this process's own, or one of the settings.
-/// Clones share it.
+/// Computes digests under a secret: a random one of this process, or one of the settings. Clones share the secret.
 #[derive(Clone)]
 pub struct KeyedDigest {
     secret: Arc<ArcSwap<[u8; 32]>>,
@@ -43,19 +42,20 @@ impl Default for KeyedDigest {
 }
 
 impl KeyedDigest {
-    /// Digests under a new secret.
+    /// Digests under a new random secret.
     pub fn new() -> Self {
         Self { secret: Arc::new(ArcSwap::from_pointee(new_secret())) }
     }
 
-    /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
+    /// Digests under a secret of the settings, which are the same on all instances and after a restart. An empty secret
+    /// means a new random one.
     pub fn with_secret(secret: &SecretString) -> Self {
         let digests = Self::new();
         digests.replace_secret(secret);
         digests
     }
 
-    /// Digests of this and all its clones are under another secret from now on; under a new one where it is empty.
+    /// Replaces the secret of this and all its clones. An empty secret means a new random one.
     pub fn replace_secret(&self, secret: &SecretString) {
         let secret = match secret.expose_secret() {
             "" => new_secret(),
@@ -64,7 +64,7 @@ impl KeyedDigest {
         self.secret.store(Arc::new(secret));
     }
 
-    /// A digest of texts, each kept apart from the next.
+    /// A digest of texts. The boundaries between the texts are part of it.
     pub fn digest<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
         let mut hash = Sha256::new_with_prefix(**self.secret.load());
         for text in texts {
@@ -77,7 +77,7 @@ impl KeyedDigest {
     }
 }
 
-/// A secret that nobody else has.
+/// A new random secret.
 fn new_secret() -> [u8; 32] {
     let mut secret = [0; 32];
     let (left, right) = secret.split_at_mut(16);

@@ -1,24 +1,24 @@
-//! The chain: each line holds the hash of the line before, and the hash of itself.
+//! The chain of records: each line contains the hash of the previous line, and its own hash.
 //!
 //! A line is a JSON object whose last two members are `previous` and `hash`. `hash` is the SHA-256, as 64 hexadecimal
-//! digits, of the line's own bytes without the member `hash` and with the closing brace. So a line can be checked with
-//! nothing but a hash function, and whatever is changed in it, even a space, shows. The first line's `previous` is 64
-//! zeros and its `sequence` is 1.
+//! digits, of the line's own bytes without the member `hash` and with the closing brace. So a hash function suffices to
+//! check a line, and each changed byte is detected. The `previous` of the first line is 64 zeros, and its `sequence` is
+//! 1.
 
 use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::privacy::digest::sha256;
 
-/// The longest line, in bytes. Records are bounded far below it.
+/// The longest line, in bytes. Records are much shorter.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// What stands before the hash at the end of a line, and after it.
+/// The texts before and after the hash at the end of a line.
 const BEFORE_HASH: &str = ",\"hash\":\"";
 const AFTER_HASH: &str = "\"}";
 const HASH_LENGTH: usize = 64;
 
-/// A place in the chain: of the last line that is written.
+/// The sequence number and the hash of a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChainHead {
     pub sequence: u64,
@@ -26,15 +26,15 @@ pub struct ChainHead {
 }
 
 impl ChainHead {
-    /// The place before the first line.
+    /// The head before the first line.
     pub fn genesis() -> Self {
         Self { sequence: 0, hash: "0".repeat(HASH_LENGTH) }
     }
 
-    /// The line of a record after this place, with its line break, and its own place.
+    /// The next line, with its line break, and the head after it.
     ///
     /// # Errors
-    /// Where the record cannot be written as JSON, which no record does.
+    /// If the record cannot be written as JSON, which cannot happen.
     pub fn append(&self, record: &Record, time: &str) -> Result<(String, Self), serde_json::Error> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -56,7 +56,7 @@ impl ChainHead {
     }
 }
 
-/// A line that is what it says it is.
+/// A line whose hash is correct.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CheckedLine {
     pub head: ChainHead,
@@ -64,7 +64,7 @@ pub struct CheckedLine {
     pub time: String,
 }
 
-/// Why a line is no record.
+/// Why a line is not a valid record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InvalidLine {
     #[error("it is no audit record")]
@@ -76,7 +76,7 @@ pub enum InvalidLine {
 /// Reads a line, without its line break, and checks it against its own hash.
 ///
 /// # Errors
-/// Where it is no record, or not the one that was written.
+/// If it is not a record, or was changed.
 pub fn check_line(line: &str) -> Result<CheckedLine, InvalidLine> {
     #[derive(Deserialize)]
     struct Body {
