@@ -1,7 +1,7 @@
-//! What is to be done: reading and writing customers, without a word of GraphQL or HTTP.
+//! Reads and writes of customers, independent of GraphQL and HTTP.
 //!
-//! [`Services`] lives as long as the process. A [`Session`] is one request of one caller: it knows whose data it may
-//! touch, until when an answer is wanted, and what this request has asked already.
+//! [`Services`] lives as long as the process. A [`Session`] is one request of one caller. It has the caller's scope,
+//! the deadline, and the loaders with all that this request has read.
 
 pub mod comparison;
 pub mod error;
@@ -20,6 +20,7 @@ use tracing::Span;
 
 use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
+use crate::model::Mutation;
 use crate::privacy::audit::{Actor, AuditLog};
 use crate::upstream::wire::unknown_members;
 use crate::upstream::{self, CallContext, Client};
@@ -33,29 +34,29 @@ pub use write::audit::AuditEvent;
 pub use write::idempotency::KeyNamespace;
 pub use write::locks::CustomerLocks;
 
-/// The long-lived parts that every session works with.
+/// The components that all sessions share.
 #[derive(Debug)]
 pub struct Services {
     pub upstream: Client,
     pub cache: Cache<upstream::Error>,
-    /// Who writes which customer next.
+    /// Allow one write at a time for each customer.
     pub customer_locks: CustomerLocks,
-    /// Writes that are under way; shutting down waits for them.
+    /// The running writes. Shutdown waits for them.
     pub write_tasks: TaskTracker,
-    /// Cancelled when the time for going down is up, or somebody cannot wait: writes that are still under way are given up,
-    /// and recorded so.
+    /// Cancelled when the time for shutdown has passed, or on a second stop signal. Running writes are then abandoned,
+    /// and recorded as such.
     pub force_stop: CancellationToken,
-    /// Where it is recorded who saw or changed whom.
+    /// Takes the audit records.
     pub audit: AuditLog,
-    /// How long after a write whose outcome nobody knows it may still take effect: nothing of its customer is kept then.
+    /// How long a write of unknown outcome may still take effect. During this time no read of its customer is cached.
     pub unsettled_for: Duration,
-    /// What an update does with members of the record that this version does not know.
+    /// What an update does with unknown members of the record.
     pub unknown_members_policy: unknown_members::UnknownMembersPolicy,
     /// Which mutations need a reason.
     pub required_reasons: RequiredReasons,
 }
 
-/// Which mutations are refused without a reason; see `[privacy]` in `config/default.toml`.
+/// The mutations that require a reason; see `[privacy]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct RequiredReasons {
     pub unmask: bool,
@@ -64,65 +65,75 @@ pub struct RequiredReasons {
     pub delete: bool,
 }
 
-/// One request of one caller. What it still reads is given up when it goes away; what it writes is not.
+impl RequiredReasons {
+    fn includes(self, mutation: Mutation) -> bool {
+        match mutation {
+            Mutation::Unmask => self.unmask,
+            Mutation::Decide => self.decide,
+            Mutation::Delete => self.delete,
+            Mutation::Create | Mutation::Update | Mutation::Refresh => false,
+        }
+    }
+}
+
+/// One request of one caller. When the session is dropped, its reads are cancelled. Its writes continue.
 #[derive(Debug)]
 pub struct Session {
     context: Arc<SessionContext>,
     loaders: Loaders,
-    /// Its place among the operations that run. A write holds it too, and keeps it where its caller leaves.
+    /// Its permit of the limit of operations. A write shares it, and holds it after the caller disconnects.
     permit: Arc<Permit>,
     _cancel_on_drop: DropGuard,
 }
 
-/// What a session's parts share, also with tasks that outlive it.
+/// The state that a session shares with its tasks, which can outlive it.
 #[derive(Debug)]
 pub struct SessionContext {
     pub services: Arc<Services>,
     pub caller: CallContext,
-    /// The caller as it stands in the records.
+    /// The caller, for audit records.
     pub actor: Actor,
-    /// Where its idempotency keys are kept apart from those of others; none where its credential does that.
+    /// The namespace of the caller's idempotency keys; `None` if the caller has a credential of its own.
     key_namespace: Option<KeyNamespace>,
     pub scope: Scope,
-    /// When the caller gets an answer at the latest.
+    /// The time by which the caller gets a response.
     pub deadline: Instant,
-    /// How old an answer may be.
+    /// Which cache entries may be used.
     pub freshness: Freshness,
-    /// Cancelled when the session has gone away: nobody waits for its reads any more.
+    /// Cancelled when the session is dropped.
     cancelled: CancellationToken,
-    /// How many customers and pages were kept and fresh, and how many answers came of calls that others made.
+    /// The numbers of fresh cache entries that were used, and of calls that were shared with other requests.
     cache_hits: AtomicU64,
     shared_calls: AtomicU64,
-    /// The request's span: its parts run in tasks of their own.
+    /// The request's span, for spawned tasks.
     pub span: Span,
-    /// What was answered already, from what is kept or by a call. A customer and its review are one: a plan counts one call
-    /// for both.
+    /// The entries that were already counted. A customer and its review count once, as in the planned cost.
     counted: Mutex<HashSet<Key>>,
     age: Mutex<ResponseAge>,
 }
 
-/// How old the parts of an answer are.
+/// The age of the parts of a response.
 #[derive(Clone, Copy, Default, Debug)]
 struct ResponseAge {
-    /// Until when all of it is fresh; `None` where nothing was read.
+    /// The time until which all parts are fresh; `None` if nothing was read.
     fresh_until: Option<Instant>,
-    /// When the oldest part was read that is past its time.
+    /// When the oldest stale part was read.
     oldest: Option<Instant>,
 }
 
-/// Where a session's answers came from.
+/// The calls and cache hits of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Usage {
-    /// Calls to the upstream that were made for it.
+    /// Upstream calls that this session made.
     pub calls: u64,
-    /// Customers and pages that were kept and fresh, each once, in however many places of the request it stands.
+    /// Customers and pages that came from fresh cache entries, each counted once.
     pub cache_hits: u64,
-    /// Answers of calls that were made for another request at the same time.
+    /// Results of calls that another request made at the same time.
     pub shared_calls: u64,
 }
 
 impl Session {
-    /// A session for `caller`, whose answer is wanted by `deadline`.
+    /// A session for `caller`, whose response is due by `deadline`.
     pub fn new(
         services: Arc<Services>,
         caller: CallContext,
@@ -152,7 +163,7 @@ impl Session {
         Self { loaders: Loaders::new(&context), context, permit: Arc::new(place), _cancel_on_drop: gone.drop_guard() }
     }
 
-    /// Where its answers came from.
+    /// Its calls and cache hits.
     pub fn usage(&self) -> Usage {
         Usage {
             calls: self.context.caller.calls.load(Ordering::Relaxed),
@@ -161,12 +172,12 @@ impl Session {
         }
     }
 
-    /// Until when all that was read is fresh; `None` where nothing was read.
+    /// The time until which all read parts are fresh; `None` if nothing was read.
     pub fn fresh_until(&self) -> Option<Instant> {
         self.context.age.lock().map_or(None, |age| age.fresh_until)
     }
 
-    /// How old the oldest part of the answer is that is past its time; `None` where all of it is fresh.
+    /// The age of the oldest stale part of the response; `None` if all parts are fresh.
     pub fn stale_for(&self) -> Option<Duration> {
         let oldest = self.context.age.lock().map_or(None, |age| age.oldest);
         oldest.map(|read_at| read_at.elapsed())
@@ -174,21 +185,21 @@ impl Session {
 }
 
 impl SessionContext {
-    /// Notes an answer that was kept.
+    /// Records a cache hit.
     fn record_hit(&self, key: Key, fresh_until: Instant) {
         if self.record_part(key, fresh_until) {
             self.cache_hits.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Notes that a part of the answer is past its time: a new one is being read, or cannot be had.
+    /// Records a stale part of the response: a new one is being loaded, or could not be loaded.
     fn record_stale(&self, read_at: Instant) {
         if let Ok(mut age) = self.age.lock() {
             age.oldest = Some(age.oldest.map_or(read_at, |earlier| earlier.min(read_at)));
         }
     }
 
-    /// Notes that the answer has a part that is fresh until then, and says whether it is the first with this key.
+    /// Records a part of the response that is fresh until `fresh_until`. Returns whether it is the first with this key.
     fn record_part(&self, key: Key, fresh_until: Instant) -> bool {
         if let Ok(mut age) = self.age.lock() {
             age.fresh_until = Some(age.fresh_until.map_or(fresh_until, |earlier| earlier.min(fresh_until)));

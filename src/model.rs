@@ -1,8 +1,8 @@
-//! What a customer is: every type written once, with serde for the wire and async-graphql for the schema.
+//! The types of customers, reviews, inputs and pages. Each type is written once, with serde for the wire and
+//! async-graphql for the schema.
 //!
-//! The shapes here are clean. Where the wire differs (a masked profile without a discriminator, timestamps without a
-//! zone, words nobody has heard of), the difference is mended by [`lenient`] and by `upstream`, so that everything
-//! above sees one shape.
+//! Where the wire differs from the schema (masked profiles without a discriminator, timestamps without a zone, unknown
+//! words of enums), [`lenient`] and `upstream` convert, so that all code above sees one form.
 
 pub mod compliance;
 pub mod customer;
@@ -26,6 +26,7 @@ pub use customer::{
     Device, MetadataEntry, ProcessingMethod, SandboxOutcome,
 };
 pub use filter::{CustomerFilter, CustomerSort, CustomerSortField, SortOrder};
+pub use input::{Mutation, MutationInput};
 pub use page::{Page, PageMeta};
 pub use reputation::{ReputationCheck, ReputationInsights};
 pub use review::{

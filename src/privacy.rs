@@ -1,5 +1,5 @@
-//! What keeps personal data where it belongs: types that never print, texts that are cut before they leave, fields that
-//! are marked in the schema, and a record of who saw or changed whom.
+//! Protection of personal data: types that never print their values, redaction of texts, the directive `@pii` in the
+//! schema, and audit records.
 
 pub mod audit;
 pub mod digest;

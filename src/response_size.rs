@@ -1,48 +1,45 @@
-//! The size of an answer while it is made.
+//! Counts the bytes of a response while it is made.
 //!
-//! The cost of an operation (`operation/cost.rs`) bounds the fields of its answer before it runs, by the lengths
-//! that lists usually have. Here the texts that really come are counted as they go in, so that neither a longer list nor
-//! a longer text can make an answer grow without end. A long answer also lets other requests run in between.
+//! The cost of an operation (`operation/cost.rs`) limits the number of fields before the operation runs, by assumed
+//! lengths of lists. This module counts the texts that really go into the response, so that a longer list or a longer
+//! text cannot exceed the limit. A long response also yields to other tasks.
 
-use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_graphql::parser::types::Field;
-use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value};
+use async_graphql::{ContextSelectionSet, ServerError, ServerResult, Value};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-/// Counts the texts of one answer; the executor puts it into each request.
+/// Counts the texts of one response. The executor adds it to the data of each request.
 #[derive(Debug)]
 pub struct ResponseSize {
-    /// In bytes; `None` where the answer has to come to its end, whatever its size.
+    /// In bytes; `None` for a response without a limit.
     limit: Option<usize>,
     bytes: AtomicUsize,
     exceeded: Notify,
 }
 
-/// What a text takes in JSON besides its characters: quotes and a comma.
+/// The bytes of a text in JSON besides its characters: quotes and a comma.
 const STRING_OVERHEAD_BYTES: usize = 3;
 
 impl ResponseSize {
-    /// The size of an answer that is given up once its texts are over a limit, in bytes.
+    /// Counts a response that is abandoned once its texts exceed a limit in bytes.
     pub fn limited(limit: usize) -> Self {
         Self { limit: Some(limit), bytes: AtomicUsize::new(0), exceeded: Notify::new() }
     }
 
-    /// The size of an answer that is not given up: of a mutation, which has been carried out.
+    /// Counts a response that is never abandoned: that of a mutation, which has taken effect.
     pub fn unlimited() -> Self {
         Self { limit: None, bytes: AtomicUsize::new(0), exceeded: Notify::new() }
     }
 
-    /// Waits until the answer is over the limit.
+    /// Waits until the response exceeds the limit.
     pub async fn exceeded(&self) {
         self.exceeded.notified().await;
     }
 
-    /// Whether the answer is over the limit.
+    /// Whether the response exceeds the limit.
     pub fn is_exceeded(&self) -> bool {
         self.limit.is_some_and(|limit| self.bytes.load(Ordering::Relaxed) > limit)
     }
@@ -52,7 +49,7 @@ impl ResponseSize {
         match self.limit {
             Some(limit) if total > limit => {
                 self.exceeded.notify_one();
-                // Nobody sees it: the executor gives the whole answer up.
+                // No caller sees this error: the executor abandons the whole response.
                 Err(ServerError::new("The answer is too large.", None))
             }
             _ => Ok(()),
@@ -60,11 +57,11 @@ impl ResponseSize {
     }
 }
 
-/// Counts a value that goes into an answer, and lets other requests run now and then.
+/// Counts a value that goes into a response, and yields to other tasks from time to time.
 ///
 /// # Errors
-/// Where the answer is over its limit.
-pub async fn count_bytes(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
+/// If the response exceeds its limit.
+pub(crate) async fn count_bytes(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerResult<Value> {
     if let Some(size) = ctx.data_opt::<std::sync::Arc<ResponseSize>>() {
         let bytes = match &value {
             Value::String(text) => text.len(),
@@ -76,7 +73,7 @@ pub async fn count_bytes(ctx: &ContextSelectionSet<'_>, value: Value) -> ServerR
     Ok(value)
 }
 
-/// A text or date of the upstream's that is counted as it goes into an answer. In the schema it is just a `T`.
+/// A text or date of the upstream that is counted when it goes into a response. In the schema it is a `T`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Counted<T>(T);
@@ -95,23 +92,35 @@ impl<T> Deref for Counted<T> {
     }
 }
 
-impl<T: OutputType> OutputType for Counted<T> {
-    fn type_name() -> Cow<'static, str> {
-        T::type_name()
-    }
+/// Implements `OutputType` for a wrapper: in the schema it is its value, which is counted as it goes into a response.
+macro_rules! counted_output {
+    ($wrapper:ident) => {
+        impl<T: async_graphql::OutputType> async_graphql::OutputType for $wrapper<T> {
+            fn type_name() -> std::borrow::Cow<'static, str> {
+                T::type_name()
+            }
 
-    fn qualified_type_name() -> String {
-        T::qualified_type_name()
-    }
+            fn qualified_type_name() -> String {
+                T::qualified_type_name()
+            }
 
-    fn create_type_info(registry: &mut Registry) -> String {
-        T::create_type_info(registry)
-    }
+            fn create_type_info(registry: &mut async_graphql::registry::Registry) -> String {
+                T::create_type_info(registry)
+            }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        count_bytes(ctx, self.0.resolve(ctx, field).await?).await
-    }
+            async fn resolve(
+                &self,
+                ctx: &async_graphql::ContextSelectionSet<'_>,
+                field: &async_graphql::Positioned<async_graphql::parser::types::Field>,
+            ) -> async_graphql::ServerResult<async_graphql::Value> {
+                $crate::response_size::count_bytes(ctx, self.0.resolve(ctx, field).await?).await
+            }
+        }
+    };
 }
+pub(crate) use counted_output;
+
+counted_output!(Counted);
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +141,7 @@ mod tests {
         }
     }
 
-    /// Runs a query of many texts; the answer, and how often it let others run.
+    /// Runs a query of many texts. Returns the response and how often it yielded.
     async fn run(texts: usize, size: ResponseSize) -> (Response, usize) {
         let query = Query(vec!["text".to_owned().into(); texts]);
         let schema = Schema::new(query, EmptyMutation, EmptySubscription);
@@ -159,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_over_its_limit_is_given_up_unless_it_has_to_come_to_its_end() {
+    async fn a_response_over_its_limit_is_abandoned_unless_it_has_no_limit() {
         let each = "text".len() + STRING_OVERHEAD_BYTES;
         let (response, _) = run(1_000, ResponseSize::limited(1_000 * each)).await;
         assert!(response.errors.is_empty());

@@ -1,8 +1,8 @@
-//! Whether two texts say the same, where the upstream may have tidied one of them up.
+//! Compares two texts where the upstream may have changed the form of one of them.
 //!
-//! An upstream may store a text in other letter case, with other spaces, or in another Unicode form (NFC where NFD was sent).
-//! An answer is compared with what was sent in this way ([`crate::customers::write::idempotency`]), and a record with what a repeated update
-//! asks for ([`super::changes`]).
+//! The upstream may store a text in another letter case, with other spaces, or in another Unicode form (NFC instead of
+//! NFD). This comparison is used for a response and the sent customer ([`crate::customers::write::idempotency`]), and
+//! for a record and a repeated update ([`crate::customers::write::changed_fields`]).
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ use crate::upstream::wire::body::Metadata;
 
 type Text = Personal<String>;
 
-/// Whether two texts are the same but for letter case, spaces and Unicode form. No text and a blank one are the same.
+/// Whether two texts are equal except for letter case, spaces and Unicode form. No text and a blank text are equal.
 pub fn is_same(left: Option<&Text>, right: Option<&Text>) -> bool {
     let tidy = |text: Option<&Text>| text.map(|text| tidy(text.reveal())).unwrap_or_default();
     tidy(left) == tidy(right)
 }
 
-/// A text in small letters, composed, with one space between words.
+/// A text in lower case, in NFC, with one space between words.
 fn tidy(text: &str) -> String {
     let composer = const { ComposingNormalizerBorrowed::new_nfc() };
     let words: Vec<String> = text.split_whitespace().map(|word| composer.normalize(word).to_lowercase()).collect();
-    // Small letters of a composed text can be decomposed: of `İ` it is an i and a dot.
+    // The lower case of a composed text can be decomposed: that of `İ` is an i and a dot.
     composer.normalize(&words.join(" ")).into_owned()
 }
 
@@ -42,7 +42,7 @@ pub trait Comparable {
     /// Whether two values are the same.
     fn is_same(&self, other: &Self, comparison: Comparison) -> bool;
 
-    /// Whether it is the same as no value.
+    /// Whether the value equals no value.
     fn is_nothing(&self, _comparison: Comparison) -> bool {
         false
     }
@@ -109,7 +109,7 @@ impl Comparable for Metadata {
     }
 }
 
-/// Whether two values are the same, of which either may be none.
+/// Whether two optional values are the same.
 pub fn are_same<T: Comparable>(one: Option<&T>, other: Option<&T>, comparison: Comparison) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.is_same(other, comparison),

@@ -1,45 +1,46 @@
-//! Why a reading or writing has no result. What a caller can mend in its input is no error here but a `UserError`.
+//! Errors of reads and writes. An error in the input that the caller can fix is a `UserError` instead.
 
 use std::sync::Arc;
 
 use crate::error::ErrorCode;
 use crate::upstream::{self, ErrorKind};
 
-/// No result, and why.
+/// Why a read or a write has no result.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The upstream gave no usable answer.
+    /// The upstream gave no usable response.
     #[error(transparent)]
     Upstream(Arc<upstream::Error>),
-    /// The upstream gave no usable answer to a write: it may have been carried out.
+    /// The upstream gave no usable response to a write. The write may have taken effect.
     #[error("{0}; the write may have been carried out")]
     OutcomeUnknown(Arc<upstream::Error>),
-    /// The request's deadline passed. Nothing was changed by it.
+    /// The request's deadline passed. The request changed nothing.
     #[error("the deadline passed")]
     DeadlineExceeded,
-    /// The request's deadline passed while a write was under way: it goes on.
+    /// The request's deadline passed during a write. The write continues.
     #[error("the deadline passed while a write was under way")]
     DeadlineExceededInWrite,
-    /// An argument is wrong; the text says how, without its value.
+    /// An argument is invalid. The text explains the error without the value.
     #[error("{0}")]
     InvalidInput(String),
-    /// The update changes the status in a way that is a decision, and its caller may not decide. Nothing was sent.
+    /// The update's change of the status is a decision, and the caller has no permission for decisions. Nothing was
+    /// sent.
     #[error("the change of status is a decision, which the caller may not make")]
     DecisionForbidden,
-    /// A task was lost: it panicked, or the process is going down.
+    /// A task was lost: it panicked, or the process shuts down.
     #[error("a task was lost")]
     TaskLost,
-    /// The task of a write was lost: it may have been carried out.
+    /// The task of a write was lost. The write may have taken effect.
     #[error("the task of a write was lost")]
     TaskLostInWrite,
-    /// It could not be recorded who was about to see what, so it is not shown.
+    /// The audit record of an unmasking could not be written, so the customer is not shown.
     #[error("the audit record could not be written")]
     AuditFailed,
 }
 
 impl Error {
-    /// The code that callers and records know it by. `callers_key` says whether the upstream was asked with the
-    /// caller's own key: only the caller can do something about that one.
+    /// The public code, for callers and audit records. `callers_key`: the upstream call used the caller's own key. Only
+    /// then can the caller correct the key.
     pub fn code(&self, callers_key: bool) -> ErrorCode {
         match self {
             Self::Upstream(error) | Self::OutcomeUnknown(error) => upstream_code(&error.kind, callers_key),
@@ -50,7 +51,7 @@ impl Error {
         }
     }
 
-    /// Whether this ended a write of which nobody knows now whether it was carried out.
+    /// Whether the outcome of a write is unknown after this error.
     pub fn leaves_outcome_unknown(&self) -> bool {
         matches!(self, Self::OutcomeUnknown(_) | Self::DeadlineExceededInWrite | Self::TaskLostInWrite)
     }

@@ -6,6 +6,7 @@ pub mod idempotency;
 pub mod locks;
 pub mod merge;
 pub mod unchanged_fields;
+pub mod updatable_fields;
 pub mod update;
 pub mod user_errors;
 pub mod validation;

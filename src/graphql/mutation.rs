@@ -33,7 +33,7 @@ impl MutationRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "The new customer.")] input: CreateCustomerInput,
     ) -> ResolverResult<CreateCustomerPayload> {
-        require_audited(ctx, RootField::CreateCustomer, AuditEvent::from(&input)).await?;
+        require_audited(ctx, AuditEvent::new(&input)).await?;
         session(ctx).create(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
@@ -46,7 +46,7 @@ impl MutationRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change, and of whom.")] input: UpdateCustomerInput,
     ) -> ResolverResult<UpdateCustomerPayload> {
-        require_audited(ctx, RootField::UpdateCustomer, AuditEvent::from(&input)).await?;
+        require_audited(ctx, AuditEvent::of_update(&input)).await?;
         let may_decide = has_permission(ctx, Permission::ReviewsDecide);
         session(ctx).update(input, may_decide).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
@@ -58,7 +58,7 @@ impl MutationRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "Whom to erase, and why.")] input: DeleteCustomerInput,
     ) -> ResolverResult<DeleteCustomerPayload> {
-        require_audited(ctx, RootField::DeleteCustomer, AuditEvent::from(&input)).await?;
+        require_audited(ctx, AuditEvent::new(&input)).await?;
         session(ctx).delete(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
@@ -71,7 +71,7 @@ impl MutationRoot {
         #[graphql(desc = "Whom to show, and why.")] input: UnmaskCustomerInput,
     ) -> ResolverResult<UnmaskCustomerPayload> {
         let fields = leaf_fields(&ctx.look_ahead().field("unmaskedCustomer"));
-        require_audited(ctx, RootField::UnmaskCustomer, AuditEvent::from(&input).with_fields(fields.clone())).await?;
+        require_audited(ctx, AuditEvent::new(&input).with_fields(fields.clone())).await?;
         session(ctx).unmask(input, fields).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
@@ -82,7 +82,7 @@ impl MutationRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "What is decided, about whom, and why.")] input: DecideCustomerReviewInput,
     ) -> ResolverResult<DecideCustomerReviewPayload> {
-        require_audited(ctx, RootField::DecideCustomerReview, AuditEvent::from(&input)).await?;
+        require_audited(ctx, AuditEvent::new(&input)).await?;
         session(ctx).decide(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 
@@ -93,14 +93,14 @@ impl MutationRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose screening to run again.")] input: RefreshCustomerReviewInput,
     ) -> ResolverResult<RefreshCustomerReviewPayload> {
-        require_audited(ctx, RootField::RefreshCustomerReview, AuditEvent::from(&input)).await?;
+        require_audited(ctx, AuditEvent::new(&input)).await?;
         session(ctx).refresh(input).await.map(Into::into).map_err(|error| to_public_error(ctx, error))
     }
 }
 
 /// Goes on only for a caller that has the permission; that one has not is recorded.
-async fn require_audited(ctx: &Context<'_>, root: RootField, act: AuditEvent) -> ResolverResult<()> {
-    let allowed = require(ctx, root);
+async fn require_audited(ctx: &Context<'_>, act: AuditEvent) -> ResolverResult<()> {
+    let allowed = require(ctx, RootField::Mutation(act.mutation));
     if allowed.is_err() {
         session(ctx).record_denied(&act).await;
     }

@@ -4,6 +4,7 @@
 //! without a price does not compile. A name of the schema that is not here is found by a test, and is not run.
 
 use crate::auth::Permission;
+use crate::model::Mutation;
 
 /// A field of the query or of the mutation root.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -21,12 +22,7 @@ pub enum RootField {
     Typename,
     Schema,
     Type,
-    CreateCustomer,
-    UpdateCustomer,
-    DeleteCustomer,
-    UnmaskCustomer,
-    DecideCustomerReview,
-    RefreshCustomerReview,
+    Mutation(Mutation),
 }
 
 impl RootField {
@@ -46,13 +42,7 @@ impl RootField {
             "__typename" => Self::Typename,
             "__schema" => Self::Schema,
             "__type" => Self::Type,
-            "createCustomer" => Self::CreateCustomer,
-            "updateCustomer" => Self::UpdateCustomer,
-            "deleteCustomer" => Self::DeleteCustomer,
-            "unmaskCustomer" => Self::UnmaskCustomer,
-            "decideCustomerReview" => Self::DecideCustomerReview,
-            "refreshCustomerReview" => Self::RefreshCustomerReview,
-            _ => return None,
+            name => Self::Mutation(Mutation::ALL.into_iter().find(|mutation| mutation.info().field_name == name)?),
         })
     }
 
@@ -67,10 +57,10 @@ impl RootField {
             | Self::CustomerPage
             | Self::Entities => Some(Permission::CustomersRead),
             Self::CustomerReview => Some(Permission::ReviewsRead),
-            Self::CreateCustomer | Self::UpdateCustomer => Some(Permission::CustomersWrite),
-            Self::DeleteCustomer => Some(Permission::CustomersDelete),
-            Self::UnmaskCustomer => Some(Permission::CustomersUnmask),
-            Self::DecideCustomerReview | Self::RefreshCustomerReview => Some(Permission::ReviewsDecide),
+            Self::Mutation(Mutation::Create | Mutation::Update) => Some(Permission::CustomersWrite),
+            Self::Mutation(Mutation::Delete) => Some(Permission::CustomersDelete),
+            Self::Mutation(Mutation::Unmask) => Some(Permission::CustomersUnmask),
+            Self::Mutation(Mutation::Decide | Mutation::Refresh) => Some(Permission::ReviewsDecide),
             // `_service` looks at the right to introspect instead.
             Self::Viewer | Self::Service | Self::Typename | Self::Schema | Self::Type => None,
         }

@@ -1,4 +1,4 @@
-//! What mutations take. The names are the schema's; `upstream` knows how the wire spells them.
+//! The mutations and their inputs. The names are the schema's; `upstream` knows how the wire spells them.
 
 use async_graphql::{ID, InputObject, MaybeUndefined, OneofObject};
 use serde::Serialize;
@@ -9,6 +9,89 @@ use crate::privacy::pii::{
     PersonalDataClass::{Contact, Identity, Network},
     pii,
 };
+
+/// The mutations of the schema.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mutation {
+    Create,
+    Update,
+    Delete,
+    Unmask,
+    Decide,
+    Refresh,
+}
+
+/// The facts of a mutation.
+#[derive(Clone, Copy, Debug)]
+pub struct MutationInfo {
+    /// The name of its root field.
+    pub field_name: &'static str,
+    /// Its name in audit records. The names are part of the format of the audit file: never rename one.
+    pub audit_name: &'static str,
+    /// The name of the input field with the customer's id.
+    pub id_field: &'static str,
+    /// The number of upstream calls that it makes, without those for fields of its payload.
+    pub planned_calls: usize,
+}
+
+impl Mutation {
+    /// All mutations.
+    pub const ALL: [Self; 6] = [Self::Create, Self::Update, Self::Delete, Self::Unmask, Self::Decide, Self::Refresh];
+
+    pub fn info(self) -> MutationInfo {
+        let (field_name, audit_name, id_field, planned_calls) = match self {
+            Self::Create => ("createCustomer", "create", "id", 1),
+            Self::Update => ("updateCustomer", "update", "id", 2),
+            Self::Delete => ("deleteCustomer", "delete", "id", 1),
+            Self::Unmask => ("unmaskCustomer", "unmask", "id", 1),
+            Self::Decide => ("decideCustomerReview", "decide", "customerId", 1),
+            Self::Refresh => ("refreshCustomerReview", "refresh", "customerId", 1),
+        };
+        MutationInfo { field_name, audit_name, id_field, planned_calls }
+    }
+}
+
+/// The fields that the inputs of several mutations have. A method returns `None` where the input has no such field.
+pub trait MutationInput {
+    const MUTATION: Mutation;
+
+    /// The customer's id as the caller wrote it.
+    fn id(&self) -> Option<&str> {
+        None
+    }
+
+    fn reason(&self) -> Option<&Personal<String>> {
+        None
+    }
+
+    fn idempotency_key(&self) -> Option<&Personal<String>> {
+        None
+    }
+
+    fn decision(&self) -> Option<ReviewDecision> {
+        None
+    }
+}
+
+/// Implements [`MutationInput`] for the input of a mutation, from the names of the fields that it has.
+macro_rules! mutation_input {
+    ($mutation:ident, $input:ty $(, id: $id:ident)? $(, reason: $reason:ident)? $(, key: $key:ident)? $(, decision: $decision:ident)?) => {
+        impl MutationInput for $input {
+            const MUTATION: Mutation = Mutation::$mutation;
+            $(fn id(&self) -> Option<&str> { Some(&self.$id) })?
+            $(fn reason(&self) -> Option<&Personal<String>> { self.$reason.as_ref() })?
+            $(fn idempotency_key(&self) -> Option<&Personal<String>> { self.$key.as_ref() })?
+            $(fn decision(&self) -> Option<ReviewDecision> { Some(self.$decision) })?
+        }
+    };
+}
+
+mutation_input!(Create, CreateCustomerInput, key: idempotency_key);
+mutation_input!(Update, UpdateCustomerInput, id: id, reason: reason, key: idempotency_key);
+mutation_input!(Delete, DeleteCustomerInput, id: id, reason: reason, key: idempotency_key);
+mutation_input!(Unmask, UnmaskCustomerInput, id: id, reason: reason);
+mutation_input!(Decide, DecideCustomerReviewInput, id: customer_id, reason: reason, key: idempotency_key, decision: decision);
+mutation_input!(Refresh, RefreshCustomerReviewInput, id: customer_id, key: idempotency_key);
 
 /// A postal address in the United States; all of it or none.
 #[derive(InputObject, Clone, Debug, Serialize)]

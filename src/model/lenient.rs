@@ -1,11 +1,11 @@
-//! Readers for a wire that is looser than its schema.
+//! Deserialisers for JSON that deviates from the upstream's schema.
 //!
-//! For use in `#[serde(deserialize_with = "…")]`, seen or documented looseness (`docs/upstream.md`, sections 4 and 5):
-//! words in another letter case, words that this version does not know, `null` where an empty list is meant, numbers beyond
-//! 32 bits.
+//! For use in `#[serde(deserialize_with = "…")]`. They accept observed or documented deviations (`docs/upstream.md`,
+//! sections 4 and 5): enum words in another letter case, unknown enum words, `null` instead of an empty list, numbers
+//! beyond 32 bits.
 //!
-//! [`LenientField`] is for the fields of customers: it reads any JSON, so that a field which is not of its type costs itself
-//! alone.
+//! [`LenientField`] is for the fields of customers. It reads any JSON, so that a field of the wrong type does not make
+//! the other fields unreadable.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ pub fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> 
     in_lower_case(&String::deserialize(deserializer)?)
 }
 
-/// As [`word`], where `null` and absence mean none. Use together with `#[serde(default)]`.
+/// As [`word`]; `null` and absence mean `None`. Use together with `#[serde(default)]`.
 pub fn optional_word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::<String>::deserialize(deserializer)?.map(|word| in_lower_case(&word)).transpose()
 }
@@ -38,12 +38,12 @@ pub fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A whole number, brought into the 32 bits that GraphQL's `Int` has: beyond them the nearest bound.
+/// A whole number, clamped to the 32 bits of GraphQL's `Int`.
 pub fn clamped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
     deserializer.deserialize_any(Clamped)
 }
 
-/// As [`clamped`], where `null` and absence mean none. Use together with `#[serde(default)]`.
+/// As [`clamped`]; `null` and absence mean `None`. Use together with `#[serde(default)]`.
 pub fn optional_clamped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
     struct Wrapped(i32);
     impl<'de> Deserialize<'de> for Wrapped {
@@ -80,49 +80,49 @@ impl Visitor<'_> for Clamped {
     }
 }
 
-/// A field whose value came in a form that its type does not have. The name is the schema's; the value is not told.
+/// A field whose value has the wrong type. It contains the field's name in the schema, and not the value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("`{0}` came in a form that is not understood")]
 pub struct UnreadableField(pub &'static str);
 
-/// A field as it came: its value, or that it cannot be read. So one bad field costs itself, and not its record or its list.
+/// The value of a field, or the error that it cannot be read. So one bad field does not fail its record or its list.
 pub type Readable<T> = Result<T, UnreadableField>;
 
-/// What stands at a key of the wire. It can be read from any JSON.
+/// The value at a key of the wire. It can be read from any JSON.
 #[derive(Clone, Debug, Default)]
 pub enum LenientField<T> {
-    /// There is no such key.
+    /// The key is absent.
     #[default]
     Absent,
     Null,
     Value(T),
-    /// Something else than a `T`.
+    /// A value that is not a `T`.
     Unreadable,
 }
 
 impl<T> LenientField<T> {
-    /// Whether the key is there.
+    /// Whether the key is present.
     pub fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
     }
 
-    /// Whether the key is there and has a value, whatever it is.
+    /// Whether the key is present with a value of any type.
     pub fn has_value(&self) -> bool {
         matches!(self, Self::Value(_) | Self::Unreadable)
     }
 
-    /// The value of a field that must have one.
+    /// The value of a required field.
     ///
     /// # Errors
-    /// Where it has none.
+    /// If it has no value of its type.
     pub fn required(self, field: &'static str) -> Readable<T> {
         self.optional(field)?.ok_or(UnreadableField(field))
     }
 
-    /// The value of a field that may have none.
+    /// The value of an optional field.
     ///
     /// # Errors
-    /// Where it is something else.
+    /// If its value has the wrong type.
     pub fn optional(self, field: &'static str) -> Readable<Option<T>> {
         match self {
             Self::Absent | Self::Null => Ok(None),
@@ -132,7 +132,7 @@ impl<T> LenientField<T> {
     }
 }
 
-/// How a type is read from JSON of any kind; `None` where that is not one of its forms.
+/// Reads a type from any kind of JSON; `None` if the JSON is not one of its forms.
 pub trait FromJson: Sized {
     /// From a string.
     fn from_text(_text: &str) -> Option<Self> {
@@ -144,26 +144,26 @@ pub trait FromJson: Sized {
         None
     }
 
-    /// From an object; it is read to its end in any case.
+    /// From an object, which is always read to its end.
     ///
     /// # Errors
-    /// Where it is no JSON.
+    /// If it is not JSON.
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 
-    /// From a list; it is read to its end in any case.
+    /// From a list, which is always read to its end.
     ///
     /// # Errors
-    /// Where it is no JSON.
+    /// If it is not JSON.
     fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 }
 
-/// A number or a boolean is its text: an id that was meant as a text is often written as a number.
+/// A number or a boolean becomes its text: an id is often written as a number.
 impl FromJson for Personal<String> {
     fn from_text(text: &str) -> Option<Self> {
         Some(text.to_owned().into())
@@ -254,7 +254,7 @@ impl<'de, T: FromJson> Visitor<'de> for LenientVisitor<T> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<LenientField<T>, E> {
-        // Past 2^53 it is another number than was written.
+        // Past 2^53 a float can differ from the written number.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         Ok(lenient_field(if value.abs() < EXACT { T::from_scalar(&value.to_string()) } else { None }))
     }

@@ -13,7 +13,7 @@ use async_graphql_value::Value;
 
 use crate::graphql::connection::{DEFAULT_COUNT, MAX_ROWS};
 use crate::graphql::root_field::RootField;
-use crate::model::CustomerId;
+use crate::model::{CustomerId, Mutation};
 use crate::operation::document::collect::{CollectedField, CollectedOperation, CollectedSelection};
 
 /// The fields that a list does not carry: asking one of them of a row costs a call.
@@ -68,14 +68,9 @@ pub fn cost<'a>(collected: &'a CollectedOperation, lowered: &[Positioned<Lowered
             RootField::CustomerByExternalId => 1 + usize::from(call.selects_any(&DETAIL_FIELDS)),
             RootField::Customers => call.calls_of_window(),
             RootField::CustomerPage => 1 + call.lookups("nodes", call.rows()),
-            RootField::UpdateCustomer => 2 + call.review_of_payload(),
-            RootField::CreateCustomer | RootField::DecideCustomerReview | RootField::RefreshCustomerReview => {
-                1 + call.review_of_payload()
-            }
-            RootField::DeleteCustomer => 1,
-            RootField::UnmaskCustomer => {
-                cost.unmaskings += 1;
-                1
+            RootField::Mutation(mutation) => {
+                cost.unmaskings += usize::from(mutation == Mutation::Unmask);
+                mutation.info().planned_calls + call.review_of_payload()
             }
             RootField::Viewer | RootField::Service | RootField::Typename | RootField::Schema | RootField::Type => 0,
         };

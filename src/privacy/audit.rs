@@ -1,9 +1,10 @@
-//! Who saw or changed whom: one record for each act, written before its answer is released.
+//! Audit records: one for each mutation, written before the response is sent.
 //!
-//! A record says who, what, about whom, why and how it ended, and never a value of the customer's. Records form a chain
-//! (see [`chain`]), so that a change or a cut shows. One thread of its own writes them (see [`sink`]); whoever makes a
-//! record waits for the word that its line is written, within a bound, and decides what it means where it is not: what
-//! is to be shown is not shown then, what was done already is told, and the log says that a record is missing.
+//! A record contains the actor, the mutation, the customer's id, the reason and the outcome, and no values of the
+//! customer. Records form a chain (see [`chain`]), so that a changed or removed line can be detected. A dedicated
+//! thread writes them (see [`sink`]). The caller of [`AuditLog::write`] waits until the line is written, or until a
+//! timeout. If the record is missing, an unmasked customer is not shown. The result of a write is returned, and the log
+//! reports the missing record.
 
 pub mod chain;
 pub mod record;
@@ -17,35 +18,35 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
 
-pub use record::{Action, Actor, Outcome, Record};
+pub use record::{Actor, Outcome, Record};
 pub use sink::{Destination, DestinationError};
 
 use sink::WriteRequest;
 
 use crate::telemetry::names;
 
-/// How records are written; see `[audit]` in `config/default.toml`.
+/// The settings of audit records; see `[audit]` in `config/default.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub destination: Destination,
-    /// Whether a line counts as written only once it is on the disk.
+    /// Whether each line is flushed to the disk before it counts as written.
     pub fsync: bool,
-    /// How many records may wait to be written.
+    /// The most records that may wait to be written.
     pub queue_size: usize,
-    /// How long one may take to be written.
+    /// The longest time in which a record is written.
     pub timeout: Duration,
 }
 
-/// The way to the audit file.
+/// Sends records to the thread that writes them.
 #[derive(Debug)]
 pub struct AuditLog {
-    /// `None` where no records are kept.
+    /// `None` if no records are written.
     requests: Option<mpsc::Sender<WriteRequest>>,
     timeout: Duration,
     missing_records: AtomicU64,
 }
 
-/// A record is not known to be written.
+/// Why a record is not known to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RecordingError {
     #[error("it was not written in time")]
@@ -55,35 +56,35 @@ pub enum RecordingError {
 }
 
 impl AuditLog {
-    /// No records at all: for the sandbox, whose people are made up.
+    /// Writes no records: for the sandbox, whose customers are made up.
     pub fn off() -> Self {
         Self { requests: None, timeout: Duration::ZERO, missing_records: AtomicU64::new(0) }
     }
 
-    /// Opens the destination and goes on with the chain that is there.
+    /// Opens the destination and continues its chain.
     ///
     /// # Errors
-    /// Where the destination cannot be written, is another gateway's, or ends in something that is no record.
+    /// If the destination cannot be written, is locked by another gateway, or does not end with a record.
     pub fn open(settings: &Settings) -> Result<Self, DestinationError> {
         let orders = sink::start(&settings.destination, settings.fsync, settings.queue_size)?;
         Ok(Self { requests: orders, timeout: settings.timeout, missing_records: AtomicU64::new(0) })
     }
 
-    /// Whether it looks as if it could be opened, without making, locking or reading anything.
+    /// Checks whether the destination could be opened, without creating, locking or reading a file.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// Why it could not be opened.
     pub fn check(destination: &Destination) -> Result<(), DestinationError> {
         sink::check(destination)
     }
 
-    /// Writes a record, and comes back when it is written: by `deadline`, and within the setting's time, at the latest.
+    /// Writes a record. Returns when it is written, or at the earlier of `deadline` and the timeout of the settings.
     ///
     /// # Errors
-    /// Where it is not known to be written. That is logged and counted here.
+    /// If the record is not known to be written. This method logs and counts the error.
     pub async fn write(&self, record: Record, deadline: Option<Instant>) -> Result<(), RecordingError> {
         let Some(orders) = &self.requests else { return Ok(()) };
-        let (action, request_id) = (record.action.name(), record.request_id.clone());
+        let (action, request_id) = (record.action, record.request_id.clone());
         let patience = Instant::now() + self.timeout;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         let (written, told) = oneshot::channel();
@@ -108,13 +109,13 @@ impl AuditLog {
         outcome
     }
 
-    /// Waits until all that was to be written before is written, for so long at most.
+    /// Waits until all earlier records are written, at most for this time.
     pub async fn flush(&self, most: Duration) {
         let Some(orders) = &self.requests else { return };
         let (written, told) = oneshot::channel();
         let passed = async {
             if orders.send(WriteRequest { record: None, done: written }).await.is_ok() {
-                // A writer that is gone has nothing left to write.
+                // If the writer has ended, no record is left to write.
                 let _gone = told.await;
             }
         };
@@ -123,7 +124,7 @@ impl AuditLog {
         }
     }
 
-    /// How many records are not known to be written since the start.
+    /// The number of missing records since the start.
     pub fn missing_records(&self) -> u64 {
         self.missing_records.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Keyed digests: they tell values apart without naming them.
+//! Digests: keyed ones, which distinguish values without revealing them, and SHA-256.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,22 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// A digest as it stands in logs: half of it, which is enough to tell a few million apart.
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SHA-256 of bytes, as 64 hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// A digest for logs: its first half, which suffices to distinguish a few million values.
 pub fn abbreviated(digest: u128) -> String {
     format!("{:016x}", digest >> 64)
 }
 
-/// Makes digests under a secret: this process's own, or one of the settings.
-/// Clones share it.
+/// Computes digests under a secret: a random one of this process, or one of the settings. Clones share the secret.
 #[derive(Clone)]
 pub struct KeyedDigest {
     secret: Arc<ArcSwap<[u8; 32]>>,
@@ -33,19 +42,20 @@ impl Default for KeyedDigest {
 }
 
 impl KeyedDigest {
-    /// Digests under a new secret.
+    /// Digests under a new random secret.
     pub fn new() -> Self {
         Self { secret: Arc::new(ArcSwap::from_pointee(new_secret())) }
     }
 
-    /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
+    /// Digests under a secret of the settings, which are the same on all instances and after a restart. An empty secret
+    /// means a new random one.
     pub fn with_secret(secret: &SecretString) -> Self {
         let digests = Self::new();
         digests.replace_secret(secret);
         digests
     }
 
-    /// Digests of this and all its clones are under another secret from now on; under a new one where it is empty.
+    /// Replaces the secret of this and all its clones. An empty secret means a new random one.
     pub fn replace_secret(&self, secret: &SecretString) {
         let secret = match secret.expose_secret() {
             "" => new_secret(),
@@ -54,7 +64,7 @@ impl KeyedDigest {
         self.secret.store(Arc::new(secret));
     }
 
-    /// A digest of texts, each kept apart from the next.
+    /// A digest of texts. The boundaries between the texts are part of it.
     pub fn digest<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
         let mut hash = Sha256::new_with_prefix(**self.secret.load());
         for text in texts {
@@ -67,7 +77,7 @@ impl KeyedDigest {
     }
 }
 
-/// A secret that nobody else has.
+/// A new random secret.
 fn new_secret() -> [u8; 32] {
     let mut secret = [0; 32];
     let (left, right) = secret.split_at_mut(16);
@@ -104,5 +114,10 @@ mod tests {
         let digests = KeyedDigest::new();
         assert_ne!(digests.digest(["ab", "c"]), digests.digest(["a", "bc"]));
         assert_ne!(digests.digest(["a"]), KeyedDigest::new().digest(["a"]), "another process has another secret");
+    }
+
+    #[test]
+    fn a_hash_is_the_one_that_everybody_else_computes() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

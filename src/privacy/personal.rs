@@ -1,32 +1,29 @@
-//! A value that belongs to a person: it serialises and answers queries, and never prints.
+//! A wrapper for personal values. It serialises and can be an output of a query, but never prints.
 //!
-//! `Debug` shows that something is there and nothing of what it is, so no log line, panic or error text can carry it
-//! by accident. There is no `Display` on purpose: showing it takes an explicit [`Personal::reveal`].
+//! `Debug` prints a placeholder, so no log line, panic or error text can contain the value by accident. There is no
+//! `Display`: code that needs the value calls [`Personal::reveal`].
 
 use std::borrow::Cow;
 use std::fmt;
 
-use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
-use async_graphql::{
-    ContextSelectionSet, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value,
-};
+use async_graphql::{InputType, InputValueError, InputValueResult, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::response_size::count_bytes;
+use crate::response_size::counted_output;
 
-/// A personal value. In the schema it is just a `T`.
+/// A personal value. In the schema it is a `T`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Personal<T>(T);
 
 impl<T> Personal<T> {
-    /// Takes the value under protection.
+    /// Wraps a value.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself, for the wire or an answer that was asked for. Never for a log.
+    /// The value itself, for the wire or for a requested field of a response. Never for a log.
     pub fn reveal(&self) -> &T {
         &self.0
     }
@@ -44,23 +41,7 @@ impl<T> fmt::Debug for Personal<T> {
     }
 }
 
-impl<T: OutputType> OutputType for Personal<T> {
-    fn type_name() -> Cow<'static, str> {
-        T::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        T::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        T::create_type_info(registry)
-    }
-
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        count_bytes(ctx, self.0.resolve(ctx, field).await?).await
-    }
-}
+counted_output!(Personal);
 
 impl<T: InputType> InputType for Personal<T> {
     type RawValueType = T::RawValueType;

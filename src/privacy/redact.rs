@@ -1,10 +1,10 @@
-//! Cuts personal data out of a sentence that a person wrote: the reason in an audit record. What an upstream says of a
-//! refusal is shown by the words that are known, see [`sentences`](super::sentences).
+//! Removes personal data from a sentence that a person wrote: the reason in an audit record. Sentences of the upstream
+//! are checked word by word instead; see [`sentences`](super::sentences).
 //!
-//! Four nets, one behind the other: values that are known to be personal (those that were just sent), anything in
-//! quotation marks, words that look like an address or a number of a person (an `@`, three digits or more), and words
-//! that look like a name, since of a customer that is only named by its id no name is known.
-//! It would rather cut too much than too little; what stays is the rule, which is what a caller needs.
+//! Four filters remove, in this order: known personal values (those that were just sent), text in quotation marks,
+//! words that look like an address or a number of a person (an `@`, or three digits or more), and words that look like
+//! a name. The last one is needed because the name of a customer is unknown if the input contains only its id. The
+//! filters remove too much rather than too little.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use aho_corasick::Anchored;
 use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 
-/// What stands where something was cut.
+/// The placeholder for removed text.
 pub const REDACTED: &str = "[…]";
 
 /// The longest sentence that is passed on, in characters; a rule needs no more, and a page of HTML is no rule.
@@ -22,11 +22,11 @@ pub const MAX_SENTENCE_CHARS: usize = 300;
 /// is not within it.
 const MAX_READ_CHARS: usize = 10 * MAX_SENTENCE_CHARS;
 
-/// Known values shorter than this are not searched for: "a" would cut every article.
+/// Known values that are shorter are not searched for: "a" would remove each article.
 const MIN_KNOWN_CHARS: usize = 3;
 
-/// Values that must not come through, prepared once for all sentences of a refusal: each sentence is then searched for all
-/// of them in one pass. Letter case and the kind and number of spaces do not matter.
+/// Values that must not come through, prepared once for all sentences of a refusal: each sentence is then searched for
+/// all of them in one pass. Letter case and the kind and number of spaces do not matter.
 pub struct KnownValues {
     /// `None` where there is nothing to search for.
     search: Option<NFA>,
@@ -65,7 +65,8 @@ impl KnownValues {
             return REDACTED.to_owned();
         }
         let Some(search) = &self.search else { return text.to_owned() };
-        // Lower case can have more letters than upper case: each byte of it keeps the place of the letter that it is of.
+        // Lower case can have more letters than upper case: each byte of it keeps the place of the letter that it is
+        // of.
         let mut haystack = String::with_capacity(text.len());
         let mut places = Vec::with_capacity(text.len());
         for (at, c) in text.char_indices() {
@@ -99,8 +100,8 @@ impl KnownValues {
     }
 }
 
-/// Where values stand in a text, by their ends. Of the values that end at one place the longest is told alone: the others
-/// are parts of it, and to go through all of them would take a time that grows with the values.
+/// Where values stand in a text, by their ends. Of the values that end at one place the longest is told alone: the
+/// others are parts of it, and to go through all of them would take a time that grows with the values.
 fn longest_hits(search: &NFA, haystack: &str) -> Vec<(usize, usize)> {
     let mut hits = Vec::new();
     let Ok(mut state) = search.start_state(Anchored::No) else { return vec![(0, haystack.len())] };

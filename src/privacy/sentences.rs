@@ -1,13 +1,12 @@
-//! Which sentences of an upstream are shown: those that are made of known words.
+//! Decides which sentences of the upstream are shown: those that consist of known words.
 //!
-//! A refusal's sentence can name the person whom it is about, in any script, in capitals or without, spelled out or
-//! spaced. No look at a word tells a name from another word, so nothing is cut out because it looks like one: a sentence is
-//! shown where each of its words is known here, and not at all where one is not. Values that were sent or read for the
-//! write are cut before that.
+//! The sentence of a rejection can contain a customer's name, in any script, case or spelling. The form of a word does
+//! not tell whether it is a name. So a sentence is shown only if each of its words is in the lists of this module.
+//! Values that were sent or read for the write are removed first.
 //!
-//! The words are those of rules: small words, words about form and state, and the names of fields. None of them is a
-//! common name. A capital is part of a word: it stands at the start of a sentence, in the name of a field and in the terms
-//! below, and nowhere else.
+//! The lists contain words of rules: function words, words about form and state, and the names of fields. None of them
+//! is a common name. A word may begin with a capital only at the start of a sentence, in the name of a field, and in
+//! the terms below.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -34,7 +33,7 @@ impl WordList {
     }
 }
 
-/// Sentences that are shown though not all of their words are in the list.
+/// Sentences that are shown although not all of their words are in the lists.
 const SENTENCES: [&str; 4] = [
     "Is required, but may be null.",
     "Must be a ZIP code of five or nine digits.",
@@ -82,7 +81,7 @@ static UNITS: WordList = WordList::new(
 /// The largest number of a rule, in digits.
 const MAX_RULE_DIGITS: usize = 3;
 
-/// The sentence on one line with the known values cut out, where it may be shown.
+/// The sentence on one line without the known values; `None` if it must not be shown.
 pub fn allowed_sentence(sentence: &str, known: &KnownValues) -> Option<String> {
     if sentence.len() > MAX_SENTENCE_CHARS * 4 {
         return None;
@@ -165,7 +164,8 @@ fn camel_case_words(name: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// Whether the token at a place is a number that counts something: `at most 40 characters`, `between 10 and 40 characters`.
+/// Whether the token at a place is a number that counts something: `at most 40 characters`, `between 10 and 40
+/// characters`.
 fn counts_something(tokens: &[&str], at: usize) -> bool {
     let token = |at: usize| tokens.get(at).copied().unwrap_or_default();
     let number = |at: usize| {

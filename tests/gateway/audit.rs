@@ -1,4 +1,4 @@
-//! Who saw or changed whom is recorded before it is answered, by the real binary, into a real file.
+//! Audit records of the real binary in a real file: each is written before its response.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -308,7 +308,7 @@ async fn audit_records_are_the_only_output_on_stdout() {
     assert!(whole && said.contains("1 records"), "{said}");
 }
 
-/// What happens to an audit file while it is written.
+/// Changes of an audit file while the gateway writes it.
 type Happens = fn(&std::path::Path);
 
 #[rstest]

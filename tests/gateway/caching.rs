@@ -1,4 +1,4 @@
-//! What is kept, for whom, and for how long.
+//! The cache: which entries exist, for which scope, and for how long.
 
 mod writes;
 
@@ -23,7 +23,7 @@ fn name_of(id: Uuid) -> String {
     format!("{{ customer(id: \"{id}\") {{ name }} }}")
 }
 
-/// Renames a customer behind the gateway's back.
+/// Renames a customer at the upstream, without the gateway.
 async fn rename_behind(sandbox: &Sandbox, key: &str, id: Uuid, name: &str) {
     let email = format!("{}@example.test", id.simple());
     let body = json!({"name": name, "email": email, "phone": "+12025550123", "device": {"ip_address": "203.0.113.9"}, "status": "verified"});
@@ -31,7 +31,7 @@ async fn rename_behind(sandbox: &Sandbox, key: &str, id: Uuid, name: &str) {
     assert_eq!(got.status, 200, "{}", got.text);
 }
 
-/// Asks again and again until a condition holds.
+/// Repeats a query until a condition holds.
 async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     for _ in 0..2000 {
         if holds().await {
@@ -156,7 +156,7 @@ async fn with_the_cache_disabled_nothing_is_cached() {
         gateway.data(&format!("{{ customerReview(customerId: \"{ADA}\") {{ identity {{ decision }} }} }}")).await;
     }
     assert_eq!(sandbox.calls().await, json!({CUSTOMER: 100, LIST: 50, REVIEW: 50}));
-    // Within one request nothing is asked twice all the same.
+    // Within one request each record is still read once.
     sandbox.forget_calls().await;
     gateway.data(&format!("{{ a: customer(id: \"{ADA}\") {{ name }} b: customer(id: \"{ADA}\") {{ email }} }}")).await;
     assert_eq!(sandbox.calls().await, json!({CUSTOMER: 1}));
@@ -172,7 +172,7 @@ async fn stale_while_revalidate_serves_the_stale_entry() {
     gateway.data(&name_of(ADA)).await;
     rename_behind(&sandbox, "sandbox", ADA, "Ada Renamed").await;
     sandbox.fault(json!({"route": CUSTOMER, "times": 1, "fault": {"hang": true}})).await;
-    // Whoever asks while the upstream hangs gets the old answer, past its time as well.
+    // While the upstream hangs, requests get the stale entry.
     until("a refresh", async || {
         assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
         count(&sandbox.calls().await, CUSTOMER) == 2
@@ -194,7 +194,7 @@ async fn a_stale_response_is_followed_by_a_fresh_one() {
     until("the new name", async || gateway.data(&name_of(ADA)).await["customer"]["name"] == "Ada Renamed").await;
 }
 
-/// The name of Ada as two keys see it, whoever asks when.
+/// The name of Ada for two keys, in any order of requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_never_share_cache_entries() {
     let (gateway, sandbox) = Gateway::passthrough().await;
@@ -214,7 +214,7 @@ async fn credentials_never_share_cache_entries() {
         assert!(seen.contains(&format!("Ada of {mine}")) && !seen.contains(&format!("Ada of {other}")), "{seen}");
     });
     join_all(asked).await;
-    // Each key has its own; where its review came first, that served the customer too.
+    // Each key has its own entry. If its review was read first, that also served the customer.
     let calls = sandbox.calls().await;
     assert_eq!((count(&calls, REVIEW), count(&calls, LIST)), (2, 2));
     assert!(count(&calls, CUSTOMER) <= 2, "{calls}");
@@ -222,7 +222,7 @@ async fn credentials_never_share_cache_entries() {
 
 #[tokio::test]
 async fn concurrent_scopes_do_not_share_a_call() {
-    // Nobody is answered before all three have called: a shared call would hang.
+    // No call is answered before all three have arrived, so a shared call would hang.
     let stub = Stub::holding(3, |seen| {
         let name =
             format!("{} {}", seen.header("authorization").unwrap(), seen.header("straddle-account-id").unwrap_or("-"));

@@ -1,10 +1,9 @@
-//! Marked values are planted wherever somebody else can put one, every path is driven, and then everything that came out
-//! is searched: standard output, standard error at level debug, the audit file, the metrics, the spans that a collector
-//! gets, and each answer with its headers. A marked
-//! value may stand in one place alone: the answer to the query that asked for it.
+//! No output contains personal data. The tests put marked values wherever a caller or the upstream can, run all kinds
+//! of requests, and search all outputs: standard output, standard error at level debug, the audit file, the metrics,
+//! the spans of a collector, and each response with its headers. Only the response to the query that requests a value
+//! may contain it.
 //!
-//! There is no honest way to make the gateway panic from outside; what its log says of a panic is tested where the hook is
-//! (`telemetry`).
+//! A request cannot make the gateway panic; the log of a panic is tested in `telemetry`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use crate::process::{Got, Process};
 use crate::telemetry::traces::{Collected, collector};
 
-/// What the upstream knows of its customer.
+/// The values of the upstream's customer.
 const THEIRS: [&str; 9] = [
     "Zanzibar Quillfeather",
     "zq.canary@planted.example",
@@ -31,7 +30,7 @@ const THEIRS: [&str; 9] = [
     "planted-metadata-value",
 ];
 
-/// What the caller sends.
+/// The values that the caller sends.
 const OURS: [&str; 8] = [
     "Wilhelmina Farnsbarns",
     "wf.canary@planted.example",
@@ -45,18 +44,18 @@ const OURS: [&str; 8] = [
 
 const ID: &str = "0190b2de-7c11-7c3a-8f10-2f6b2c3d4e5f";
 
-/// What the upstream does next.
+/// How the upstream responds.
 #[derive(Clone, Debug)]
 enum Mood {
-    /// Gives its customer, masked or clear as asked.
+    /// Returns its customer, masked or unmasked as requested.
     Honest,
-    /// Gives its customer to reads, and this to writes.
+    /// Returns its customer to reads, and this status to writes.
     RefusesWrites(u16),
-    /// Answers everything with a status and a body that says all it knows.
+    /// Returns this status and a body with all values.
     Lies(u16, &'static str),
-    /// Never answers.
+    /// Never responds.
     Hangs,
-    /// Ends in the middle of a body.
+    /// Closes the connection in the middle of a body.
     Breaks,
 }
 
@@ -66,7 +65,7 @@ fn all_of_it() -> String {
     THEIRS.join(" ") + " " + &OURS.join(" ")
 }
 
-/// An error whose every text holds personal data.
+/// An error all of whose texts contain personal data.
 fn telltale(status: u16) -> Value {
     let sentence = format!("Customer {} ({}) with {} is wrong.", THEIRS[0], THEIRS[1], THEIRS[3]);
     let echoed = format!("{} was sent for {} by {}", OURS[0], OURS[3], OURS[7]);
@@ -134,7 +133,7 @@ async fn start_upstream() -> (String, Shared) {
     (base, mood)
 }
 
-/// One of each, with everything that a caller can put in; what is asked for of the answer is harmless.
+/// One operation of each kind, with a marked value in each input. The requested fields are not personal.
 fn operations() -> Vec<(&'static str, Value)> {
     let reason = format!("{} ({}, {}) called about {}", THEIRS[0], THEIRS[1], THEIRS[3], OURS[1]);
     let about = json!({"id": ID, "reason": reason, "key": OURS[6]});
@@ -166,9 +165,9 @@ fn operations() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The marked values in a text, each with some of what is around it.
+/// The marked values in a text, each with its surroundings.
 fn planted(text: &str) -> Vec<String> {
-    // Names by each of their words: half a name is a name.
+    // Each word of a name counts as the name.
     let words = THEIRS.iter().chain(&OURS).flat_map(|value| value.split(' ')).filter(|word| word.len() > 3);
     let found = words.filter_map(|word| text.find(word).map(|at| (word, at)));
     found
@@ -193,13 +192,13 @@ async fn start(settings: &[(&str, &str)]) -> (Process, Collected) {
         ("GATEWAY__PRIVACY__MAX_UNMASK_PER_MINUTE", "1000"),
         ("GATEWAY__UPSTREAM__TIMEOUT", "300ms"),
         ("GATEWAY__CACHE__ENABLED", "false"),
-        // Every call is to reach the upstream, however it answered those before.
+        // Each call has to reach the upstream, whatever the earlier responses were.
         ("GATEWAY__UPSTREAM__BREAKER_MIN_CALLS", "1000000"),
     ];
     (Process::start(&[&all, settings].concat()).await, collected)
 }
 
-/// What those see who run the gateway.
+/// The outputs that operators see.
 async fn assert_seen_clean(gateway: &Process) {
     for path in ["/metrics", "/readyz"] {
         assert_eq!(planted(&gateway.admin(path).await.whole()), [] as [String; 0], "{path}");
@@ -233,7 +232,7 @@ async fn personal_data_in_upstream_errors_does_not_leak() {
         }
     }
 
-    // What is asked for is given, and nothing beside it.
+    // The response contains the requested values and no others.
     *mood.lock().unwrap() = Mood::Honest;
     let query = "mutation($id: ID!) { unmaskCustomer(input: {id: $id}) { unmaskedCustomer {
         complianceProfile { ... on UnmaskedIndividualComplianceProfile { ssn } } } } }";
@@ -245,7 +244,7 @@ async fn personal_data_in_upstream_errors_does_not_leak() {
     assert_eq!(planted(&got.whole().replace(THEIRS[0], "")), [] as [String; 0]);
     assert!(got.text.contains(THEIRS[0]) && got.text.contains("**.**.**.**"));
 
-    // Going down with a write under way.
+    // Shutdown during a write.
     *mood.lock().unwrap() = Mood::Hangs;
     let (query, variables) = operations().remove(4);
     let (got, ()) = tokio::join!(gateway.ask(query, variables), tokio::time::sleep(Duration::from_millis(50)));
@@ -305,7 +304,7 @@ async fn personal_data_in_requests_does_not_leak() {
     }
     assert_clean("by GET", &gateway.get(&format!("{{ customer(id: {all:?} ")).await);
 
-    // A new customer with marked values in the sandbox: seen where it is asked for, masked where it is not allowed.
+    // A new customer with marked values in the sandbox: shown if requested, masked without the permission.
     let new = json!({"name": OURS[0], "type": "INDIVIDUAL", "email": OURS[1], "phone": OURS[2],
         "device": {"ipAddress": OURS[5]}, "complianceProfile": {"individual": {"ssn": OURS[3], "dob": "1962-12-24"}}});
     let create = "mutation($i: CreateCustomerInput!) { createCustomer(input: $i) { customer { id device { ipAddress }

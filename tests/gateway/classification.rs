@@ -1,4 +1,5 @@
-//! `@pii` stands at every leaf of the schema that holds personal data; what has no mark is named here, with a reason.
+//! Each leaf of the schema with personal data has `@pii`. The leaves without the directive are listed here, with a
+//! reason.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use async_graphql::{Positioned, Value};
 use customers_gateway::customers::write::writer::NOT_PERSONAL_MEMBERS;
 use customers_gateway::graphql;
 
-/// Types whose values say nothing of who somebody is.
+/// Types whose values do not identify a person.
 const HARMLESS_TYPES: [(&str, &str); 5] = [
     ("ID", "made by a machine, and no person can be told from it without what is behind it"),
     ("Boolean", "says whether something is so, never what it is"),
@@ -17,7 +18,7 @@ const HARMLESS_TYPES: [(&str, &str); 5] = [
     ("DateTime", "when something was recorded"),
 ];
 
-/// Other leaves without a mark: a type and a field (or `Type.field(argument)`), `*` for any.
+/// Other leaves without the directive: a type and a field (or `Type.field(argument)`), `*` for any.
 const HARMLESS: [(&str, &str); 17] = [
     ("*.codes", "codes of the screening, the same for everybody"),
     ("*.idempotencyKey", "a key of the caller's making; kept out of every log all the same"),
@@ -164,7 +165,7 @@ fn a_field_name_has_one_personal_data_class() {
     }
 }
 
-/// A field of a model is marked exactly where its type keeps it from being printed.
+/// A field of a model has the directive exactly if its type is `Personal`.
 #[test]
 fn fields_marked_pii_have_a_type_without_debug_output() {
     let sources = [
@@ -198,7 +199,7 @@ fn fields_marked_pii_have_a_type_without_debug_output() {
     assert!(marked_fields > 50, "the walk has lost its way");
 }
 
-/// Of what is sent, exactly the unmarked fields stay in an upstream's sentence.
+/// `NOT_PERSONAL_MEMBERS` contains exactly the sent fields without the directive.
 #[test]
 fn only_unmarked_fields_survive_redaction() {
     let (leaves, enums) = leaves();

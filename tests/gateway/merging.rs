@@ -1,4 +1,4 @@
-//! No response key stands for two calls: an answer never mixes two customers.
+//! Each response key belongs to one call: a response never mixes two customers.
 
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;

@@ -1,4 +1,4 @@
-//! What changes something: checked before it is sent, sent once, carried through, and told truly.
+//! Writes: they are validated before they are sent, sent once, run to their end, and reported correctly.
 
 mod checks;
 mod outcome;
@@ -25,22 +25,22 @@ const UNMASK: &str = "mutation ($input: UnmaskCustomerInput!) { result: unmaskCu
     complianceProfile { ... on UnmaskedIndividualComplianceProfile { dob ssn } ... on UnmaskedBusinessComplianceProfile { ein legalBusinessName website representatives { name email phone } } } } \
     userErrors { code message path } } }";
 
-/// What a create needs at least.
+/// The required fields of a new customer.
 fn smallest(email: &str) -> Value {
     json!({"name": "Tess Planted", "type": "INDIVIDUAL", "email": email, "phone": "+12025550123", "device": {"ipAddress": "203.0.113.9"}})
 }
 
-/// The payload of a mutation that was answered.
+/// The payload of a mutation that succeeded.
 async fn run(gateway: &Gateway, mutation: &str, input: Value) -> Value {
     gateway.data_with(mutation, json!({"input": input})).await["result"].clone()
 }
 
-/// A customer in clear.
+/// An unmasked customer.
 async fn clear(gateway: &Gateway, id: Uuid) -> Value {
     run(gateway, UNMASK, json!({"id": id})).await["unmaskedCustomer"].clone()
 }
 
-/// Codes and paths of a payload's errors, with nothing else in it.
+/// The codes and paths of the errors of a payload that contains nothing else.
 fn complaints(payload: &Value) -> Vec<(String, String)> {
     let fields = payload.as_object().unwrap();
     assert!(fields.iter().all(|(name, value)| name == "userErrors" || value.is_null()), "{payload}");
@@ -53,7 +53,7 @@ fn complaints(payload: &Value) -> Vec<(String, String)> {
     told.collect()
 }
 
-/// The paths of errors that all have one code.
+/// The paths of errors that all have the same code.
 fn paths(payload: &Value, code: &str) -> Vec<String> {
     complaints(payload)
         .into_iter()

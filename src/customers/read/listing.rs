@@ -1,5 +1,5 @@
-//! A list of customers as somebody asked for it: a filter and an order, brought into one form, so that two ways of
-//! asking for the same list are the same list.
+//! A list of customers: a filter and a sort in a normal form, so that two spellings of the same list share cache
+//! entries.
 
 use std::sync::Arc;
 
@@ -12,25 +12,26 @@ use crate::privacy::digest::KeyedDigest;
 use crate::upstream::wire::query::{filter_pairs, sort_field, sort_order};
 use crate::upstream::{ArrayEncoding, PageQuery};
 
-/// Which customers, in which order.
+/// The filter and the sort of a list.
 #[derive(Clone, Debug)]
 pub struct Listing {
     filter: Arc<CustomerFilter>,
     sort: CustomerSort,
 }
 
-/// The longest text to look for, in bytes. It goes into an address, which servers take up to a length, and break the
-/// connection past it: that would look as if the upstream were failing, and close it to everybody.
+/// The longest text of a filter, in bytes. It becomes part of a URL, and servers close the connection if a URL is too
+/// long. That would count as a failure of the upstream and open the circuit breaker for all callers.
 const MAX_TEXT_BYTES: usize = 500;
 
-/// How many values a list in a filter has at most.
+/// The most values of a list in a filter.
 const MAX_VALUES: usize = 100;
 
 impl Listing {
-    /// The list for a filter and a sort. Blank texts and empty lists count as not given, as in an empty search box.
+    /// The list for a filter and a sort. Blank texts and empty lists count as left out.
     ///
     /// # Errors
-    /// `InvalidInput` where a text or a list is too long, or the filter names `UNRECOGNIZED`, which the upstream cannot look for.
+    /// `InvalidInput` if a text or a list is too long, or if the filter contains `UNRECOGNIZED`, which is for output
+    /// only.
     pub fn new(filter: Option<CustomerFilter>, sort: Option<CustomerSort>) -> Result<Self, Error> {
         let given = filter.unwrap_or_default();
         let filter = CustomerFilter {
@@ -57,7 +58,7 @@ impl Listing {
     /// The customers with this id in the caller's own system.
     ///
     /// # Errors
-    /// `InvalidInput` where it is too long.
+    /// `InvalidInput` if the id is too long.
     pub fn with_external_id(external_id: String) -> Result<Self, Error> {
         let external_id = filter_text("externalId", Some(external_id.into()))?;
         let filter = CustomerFilter { external_id, ..CustomerFilter::default() };
@@ -69,9 +70,8 @@ impl Listing {
         PageQuery { filter: Arc::clone(&self.filter), sort: self.sort, number, size }
     }
 
-    /// A short fingerprint for cursors, the same in every process. It is 32 bits only: enough to notice a cursor of
-    /// another list. Who guesses what was searched for can check a guess against it, so a cursor is as private as its
-    /// list.
+    /// A short fingerprint for cursors, the same in every process. Its 32 bits suffice to detect a cursor of another
+    /// list. It lets a reader test a guess of the filter's values, so a cursor is as confidential as its list.
     pub fn fingerprint(&self) -> u32 {
         let mut hash = Sha256::new();
         for text in self.canonical_texts() {
@@ -82,7 +82,8 @@ impl Listing {
         digest.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte))
     }
 
-    /// A digest of a page's query for the cache: the query can hold an e-mail or a name, a key must not.
+    /// A digest of a page's query for the cache key: the query can contain an e-mail address or a name, and a key must
+    /// not.
     pub fn digest(&self, digests: &KeyedDigest, number: u32, size: u32) -> u128 {
         let texts = self.canonical_texts();
         let page = [number.to_string(), size.to_string()];
@@ -96,7 +97,7 @@ impl Listing {
     }
 }
 
-/// The values of a list to look for, where there are any.
+/// The values of a list; `None` if it is empty or left out.
 fn filter_values<T: PartialEq>(place: &str, given: Option<Vec<T>>) -> Result<Option<Vec<T>>, Error> {
     match given {
         Some(values) if values.len() > MAX_VALUES => {
@@ -106,7 +107,7 @@ fn filter_values<T: PartialEq>(place: &str, given: Option<Vec<T>>) -> Result<Opt
     }
 }
 
-/// The values without those that come again: the same list is the same list, and its address stays short.
+/// The values without duplicates.
 fn deduplicated<T: PartialEq>(values: Vec<T>) -> Vec<T> {
     values.into_iter().fold(Vec::new(), |mut seen, value| {
         if !seen.contains(&value) {
@@ -116,7 +117,7 @@ fn deduplicated<T: PartialEq>(values: Vec<T>) -> Vec<T> {
     })
 }
 
-/// A text to look for, where it is one.
+/// A text of a filter; `None` if it is blank.
 fn filter_text(place: &str, given: Option<Personal<String>>) -> Result<Option<Personal<String>>, Error> {
     match given {
         Some(text) if text.reveal().len() > MAX_TEXT_BYTES => {

@@ -1,10 +1,10 @@
-//! What a request asks twice is asked once.
+//! The loaders of a request: each customer, review and page is loaded once in a request.
 //!
-//! One set of loaders for each request and principal: a batch runs with the credential of whoever started it. The
-//! upstream has no bulk read, so a batch is a set of calls at once; what it gains is that a customer and its review,
-//! asked for in different places of a query, are seen together: the review carries the whole customer and serves both.
+//! Each request has its own loaders, so a batch runs with the credential of its request. The upstream has no bulk read,
+//! so a batch is a set of concurrent calls. Batching joins a customer and its review from different parts of a query:
+//! the review contains the whole customer, so one call serves both.
 //!
-//! This is the one place below `graphql` that uses the engine: its `DataLoader`, and nothing else of it.
+//! Below `graphql`, only this module uses the engine, and only its `DataLoader`.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
 use crate::upstream::{self, CallContext, Deadline, Decoded, ErrorKind};
 
-/// What is wanted of a customer.
+/// What to load of a customer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CustomerKey {
     Customer(CustomerId),
@@ -42,7 +42,7 @@ impl CustomerKey {
     }
 }
 
-/// What a look found.
+/// The result of a load.
 #[derive(Clone, Debug)]
 pub enum Loaded {
     Customer(Arc<Customer>),
@@ -50,7 +50,7 @@ pub enum Loaded {
 }
 
 impl Loaded {
-    /// The customer, which both have.
+    /// The customer, which both variants contain.
     pub fn customer(&self) -> Arc<Customer> {
         match self {
             Self::Customer(customer) => Arc::clone(customer),
@@ -59,7 +59,7 @@ impl Loaded {
     }
 }
 
-/// A numbered page that is wanted; told apart by a digest of all that makes it.
+/// A numbered page to load. Two keys are equal if the digests of their queries are.
 #[derive(Clone, Debug)]
 pub struct PageKey {
     pub listing: Listing,
@@ -94,15 +94,15 @@ impl fmt::Debug for Loaders {
 }
 
 impl Loaders {
-    /// Loaders for one request. The delay of a batch is the engine's millisecond: only what the cache does not have
-    /// waits for it, and that is on its way to the upstream for a hundred times as long.
+    /// Loaders for one request. The delay of a batch is the engine's default of one millisecond. Only cache misses wait
+    /// for it, and an upstream call takes about a hundred times as long.
     pub fn new(context: &Arc<SessionContext>) -> Self {
         let batch = BatchLoader { context: Arc::clone(context) };
         let spawner = TokioSpawner::current();
         Self { loader: DataLoader::with_cache(batch, spawner, TokioTimer::default(), HashMapCache::default()) }
     }
 
-    /// A customer or a review; `None` where there is no such customer.
+    /// A customer or a review; `None` if the customer does not exist.
     pub async fn load(&self, look: CustomerKey) -> Result<Option<Loaded>, Error> {
         self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::TaskLost))
     }
@@ -112,7 +112,7 @@ impl Loaders {
         self.loader.load_one(look).await.unwrap_or_else(|never| match never {}).unwrap_or(Err(Error::TaskLost))
     }
 
-    /// Forgets what this request has read, since it has written.
+    /// Clears the results of this request after a write.
     pub fn clear(&self) {
         self.loader.clear::<CustomerKey>();
         self.loader.clear::<PageKey>();
@@ -125,7 +125,7 @@ struct BatchLoader {
 }
 
 impl Loader<CustomerKey> for BatchLoader {
-    /// A failure is the result of its key, so that it neither fails the batch nor is asked for again by this request.
+    /// A failure is the result of its key. So it does not fail the batch, and this request does not load the key again.
     type Value = Result<Option<Loaded>, Error>;
     type Error = Infallible;
 
@@ -153,13 +153,13 @@ impl Loader<PageKey> for BatchLoader {
     }
 }
 
-/// Tells the metrics of a batch.
+/// Records the metrics of a batch.
 fn record_batch_size(loader: &'static str, batch: usize) {
     metrics::histogram!(names::LOADER_BATCH_SIZE, "loader" => loader).record(as_f64(batch as u64));
 }
 
 impl SessionContext {
-    /// Reads what is wanted of one customer: where the review is, it serves the customer too.
+    /// Loads the keys of one customer. If one of them is the review, its call also serves the customer.
     async fn load_both(
         self: &Arc<Self>,
         id: CustomerId,
@@ -170,7 +170,7 @@ impl SessionContext {
         if review {
             let found = self.read_review(id).await;
             if customer {
-                // A failed review never costs the customer.
+                // If the review fails, the customer is read by a call of its own.
                 let own = match &found {
                     Ok(found) => Ok(found.clone().map(|found| Loaded::Customer(found.customer()))),
                     Err(_) => self.read_customer(id).await,
@@ -205,11 +205,11 @@ impl SessionContext {
         let (context, query) = (Arc::clone(self), look.listing.page(look.number, look.size));
         let load = |caller| async move { context.services.upstream.page(&caller, &query).await };
         let kept = self.read_through(&self.services.cache.pages, key, load).await?;
-        // A 404 for a list: there is no such account, or no such route.
+        // A 404 for a list means that the account or the route does not exist.
         kept.value.ok_or_else(|| upstream::Error::without_body(ErrorKind::NotFound).into())
     }
 
-    /// Reads through the cache, until the deadline, and as long as the session is there. "Not found" is an answer here, not
+    /// Reads through the cache until the deadline, or until the session is dropped. "Not found" is a result here, not
     /// an error.
     async fn read_through<V, F>(
         &self,
@@ -221,7 +221,7 @@ impl SessionContext {
         V: Send + Sync + 'static,
         F: Future<Output = Result<Decoded<V>, upstream::Error>> + Send + 'static,
     {
-        // The loaders run in tasks of their own, and so does the load: the request's span has to be named.
+        // The loaders and the load run in spawned tasks, so they get the request's span explicitly.
         let span = info_span!(
             parent: &self.span,
             "cache",
@@ -243,7 +243,7 @@ impl SessionContext {
         };
         let got = tokio::select! {
             got = store.get(key, terms, load) => got,
-            // The engine runs a batch to its end, also for nobody.
+            // The engine runs a batch to its end, also if the request is gone.
             () = self.cancelled.cancelled() => Err(LoadError::TaskLost),
         };
         let Lookup { entry: kept, status: source } = got.map_err(|missed| match missed {

@@ -1,6 +1,6 @@
-//! Reading: one customer, one review, a page, a window of a list.
+//! Reads: one customer, one review, a page, a window of a list.
 //!
-//! What is kept and fresh is answered at once; what is not goes through the request's loaders.
+//! Fresh cache entries are returned at once. Everything else goes through the request's loaders.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::customers::{Error, Listing, Session};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, Review};
 use crate::upstream::ErrorKind;
 
-/// How many rows a look-up by external id asks for: the upstream's filter is exact by all accounts, and what is not
-/// the same to the letter is dropped here.
+/// The page size of a look-up by external id. The upstream's filter seems to be exact. Rows with another id are dropped
+/// here.
 const EXTERNAL_ID_PAGE_SIZE: u32 = 10;
 
 impl Session {
-    /// A customer with all its own fields; `None` where there is none.
+    /// A customer with all its own fields; `None` if it does not exist.
     ///
     /// # Errors
-    /// Where the upstream gave no usable answer in time.
+    /// If the upstream gives no usable response in time.
     pub async fn customer(&self, id: CustomerId) -> Result<Option<Arc<Customer>>, Error> {
         if let Some(found) = self.cached_customer(id).await {
             return Ok(found);
@@ -26,11 +26,11 @@ impl Session {
         Ok(self.loaders.load(CustomerKey::Customer(id)).await?.map(|found| found.customer()))
     }
 
-    /// As [`Session::customer`], for a caller that wants the review as well: one call serves both. Where that call
-    /// fails, the customer comes from its own, and asking for the review gives the error.
+    /// As [`Session::customer`], for a caller that also needs the review: one call serves both. If that call fails, the
+    /// customer comes from a call of its own, and a read of the review returns the error.
     ///
     /// # Errors
-    /// Where the customer could not be read either.
+    /// If the customer could not be read either.
     pub async fn customer_with_review(&self, id: CustomerId) -> Result<Option<Arc<Customer>>, Error> {
         match self.review(id).await {
             Ok(review) => Ok(review.map(|review| Arc::clone(&review.customer))),
@@ -39,10 +39,10 @@ impl Session {
         }
     }
 
-    /// A customer's review; `None` where there is no such customer.
+    /// A customer's review; `None` if the customer does not exist.
     ///
     /// # Errors
-    /// Where the upstream gave no usable answer in time.
+    /// If the upstream gives no usable response in time.
     pub async fn review(&self, id: CustomerId) -> Result<Option<Arc<Review>>, Error> {
         if let Some(kept) = self.cached_review(id).await {
             return Ok(kept);
@@ -56,7 +56,7 @@ impl Session {
     /// The customer with exactly this id in the caller's own system.
     ///
     /// # Errors
-    /// Where it is too long, or the upstream gave no usable answer in time.
+    /// If the id is too long, or the upstream gives no usable response in time.
     pub async fn customer_by_external_id(&self, external_id: &str) -> Result<Option<Arc<CustomerSummary>>, Error> {
         if external_id.trim().is_empty() {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Session {
     /// A numbered page of a list.
     ///
     /// # Errors
-    /// Where the upstream gave no usable answer in time.
+    /// If the upstream gives no usable response in time.
     pub async fn page(&self, listing: &Listing, number: u32, size: u32) -> Result<Arc<Page>, Error> {
         let cache = &self.context.services.cache;
         let digest = listing.digest(&cache.digest, number, size);
@@ -91,33 +91,33 @@ impl Session {
         self.loaders.load_page(PageKey { listing: listing.clone(), number, size, digest }).await
     }
 
-    /// How many customers a list has.
+    /// The number of customers in a list.
     ///
     /// # Errors
-    /// Where the upstream gave no usable answer in time.
+    /// If the upstream gives no usable response in time.
     pub async fn total(&self, listing: &Listing) -> Result<u32, Error> {
         Ok(self.page(listing, 1, 1).await?.total)
     }
 
-    /// A window of a list: one call, or two at once where no page of the upstream holds it. Where it is counted from the
-    /// list's end, the total is asked for first, unless it is kept.
+    /// A window of a list: one call, or two concurrent calls if no page of the upstream contains it. If it is counted
+    /// from the end of the list, the total is read first, unless it is cached.
     ///
     /// # Errors
-    /// Where the upstream gave no usable answer in time.
+    /// If the upstream gives no usable response in time.
     pub async fn window(&self, listing: &Listing, cut: WindowSpec) -> Result<Window, Error> {
         let (start, end) = match window::plan(cut) {
             FetchPlan::Between { start, end } => (start, end),
             FetchPlan::FromEnd => {
                 let total = self.total(listing).await?;
                 let window = self.rows_from_end(listing, cut, total).await?;
-                // Rows were erased since the total was read: the list's end is before where it was taken to be.
+                // Rows were deleted since the total was read, so the list is shorter than that total.
                 let has_shrunk = window.total < total;
                 return if has_shrunk { self.rows_from_end(listing, cut, window.total).await } else { Ok(window) };
             }
         };
         let window = self.rows_between(listing, start, end).await?;
         if window::must_reread_from_end(cut, window.total) {
-            // The list has shrunk to before the cursor: its end is where the cursor was.
+            // The list now ends before the cursor, so the window is read from the end of the list.
             return self.rows_from_end(listing, cut, window.total).await;
         }
         Ok(window.skip_through(cut.after))
@@ -139,8 +139,8 @@ impl Session {
         }
     }
 
-    /// The last rows of a list with so many rows, by their positions. Not the first rows of the reversed order: rows that are
-    /// equal in the sort need not be reversed with it.
+    /// The last rows of a list of known length, by position. The first rows of the reversed order can be others: rows
+    /// with equal sort keys need not be reversed.
     async fn rows_from_end(&self, listing: &Listing, cut: WindowSpec, total: u32) -> Result<Window, Error> {
         match window::last_rows(cut, total) {
             (start, end) if start >= end => Ok(Window { rows: Vec::new(), start, total }),
@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// The customer as it is kept, by itself or with its review: the one that was asked for later.
+    /// The cached customer, alone or from its review: the one that was read later.
     async fn cached_customer(&self, id: CustomerId) -> Option<Option<Arc<Customer>>> {
         if self.context.bypasses_cache() {
             return None;
@@ -183,7 +183,7 @@ impl Session {
     }
 }
 
-/// Whether an error of one call would be the error of the next one as well.
+/// Whether the next call would fail with the same error.
 fn would_fail_again(error: &Error) -> bool {
     match error {
         Error::Upstream(error) => matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::DeadlineExceeded),

@@ -1,7 +1,7 @@
-//! The checks of a screening in one form, and why a review is not a plain accept.
+//! The checks of a screening in one form, and the reasons why a review was not accepted.
 //!
-//! The overall decision can be "review" while all eight modules accept, because reputation, network alerts, watch
-//! lists and KYC decide on their own (seen: `docs/upstream.md`, section 9). A reviewer's screen needs all of them.
+//! The overall decision can be "review" although all eight modules accept, since reputation, network alerts, watch
+//! lists and KYC have decisions of their own (observed: `docs/upstream.md`, section 9). A reviewer needs all of them.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -41,11 +41,11 @@ pub fn checks(review: &IdentityReview) -> Vec<ReviewCheck> {
     checks.into_iter().flatten().collect()
 }
 
-/// Every check that does not accept, worst first: rejections, reviews, words that are not known; among equals the
-/// higher risk first, then the order of the schema. A check without a decision has nothing to say.
+/// Each check that does not accept, worst first: rejections, reviews, unknown decisions. Among equals the higher risk
+/// comes first, then the order of the schema. Checks without a decision are left out.
 pub fn reasons(review: &IdentityReview) -> Vec<ReviewReason> {
     let mut reasons: Vec<_> = checks(review).into_iter().filter_map(reason).collect();
-    // A stable sort: what is equal stays in the order of the schema.
+    // The sort is stable, so equal checks stay in the order of the schema.
     reasons.sort_by(|a, b| {
         Reverse(severity(a.decision))
             .cmp(&Reverse(severity(b.decision)))
@@ -54,7 +54,7 @@ pub fn reasons(review: &IdentityReview) -> Vec<ReviewReason> {
     reasons
 }
 
-/// The reason that a check is, where it is one.
+/// A check as a reason; `None` if it accepts or has no decision.
 fn reason(found: ReviewCheck) -> Option<ReviewReason> {
     let ReviewCheck { check, decision, codes, messages, risk_score, correlation: _, correlation_score: _ } = found;
     let decision = decision.filter(|decision| *decision != IdentityDecision::Accept)?;
@@ -70,7 +70,7 @@ fn severity(decision: IdentityDecision) -> u8 {
     }
 }
 
-/// Higher risk first, no score last.
+/// The higher risk first; a check without a score last.
 fn compare_risk(a: Option<f64>, b: Option<f64>) -> Ordering {
     b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0))
 }

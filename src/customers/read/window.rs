@@ -1,13 +1,13 @@
-//! Any window of a connection out of numbered pages. Pure arithmetic on positions, which count from 0.
+//! Maps a window of a connection to numbered pages. Positions count from 0.
 
 use std::sync::Arc;
 
 use crate::model::CustomerSummary;
 
-/// The largest page of the upstream (seen in its `meta.max_page_size`).
+/// The largest page of the upstream (observed in its `meta.max_page_size`).
 pub const MAX_PAGE_SIZE: u32 = 1000;
 
-/// What is cut out of a list: `count` rows from one end of what lies between two positions, both exclusive.
+/// A window: `count` rows from one end of the range between two exclusive positions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WindowSpec {
     pub count: u32,
@@ -16,23 +16,23 @@ pub struct WindowSpec {
     pub before: Option<u32>,
 }
 
-/// From which end rows are counted.
+/// The end from which rows are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
     Forward,
     Backward,
 }
 
-/// How to get at a cut's rows.
+/// How to read the rows of a window.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FetchPlan {
-    /// The rows from `start` up to and without `end`.
+    /// The rows from `start` (inclusive) to `end` (exclusive).
     Between { start: u32, end: u32 },
-    /// The last rows of a list whose length is not known yet: see [`last_rows`].
+    /// The last rows of a list whose length is not known yet; see [`last_rows`].
     FromEnd,
 }
 
-/// Which numbered pages hold a range of rows.
+/// The numbered pages that contain a range of rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pages {
     None,
@@ -47,16 +47,16 @@ pub enum Pages {
     },
 }
 
-/// Rows that were cut out, where they stand, and how long the list is.
+/// The rows of a window, their position, and the length of the list.
 #[derive(Clone, Debug)]
 pub struct Window {
     pub rows: Vec<Arc<CustomerSummary>>,
-    /// Position of the first row, or where it would be.
+    /// The position of the first row, also if the window is empty.
     pub start: u32,
     pub total: u32,
 }
 
-/// How to get at a cut.
+/// Plans the read of a window.
 pub fn plan(cut: WindowSpec) -> FetchPlan {
     let from = cut.after.map_or(0, |after| after.saturating_add(1));
     match (cut.direction, cut.before) {
@@ -71,20 +71,20 @@ pub fn plan(cut: WindowSpec) -> FetchPlan {
     }
 }
 
-/// Where the last rows of a list stand whose length is known: the first one's position, and the one past the last.
+/// The positions of the last rows of a list of known length: the first row, and the one after the last row.
 pub fn last_rows(cut: WindowSpec, total: u32) -> (u32, u32) {
     let from = cut.after.map_or(0, |after| after.saturating_add(1));
     (from.max(total.saturating_sub(cut.count)), total)
 }
 
-/// Whether a cut counted from the end has to be read again from the list's own end, since the list is shorter than
-/// the position it was to end before.
+/// Whether a window counted from the end has to be read again from the end of the list, since the list is shorter than
+/// the window's end.
 pub fn must_reread_from_end(cut: WindowSpec, total: u32) -> bool {
     cut.direction == Direction::Backward && cut.before.is_some_and(|before| before > total)
 }
 
-/// The pages that hold the rows from `start` up to and without `end`: the smallest one page that holds them all, or
-/// two neighbours where there is none.
+/// The pages that contain the rows from `start` (inclusive) to `end` (exclusive): the smallest single page, or two
+/// adjacent pages if no single page contains them.
 pub fn pages(start: u32, end: u32) -> Pages {
     let Some(count) = end.checked_sub(start).filter(|count| *count > 0) else { return Pages::None };
     let last = end - 1;
@@ -95,7 +95,7 @@ pub fn pages(start: u32, end: u32) -> Pages {
 }
 
 impl Window {
-    /// The window from `start` to `end` out of rows of which the first has the position `base`.
+    /// The window from `start` to `end` of rows whose first has the position `base`.
     pub fn slice(rows: &[Arc<CustomerSummary>], base: u32, start: u32, end: u32, total: u32) -> Self {
         let place =
             |position: u32| usize::try_from(position.saturating_sub(base)).unwrap_or(usize::MAX).min(rows.len());
@@ -111,13 +111,13 @@ impl Window {
         Self { rows: self.rows.into_iter().skip(passed).collect(), start: from, ..self }
     }
 
-    /// Whether rows stand before this window. One without rows has no cursor to go on from, so it ends the list both ways,
-    /// whatever the total says.
+    /// Whether rows precede this window. A window without rows has no cursors, so both this and [`Self::has_next`] are
+    /// false.
     pub fn has_previous(&self) -> bool {
         !self.rows.is_empty() && self.start.min(self.total) > 0
     }
 
-    /// Whether rows stand after this window; see [`Self::has_previous`].
+    /// Whether rows follow this window; see [`Self::has_previous`].
     pub fn has_next(&self) -> bool {
         let end = u64::from(self.start) + self.rows.len() as u64;
         !self.rows.is_empty() && end < u64::from(self.total)

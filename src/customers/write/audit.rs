@@ -1,5 +1,5 @@
-//! What is recorded of a write or an unmasking, and when: before its answer is released, also where the caller has hung
-//! up, also where it was refused.
+//! Audit records of writes and unmaskings. A record is written before the response is sent, also if the caller has
+//! disconnected, and also if the mutation was rejected.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,28 +8,25 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::customers::write::changed_fields::{StatusChange, given_fields};
-use crate::customers::write::user_errors::Mutation;
 use crate::customers::write::writer::WriteResult;
 use crate::customers::{Error, Session, SessionContext};
 use crate::error::ErrorCode;
-use crate::model::input::{
-    CreateCustomerInput, DecideCustomerReviewInput, DeleteCustomerInput, RefreshCustomerReviewInput,
-    UnmaskCustomerInput, UpdateCustomerInput,
-};
+use crate::model::input::{Mutation, MutationInput, UpdateCustomerInput};
 use crate::model::{
     Customer, CustomerId, CustomerStatus, ReviewDecision, UnmaskedComplianceProfile, UnmaskedCustomer, UserError,
 };
 use crate::privacy::Personal;
-use crate::privacy::audit::{Action, Outcome, Record};
+use crate::privacy::audit::{Outcome, Record};
 
-/// How long past the deadline a record is waited for where nobody was shown. Most take a few milliseconds.
+/// How long a request waits past its deadline for the record of a failed unmasking. Most records take a few
+/// milliseconds.
 const AUDIT_GRACE: Duration = Duration::from_millis(50);
 
-/// What somebody is about to do, as far as it is recorded.
+/// A mutation of a caller, with the facts that the audit record contains.
 #[derive(Clone, Debug)]
 pub struct AuditEvent {
     pub mutation: Mutation,
-    /// About whom; `None` for somebody new, and where what was given can be nobody's id.
+    /// The customer. `None` for a new customer, and if the given id is not a UUID.
     pub customer: Option<CustomerId>,
     reason: Option<Personal<String>>,
     fields: Vec<String>,
@@ -37,7 +34,7 @@ pub struct AuditEvent {
     applied_change: Arc<OnceLock<AppliedChange>>,
 }
 
-/// What a write turned out to change, once the customer was read for it.
+/// The changes of an update, found by comparison with the customer.
 #[derive(Clone, Debug)]
 pub struct AppliedChange {
     pub fields: Vec<&'static str>,
@@ -45,24 +42,37 @@ pub struct AppliedChange {
 }
 
 impl AuditEvent {
-    fn new(write: Mutation, id: Option<&str>, reason: Option<&Personal<String>>) -> Self {
-        let customer = id.and_then(|id| id.parse().ok());
-        let (fields, decision, found) = (Vec::new(), None, Arc::default());
-        Self { mutation: write, customer, reason: reason.cloned(), fields, decision, applied_change: found }
+    /// The event of a mutation with this input.
+    pub fn new<I: MutationInput>(input: &I) -> Self {
+        Self {
+            mutation: I::MUTATION,
+            customer: input.id().and_then(|id| id.parse().ok()),
+            reason: input.reason().cloned(),
+            fields: Vec::new(),
+            decision: input.decision(),
+            applied_change: Arc::default(),
+        }
     }
 
-    /// Where it is noted what the write changes. Its record tells that in place of what was asked for.
+    /// As [`Self::new`], with the names of the fields that an update gives.
+    pub fn of_update(input: &UpdateCustomerInput) -> Self {
+        Self::new(input).with_fields(given_fields(input).into_iter().map(str::to_owned).collect())
+    }
+
+    /// The cell for the changes of an update. Once it is set, the record contains these changes instead of the given
+    /// fields.
     pub fn applied_change(&self) -> Arc<OnceLock<AppliedChange>> {
         Arc::clone(&self.applied_change)
     }
 
-    /// What is recorded as done: a change of status that decides about a customer is a decision, however it is made.
-    fn action(&self) -> Action {
+    /// The mutation in the record. A change of status that decides about a customer is recorded as a decision, also if
+    /// an update makes it.
+    fn recorded_mutation(&self) -> Mutation {
         let status = self.applied_change.get().and_then(|found| found.status);
-        if status.is_some_and(StatusChange::is_decision) { Action::Decide } else { self.mutation.into() }
+        if status.is_some_and(StatusChange::is_decision) { Mutation::Decide } else { self.mutation }
     }
 
-    /// The status before and after. A decision is made about customers in review alone.
+    /// The status before and after. Only customers with the status `REVIEW` can be decided about.
     fn statuses(&self, is_done: bool) -> (Option<CustomerStatus>, Option<CustomerStatus>) {
         let decided = self.decision.map(|decision| match decision {
             ReviewDecision::Verified => CustomerStatus::Verified,
@@ -74,84 +84,33 @@ impl AuditEvent {
         }
     }
 
-    /// Which fields are asked for, by their names in the schema.
+    /// Sets the names of the requested fields, as in the schema.
     #[must_use]
     pub fn with_fields(self, fields: Vec<String>) -> Self {
         Self { fields, ..self }
     }
 }
 
-impl From<&CreateCustomerInput> for AuditEvent {
-    fn from(_input: &CreateCustomerInput) -> Self {
-        Self::new(Mutation::Create, None, None)
-    }
-}
-
-impl From<&UpdateCustomerInput> for AuditEvent {
-    fn from(input: &UpdateCustomerInput) -> Self {
-        let fields = given_fields(input).into_iter().map(str::to_owned).collect();
-        Self::new(Mutation::Update, Some(&input.id), input.reason.as_ref()).with_fields(fields)
-    }
-}
-
-impl From<&DeleteCustomerInput> for AuditEvent {
-    fn from(input: &DeleteCustomerInput) -> Self {
-        Self::new(Mutation::Delete, Some(&input.id), input.reason.as_ref())
-    }
-}
-
-impl From<&UnmaskCustomerInput> for AuditEvent {
-    fn from(input: &UnmaskCustomerInput) -> Self {
-        Self::new(Mutation::Unmask, Some(&input.id), input.reason.as_ref())
-    }
-}
-
-impl From<&DecideCustomerReviewInput> for AuditEvent {
-    fn from(input: &DecideCustomerReviewInput) -> Self {
-        let decision = Some(input.decision);
-        Self { decision, ..Self::new(Mutation::Decide, Some(&input.customer_id), input.reason.as_ref()) }
-    }
-}
-
-impl From<&RefreshCustomerReviewInput> for AuditEvent {
-    fn from(input: &RefreshCustomerReviewInput) -> Self {
-        Self::new(Mutation::Refresh, Some(&input.customer_id), None)
-    }
-}
-
-impl From<Mutation> for Action {
-    fn from(write: Mutation) -> Self {
-        match write {
-            Mutation::Create => Self::Create,
-            Mutation::Update => Self::Update,
-            Mutation::Delete => Self::Delete,
-            Mutation::Decide => Self::Decide,
-            Mutation::Refresh => Self::Refresh,
-            Mutation::Unmask => Self::Unmask,
-        }
-    }
-}
-
 impl Session {
-    /// Records what the caller has no permission for.
+    /// Records a mutation for which the caller has no permission.
     pub async fn record_denied(&self, act: &AuditEvent) {
         let ending = Outcome::Failed(ErrorCode::Forbidden.name().to_owned());
         let record = self.context.record(act, ending, act.customer, &[]);
-        // Nothing was done or shown: the answer says no all the same.
+        // Nothing was changed or shown, so the caller gets the same error if the record is missing.
         let deadline = Some(self.context.deadline);
         let _missing_is_logged = self.context.services.audit.write(record, deadline).await;
     }
 }
 
 impl SessionContext {
-    /// Records what was refused before anything was sent.
+    /// Records a mutation that was rejected before anything was sent.
     pub async fn record_rejected(&self, act: &AuditEvent, complaints: &[UserError]) {
         let record = self.record(act, Outcome::Rejected(codes(complaints)), act.customer, &[]);
         let _missing_is_logged = self.services.audit.write(record, Some(self.deadline)).await;
     }
 
-    /// Records how a write ended; `is_unknown` says that an attempt of it may have been carried out. Where recording fails
-    /// the write is done all the same: the log says what is missing.
+    /// Records the outcome of a write. `is_unknown`: an attempt of it may have taken effect. If the record cannot be
+    /// written, the log reports the missing record, and the result stays the same, since the write has taken effect.
     pub async fn record_write(
         &self,
         act: &AuditEvent,
@@ -166,7 +125,7 @@ impl SessionContext {
         let known = told.map(AuditedCustomer::redacted_values).unwrap_or_default();
         let customer = told.and_then(AuditedCustomer::id).or(act.customer);
         let ending = match self.outcome(outcome) {
-            // The caller is told to look again; what was sent may have been carried out all the same.
+            // The caller gets user errors, but the write that was sent may have taken effect.
             Outcome::Rejected(codes) if is_unknown => Outcome::OutcomeUnknown(codes.join(" ")),
             ending => ending,
         };
@@ -174,10 +133,10 @@ impl SessionContext {
         let _missing_is_logged = self.services.audit.write(record, None).await;
     }
 
-    /// Records how an unmasking ended. Where the customer is about to be shown, it has to be written by the deadline.
+    /// Records the outcome of an unmasking. If it succeeded, the record has to be written by the deadline.
     ///
     /// # Errors
-    /// Where the customer must not be shown, since that is not recorded.
+    /// If the record could not be written: the customer must not be shown.
     pub async fn record_unmask(
         self: &Arc<Self>,
         act: &AuditEvent,
@@ -190,8 +149,8 @@ impl SessionContext {
             let written = self.services.write_tasks.spawn(async move {
                 let _missing_is_logged = context.services.audit.write(record, None).await;
             });
-            // Nobody was shown, so a record that is slow does not hold the answer past its deadline: it is written all
-            // the same, and going down waits for it.
+            // No personal data is shown, so the response does not wait for a slow record past the deadline. The task
+            // still writes the record, and shutdown waits for the task.
             let _written_by_then = timeout_at(self.deadline.max(Instant::now() + AUDIT_GRACE), written).await;
             return Ok(());
         };
@@ -206,11 +165,16 @@ impl SessionContext {
             Some(found) => found.fields.iter().map(|field| (*field).to_owned()).collect(),
             None => act.fields.clone(),
         };
-        Record::new(act.action(), self.actor.clone(), self.caller.correlation_id.clone(), ending)
-            .with_customer(customer.map(|id| id.0))
-            .with_fields(fields)
-            .with_statuses(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
-            .with_reason(reason, known.iter().copied())
+        Record::new(
+            act.recorded_mutation().info().audit_name,
+            self.actor.clone(),
+            self.caller.correlation_id.clone(),
+            ending,
+        )
+        .with_customer(customer.map(|id| id.0))
+        .with_fields(fields)
+        .with_statuses(old_status.map(CustomerStatus::name), new_status.map(CustomerStatus::name))
+        .with_reason(reason, known.iter().copied())
     }
 
     fn outcome<T>(&self, outcome: &Result<WriteResult<T>, Error>) -> Outcome {
@@ -224,7 +188,7 @@ impl SessionContext {
     }
 }
 
-/// The codes, each once.
+/// The codes of user errors, each once.
 fn codes(complaints: &[UserError]) -> Vec<String> {
     let mut codes: Vec<&str> = complaints.iter().map(|complaint| complaint.code.name()).collect();
     codes.sort_unstable();
@@ -232,12 +196,12 @@ fn codes(complaints: &[UserError]) -> Vec<String> {
     codes.into_iter().map(str::to_owned).collect()
 }
 
-/// The customer that an act was about, as it was told.
+/// The customer in the result of a mutation.
 pub trait AuditedCustomer {
-    /// Its id, where the act itself does not say it.
+    /// Its id, for a mutation whose input has none.
     fn id(&self) -> Option<CustomerId>;
 
-    /// What must not stand in a reason.
+    /// The personal values that are cut out of the recorded reason.
     fn redacted_values(&self) -> Vec<&str>;
 }
 
@@ -254,7 +218,7 @@ impl AuditedCustomer for Arc<Customer> {
     }
 }
 
-/// What the upstream may leave out, as it does where it answers an erasure without a body.
+/// The upstream may respond to a deletion without a customer.
 impl<T: AuditedCustomer> AuditedCustomer for Option<T> {
     fn id(&self) -> Option<CustomerId> {
         self.as_ref().and_then(AuditedCustomer::id)

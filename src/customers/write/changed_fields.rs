@@ -1,20 +1,17 @@
-//! What an update changes: the names of the fields, and whether its change of status is a decision.
+//! The names of the fields that an update changes, and whether its change of status is a decision.
 //!
-//! There are two comparisons. What is sent and recorded goes by the exact one, so that an update can mend the spelling of a
-//! name. Whether a record holds what a repeated update asks for goes by the tidied one ([`crate::customers::comparison`]).
+//! There are two comparisons. The exact one decides what is sent and recorded, so that an update can correct the
+//! spelling of a name. The tidied one ([`crate::customers::comparison`]) decides whether a record has the values of a
+//! repeated update.
 //!
-//! Names are those of the schema's output, as the records of unmaskings have them: `device.ipAddress`,
-//! `complianceProfile.ssn`. No value is among them.
+//! The names are those of the schema's output types, as in the records of unmaskings: `device.ipAddress`,
+//! `complianceProfile.ssn`. They contain no values.
 
-use crate::customers::comparison::{Comparable, Comparison, are_same};
+use crate::customers::comparison::Comparison;
 use crate::customers::write::merge::Sendable;
-use crate::model::input::{AddressInput, ComplianceProfileInput, UpdateCustomerInput};
-use crate::model::{CustomerStatus, MaybeUndefined};
-use crate::privacy::Personal;
-use crate::upstream::ProfileBody;
-use crate::upstream::wire::body::metadata;
-
-type Text = Personal<String>;
+use crate::customers::write::updatable_fields::UPDATABLE_FIELDS;
+use crate::model::CustomerStatus;
+use crate::model::input::UpdateCustomerInput;
 
 /// A change of a customer's status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,41 +21,40 @@ pub struct StatusChange {
 }
 
 impl StatusChange {
-    /// Whether it settles whether somebody may transact: every change but one between VERIFIED and INACTIVE, which
-    /// switches a customer off and on again.
+    /// Whether the change is a decision about the customer. Each change is one, except between VERIFIED and INACTIVE.
     pub fn is_decision(self) -> bool {
         use CustomerStatus::{Inactive, Verified};
         !matches!((self.old, self.new), (Verified, Inactive) | (Inactive, Verified))
     }
 }
 
-/// The change of status that an update makes of this customer; none where the status stays.
+/// The change of status by an update; `None` if the status stays the same.
 pub fn status_change(input: &UpdateCustomerInput, known: &Sendable) -> Option<StatusChange> {
     let new = *input.status.value()?;
     (new != known.status).then_some(StatusChange { old: known.status, new })
 }
 
-/// The fields that an input gives, whatever the customer is now.
+/// The names of the fields that an input gives.
 pub fn given_fields(input: &UpdateCustomerInput) -> Vec<&'static str> {
     field_names(input, None, Comparison::Exact)
 }
 
-/// The fields that an update changes of this customer. What cannot be read of it counts as changed where it is given.
+/// The names of the fields of this customer that an update changes. A given field whose current value cannot be read
+/// counts as changed.
 pub fn changed_fields(input: &UpdateCustomerInput, known: &Sendable) -> Vec<&'static str> {
     field_names(input, Some(known), Comparison::Exact)
 }
 
-/// What a customer is not known to hold of an update that may have been carried out.
+/// The given fields whose values a customer is not known to have.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Missing {
     /// The names of the fields.
     pub fields: Vec<&'static str>,
-    /// Whether the record shows none of them, so that it says nothing about the update.
+    /// Whether the masked record hides all of them, so that it does not tell whether the update took effect.
     pub are_hidden: bool,
 }
 
-/// What a customer is not known to hold of an update, whatever form the upstream has stored it in. A value that a masked
-/// record hides is never known to be held.
+/// Compares an update with a record in the tidied form. A value that a masked record hides counts as missing.
 pub fn missing(input: &UpdateCustomerInput, known: &Sendable) -> Missing {
     let fields = field_names(input, Some(known), Comparison::Tidied);
     let is_hidden = |field: &&str| match field.split('.').next() {
@@ -70,120 +66,7 @@ pub fn missing(input: &UpdateCustomerInput, known: &Sendable) -> Missing {
 }
 
 fn field_names(input: &UpdateCustomerInput, known: Option<&Sendable>, comparison: Comparison) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    let mut note = |name: &'static str, changes: bool| {
-        if changes {
-            found.push(name);
-        }
-    };
-    note("name", differs(&input.name, known.map(|known| Some(&known.name)), comparison));
-    note("email", differs(&input.email, known.map(|known| Some(&known.email)), comparison));
-    note("phone", differs(&input.phone, known.map(|known| Some(&known.phone)), comparison));
-    note("status", differs(&input.status, known.map(|known| Some(&known.status)), comparison));
-    // A device that cannot be read is not known to be the one that is given.
-    let device = known.and_then(|known| known.device.as_ref());
-    note("device.ipAddress", differs(&input.device, device.map(Some), comparison));
-    for (name, part) in ADDRESS_PARTS {
-        note(name, part_differs(&input.address, known.map(|known| known.address.as_ref()), part, comparison));
-    }
-    let profile = known.and_then(|known| known.profile.as_ref());
-    for (name, is_changed) in profile_fields(&input.compliance_profile, profile, comparison) {
-        note(name, is_changed);
-    }
-    note("externalId", differs(&input.external_id, known.map(|known| known.external_id.as_ref()), comparison));
-    let pairs = input.metadata.clone().map_value(metadata);
-    note("metadata", differs(&pairs, known.map(|known| known.metadata.as_ref()), comparison));
-    found
-}
-
-/// Whether what is given differs from what is known. `None` is not known, and `Some(None)` is known to be empty.
-fn differs<T: Comparable>(given: &MaybeUndefined<T>, known: Option<Option<&T>>, comparison: Comparison) -> bool {
-    let given = match given {
-        MaybeUndefined::Undefined => return false,
-        MaybeUndefined::Null => None,
-        MaybeUndefined::Value(given) => Some(given),
-    };
-    known.is_none_or(|known| !are_same(given, known, comparison))
-}
-
-/// A part of an address.
-type AddressPart = fn(&AddressInput) -> Option<&Text>;
-
-/// The parts of an address, which is replaced as a whole.
-const ADDRESS_PARTS: [(&str, AddressPart); 5] = [
-    ("address.address1", |address| Some(&address.address1)),
-    ("address.address2", |address| address.address2.as_ref()),
-    ("address.city", |address| Some(&address.city)),
-    ("address.state", |address| Some(&address.state)),
-    ("address.zip", |address| Some(&address.zip)),
-];
-
-fn part_differs(
-    given: &MaybeUndefined<AddressInput>,
-    known: Option<Option<&AddressInput>>,
-    part: AddressPart,
-    comparison: Comparison,
-) -> bool {
-    let given = match given {
-        MaybeUndefined::Undefined => return false,
-        MaybeUndefined::Null => None,
-        MaybeUndefined::Value(given) => part(given),
-    };
-    known.is_none_or(|known| !are_same(given, known.and_then(part), comparison))
-}
-
-/// Each field of a profile with whether it changes. `known` is `None` where the profile is not known in clear.
-fn profile_fields(
-    given: &MaybeUndefined<ComplianceProfileInput>,
-    known: Option<&Option<ProfileBody>>,
-    comparison: Comparison,
-) -> Vec<(&'static str, bool)> {
-    const DOB: &str = "complianceProfile.dob";
-    const SSN: &str = "complianceProfile.ssn";
-    const EIN: &str = "complianceProfile.ein";
-    const LEGAL_NAME: &str = "complianceProfile.legalBusinessName";
-    const REPRESENTATIVES: &str = "complianceProfile.representatives";
-    const WEBSITE: &str = "complianceProfile.website";
-    match given {
-        MaybeUndefined::Undefined => Vec::new(),
-        MaybeUndefined::Null => match known {
-            None => vec![("complianceProfile", true)],
-            Some(None) => Vec::new(),
-            Some(Some(ProfileBody::Individual { dob, ssn })) => vec![(DOB, dob.is_some()), (SSN, ssn.is_some())],
-            Some(Some(ProfileBody::Business { ein, legal_business_name, representatives, website })) => vec![
-                (EIN, ein.is_some()),
-                (LEGAL_NAME, legal_business_name.is_some()),
-                (REPRESENTATIVES, representatives.as_ref().is_some_and(|list| !list.is_nothing(comparison))),
-                (WEBSITE, website.is_some()),
-            ],
-        },
-        MaybeUndefined::Value(ComplianceProfileInput::Individual(given)) => {
-            let (dob, ssn) = match known {
-                None => (None, None),
-                Some(Some(ProfileBody::Individual { dob, ssn })) => (Some(dob.as_ref()), Some(ssn.as_ref())),
-                Some(_) => (Some(None), Some(None)),
-            };
-            vec![(DOB, differs(&given.dob, dob, comparison)), (SSN, differs(&given.ssn, ssn, comparison))]
-        }
-        MaybeUndefined::Value(ComplianceProfileInput::Business(given)) => {
-            let (ein, legal_name, representatives, website) = match known {
-                None => (None, None, None, None),
-                Some(Some(ProfileBody::Business { ein, legal_business_name, representatives, website })) => (
-                    Some(ein.as_ref()),
-                    Some(legal_business_name.as_ref()),
-                    Some(representatives.as_ref()),
-                    Some(website.as_ref()),
-                ),
-                Some(_) => (Some(None), Some(None), Some(None), Some(None)),
-            };
-            vec![
-                (EIN, differs(&given.ein, ein, comparison)),
-                (LEGAL_NAME, differs(&given.legal_business_name, legal_name, comparison)),
-                (REPRESENTATIVES, differs(&given.representatives, representatives, comparison)),
-                (WEBSITE, differs(&given.website, website, comparison)),
-            ]
-        }
-    }
+    UPDATABLE_FIELDS.iter().flat_map(|field| (field.differences)(input, known, comparison)).collect()
 }
 
 #[cfg(test)]
@@ -191,9 +74,15 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::model::CustomerType;
-    use crate::model::input::{DeviceInput, IndividualComplianceProfileInput, MetadataEntryInput};
+    use crate::model::input::{
+        AddressInput, ComplianceProfileInput, DeviceInput, IndividualComplianceProfileInput, MetadataEntryInput,
+    };
+    use crate::model::{CustomerType, MaybeUndefined};
+    use crate::privacy::Personal;
+    use crate::upstream::ProfileBody;
     use crate::upstream::wire::body::Metadata;
+
+    type Text = Personal<String>;
 
     fn text(value: &str) -> Text {
         Personal::new(value.to_owned())

@@ -1,9 +1,10 @@
-//! Idempotency keys: whose they are, and whether what came back is an answer to what was sent.
+//! Idempotency keys, and the check that a response belongs to the request.
 //!
-//! The upstream keeps keys apart by its own credential alone. Callers that share the gateway's credential would share one
-//! name space: a key that one of them has used would be refused to another, or give it the other's customer. So the key
-//! that is sent is made of the account, the subject and the caller's key. It is the same on every instance and after every
-//! start, else a repetition after a restart would create a customer twice.
+//! The upstream has one namespace of keys for each of its credentials. Callers that share the gateway's credential
+//! would share one namespace: a key that one caller has used would be rejected for another caller, or would return the
+//! first caller's customer. So the gateway derives the key that it sends from the account, the subject and the caller's
+//! key. The derived key is the same on every instance and after a restart. Otherwise a repeated request could create a
+//! customer twice.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -12,12 +13,13 @@ use crate::customers::comparison::is_same;
 use crate::model::Customer;
 use crate::model::input::CreateCustomerInput;
 use crate::privacy::Personal;
+use crate::privacy::digest::hex;
 use crate::upstream::Replacement;
 
 /// The longest key that the upstream takes, in characters.
 const MAX_KEY_CHARS: usize = 40;
 
-/// Whose keys are kept apart from those of others under the same credential.
+/// The namespace of one caller's keys under a shared credential.
 #[derive(Clone, Debug)]
 pub struct KeyNamespace {
     account: Option<Uuid>,
@@ -25,12 +27,12 @@ pub struct KeyNamespace {
 }
 
 impl KeyNamespace {
-    /// The keys of a subject that acts for an account.
+    /// The namespace of a subject that acts for an account.
     pub fn new(account: Option<Uuid>, subject: &str) -> Self {
         Self { account, subject: Personal::new(subject.to_owned()) }
     }
 
-    /// The key that is sent for a caller's.
+    /// The key that is sent for a caller's key.
     fn scoped_key(&self, key: &str) -> String {
         let account = self.account.map(|account| account.hyphenated().to_string()).unwrap_or_default();
         let mut hash = Sha256::new();
@@ -39,22 +41,21 @@ impl KeyNamespace {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part);
         }
-        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        digits.chars().take(MAX_KEY_CHARS).collect()
+        hex(&hash.finalize()).chars().take(MAX_KEY_CHARS).collect()
     }
 }
 
 /// An idempotency key.
 #[derive(Clone)]
 pub struct IdempotencyKey {
-    /// As it is sent.
+    /// The key that is sent.
     pub sent: String,
-    /// The caller's own, where it gave one.
+    /// The key that the caller gave.
     callers: Option<Personal<String>>,
 }
 
 impl IdempotencyKey {
-    /// The caller's, in its space where it has one; or a new one.
+    /// The caller's key, in its namespace if it has one; or a new key.
     pub fn new(given: Option<&Personal<String>>, space: Option<&KeyNamespace>) -> Self {
         let text = match (given, space) {
             (Some(key), Some(space)) => space.scoped_key(key.reveal()),
@@ -64,19 +65,19 @@ impl IdempotencyKey {
         Self { sent: text, callers: given.cloned() }
     }
 
-    /// Whether the caller gave it. One that was made for a request belongs to no other.
+    /// Whether the caller gave it. A key that the gateway made is used for one request only.
     pub fn is_from_caller(&self) -> bool {
         self.callers.is_some()
     }
 
-    /// What must not come back in a message: the key as it was sent and as it was given.
+    /// The values that no message may contain: the sent key and the given key.
     pub fn redacted_values(&self) -> impl Iterator<Item = String> {
         let given = self.callers.as_ref().map(|key| key.reveal().clone());
         std::iter::once(self.sent.clone()).chain(given)
     }
 }
 
-/// Who was sent: what tells whether an answer is about the same person.
+/// The sent fields that identify a customer, for the comparison with the response.
 #[derive(Clone, Debug)]
 pub struct SubmittedCustomer {
     name: Personal<String>,
@@ -97,8 +98,8 @@ impl From<&Replacement> for SubmittedCustomer {
 }
 
 impl SubmittedCustomer {
-    /// Whether a customer is the one that was sent, but for what the upstream may tidy up ([`crate::customers::comparison`]). `None` where
-    /// a field cannot be read and the others are the same.
+    /// Whether a customer has the sent fields in the tidied comparison ([`crate::customers::comparison`]). `None` if a
+    /// field cannot be read and the others are the same.
     pub fn matches(&self, customer: &Customer) -> Option<bool> {
         let told = &customer.summary;
         let name = told.name.as_ref().map(|name| is_same(Some(&self.name), Some(name)));
@@ -132,7 +133,8 @@ mod tests {
         assert!(keys.iter().all(|key| key.len() == MAX_KEY_CHARS && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 
-    /// It is a format: with another one, a repetition that goes to another version of the gateway creates twice.
+    /// The derivation is a format: if it changes, a retry that reaches another version of the gateway creates a second
+    /// customer.
     #[test]
     fn a_key_is_the_same_on_every_instance() {
         assert_eq!(key(10, "user-7", "signup-0001"), "5b783ba0ed83cc00502578b56961f9b380cfed0f");

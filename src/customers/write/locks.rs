@@ -1,6 +1,6 @@
-//! Who writes which customer next: an update reads before it writes, so two updates of one customer must not overlap.
+//! One lock for each customer: an update reads before it writes, so two updates of one customer must not overlap.
 //!
-//! It holds for one instance. Across instances `expectedUpdatedAt` says that somebody was faster.
+//! The locks work within one instance. Across instances `expectedUpdatedAt` finds a concurrent change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,26 +13,26 @@ use crate::model::CustomerId;
 type LockKey = (Scope, CustomerId);
 type CustomerLock = Arc<tokio::sync::Mutex<()>>;
 
-/// The queues before each customer that is being written. A queue is gone when its last writer is.
+/// The locks of the customers that are being written. A lock is removed with its last holder.
 #[derive(Debug, Default)]
 pub struct CustomerLocks {
     locks: Arc<Mutex<HashMap<LockKey, CustomerLock>>>,
 }
 
-/// It is the holder's turn until this is dropped.
+/// Holds the lock of a customer until it is dropped.
 #[derive(Debug)]
 pub struct CustomerGuard {
     locks: Arc<Mutex<HashMap<LockKey, CustomerLock>>>,
     key: LockKey,
-    /// `Some` until the turn ends.
+    /// `None` while the lock is waited for, and after it is released.
     guard: Option<OwnedMutexGuard<()>>,
 }
 
 impl CustomerLocks {
-    /// Waits until nobody else writes this customer; first come, first served.
+    /// Waits for the lock of a customer, in order of arrival.
     pub async fn lock(&self, scope: Scope, id: CustomerId) -> CustomerGuard {
         let place = (scope, id);
-        // The queue is left again also where the wait is given up.
+        // If the wait is cancelled, dropping the guard removes the lock as well.
         let mut turn = CustomerGuard { locks: Arc::clone(&self.locks), key: place, guard: None };
         let queue = Arc::clone(turn.table().entry(place).or_default());
         turn.guard = Some(queue.lock_owned().await);
@@ -42,7 +42,7 @@ impl CustomerLocks {
 
 impl CustomerGuard {
     fn table(&self) -> std::sync::MutexGuard<'_, HashMap<LockKey, CustomerLock>> {
-        // Nothing in here panics half way, so a poisoned map is a whole one.
+        // No holder panics in the middle of a change, so a poisoned map is still consistent.
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -51,7 +51,7 @@ impl Drop for CustomerGuard {
     fn drop(&mut self) {
         self.guard.take();
         let mut queues = self.table();
-        // Nobody else holds or waits for it: everyone who does has a clone of the queue.
+        // Each holder and each waiter has a clone of the lock, so this guard was the last.
         if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             queues.remove(&self.key);
         }

@@ -1,15 +1,15 @@
-//! An update here is partial, and a full replacement at the upstream: what the caller leaves out has to be sent again.
+//! Merges an update with the current customer. An update is partial in the schema, and a full replacement at the
+//! upstream, so the gateway also sends the fields that the caller leaves out.
 //!
-//! The masked record cannot give back the device's address and the compliance profile, so the clear one is read for
-//! it, and is gone as soon as the replacement is built. Where the upstream refuses the clear record, the update still
-//! works if the caller gives the device; the profile is then left out of what is sent, or has to be given in full. A
-//! masked value is never sent back.
+//! The masked record does not contain the device's address and the compliance profile, so the gateway reads the
+//! unmasked record. It drops that record as soon as the replacement is built. If the upstream rejects the unmasked
+//! read, the update still works if the caller gives the device. The replacement then has no profile, or the caller
+//! gives the whole profile. The gateway never sends a masked value back.
 
 use std::sync::Arc;
 
 use chrono::Timelike;
 
-use crate::customers::write::validation::profile_type_mismatch;
 use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, DeviceInput,
     IndividualComplianceProfileInput, RepresentativeInput, UpdateCustomerInput,
@@ -28,73 +28,63 @@ type Text = Personal<String>;
 
 /// The customer before the update.
 #[derive(Debug)]
-pub enum CurrentCustomer {
-    Unmasked(Box<UnmaskedCustomer>),
-    /// The upstream would not show it in clear.
-    Masked(Box<MaskedCustomer>),
+pub struct CurrentCustomer {
+    /// When the customer last changed.
+    pub updated_at: DateTime,
+    /// The record as a caller may see it; `None` where it was read unmasked.
+    pub masked: Option<Arc<Customer>>,
+    pub fields: Sendable,
 }
 
-/// What of a masked record can be sent again.
-#[derive(Debug)]
-pub struct MaskedCustomer {
-    /// The record itself, as a caller may see it.
-    record: Arc<Customer>,
-    name: Text,
-    kind: CustomerType,
-    email: Text,
-    phone: Text,
-    status: CustomerStatus,
-    external_id: Option<Text>,
-    address: Option<Address>,
-    has_profile: bool,
-    metadata: Option<Vec<MetadataEntry>>,
-    updated_at: DateTime,
+impl From<UnmaskedCustomer> for CurrentCustomer {
+    fn from(customer: UnmaskedCustomer) -> Self {
+        let fields = Sendable {
+            name: customer.name,
+            kind: customer.kind,
+            email: customer.email,
+            phone: customer.phone,
+            status: customer.status,
+            device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
+            address: customer.address.map(AddressInput::from),
+            profile: Some(customer.compliance_profile.map(ProfileBody::from)),
+            external_id: customer.external_id,
+            metadata: customer.metadata.map(to_metadata),
+        };
+        Self { updated_at: customer.updated_at, masked: None, fields }
+    }
 }
 
-impl TryFrom<Customer> for MaskedCustomer {
+impl TryFrom<Customer> for CurrentCustomer {
     type Error = UnreadableField;
 
-    /// `Err` where a field cannot be read: it would be lost in what is sent.
+    /// Takes a masked record.
+    ///
+    /// # Errors
+    /// Where a field cannot be read: the replacement would lose it.
     fn try_from(customer: Customer) -> Result<Self, UnreadableField> {
-        let record = Arc::new(customer.clone());
+        let masked = Some(Arc::new(customer.clone()));
         let Customer { summary, detail } = customer;
-        Ok(Self {
-            record,
+        // A profile that cannot be read exists: the replacement leaves it out.
+        let has_profile = detail.compliance_profile.map_or(true, |profile| profile.is_some());
+        let fields = Sendable {
             name: summary.name?,
             kind: summary.kind?,
             email: summary.email?,
             phone: summary.phone?,
             status: summary.status?,
+            device: None,
+            address: detail.address?.map(AddressInput::from),
+            // If the masked record has no profile, the customer has none.
+            profile: if has_profile { None } else { Some(None) },
             external_id: summary.external_id?,
-            address: detail.address?,
-            // One that cannot be read is one: it is left out of what is sent.
-            has_profile: detail.compliance_profile.map_or(true, |profile| profile.is_some()),
-            metadata: detail.metadata?,
-            updated_at: summary.updated_at?,
-        })
+            metadata: detail.metadata?.map(to_metadata),
+        };
+        Ok(Self { updated_at: summary.updated_at?, masked, fields })
     }
 }
 
-impl CurrentCustomer {
-    /// The record as a caller may see it: none where it was read in clear.
-    pub fn masked(&self) -> Option<Arc<Customer>> {
-        match self {
-            Self::Unmasked(_) => None,
-            Self::Masked(customer) => Some(Arc::clone(&customer.record)),
-        }
-    }
-
-    /// When the customer last changed.
-    pub fn updated_at(&self) -> DateTime {
-        match self {
-            Self::Unmasked(customer) => customer.updated_at,
-            Self::Masked(customer) => customer.updated_at,
-        }
-    }
-}
-
-/// Whether a record is newer than its reader thinks. Reads give whole seconds and answers to writes give more
-/// (`docs/upstream.md`, section 4.9), so where one of the two is whole seconds, seconds are compared.
+/// Whether a record is newer than the caller expects. Reads return whole seconds, and responses to writes return
+/// fractions (`docs/upstream.md`, section 4.9). If one of the two times has no fraction, only seconds are compared.
 pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
     let (updated_at, expected) = (updated_at.0, expected.0);
     if updated_at.nanosecond() == 0 || expected.nanosecond() == 0 {
@@ -104,7 +94,7 @@ pub fn has_changed_since(updated_at: DateTime, expected: DateTime) -> bool {
     }
 }
 
-/// The whole customer after the update, or what is missing for it.
+/// The whole customer after the update, or the fields that are missing for it.
 pub fn replacement(base: Sendable, input: UpdateCustomerInput) -> Result<Replacement, Vec<UserError>> {
     let mut missing = Vec::new();
     if let MaybeUndefined::Value(given) = &input.compliance_profile {
@@ -121,8 +111,8 @@ pub fn replacement(base: Sendable, input: UpdateCustomerInput) -> Result<Replace
         missing.push(UserError::at(UserErrorCode::Required, ["status"], message));
     }
     let compliance_profile = match (input.compliance_profile, base.profile) {
-        // There is none to keep. A masked record can have lost the one that an update before could not send; left out as that
-        // one was, a repetition is the same to the byte.
+        // There is no profile to keep. Perhaps an earlier update could not send it. A repeated update leaves the
+        // profile out as well, so that it sends the same bytes.
         (MaybeUndefined::Undefined, Some(None)) => None,
         (MaybeUndefined::Undefined, profile) => profile,
         (MaybeUndefined::Null, _) => Some(None),
@@ -148,8 +138,18 @@ pub fn replacement(base: Sendable, input: UpdateCustomerInput) -> Result<Replace
     }
 }
 
-/// The objects that an update replaces as a whole, by their path on the wire: what the gateway does not know of the old one is
-/// no part of the new one. A profile is merged, but for one that is not known in clear or that has the other kind's fields.
+/// The error of a profile that is for another type of customer.
+pub fn profile_type_mismatch(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
+    let (place, fits) = match given {
+        ComplianceProfileInput::Individual(_) => ("individual", kind != CustomerType::Business),
+        ComplianceProfileInput::Business(_) => ("business", kind != CustomerType::Individual),
+    };
+    let message = "This profile is for another type of customer: a person takes `individual`, a company `business`.";
+    (!fits).then(|| UserError::at(UserErrorCode::Invalid, ["complianceProfile", place], message))
+}
+
+/// The wire paths of the objects that an update replaces as a whole: unknown members of the old object are not part of
+/// the new one. A profile is merged, unless it is not known unmasked or has the fields of the other customer type.
 pub fn replaced_objects(input: &UpdateCustomerInput, base: &Sendable) -> Vec<&'static [&'static str]> {
     let (is_replaced, names_representatives) = match (&input.compliance_profile, &base.profile) {
         (MaybeUndefined::Undefined, _) => (false, false),
@@ -170,7 +170,7 @@ pub fn replaced_objects(input: &UpdateCustomerInput, base: &Sendable) -> Vec<&'s
     objects.into_iter().filter_map(|(path, is_replaced)| is_replaced.then_some(path)).collect()
 }
 
-/// The given value; none where it is cleared; the known one where it is left out.
+/// The given value; `None` if the input clears it; the known value if the input leaves it out.
 fn merge_optional<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
     match given {
         MaybeUndefined::Undefined => known,
@@ -179,12 +179,12 @@ fn merge_optional<T>(given: MaybeUndefined<T>, known: Option<T>) -> Option<T> {
     }
 }
 
-/// The given value, else the known one: for what cannot be cleared, which validation has refused before.
+/// The given value, or the known value. For fields that cannot be cleared: validation rejects null before.
 fn merge_required<T>(given: MaybeUndefined<T>, known: T) -> T {
     given.take().unwrap_or(known)
 }
 
-/// What is known, in the form in which it can be sent.
+/// The known fields of a customer, in the form of the wire.
 #[derive(Clone, Debug)]
 pub struct Sendable {
     pub name: Text,
@@ -192,48 +192,16 @@ pub struct Sendable {
     pub email: Text,
     pub phone: Text,
     pub status: CustomerStatus,
-    /// `None` where it is not known in clear.
+    /// `None` if it is not known unmasked.
     pub device: Option<DeviceInput>,
     pub address: Option<AddressInput>,
-    /// `None` where it is not known in clear; `Some(None)` where there is none.
+    /// `None` if it is not known unmasked; `Some(None)` if there is none.
     pub profile: Option<Option<ProfileBody>>,
     pub external_id: Option<Text>,
     pub metadata: Option<Metadata>,
 }
 
-impl From<CurrentCustomer> for Sendable {
-    fn from(known: CurrentCustomer) -> Self {
-        match known {
-            CurrentCustomer::Unmasked(customer) => Self {
-                name: customer.name,
-                kind: customer.kind,
-                email: customer.email,
-                phone: customer.phone,
-                status: customer.status,
-                device: customer.device.map(|device| DeviceInput { ip_address: device.ip_address }),
-                address: customer.address.map(AddressInput::from),
-                profile: Some(customer.compliance_profile.map(ProfileBody::from)),
-                external_id: customer.external_id,
-                metadata: customer.metadata.map(to_metadata),
-            },
-            CurrentCustomer::Masked(customer) => Self {
-                name: customer.name,
-                kind: customer.kind,
-                email: customer.email,
-                phone: customer.phone,
-                status: customer.status,
-                device: None,
-                address: customer.address.map(AddressInput::from),
-                // No profile in the masked record is no profile: there is nothing to keep.
-                profile: if customer.has_profile { None } else { Some(None) },
-                external_id: customer.external_id,
-                metadata: customer.metadata.map(to_metadata),
-            },
-        }
-    }
-}
-
-/// The profile known with what is given put over it. A profile of the other kind replaces it.
+/// The known profile with the given fields changed. A profile of the other customer type replaces it.
 fn merge_profile(given: ComplianceProfileInput, known: Option<ProfileBody>) -> ProfileBody {
     match (given, known) {
         (ComplianceProfileInput::Individual(given), Some(ProfileBody::Individual { dob, ssn })) => {
@@ -253,7 +221,7 @@ fn merge_profile(given: ComplianceProfileInput, known: Option<ProfileBody>) -> P
     }
 }
 
-/// What a profile leaves out that could not be kept, since the one known cannot be read.
+/// The errors for profile fields that the input leaves out although the known profile cannot be read.
 fn missing_profile_fields(given: &ComplianceProfileInput) -> Vec<UserError> {
     let fields = match given {
         ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {

@@ -1,4 +1,5 @@
-//! Updating: the upstream replaces a customer as a whole, so the gateway reads it, merges, and sends the whole.
+//! Updates. The upstream only replaces whole customers, so the gateway reads the customer, merges the changes and sends
+//! the whole customer.
 
 use std::sync::Arc;
 
@@ -7,11 +8,10 @@ use tracing::warn;
 use crate::customers::write::audit::AppliedChange;
 use crate::customers::write::changed_fields::{Missing, StatusChange, changed_fields, missing, status_change};
 use crate::customers::write::idempotency::{IdempotencyKey, SubmittedCustomer};
-use crate::customers::write::merge::{self, Sendable};
+use crate::customers::write::merge::{self, CurrentCustomer, Sendable};
 use crate::customers::write::unchanged_fields::UnchangedFields;
-use crate::customers::write::user_errors::Mutation;
 use crate::customers::write::validation;
-use crate::customers::write::writer::{WriteError, WriteResult, check_replay, personal_values, today};
+use crate::customers::write::writer::{WriteError, WriteResult, check_replay, personal_values, target_of, today};
 use crate::customers::{AuditEvent, Error, Session, SessionContext};
 use crate::model::input::UpdateCustomerInput;
 use crate::model::{Customer, CustomerId, UserError, UserErrorCode};
@@ -19,42 +19,36 @@ use crate::upstream::wire::unknown_members::{FullReplacement, UnknownMembers, Un
 use crate::upstream::{CallContext, ErrorKind, Recheck};
 
 impl Session {
-    /// Changes what is given and keeps what is not. `may_decide` says whether the caller may decide about customers, which
+    /// Changes the given fields and keeps all others. `may_decide`: the caller has the permission for decisions, which
     /// some changes of the status need.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn update(
         &self,
         input: UpdateCustomerInput,
         may_decide: bool,
     ) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
-        let complaints = validation::update(&input, today());
-        let id = match act.customer {
-            Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.reject(&act, complaints).await,
-            None => {
-                let complaints = std::iter::once(Mutation::Update.not_found()).chain(complaints).collect();
-                return self.reject(&act, complaints).await;
-            }
+        let act = AuditEvent::of_update(&input);
+        let id = match target_of(&act, validation::update(&input, today())) {
+            Ok(id) => id,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
         let key = self.idempotency_key(input.idempotency_key.as_ref());
         let found = act.applied_change();
         self.run_write(act, key.clone(), move |context, caller| async move {
             let (known, unknown) = context.current_record(&caller, id).await?;
-            let (updated_at, masked) = (known.updated_at(), known.masked());
-            let base = Sendable::from(known);
+            let CurrentCustomer { updated_at, masked, fields: base } = known;
             let missing = missing(&input, &base);
             let expected = input.expected_updated_at;
             let has_changed = expected.is_some_and(|expected| merge::has_changed_since(updated_at, expected));
             let mut fields = changed_fields(&input, &base);
             if has_changed && missing.fields.is_empty() {
-                // It is a repetition, and the upstream has stored what it asks for in a form of its own.
+                // The customer holds all given values in the upstream's own form, so this is a repeated update.
                 fields.clear();
             }
             let (changes_nothing, status) = (fields.is_empty(), status_change(&input, &base));
-            // It is set here alone.
+            // Nothing else sets it.
             let _first = found.set(AppliedChange { fields, status });
             if changes_nothing {
                 return context.unchanged_result(&caller, id, masked).await;
@@ -72,8 +66,8 @@ impl Session {
             let replaced =
                 context.replace(&caller, id, &input, &key, &FullReplacement { known, unknown }, untouched).await;
             match replaced {
-                // The key was used for another replacement: of an update with the same key, before somebody else changed the
-                // customer. Its values are there.
+                // An earlier update with the same key sent another replacement, before another caller changed the
+                // customer. The customer has the given values.
                 Err(WriteError::Upstream(error, _))
                     if matches!(error.kind, ErrorKind::Conflict(_))
                         && key.is_from_caller()
@@ -89,7 +83,7 @@ impl Session {
 }
 
 impl SessionContext {
-    /// Sends the whole customer. It is sent again only while what the update leaves as it is has not been changed.
+    /// Sends the whole customer. A retry sends it again only if no other caller has changed the other fields meanwhile.
     async fn replace(
         self: &Arc<Self>,
         caller: &CallContext,
@@ -107,7 +101,8 @@ impl SessionContext {
                 Box::pin(async move {
                     match context.services.upstream.customer(&caller, id).await {
                         Ok(now) => Ok(untouched.still_hold(&now.value)),
-                        // There is nothing that could be undone, and the upstream says what became of the write.
+                        // The customer does not exist, so the write cannot undo a change. The upstream's response to it
+                        // tells the outcome.
                         Err(error) if matches!(error.kind, ErrorKind::NotFound) => Ok(true),
                         Err(error) => Err(error),
                     }
@@ -121,17 +116,17 @@ impl SessionContext {
         if matches!(error.kind, ErrorKind::Superseded { was_sent: true })
             && let Ok((known, _)) = self.current_record(caller, id).await
         {
-            // It was carried out, and somebody changed the customer after it.
-            let masked = known.masked();
-            if missing(input, &Sendable::from(known)).fields.is_empty() {
-                return self.unchanged_result(caller, id, masked).await;
+            // If the customer has the given values, the update took effect, and another caller changed the customer
+            // later.
+            if missing(input, &known.fields).fields.is_empty() {
+                return self.unchanged_result(caller, id, known.masked).await;
             }
         }
         Err(WriteError::upstream(error, personal_values(body)))
     }
 
-    /// The members of the record that this version does not know, as the update sends them back: all but those inside an
-    /// object that the update replaces. A refusal where it would drop any other. They are never taken of a masked record.
+    /// The unknown members of the record that the update sends back: all except those inside an object that the update
+    /// replaces. An error if the update would drop another one. Members of a masked record are never sent back.
     fn carried_members(
         &self,
         unknown: UnknownMembers,
@@ -151,7 +146,10 @@ impl SessionContext {
             return Ok(unknown);
         }
         let names = unknown.names();
-        warn!(members = names, "an update was refused, since it would drop members that this version does not know");
+        warn!(
+            members = names,
+            "an update was rejected: it would drop members of the record that this version does not know"
+        );
         let what_to_do = match policy {
             UnknownMembersPolicy::Refuse => "The gateway's operator can have them kept by `upstream.unknown_members`.",
             UnknownMembersPolicy::Carry => "The upstream does not show their values in clear.",
@@ -162,8 +160,8 @@ impl SessionContext {
         Err(WriteError::Invalid(vec![UserError::without_path(UserErrorCode::Refused, message)]))
     }
 
-    /// The answer to an update that changes nothing: the customer already has all that is asked for, as after an update
-    /// whose answer was lost. It is the record that was read, where that was masked.
+    /// The result of an update that changes nothing: the customer already has all given values, as after an update
+    /// whose response was lost. If the record was read masked, the result is that record.
     async fn unchanged_result(
         &self,
         caller: &CallContext,
@@ -179,7 +177,7 @@ impl SessionContext {
         }
     }
 
-    /// Lets an update decide about a customer, as `decideCustomerReview` does.
+    /// Checks the permission and the reason of an update that decides about a customer, as `decideCustomerReview` does.
     fn check_decision(&self, input: &UpdateCustomerInput, may_decide: bool) -> Result<(), WriteError> {
         if !may_decide {
             return Err(WriteError::Forbidden);
@@ -189,7 +187,8 @@ impl SessionContext {
     }
 }
 
-/// The customer has changed since its caller has read it, and is not known to hold what the update asks for.
+/// The user error of an update whose `expectedUpdatedAt` is older than the customer, if the customer is not known to
+/// have all given values.
 fn changed_since(missing: &Missing) -> UserError {
     let message = match missing.are_hidden {
         true => format!(

@@ -1,45 +1,28 @@
-//! An upstream's refusal of a write, as errors in the input's own names.
+//! Converts an upstream's rejection of a write to user errors with paths of the input.
 //!
-//! The upstream spells places in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422: `docs/upstream.md`,
-//! section 6) and puts personal data into its sentences. Places become the input's names, and a sentence is shown where it is
-//! made of words that are known.
+//! The upstream spells field references in two ways (`Device.IpAddress` on 400, `device.ip_address` on 422:
+//! `docs/upstream.md`, section 6), and its sentences can contain personal data. A user error has the field name of the
+//! input. It contains the upstream's sentence only if the sentence consists of known words.
 
 use crate::customers::Error;
-use crate::model::{UserError, UserErrorCode};
+use crate::customers::write::updatable_fields::UPDATABLE_FIELDS;
+use crate::model::{Mutation, UserError, UserErrorCode};
 use crate::privacy::redact::KnownValues;
 use crate::privacy::sentences;
 use crate::upstream::{self, ErrorKind, Rejection};
 
-/// Which write was refused: it decides what a rule without a place means, and where the customer's id stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mutation {
-    Create,
-    Update,
-    Delete,
-    Decide,
-    Refresh,
-    Unmask,
+/// The user error of an id without a customer.
+pub fn not_found(mutation: Mutation) -> UserError {
+    UserError::at(UserErrorCode::NotFound, [mutation.info().id_field], "There is no such customer.")
 }
 
-impl Mutation {
-    /// The name of the input field that holds the customer's id.
-    fn id_field(self) -> &'static str {
-        match self {
-            Self::Create | Self::Update | Self::Delete | Self::Unmask => "id",
-            Self::Decide | Self::Refresh => "customerId",
-        }
-    }
-
-    /// There is no such customer.
-    pub fn not_found(self) -> UserError {
-        UserError::at(UserErrorCode::NotFound, [self.id_field()], "There is no such customer.")
-    }
-}
-
-/// What the caller can mend, or the error where it can mend nothing.
+/// The errors that the caller can fix.
 ///
-/// `known` are the values that were sent or read for this write: none of them gets into a message. `callers_key` says
-/// whether the idempotency key was the caller's own.
+/// `known` are the values that were sent or read for this write; no message contains one of them. `callers_key`: the
+/// caller gave the idempotency key.
+///
+/// # Errors
+/// If the caller can fix nothing.
 pub fn from_rejection(
     error: upstream::Error,
     write: Mutation,
@@ -47,7 +30,7 @@ pub fn from_rejection(
     callers_key: bool,
 ) -> Result<Vec<UserError>, Error> {
     match &error.kind {
-        ErrorKind::NotFound if write != Mutation::Create => Ok(vec![write.not_found()]),
+        ErrorKind::NotFound if write != Mutation::Create => Ok(vec![not_found(write)]),
         ErrorKind::Conflict(_) if callers_key => Ok(vec![key_reused()]),
         ErrorKind::Rejected(refusal) | ErrorKind::Conflict(refusal) => Ok(rejection_user_errors(refusal, write, known)),
         _ if error.is_outcome_unknown() && write != Mutation::Unmask => Err(Error::OutcomeUnknown(error.into())),
@@ -55,20 +38,20 @@ pub fn from_rejection(
     }
 }
 
-/// What is told where the upstream gives no reason, and where its sentence about the whole or about a value may name
-/// somebody.
+/// The messages for a rejection without a reason, and for a sentence about a rule or a value that can contain personal
+/// data.
 const REJECTED_WITHOUT_REASON: &str = "The upstream refused this without a reason.";
 const REJECTED_BY_RULE: &str =
     "The Customers API refused this by a rule of its own. Its sentence is not shown: it may name somebody.";
 const REJECTED_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";
 
-/// The caller's idempotency key belongs to another request.
+/// The user error of an idempotency key that was used for another request.
 pub fn key_reused() -> UserError {
     let message = "This key was used for another request: take a new key for a new one.";
     UserError::at(UserErrorCode::IdempotencyKeyReused, ["idempotencyKey"], message)
 }
 
-/// Somebody else changed the customer before an update could be sent again.
+/// The user error of an update that was not sent again because another caller changed the customer.
 pub fn superseded(was_sent: bool) -> UserError {
     let message = match was_sent {
         true => {
@@ -107,7 +90,8 @@ fn rejection_user_errors(refusal: &Rejection, write: Mutation, known: &[String])
     items.collect()
 }
 
-/// A rule about the whole: the two that are known by what they say, any other by its sentence.
+/// The user error of a rejection without a field. Two rules are recognised by words in their text. For all others the
+/// message is `sentence`.
 fn rule_user_error(detail: &str, write: Mutation, sentence: String) -> UserError {
     let said = detail.to_ascii_lowercase();
     let about_email = said.contains("email") || said.contains("e-mail");
@@ -130,7 +114,7 @@ fn email_taken() -> UserError {
     UserError::at(UserErrorCode::Taken, ["email"], "Another customer has this e-mail address already.")
 }
 
-/// The names below `input` for a place in the upstream's spelling; none where it names nothing that an input has.
+/// The path below `input` of a field reference of the upstream; `None` if the input has no such field.
 fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
     let reference = reference.strip_prefix("$.").unwrap_or(reference);
     let segments: Vec<String> = reference
@@ -143,13 +127,12 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
     let tail: Vec<&str> = tail.iter().map(String::as_str).collect();
     let path: Vec<&str> = match (head.as_str(), tail.as_slice()) {
         ("idempotencyKey", _) => vec!["idempotencyKey"],
-        ("id", _) if write != Mutation::Create => vec![write.id_field()],
+        ("id", _) if write != Mutation::Create => vec![write.info().id_field],
         ("status", _) if write == Mutation::Decide => vec!["decision"],
-        // The other inputs have none of what follows.
+        // The other inputs do not have the fields below.
         _ if !matches!(write, Mutation::Create | Mutation::Update) => return None,
         ("type" | "config", _) if write == Mutation::Update => return None,
         ("status", _) if write == Mutation::Create => return None,
-        (field @ ("name" | "type" | "email" | "phone" | "status" | "externalId" | "metadata"), _) => vec![field],
         ("device", _) => vec!["device", "ipAddress"],
         ("address", [field @ ("address1" | "address2" | "city" | "state" | "zip"), ..]) => vec!["address", field],
         ("address", _) => vec!["address"],
@@ -165,12 +148,13 @@ fn input_path(reference: &str, write: Mutation) -> Option<Vec<String>> {
             vec!["complianceProfile", "business", field]
         }
         ("complianceProfile", _) => vec!["complianceProfile"],
+        (field, _) if field == "type" || UPDATABLE_FIELDS.iter().any(|known| known.name == field) => vec![field],
         _ => return None,
     };
     Some(path.into_iter().map(str::to_owned).collect())
 }
 
-/// `IpAddress`, `ip_address` and `Ip-Address` as `ipAddress`.
+/// Converts `IpAddress`, `ip_address` and `Ip-Address` to `ipAddress`.
 fn camel_case(word: &str) -> String {
     let mut camel = String::with_capacity(word.len());
     let mut capital_next = false;

@@ -1,12 +1,14 @@
-//! All that is wrong with an input, at once, before anything is sent.
+//! Validates inputs before anything is sent, and returns all errors at once.
 //!
-//! The forms are those of `docs/upstream.md`, section 3. Messages name the form and never the value.
+//! The forms are those of `docs/upstream.md`, section 3. Messages describe the form and never contain the value.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use url::Url;
 
+use crate::customers::write::merge::profile_type_mismatch;
+use crate::customers::write::updatable_fields::UPDATABLE_FIELDS;
 use crate::model::input::{
     AddressInput, BusinessComplianceProfileInput, ComplianceProfileInput, CreateCustomerInput, DeviceInput,
     IndividualComplianceProfileInput, MetadataEntryInput, RepresentativeInput, UpdateCustomerInput,
@@ -20,11 +22,11 @@ use crate::privacy::Personal;
 const MAX_METADATA_ENTRIES: usize = 20;
 const MAX_REPRESENTATIVES: usize = 100;
 const MAX_METADATA_CHARS: usize = 40;
-/// Of a list that is longer than this, the items are not looked at.
+/// The items of a longer list are not checked.
 const MAX_CHECKED_ITEMS: usize = 100;
 const MAX_ADDRESS_LINE_CHARS: usize = 100;
 const IDEMPOTENCY_KEY_CHARS: std::ops::RangeInclusive<usize> = 10..=40;
-/// RFC 5321: the longest path, less its angle brackets; and the longest local part.
+/// RFC 5321: the longest path without its angle brackets, and the longest local part.
 const MAX_EMAIL_CHARS: usize = 254;
 const MAX_LOCAL_PART_CHARS: usize = 64;
 
@@ -33,13 +35,13 @@ const OUTPUT_ONLY: &str = "`UNRECOGNIZED` is for output only: give another value
 
 type Text = Personal<String>;
 
-/// Collects what is wrong, with the place below `input` where it is.
+/// Collects user errors with their paths below `input`.
 #[derive(Default)]
 struct Violations {
     found: Vec<UserError>,
 }
 
-/// A place in the input: names from the outside in.
+/// A path in the input, from the outermost name to the innermost.
 type InputPath<'a> = &'a [&'a str];
 
 impl Violations {
@@ -55,14 +57,14 @@ impl Violations {
         }
     }
 
-    /// Checks a text by a rule of this file, where there is one.
+    /// Checks a text by a rule.
     fn check(&mut self, place: InputPath<'_>, value: &Text, rule: impl Fn(&str) -> Result<(), &'static str>) {
         if let Err(message) = rule(value.reveal()) {
             self.invalid(place, message);
         }
     }
 
-    /// As [`Self::check`] for a field of an update that has to have a value.
+    /// As [`Self::check`], for a field of an update that cannot be cleared.
     fn check_required(
         &mut self,
         place: InputPath<'_>,
@@ -77,7 +79,7 @@ impl Violations {
     }
 }
 
-/// What is wrong with a new customer.
+/// The errors of a new customer.
 pub fn new_customer(input: &CreateCustomerInput, today: Date) -> Vec<UserError> {
     let mut complaints = Violations::default();
     complaints.check(&["name"], &input.name, not_blank);
@@ -109,10 +111,10 @@ pub fn new_customer(input: &CreateCustomerInput, today: Date) -> Vec<UserError> 
     complaints.found
 }
 
-/// What is wrong with an update, as far as it can be told without the customer.
+/// The errors of an update that do not depend on the customer.
 pub fn update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
     let mut complaints = Violations::default();
-    if is_empty_update(input) {
+    if !UPDATABLE_FIELDS.iter().any(|field| (field.is_given)(input)) {
         complaints.invalid(&[], "Give at least one field to change.");
     }
     complaints.check_required(&["name"], &input.name, not_blank);
@@ -141,41 +143,19 @@ pub fn update(input: &UpdateCustomerInput, today: Date) -> Vec<UserError> {
     complaints.found
 }
 
-/// What is wrong with an idempotency key alone.
+/// The errors of an idempotency key.
 pub fn idempotency_key_only(key: Option<&Text>) -> Vec<UserError> {
     let mut complaints = Violations::default();
     idempotency_key(&mut complaints, key);
     complaints.found
 }
 
-/// What is wrong with a reason: where there has to be one, a blank one is none.
+/// The error of a missing reason. If a reason is required, a blank one counts as missing.
 pub fn reason(reason: Option<&Text>, needed: bool) -> Vec<UserError> {
     if !needed || reason.is_some_and(|reason| !reason.reveal().trim().is_empty()) {
         return Vec::new();
     }
     vec![UserError::at(UserErrorCode::Required, ["reason"], "Give a reason: it is recorded with who did this.")]
-}
-
-/// Says so where a profile is for another type of customer.
-pub fn profile_type_mismatch(given: &ComplianceProfileInput, kind: CustomerType) -> Option<UserError> {
-    let (place, fits) = match given {
-        ComplianceProfileInput::Individual(_) => ("individual", kind != CustomerType::Business),
-        ComplianceProfileInput::Business(_) => ("business", kind != CustomerType::Individual),
-    };
-    let message = "This profile is for another type of customer: a person takes `individual`, a company `business`.";
-    (!fits).then(|| UserError::at(UserErrorCode::Invalid, ["complianceProfile", place], message))
-}
-
-fn is_empty_update(input: &UpdateCustomerInput) -> bool {
-    input.name.is_undefined()
-        && input.email.is_undefined()
-        && input.phone.is_undefined()
-        && input.status.is_undefined()
-        && input.device.is_undefined()
-        && input.address.is_undefined()
-        && input.compliance_profile.is_undefined()
-        && input.external_id.is_undefined()
-        && input.metadata.is_undefined()
 }
 
 fn device(complaints: &mut Violations, given: &DeviceInput) {
@@ -265,7 +245,7 @@ fn metadata(complaints: &mut Violations, entries: &[MetadataEntryInput]) {
         return;
     }
     let mut keys = HashSet::new();
-    // Past the bound, each further entry would be one more complaint about the same thing.
+    // The error above covers all entries past the limit.
     for (index, entry) in entries.iter().take(MAX_METADATA_ENTRIES).enumerate() {
         let index = index.to_string();
         complaints.check(&["metadata", &index, "key"], &entry.key, |text| {
@@ -284,7 +264,7 @@ fn metadata(complaints: &mut Violations, entries: &[MetadataEntryInput]) {
 fn idempotency_key(complaints: &mut Violations, key: Option<&Text>) {
     let Some(key) = key else { return };
     complaints.check(&["idempotencyKey"], key, |text| {
-        // It travels in a header, so it has to be plain.
+        // The key is sent in a header, so it must be plain ASCII.
         let fits = IDEMPOTENCY_KEY_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(()) } else { Err("10 to 40 visible ASCII characters without spaces, such as a UUID.") }
     });
@@ -303,7 +283,8 @@ fn address_line(text: &str) -> Result<(), &'static str> {
     address_line_length(text)
 }
 
-/// One `@` with something of bounded length on both sides, and a host with a dot. Whether it exists is not ours to say.
+/// An e-mail address: one `@`, parts of limited length on both sides, and a host with a dot. The check does not tell
+/// whether the address exists.
 fn email(text: &str) -> Result<(), &'static str> {
     let plain = text.len() <= MAX_EMAIL_CHARS && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let fits = plain
@@ -314,7 +295,8 @@ fn email(text: &str) -> Result<(), &'static str> {
     if fits { Ok(()) } else { Err("Not an e-mail address, such as name@example.com.") }
 }
 
-/// E.164: a plus, a digit that is not zero, and up to 14 digits more. The upstream's pattern asks for one more at least.
+/// E.164: a plus, a digit that is not zero, and up to 14 more digits. The upstream's pattern requires at least one
+/// more.
 fn phone(text: &str) -> Result<(), &'static str> {
     let digits = text.strip_prefix('+').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let fits = digits.is_some_and(|digits| (2..=15).contains(&digits.len()) && !digits.starts_with('0'));

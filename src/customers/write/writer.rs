@@ -1,8 +1,8 @@
-//! Writing: check → wait for one's turn → send → forget what was kept → record.
+//! A write: check the input → lock the customer → send → invalidate cache entries → write the audit record.
 //!
-//! A write runs in a task of its own: once sent it is carried through and recorded, also where the caller hangs up or its
-//! deadline passes; what was not sent by then never is. It is carried out once: what is sent again has the same bytes and
-//! the same idempotency key, the caller's or one made for it.
+//! A write runs in its own task. Once it is sent, it runs to its end and is recorded, also if the caller disconnects or
+//! the deadline passes. A write that is not sent by the deadline is never sent. A retry sends the same bytes and the
+//! same idempotency key, so a write takes effect once. The key is the caller's, or a new one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::customers::write::audit::AuditedCustomer;
 use crate::customers::write::idempotency::{IdempotencyKey, SubmittedCustomer};
 use crate::customers::write::merge::CurrentCustomer;
-use crate::customers::write::user_errors::{Mutation, from_rejection, key_reused, superseded};
+use crate::customers::write::user_errors::{from_rejection, key_reused, not_found, superseded};
 use crate::customers::write::validation;
 use crate::customers::{AuditEvent, Error, Session, SessionContext};
 use crate::model::input::{
@@ -26,23 +26,23 @@ use crate::model::input::{
     UnmaskCustomerInput,
 };
 use crate::model::lenient::UnreadableField;
-use crate::model::{Customer, CustomerId, Date, UnmaskedCustomer, UserError};
+use crate::model::{Customer, CustomerId, Date, Mutation, MutationInput, UnmaskedCustomer, UserError};
 use crate::privacy::Personal;
 use crate::upstream::{self, CallContext, CustomerRecord, Deadline, ErrorKind, NewCustomer, UnknownMembers};
 
 /// The shortest text that can be a real credential.
 const MIN_CREDENTIAL_CHARS: usize = 16;
 
-/// What a write gives: its result, or what the caller has to mend.
+/// The result of a write, or the errors that the caller can fix.
 pub type WriteResult<T> = Result<T, Vec<UserError>>;
 
 impl Session {
     /// Creates a customer.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn create(&self, input: CreateCustomerInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
+        let act = AuditEvent::new(&input);
         let complaints = validation::new_customer(&input, today());
         if !complaints.is_empty() {
             return self.reject(&act, complaints).await;
@@ -58,81 +58,56 @@ impl Session {
         .await
     }
 
-    /// Erases a customer.
+    /// Erases a customer and returns its id.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn delete(&self, input: DeleteCustomerInput) -> Result<WriteResult<CustomerId>, Error> {
-        let act = AuditEvent::from(&input);
-        let required = self.context.services.required_reasons.delete;
-        let complaints = validation::reason(input.reason.as_ref(), required);
-        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
-            Ok(target) => target,
-            Err(complaints) => return self.reject(&act, complaints).await,
-        };
-        let written = self.run_write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.delete(&caller, id, &key.sent).await;
-            sent.map(|as_it_was| as_it_was.map(Arc::new)).map_err(WriteError::from)
+        let written = self.write_to_customer(&input, |context, caller, id, key| async move {
+            let deleted = context.services.upstream.delete(&caller, id, &key.sent).await?;
+            Ok(deleted.map(Arc::new))
         });
-        written.await.map(|written| written.map(|_as_it_was| id))
+        Ok(written.await?.map(|(id, _)| id))
     }
 
-    /// Settles a customer that waits in review.
+    /// Decides about a customer whose status is `REVIEW`.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn decide(&self, input: DecideCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
-        let required = self.context.services.required_reasons.decide;
-        let complaints = validation::reason(input.reason.as_ref(), required);
-        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), complaints) {
-            Ok(target) => target,
-            Err(complaints) => return self.reject(&act, complaints).await,
-        };
-        self.run_write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.decide(&caller, id, input.decision, &key.sent).await;
-            sent.map(Arc::new).map_err(WriteError::from)
-        })
-        .await
+        let decision = input.decision;
+        let written = self.write_to_customer(&input, move |context, caller, id, key| async move {
+            context.services.upstream.decide(&caller, id, decision, &key.sent).await.map(Arc::new)
+        });
+        Ok(written.await?.map(|(_, customer)| customer))
     }
 
     /// Runs a customer's screening again.
     ///
     /// # Errors
-    /// Where there is no usable answer; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response. Errors that the caller can fix are in [`WriteResult`].
     pub async fn refresh(&self, input: RefreshCustomerReviewInput) -> Result<WriteResult<Arc<Customer>>, Error> {
-        let act = AuditEvent::from(&input);
-        let (id, key) = match self.target_of(&act, input.idempotency_key.as_ref(), Vec::new()) {
-            Ok(target) => target,
-            Err(complaints) => return self.reject(&act, complaints).await,
-        };
-        self.run_write(act, key.clone(), move |context, caller| async move {
-            let sent = context.services.upstream.refresh(&caller, id, &key.sent).await;
-            sent.map(Arc::new).map_err(WriteError::from)
-        })
-        .await
+        let written = self.write_to_customer(&input, |context, caller, id, key| async move {
+            context.services.upstream.refresh(&caller, id, &key.sent).await.map(Arc::new)
+        });
+        Ok(written.await?.map(|(_, customer)| customer))
     }
 
-    /// Shows a customer in clear, once that is recorded. It changes nothing and is kept nowhere. `fields` are the names
-    /// of those that are asked for.
+    /// Returns an unmasked customer after its audit record is written. The customer is never cached. `fields` are the
+    /// names of the requested fields.
     ///
     /// # Errors
-    /// Where there is no usable answer, or no record of it; what the caller can mend is in [`WriteResult`].
+    /// If the upstream gives no usable response, or if the audit record cannot be written. Errors that the caller can
+    /// fix are in [`WriteResult`].
     pub async fn unmask(
         &self,
         input: UnmaskCustomerInput,
         fields: Vec<String>,
     ) -> Result<WriteResult<UnmaskedCustomer>, Error> {
-        let act = AuditEvent::from(&input).with_fields(fields);
-        let required = self.context.services.required_reasons.unmask;
-        let complaints = validation::reason(input.reason.as_ref(), required);
-        let id = match act.customer {
-            Some(id) if complaints.is_empty() => id,
-            Some(_) => return self.reject(&act, complaints).await,
-            None => {
-                let complaints = std::iter::once(Mutation::Unmask.not_found()).chain(complaints).collect();
-                return self.reject(&act, complaints).await;
-            }
+        let act = AuditEvent::new(&input).with_fields(fields);
+        let id = match target_of(&act, self.missing_reason(&input)) {
+            Ok(id) => id,
+            Err(complaints) => return self.reject(&act, complaints).await,
         };
         let read = self.context.services.upstream.unmasked(&self.context.caller, id);
         let (outcome, upstream_id) = match timeout_at(self.context.deadline, read).await {
@@ -148,27 +123,42 @@ impl Session {
         outcome
     }
 
-    /// The idempotency key of a write: the caller's, kept apart from those of others, or a new one.
+    /// The idempotency key of a write: the caller's key in the caller's namespace, or a new key.
     pub(super) fn idempotency_key(&self, given: Option<&Personal<String>>) -> IdempotencyKey {
         IdempotencyKey::new(given, self.context.key_namespace.as_ref())
     }
 
-    /// Whom a write is about and with which key; or all that is wrong with it, with these `complaints`.
-    fn target_of(
-        &self,
-        act: &AuditEvent,
-        given_key: Option<&Personal<String>>,
-        complaints: Vec<UserError>,
-    ) -> Result<(CustomerId, IdempotencyKey), Vec<UserError>> {
-        let complaints = [complaints, validation::idempotency_key_only(given_key)].concat();
-        match act.customer {
-            Some(id) if complaints.is_empty() => Ok((id, self.idempotency_key(given_key))),
-            Some(_) => Err(complaints),
-            None => Err(std::iter::once(act.mutation.not_found()).chain(complaints).collect()),
-        }
+    /// The error of a mutation that requires a reason and has none.
+    fn missing_reason<I: MutationInput>(&self, input: &I) -> Vec<UserError> {
+        validation::reason(input.reason(), self.context.services.required_reasons.includes(I::MUTATION))
     }
 
-    /// Refuses what the caller has to mend first; nothing was sent.
+    /// Runs a write that makes one call about one customer. It checks the id, the reason and the key.
+    async fn write_to_customer<I, T, C>(
+        &self,
+        input: &I,
+        call: impl FnOnce(Arc<SessionContext>, CallContext, CustomerId, IdempotencyKey) -> C + Send + 'static,
+    ) -> Result<WriteResult<(CustomerId, T)>, Error>
+    where
+        I: MutationInput,
+        T: AuditedCustomer + Send + Sync + 'static,
+        C: Future<Output = Result<T, upstream::Error>> + Send,
+    {
+        let act = AuditEvent::new(input);
+        let given_key = input.idempotency_key();
+        let complaints = [self.missing_reason(input), validation::idempotency_key_only(given_key)].concat();
+        let id = match target_of(&act, complaints) {
+            Ok(id) => id,
+            Err(complaints) => return self.reject(&act, complaints).await,
+        };
+        let key = self.idempotency_key(given_key);
+        let written = self.run_write(act, key.clone(), move |context, caller| async move {
+            call(context, caller, id, key).await.map_err(WriteError::from)
+        });
+        Ok(written.await?.map(|customer| (id, customer)))
+    }
+
+    /// Records and returns the errors of an input. Nothing was sent.
     pub(super) async fn reject<T>(
         &self,
         act: &AuditEvent,
@@ -178,7 +168,8 @@ impl Session {
         Ok(Err(complaints))
     }
 
-    /// Carries a write out in its own task, in its turn, forgets what was kept of what it touched, and records it.
+    /// Runs a write in its own task under the customer's lock, invalidates the cache entries of the customer and
+    /// records the write.
     pub(super) async fn run_write<T, W>(
         &self,
         act: AuditEvent,
@@ -190,7 +181,8 @@ impl Session {
         W: Future<Output = Result<T, WriteError>> + Send,
     {
         let context = Arc::clone(&self.context);
-        // Also where the caller has left: who comes and goes must not make more writes wait than operations may run.
+        // The write holds the permit after the caller disconnects. Otherwise callers that disconnect could queue more
+        // writes than the limit of operations.
         let place = Arc::clone(&self.permit);
         let patience = Deadline::at(context.deadline);
         let caller = context.caller.with_deadline(patience.clone());
@@ -208,7 +200,7 @@ impl Session {
                     context.to_result(outcome, act.mutation, &key)
                 }
                 None if patience.abandon() => Err(Error::DeadlineExceeded),
-                // What panics or is cut may have been sent, so it is recorded as well.
+                // A write that panicked or was stopped may have been sent, so it is recorded as well.
                 None | Some(Err(_)) => {
                     context.suspend_caching(act.customer);
                     Err(Error::TaskLostInWrite)
@@ -221,7 +213,7 @@ impl Session {
         match timeout_at(self.context.deadline, task).await {
             Err(_elapsed) if patience.abandon() => Err(Error::DeadlineExceeded),
             unanswered @ (Err(_) | Ok(Err(_))) => {
-                // Who is told that it may have been made looks whether it was, and must not find what was kept before.
+                // This caller will check whether the write took effect, and must not find an old cache entry.
                 self.context.suspend_caching(customer);
                 self.loaders.clear();
                 Err(if unanswered.is_err() { Error::DeadlineExceededInWrite } else { Error::TaskLostInWrite })
@@ -234,7 +226,16 @@ impl Session {
     }
 }
 
-/// Does the work of a write in its turn, and forgets what was kept of what it touched.
+/// The customer that a mutation is about, or all errors of its input: `complaints`, and an error if the id is not one.
+pub(super) fn target_of(act: &AuditEvent, complaints: Vec<UserError>) -> Result<CustomerId, Vec<UserError>> {
+    match act.customer {
+        Some(id) if complaints.is_empty() => Ok(id),
+        Some(_) => Err(complaints),
+        None => Err(std::iter::once(not_found(act.mutation)).chain(complaints).collect()),
+    }
+}
+
+/// Runs the work of a write under the customer's lock, and then invalidates the cache entries that it changes.
 async fn perform<T, W>(
     context: &Arc<SessionContext>,
     id: Option<CustomerId>,
@@ -254,7 +255,7 @@ where
     context.check_deadline()?;
     let outcome = work(Arc::clone(context), caller).await;
     match &outcome {
-        // It may have been carried out, or may be any moment.
+        // The write may have taken effect, or may do so at any moment.
         Err(WriteError::Upstream(error, _)) if error.is_outcome_unknown() => context.suspend_caching(id),
         Err(WriteError::Upstream(error, _)) if error.kind.is_not_sent() => {}
         Err(
@@ -265,7 +266,7 @@ where
     outcome
 }
 
-/// The upstream's id of the call that failed, where it gave one.
+/// The upstream's id of the failed call, if the upstream gave one.
 fn upstream_id(unwritten: Option<&WriteError>) -> Option<Uuid> {
     match unwritten? {
         WriteError::ReadFailed(error) | WriteError::Upstream(error, _) => error.api_request_id,
@@ -275,19 +276,19 @@ fn upstream_id(unwritten: Option<&WriteError>) -> Option<Uuid> {
     }
 }
 
-/// Why a write was not carried out, or has no answer.
+/// Why a write did not take effect, or has no response.
 pub(super) enum WriteError {
-    /// It does not fit the customer as it is; nothing was sent.
+    /// The write does not fit the current customer. Nothing was sent.
     Invalid(Vec<UserError>),
-    /// It is a decision, which the caller may not make; nothing was sent.
+    /// The write is a decision, and the caller has no permission for decisions. Nothing was sent.
     Forbidden,
-    /// The customer could not be read; nothing was sent.
+    /// The customer could not be read. Nothing was sent.
     ReadFailed(upstream::Error),
-    /// The deadline passed while it waited; nothing was sent.
+    /// The deadline passed while the write waited. Nothing was sent.
     DeadlineExceeded,
-    /// It was on its way, with these values.
+    /// The call failed. The texts are the personal values that were sent.
     Upstream(upstream::Error, Vec<String>),
-    /// What came back is the answer to another request with this idempotency key, about somebody else.
+    /// The response belongs to another request with this idempotency key: it contains another customer.
     ReplayMismatch,
 }
 
@@ -298,7 +299,7 @@ impl From<upstream::Error> for WriteError {
 }
 
 impl WriteError {
-    /// Of a write with these values.
+    /// The error of a call that sent these personal values.
     pub(super) fn upstream(error: upstream::Error, values: Vec<String>) -> Self {
         match error.kind {
             ErrorKind::DeadlineExceeded => Self::DeadlineExceeded,
@@ -307,15 +308,16 @@ impl WriteError {
         }
     }
 
-    /// Whether an attempt was sent of which nobody knows what became of it.
+    /// Whether an attempt was sent whose outcome is unknown.
     fn is_outcome_unknown(&self) -> bool {
-        // Of an answer about somebody else, nobody knows to which request it is one.
+        // A response with another customer does not tell the outcome of this request.
         matches!(self, Self::ReplayMismatch) || matches!(self, Self::Upstream(error, _) if error.is_outcome_unknown())
     }
 }
 
-/// An answer to what was sent with a key. The answer to another request with it, about somebody else, is shown to nobody. A
-/// key that was made for this request has no other.
+/// Checks that the customer in a response is the customer that was sent. The upstream replays the response of an
+/// earlier request with the same key. If that response contains another customer, no caller sees it. A key that the
+/// gateway made was used for this request only.
 pub(super) fn check_replay(
     key: &IdempotencyKey,
     sent: &SubmittedCustomer,
@@ -325,8 +327,8 @@ pub(super) fn check_replay(
         _ if !key.is_from_caller() => Ok(Arc::new(customer)),
         Some(true) => Ok(Arc::new(customer)),
         Some(false) => Err(WriteError::ReplayMismatch),
-        // Whose it is cannot be said, so it is shown to nobody. The write may have been carried out: a new key would do it
-        // twice.
+        // The response may contain another customer, so no caller sees it. The write may have taken effect, so a retry
+        // with a new key could repeat it.
         None => {
             Err(upstream::Error::from(ErrorKind::MalformedSuccess("a customer with a field that cannot be read"))
                 .into())
@@ -335,8 +337,8 @@ pub(super) fn check_replay(
 }
 
 impl SessionContext {
-    /// The customer before an update, in clear where the upstream allows it, and the members of its record that this version
-    /// does not know.
+    /// The customer before an update, unmasked if the upstream permits it, and the members of its record that this
+    /// version does not know.
     pub(super) async fn current_record(
         &self,
         caller: &CallContext,
@@ -344,23 +346,22 @@ impl SessionContext {
     ) -> Result<(CurrentCustomer, UnknownMembers), WriteError> {
         let upstream = &self.services.upstream;
         match upstream.unmasked_record(caller, id).await {
-            Ok(CustomerRecord { customer, unknown }) => Ok((CurrentCustomer::Unmasked(Box::new(customer)), unknown)),
-            // How an account without the permission is answered is not documented (`docs/upstream.md`, section 9), so
-            // every refusal is taken for one; a customer that is not there is not there in the masked read either.
+            Ok(CustomerRecord { customer, unknown }) => Ok((customer.into(), unknown)),
+            // The response to an account without the permission is not documented (`docs/upstream.md`, section 9), so
+            // each rejection counts as one. If the customer does not exist, the masked read does not find it either.
             Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Rejected(_)) => {
                 let masked = upstream.masked_record(caller, id).await.map_err(WriteError::ReadFailed)?;
-                let customer = masked.customer.try_into();
-                let customer = customer.map_err(|UnreadableField(_)| {
-                    ErrorKind::MalformedSuccess("a customer with a field that cannot be read")
-                });
-                let customer = customer.map_err(|kind| WriteError::ReadFailed(kind.into()))?;
-                Ok((CurrentCustomer::Masked(Box::new(customer)), masked.unknown))
+                let customer = masked.customer.try_into().map_err(|UnreadableField(_)| {
+                    let kind = ErrorKind::MalformedSuccess("a customer with a field that cannot be read");
+                    WriteError::ReadFailed(kind.into())
+                })?;
+                Ok((customer, masked.unknown))
             }
             Err(error) => Err(WriteError::ReadFailed(error)),
         }
     }
 
-    /// What the caller is told of a write.
+    /// The result of a write for the caller.
     fn to_result<T>(
         &self,
         outcome: Result<T, WriteError>,
@@ -372,7 +373,7 @@ impl SessionContext {
             Err(WriteError::Invalid(complaints)) => Ok(Err(complaints)),
             Err(WriteError::Forbidden) => Err(Error::DecisionForbidden),
             Err(WriteError::ReadFailed(error)) if matches!(error.kind, ErrorKind::NotFound) => {
-                Ok(Err(vec![write.not_found()]))
+                Ok(Err(vec![not_found(write)]))
             }
             Err(WriteError::ReadFailed(error)) => Err(error.into()),
             Err(WriteError::DeadlineExceeded) => Err(Error::DeadlineExceeded),
@@ -381,20 +382,21 @@ impl SessionContext {
                 if let ErrorKind::Superseded { was_sent } = error.kind {
                     return Ok(Err(vec![superseded(was_sent)]));
                 }
-                // An upstream that repeats what it was sent can repeat the headers as well.
+                // An upstream that echoes the body can also echo the headers.
                 let known: Vec<String> = self.credentials().chain(key.redacted_values()).chain(sent).collect();
                 from_rejection(error, write, &known, key.is_from_caller()).map(Err)
             }
         }
     }
 
-    /// The credential, where it is one: the word that is the sandbox's key must not be cut from every sentence.
+    /// The credential, if it is long enough to be a real one. The sandbox's key is a common word, which must not be cut
+    /// out of each sentence.
     fn credentials(&self) -> impl Iterator<Item = String> + use<> {
         let credential = self.caller.credential.expose_secret();
         (credential.len() >= MIN_CREDENTIAL_CHARS).then(|| credential.to_owned()).into_iter()
     }
 
-    /// Forgets what is kept of a customer, and every page of the scope.
+    /// Invalidates the cache entries of a customer, and all pages of the scope.
     fn invalidate(&self, id: Option<CustomerId>) {
         self.services.cache.invalidate_pages(self.scope);
         if let Some(id) = id {
@@ -402,14 +404,14 @@ impl SessionContext {
         }
     }
 
-    /// The same after a write that may still take effect: who looks whether it has must not find, for long, what was read
-    /// a moment before it did.
+    /// As [`Self::invalidate`], after a write that may still take effect. For a while, no read of the customer is
+    /// cached: a caller that checks whether the write took effect must not find a record from before it.
     fn suspend_caching(&self, id: Option<CustomerId>) {
         self.invalidate(id);
         self.services.cache.suspend_caching(self.scope, id, self.services.unsettled_for);
     }
 
-    /// Nothing is sent for a caller that has been told that time is up.
+    /// After the deadline nothing is sent, since the caller already has the error.
     pub(super) fn check_deadline(&self) -> Result<(), WriteError> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(WriteError::DeadlineExceeded) }
     }
@@ -419,11 +421,11 @@ pub(super) fn today() -> Date {
     Date(chrono::Utc::now().date_naive())
 }
 
-/// What of a body is no person's: words of enums stay in a message, since rules are about them. A test holds this to
-/// what the schema does not mark with `@pii`.
+/// The members of a body that are not personal. Their values are words of enums, which stay in messages. A test
+/// compares this list with the fields that the schema does not mark with `@pii`.
 pub const NOT_PERSONAL_MEMBERS: [&str; 3] = ["type", "status", "config"];
 
-/// Every text of a body that could be a person's: what must not come back in a message.
+/// All texts of a body that can be personal. They must not appear in a message.
 pub(super) fn personal_values(body: &impl Serialize) -> Vec<String> {
     fn collect(value: serde_json::Value, values: &mut Vec<String>) {
         match value {
@@ -435,11 +437,11 @@ pub(super) fn personal_values(body: &impl Serialize) -> Vec<String> {
     }
     let mut values = Vec::new();
     if let Ok(serde_json::Value::Object(mut body)) = serde_json::to_value(body) {
-        // At the top alone: a key of the caller's own pairs can have any name.
+        // Only at the top level: a key of the metadata can have any name.
         body.retain(|name, _| !NOT_PERSONAL_MEMBERS.contains(&name.as_str()));
         collect(body.into(), &mut values);
     }
-    // Longest first: a name inside an e-mail must not break the e-mail up before it is found.
+    // Longest first: otherwise a name that is part of an e-mail address would be cut first, and the rest would stay.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values
 }

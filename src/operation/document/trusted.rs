@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use crate::error::{ErrorCode, PublicError};
+use crate::privacy::digest::hex;
 use crate::telemetry::names;
 
 /// What is done with documents that no manifest lists.
@@ -263,10 +264,6 @@ impl TrustedDocuments {
 
 fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

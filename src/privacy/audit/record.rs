@@ -1,88 +1,65 @@
-//! One record: who did what to whom, why, and how it ended. Names of fields and codes, never a value.
+//! One audit record: the actor, the mutation, the customer, the reason and the outcome. It contains names of fields and
+//! codes, and no values.
 //!
-//! The reason is the one free text, written by a person: it is cut like an upstream's sentence, and bounded.
+//! The reason is the only free text. It is redacted, and its length is limited.
 
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::privacy::digest::sha256;
 use crate::privacy::redact;
 
 /// The longest reason, and the longest name of a subject, in characters.
 const MAX_TEXT_CHARS: usize = 200;
-/// The most names of fields; the schema has half as many.
+/// The most names of fields. The schema has half as many.
 const MAX_FIELDS: usize = 64;
-/// The most codes; past it they say the same once more.
+/// The most codes of one record.
 const MAX_CODES: usize = 16;
 
-/// What was done. The words are the file's format: they are never renamed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    Create,
-    Update,
-    Delete,
-    Unmask,
-    Decide,
-    Refresh,
-}
-
-impl Action {
-    /// The word in the record.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Unmask => "unmask",
-            Self::Decide => "decide",
-            Self::Refresh => "refresh",
-        }
-    }
-}
-
-/// Who did it.
+/// The caller in a record.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize)]
 pub struct Actor {
-    /// The name in the caller's token.
+    /// The subject of the caller's token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The upstream account that it acted for.
+    /// The upstream account of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<Uuid>,
-    /// Which key of its own it brought, where it has no other name: the start of the key's SHA-256.
+    /// The start of the SHA-256 of the caller's own key, for a caller without a subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
 impl Actor {
-    /// A caller by its token's subject, its account, and the key that it brought.
+    /// A caller with the subject of its token, its account, and its own key.
     pub fn new(subject: Option<&str>, account: Option<Uuid>, key: Option<&str>) -> Self {
         Self {
             subject: subject.map(|subject| subject.chars().take(MAX_TEXT_CHARS).collect()),
             account,
-            // 64 bits: enough to find the key again for whoever has it, and nothing to whoever has not.
-            key: key.map(|key| super::chain::sha256(key.as_bytes()).chars().take(16).collect()),
+            // 64 bits identify a key for its owner, and do not reveal it to others.
+            key: key.map(|key| sha256(key.as_bytes()).chars().take(16).collect()),
         }
     }
 }
 
-/// How it ended.
+/// The outcome of a mutation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// It was carried out.
+    /// It took effect.
     Succeeded,
-    /// The caller was told what to mend, with these codes of `userErrors`; nothing was changed or shown.
+    /// The caller got `userErrors` with these codes. Nothing was changed or shown.
     Rejected(Vec<String>),
-    /// There was no answer for this `extensions.code`; nothing was changed or shown.
+    /// The mutation failed with this `extensions.code`. Nothing was changed or shown.
     Failed(String),
-    /// It was sent, and no answer says whether it was carried out.
+    /// The write was sent, and it is unknown whether it took effect.
     OutcomeUnknown(String),
 }
 
-/// What goes into the audit file, but for its place in the chain.
+/// A record, without its position in the chain.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
-    pub action: Action,
+    /// The name of the mutation. The names are part of the format of the file.
+    pub action: &'static str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     codes: Vec<String>,
@@ -90,13 +67,13 @@ pub struct Record {
     actor: Actor,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<Uuid>,
-    /// Which fields were asked for, of an unmasking; which were changed, of an update.
+    /// The requested fields of an unmasking, or the changed fields of an update.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<String>,
-    /// The status before a change of it.
+    /// The status before a change of the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     old_status: Option<&'static str>,
-    /// The status that was to be.
+    /// The requested status.
     #[serde(skip_serializing_if = "Option::is_none")]
     new_status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,8 +84,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Who did what, in which request, and how it ended.
-    pub fn new(action: Action, actor: Actor, request_id: String, ending: Outcome) -> Self {
+    /// A record of a mutation by an actor in a request, with its outcome.
+    pub fn new(action: &'static str, actor: Actor, request_id: String, ending: Outcome) -> Self {
         let (outcome, codes) = match ending {
             Outcome::Succeeded => ("done", Vec::new()),
             Outcome::Rejected(codes) => ("refused", codes),
@@ -133,25 +110,25 @@ impl Record {
         }
     }
 
-    /// About whom.
+    /// Sets the customer.
     #[must_use]
     pub fn with_customer(self, customer_id: Option<Uuid>) -> Self {
         Self { customer_id, ..self }
     }
 
-    /// Which fields were asked for, by their names.
+    /// Sets the names of the fields.
     #[must_use]
     pub fn with_fields(self, fields: impl IntoIterator<Item = String>) -> Self {
         Self { fields: fields.into_iter().take(MAX_FIELDS).collect(), ..self }
     }
 
-    /// From which status to which, by their names in the schema.
+    /// Sets the statuses before and after, by their names in the schema.
     #[must_use]
     pub fn with_statuses(self, old_status: Option<&'static str>, new_status: Option<&'static str>) -> Self {
         Self { old_status, new_status, ..self }
     }
 
-    /// Why, in the caller's words, with what looks personal and the `known` values cut out.
+    /// Sets the reason of the caller, without the `known` values and without words that look personal.
     #[must_use]
     pub fn with_reason<'a>(self, reason: Option<&str>, known: impl IntoIterator<Item = &'a str>) -> Self {
         let reason =
@@ -159,7 +136,7 @@ impl Record {
         Self { reason: reason.filter(|reason| !reason.is_empty()), ..self }
     }
 
-    /// The upstream's id of the call, where it gave one.
+    /// Sets the upstream's id of the call.
     #[must_use]
     pub fn with_upstream_id(self, upstream_request_id: Option<Uuid>) -> Self {
         Self { upstream_request_id, ..self }
@@ -171,7 +148,7 @@ mod tests {
     use super::*;
 
     fn record(ending: Outcome) -> Record {
-        Record::new(Action::Unmask, Actor::new(Some("u-1"), None, None), "r-1".into(), ending)
+        Record::new("unmask", Actor::new(Some("u-1"), None, None), "r-1".into(), ending)
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Where records are written: one thread owns the file, numbers and chains the records in the order in which they come,
-//! and tells each maker when its line is written.
+//! The thread that writes records. It owns the file, numbers and chains the records in order of arrival, and confirms
+//! each written line.
 //!
-//! A file is opened for appending, readable by its owner alone, and locked: two writers would break the chain. What waits
-//! is written together, with one flush to the disk for all of it. A line that was written in part is taken back; where
-//! even that fails nothing more is written, since a chain with a torn line in it proves nothing.
+//! The file is opened for appending, readable by its owner only, and locked, since two writers would break the chain.
+//! Waiting records are written together, with one flush to the disk. A partial line is removed. If that fails, nothing
+//! more is written, since a chain with a partial line cannot be verified.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -17,17 +17,17 @@ use tracing::error;
 use super::Record;
 use super::chain::{self, ChainHead, MAX_LINE_BYTES};
 
-/// The most records that one flush to the disk serves.
+/// The most records of one flush to the disk.
 const MAX_BATCH: usize = 256;
 
-/// Where records go.
+/// The destination of records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Destination {
-    /// Nowhere.
+    /// No records.
     Off,
-    /// Standard output: the chain begins anew with each start.
+    /// Standard output. Each start begins a new chain.
     Stdout,
-    /// A file, whose chain goes on.
+    /// A file, whose chain is continued.
     File(PathBuf),
 }
 
@@ -49,19 +49,19 @@ pub enum DestinationError {
     ThreadFailed(#[source] io::Error),
 }
 
-/// A record that is to be written, and whom to tell.
+/// A record to write, and the channel for the confirmation.
 #[derive(Debug)]
 pub struct WriteRequest {
-    /// None where somebody only waits for those before it.
+    /// `None` for a request that only waits for the records before it.
     pub record: Option<Record>,
     pub done: oneshot::Sender<Result<(), WriteFailed>>,
 }
 
-/// A line was not written.
+/// The error of a line that was not written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WriteFailed;
 
-/// Opens the destination and starts the thread that writes. `None` where nothing is to be written.
+/// Opens the destination and starts the thread that writes. `None` for the destination without records.
 ///
 /// # Errors
 /// Why the destination cannot be used.
@@ -81,10 +81,10 @@ pub fn start(
     Ok(Some(orders))
 }
 
-/// Whether a destination looks as if it could be used, without making, locking or reading anything.
+/// Checks whether a destination could be used, without creating, locking or reading a file.
 ///
 /// # Errors
-/// Why it cannot.
+/// Why it could not be used.
 pub fn check(destination: &Destination) -> Result<(), DestinationError> {
     let Destination::File(path) = destination else { return Ok(()) };
     let unopened = |error| DestinationError::OpenFailed(path.clone(), error);
@@ -92,7 +92,7 @@ pub fn check(destination: &Destination) -> Result<(), DestinationError> {
         Ok(there) if there.is_file() => OpenOptions::new().append(true).open(path).map(|_| ()).map_err(unopened),
         Ok(_) => Err(DestinationError::NotARegularFile(path.clone())),
         Err(_) => {
-            // A name alone lies in the directory that the process runs in.
+            // A name without a folder is in the working directory of the process.
             let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
             directory.unwrap_or(Path::new(".")).read_dir().map(|_| ()).map_err(unopened)
         }
@@ -103,7 +103,7 @@ fn open(path: &Path, fsync: bool) -> Result<Writer, DestinationError> {
     let unopened = |error| DestinationError::OpenFailed(path.to_owned(), error);
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(unopened)?;
     if !file.metadata().map_err(unopened)?.is_file() {
-        // A device: there is nothing to read back, to lock or to flush.
+        // A device cannot be read back, locked or flushed.
         return Err(DestinationError::NotARegularFile(path.to_owned()));
     }
     match file.try_lock() {
@@ -119,7 +119,7 @@ fn open(path: &Path, fsync: bool) -> Result<Writer, DestinationError> {
     Ok(Writer { out: Output::File { file, path: path.to_owned(), length, fsync }, last, is_torn: false })
 }
 
-/// The place of the last line of a file, or what is wrong with its end.
+/// The position of the last line of a file in the chain, or the error of its end.
 fn read_chain_head(file: &mut File, length: u64) -> io::Result<Result<ChainHead, &'static str>> {
     if length == 0 {
         return Ok(Ok(ChainHead::genesis()));
@@ -134,13 +134,13 @@ fn read_chain_head(file: &mut File, length: u64) -> io::Result<Result<ChainHead,
     Ok(sealed.map(|sealed| sealed.head).ok_or("its last line is no record, or was changed"))
 }
 
-/// What lines are written to.
+/// The open destination.
 enum Output {
     Stream(io::Stdout),
     File {
         file: File,
         path: PathBuf,
-        /// Up to where the file holds whole lines.
+        /// The length of the whole lines in the file.
         length: u64,
         fsync: bool,
     },
@@ -157,7 +157,7 @@ impl Output {
                 if *fsync {
                     file.sync_data()?;
                 }
-                // It may have been taken away meanwhile.
+                // The file may have been removed meanwhile.
                 let written = *length + lines.len() as u64;
                 check_not_replaced(file, path, written)?;
                 *length = written;
@@ -166,7 +166,7 @@ impl Output {
         }
     }
 
-    /// Takes back what a failed write may have left.
+    /// Removes the partial line of a failed write.
     fn undo_partial_write(&mut self) -> io::Result<()> {
         match self {
             Self::Stream(_) => Ok(()),
@@ -175,8 +175,8 @@ impl Output {
     }
 }
 
-/// Whether the file that is open is still the one at its path, and holds what was written and nothing else. A file that was
-/// removed, renamed, replaced or truncated takes lines that nobody finds again; what somebody else wrote breaks the chain.
+/// Checks that the open file is still the one at its path, and contains exactly the written lines. Lines in a removed,
+/// renamed, replaced or truncated file would be lost, and lines of another writer break the chain.
 fn check_not_replaced(file: &File, path: &Path, length: u64) -> io::Result<()> {
     let (open, there) = (file.metadata()?, path.metadata()?);
     if (open.dev(), open.ino()) != (there.dev(), there.ino()) {
@@ -188,7 +188,7 @@ fn check_not_replaced(file: &File, path: &Path, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Why the file is not the one that was written so far.
+/// Why the file is not as the gateway has written it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 enum FileReplaced {
     #[error("another file is at its path")]
@@ -200,7 +200,7 @@ enum FileReplaced {
 struct Writer {
     out: Output,
     last: ChainHead,
-    /// A failed write could not be taken back.
+    /// The partial line of a failed write could not be removed.
     is_torn: bool,
 }
 
@@ -213,10 +213,11 @@ impl Writer {
             {
                 orders.push(order);
             }
-            // Also what nobody waits for any more is written: a record too many harms less than one too few.
+            // A record is written also if its request has stopped waiting: a superfluous record does less harm than a
+            // missing one.
             let outcome = self.write(&orders);
             for order in orders {
-                // Who has stopped waiting is not told; the line is there all the same.
+                // The request may have stopped waiting for the confirmation.
                 let _gone = order.done.send(outcome);
             }
         }
@@ -242,17 +243,14 @@ impl Writer {
                 Ok(())
             }
             Err(problem) => {
-                // What somebody else did to the file stays as it is: it is a matter for whoever looks into it.
+                // The changed file stays as it is, for the operator to examine.
                 if let Some(reason) = problem.get_ref().and_then(|problem| problem.downcast_ref::<FileReplaced>()) {
-                    error!(
-                        error = %reason,
-                        "the audit file cannot be written: no record is kept until it is back as it was"
-                    );
+                    error!(error = %reason, "the audit file was replaced or changed: no record is written until the original file is restored");
                     return Err(WriteFailed);
                 }
                 error!(kind = %problem.kind(), "the audit file cannot be written");
                 if let Err(problem) = self.out.undo_partial_write() {
-                    error!(kind = %problem.kind(), "a torn line stays in the audit file: no more records are written");
+                    error!(kind = %problem.kind(), "a partial line remains in the audit file: no more records are written");
                     self.is_torn = true;
                 }
                 Err(WriteFailed)

@@ -1,25 +1,25 @@
-//! Reads an audit file from its first line to its last and says whether it is whole.
+//! Verifies an audit file.
 //!
-//! It finds lines that were changed, put in another order, taken out of the middle or off the start. Lines that were
-//! taken off the end leave a shorter file that is whole: only the last hash, kept somewhere else, shows that. Nor does a
-//! chain without a secret show a file that was written anew from some line on: there the same comparison helps.
+//! The verification detects lines that were changed, reordered, or removed from the start or the middle. It does not
+//! detect lines that were removed from the end, or that were all written anew from some line on, since the chain has no
+//! secret. To detect these, compare the last hash with a copy that is stored elsewhere.
 
 use std::io::{self, BufRead, Read};
 
 use super::chain::{self, ChainHead, CheckedLine, InvalidLine, MAX_LINE_BYTES};
 
-/// What a whole file holds.
+/// The summary of a valid file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VerifiedFile {
-    /// How many records there are.
+    /// The number of records.
     pub records: u64,
-    /// When the first and the last were written; none in an empty file.
+    /// The times of the first and the last record; `None` for an empty file.
     pub times: Option<(String, String)>,
-    /// The hash of the last line, to compare with one that was kept elsewhere.
+    /// The hash of the last line, for the comparison with a stored copy.
     pub last_hash: String,
 }
 
-/// Why a file is not whole, and from which line on.
+/// The first invalid line of a file, and the reason.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error("it cannot be read: {0}")]
@@ -45,17 +45,17 @@ pub enum LineProblem {
     Unchained,
 }
 
-/// Reads a file to its end.
+/// Verifies a file to its end.
 ///
 /// # Errors
-/// The first line that is not as it was written, or not where it was.
+/// The first line that was changed or moved.
 pub fn verify(mut file: impl BufRead) -> Result<VerifiedFile, VerifyError> {
     let mut last = ChainHead::genesis();
     let (mut first_time, mut last_time) = (None, None);
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        // One byte more than a line may have, so that one that is too long is told from one that just fits.
+        // One byte more than the limit, to distinguish a line that is too long from one that just fits.
         let longest = MAX_LINE_BYTES as u64 + 1;
         if file.by_ref().take(longest).read_until(b'\n', &mut bytes)? == 0 {
             break;
@@ -87,7 +87,7 @@ fn follows(last: &ChainHead, bytes: &[u8]) -> Result<CheckedLine, LineProblem> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::{Action, Actor, Outcome, Record};
+    use super::super::{Actor, Outcome, Record};
     use super::*;
 
     fn lines(count: usize, subject: &str) -> Vec<String> {
@@ -95,7 +95,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 let actor = Actor::new(Some(subject), None, None);
-                let record = Record::new(Action::Unmask, actor, "r".into(), Outcome::Succeeded);
+                let record = Record::new("unmask", actor, "r".into(), Outcome::Succeeded);
                 let (line, link) = last.append(&record, "2026-07-07T06:21:44.000Z").expect("a line");
                 last = link;
                 line

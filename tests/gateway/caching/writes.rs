@@ -1,4 +1,4 @@
-//! A write is seen by every read that starts after its answer.
+//! Each read that starts after the response to a write sees the write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use super::name_of;
 use crate::support::gateway::without_errors;
 use crate::support::{Gateway, Sandbox, count};
 
-/// A customer as the single read, the review and a list show it.
+/// A customer in the single read, the review and a list.
 async fn shown(gateway: &Gateway, id: Uuid) -> [Value; 3] {
     let query = "query ($id: ID!) { customer(id: $id) { name status } }";
     let own = gateway.data_with(query, json!({"id": id})).await["customer"].clone();
@@ -129,13 +129,13 @@ async fn a_failed_write_invalidates_the_cache_too() {
     assert_eq!(gateway.data(&name_of(REX)).await["customer"], Value::Null);
 }
 
-/// Readers never stop while a writer renames a customer again and again: whoever starts to read after the answer to a
-/// mutation sees its name or a later one, whatever was in flight meanwhile.
+/// Readers run while a writer renames a customer repeatedly. Each read that starts after the response to a mutation
+/// sees its name or a later one, whatever was in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_is_seen_by_reads_that_start_after_it_while_others_are_in_flight() {
     const ROUNDS: u64 = 150;
     let (gateway, sandbox) = start().await;
-    // Reads look first and wait then: their answers are of before the wait.
+    // The upstream reads the record before it waits, so the response has the state from before the wait.
     sandbox.latency(4).await;
     let gateway = Arc::new(gateway);
     let (written, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));

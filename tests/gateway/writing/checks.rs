@@ -1,4 +1,4 @@
-//! All that is wrong with an input comes back at once, and nothing is sent.
+//! Validation: all errors of an input are returned at once, and nothing is sent.
 
 use customers_sandbox::seed::{ADA, BLUE_KETTLE};
 use rstest::rstest;
@@ -8,7 +8,7 @@ use super::{CREATE, DECIDE, DELETE, REFRESH, UNMASK, UPDATE, for_customer, paths
 use crate::support::stub::with;
 use crate::support::{Gateway, UNMASKED};
 
-/// Refused with these paths, without a call, and without a word of the values.
+/// The input is rejected with these paths, without a call, and without its values in the messages.
 async fn refused(mutation: &str, input: Value, expected: &[&str]) {
     let (gateway, sandbox) = Gateway::start().await;
     let payload = run(&gateway, mutation, input).await;

@@ -1,4 +1,4 @@
-//! Once sent, a write is carried through, is never sent twice, and an outcome that nobody knows is told as that.
+//! A write that was sent runs to its end and is never sent twice. An unknown outcome is reported as unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,13 +65,13 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_key() {
     assert_eq!(sandbox.writes().await.len(), 1);
 }
 
-/// Sends a mutation, hangs up when a call of this route is under way, and waits for its write.
+/// Sends a mutation, disconnects during a call of this route, and waits for the write.
 async fn hang_up(route: &str) -> (Arc<Gateway>, crate::support::Sandbox) {
     let (gateway, sandbox) = Gateway::start().await;
     let gateway = Arc::new(gateway);
     let name = format!("{{ customer(id: \"{REX}\") {{ name }} }}");
     assert_eq!(gateway.data(&name).await["customer"]["name"], "Rex Example");
-    // Far longer than a busy machine takes to hang up.
+    // Far longer than a busy machine takes to disconnect.
     sandbox.latency(1500).await;
     let caller = tokio::spawn({
         let gateway = Arc::clone(&gateway);

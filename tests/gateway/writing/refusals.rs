@@ -1,4 +1,4 @@
-//! What the upstream refuses, in the input's own names, without a person's data.
+//! Rejections by the upstream: user errors with the input's field names and without personal data.
 
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
@@ -8,7 +8,7 @@ use super::{CREATE, DECIDE, DELETE, REFRESH, UPDATE, complaints, for_customer, p
 use crate::support::stub::{clear_person, id_in, with};
 use crate::support::{Gateway, Reply, Stub};
 
-/// A gateway whose upstream refuses every write like this.
+/// A gateway whose upstream rejects each write with this response.
 async fn refusing(
     status: u16,
     detail: Option<&'static str>,
@@ -94,7 +94,7 @@ async fn error_paths_use_input_field_names(
     }
 }
 
-/// What a caller is told where the upstream's own sentence cannot be shown.
+/// The message if the upstream's sentence cannot be shown.
 const BY_A_RULE: &str =
     "The Customers API refused this by a rule of its own. Its sentence is not shown: it may name somebody.";
 const THIS_VALUE: &str = "The Customers API refused this value. Its sentence is not shown: it may name somebody.";

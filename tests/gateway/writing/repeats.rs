@@ -1,4 +1,5 @@
-//! An update that is repeated, as after a lost answer, is done where it was carried out; and a key shows nobody else.
+//! Repeated updates, as after a lost response: an update that took effect is reported as done, and a key never reveals
+//! another customer.
 
 use std::sync::Mutex;
 
@@ -13,7 +14,7 @@ use crate::support::{Gateway, Reply, Sandbox, Stub, count, only_error};
 
 const REPLACED: &str = "PUT /v1/customers/{id}";
 
-/// An update of this customer that was carried out, and whose answer was lost; what was sent.
+/// Sends an update that takes effect and whose response is lost. Returns the sent input.
 async fn lost(gateway: &Gateway, sandbox: &Sandbox, change: Value) -> Value {
     let query = format!("{{ customer(id: \"{REX}\") {{ updatedAt }} }}");
     let seen = gateway.data(&query).await["customer"]["updatedAt"].clone();
@@ -77,7 +78,7 @@ async fn an_update_without_changes_of_a_masked_record_needs_no_device() {
     assert_eq!(count(&sandbox.calls().await, REPLACED), 0);
 }
 
-/// An upstream that answers each write with somebody, as for an earlier request with the same key.
+/// An upstream that responds to each write with this customer, as for an earlier request with the same key.
 async fn replaying(told: Value) -> (Gateway, Stub) {
     let stub = Stub::start(move |seen| match seen.method.as_str() {
         "GET" => Reply::object(&clear_person(id_in(&seen.path))),
@@ -107,7 +108,7 @@ async fn a_replayed_response_of_another_request_is_not_shown(#[case] other: Valu
     assert_eq!(stub.routes().iter().filter(|route| !route.starts_with("GET")).count(), 2);
 }
 
-/// It may have been carried out for this very request, so the caller must not be told to take a new key.
+/// The write may have taken effect for this request, so the error must not suggest a new key.
 #[rstest]
 #[case(json!({"email": null}))]
 #[case(json!({"name": ["Tess"]}))]
@@ -144,8 +145,8 @@ async fn a_normalized_response_is_the_same_customer(#[case] sent: Value, #[case]
     }
 }
 
-/// An upstream with one customer, that stores some members of an update in a form of its own. The answer to the first update
-/// is lost, and its key is refused to any other body.
+/// An upstream with one customer that stores some members of an update in another form. The response to the first
+/// update is lost, and its key is rejected for any other body.
 async fn tidying(record: Value, stored: Value) -> Stub {
     let record = Mutex::new((record, None));
     Stub::start(move |seen| {
@@ -172,7 +173,7 @@ fn puts(stub: &Stub) -> usize {
     stub.seen().iter().filter(|seen| seen.method == "PUT").count()
 }
 
-/// What the record held when the caller read it.
+/// The record when the caller read it.
 const SEEN: &str = "2026-07-07T06:21:50Z";
 
 #[rstest]
@@ -201,7 +202,7 @@ async fn a_repeated_update_that_the_upstream_tidied_up_is_done(#[case] change: V
 
 #[tokio::test]
 async fn a_key_whose_update_the_upstream_tidied_up_is_done_also_where_somebody_else_wrote_meanwhile() {
-    // Somebody else's change makes the replacement another one, for which the upstream refuses the key.
+    // After another caller's change the replacement differs, and the upstream rejects the key for it.
     let stub = tidying(clear_person(ADA), json!({"name": "Ada Renamed", "phone": "+12025550177"})).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     let input = for_customer(ADA, json!({"name": "ada renamed", "idempotencyKey": "my-own-key-1"}));
@@ -219,7 +220,7 @@ async fn a_key_whose_update_the_upstream_tidied_up_is_done_also_where_somebody_e
     assert_eq!(complaints(&payload), [("IDEMPOTENCY_KEY_REUSED".to_owned(), "input.idempotencyKey".to_owned())]);
 }
 
-/// Else nobody could mend the spelling of a name.
+/// Otherwise no update could correct the spelling of a name.
 #[rstest]
 #[case(json!({"name": "Ada EXAMPLE"}))]
 #[case(json!({"name": "Ada EXAMPLE", "expectedUpdatedAt": SEEN}))]
@@ -231,8 +232,7 @@ async fn a_change_of_letter_case_alone_is_sent(#[case] change: Value) {
     assert_eq!((&payload["userErrors"], puts(&stub)), (&json!([]), 1), "{payload}");
 }
 
-/// A masked record does not show whether the device was stored, so it proves nothing about the update. The upstream's
-/// memory of the key does.
+/// A masked record does not show whether the device was stored. The upstream's replay of the key does.
 #[tokio::test]
 async fn an_update_with_values_that_a_masked_record_hides_is_never_told_as_done_by_a_look() {
     let (gateway, sandbox) = Gateway::passthrough().await;
@@ -252,6 +252,6 @@ async fn an_update_with_values_that_a_masked_record_hides_is_never_told_as_done_
     assert_eq!(count(&sandbox.calls().await, REPLACED), 1);
     let payload = without_errors(ask(&unconditional).await)["result"].clone();
     assert_eq!(payload["customer"]["name"], "Rex Renamed", "{payload}");
-    // The upstream gave its first answer again.
+    // The upstream replayed its first response.
     assert_eq!(count(&sandbox.calls().await, REPLACED), 2);
 }

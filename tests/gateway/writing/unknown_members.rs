@@ -1,4 +1,4 @@
-//! What of a customer's record the gateway does not know is not lost by an update.
+//! An update does not lose members of a customer's record that the gateway does not know.
 
 use customers_gateway::upstream::wire::unknown_members::UnknownMembersPolicy;
 use customers_sandbox::seed::{ADA, REX};
@@ -9,13 +9,13 @@ use super::{UPDATE, complaints, for_customer, run};
 use crate::support::stub::{clear_person, id_in, person, with};
 use crate::support::{Gateway, Reply, Stub};
 
-/// Members that no version of the gateway knows.
+/// Members that are unknown to each version of the gateway.
 fn unknown() -> Value {
     let address = json!({"address1": "1 Way", "address2": null, "city": "Reno", "state": "NV", "zip": "89501", "country": "Planted"});
     json!({"nickname": "Planted Nick", "address": address, "loyalty": {"points": 7, "tiers": ["a", "b"]}, "unused": null})
 }
 
-/// An upstream whose records have these members more. With `is_masking` it shows none in clear.
+/// An upstream whose records have these additional members. With `is_masking` it masks them.
 async fn upstream(more: Value, is_masking: bool) -> Stub {
     Stub::start(move |seen| match seen.method.as_str() {
         "GET" if seen.path.ends_with("/unmasked") && is_masking => Reply::refusal(403, None, &[]),
@@ -49,7 +49,7 @@ async fn an_update_that_would_drop_unknown_members_is_refused() {
     assert!(message.contains("(address.country, loyalty, nickname)"), "{message}");
     assert!(message.contains("upstream.unknown_members") && !message.contains("Planted"), "{message}");
     assert_eq!(puts(&stub), Vec::<Value>::new());
-    // What the customer has already loses nothing.
+    // An update without a change loses nothing.
     let payload = run(&gateway, UPDATE, for_customer(ADA, json!({"phone": "+12025550123"}))).await;
     assert_eq!(payload["userErrors"], json!([]));
 }

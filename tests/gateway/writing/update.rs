@@ -1,4 +1,5 @@
-//! An update is partial here and a full replacement there: what is left out is not lost.
+//! An update is partial in the schema and a full replacement at the upstream. Fields that the input leaves out are not
+//! lost.
 
 use customers_gateway::auth::AuthMode;
 use customers_sandbox::seed::{ADA, BLUE_KETTLE, RHEA};
@@ -12,7 +13,7 @@ use crate::support::gateway::without_errors;
 use crate::support::stub::{id_in, person, with};
 use crate::support::{CUSTOMER, Gateway, Reply, Stub, UNMASKED, count};
 
-/// Each change with the place and the value that a customer in clear then has.
+/// Each change with the path and the value in the unmasked customer after it.
 fn changes() -> Vec<(Value, &'static str, Value)> {
     let address = json!({"address1": "2 New Rd", "address2": null, "city": "Elko", "state": "NV", "zip": "89801"});
     let metadata = json!([{"key": "a", "value": "1"}, {"key": "b", "value": ""}]);
@@ -130,13 +131,13 @@ async fn without_unmask_permission_an_update_needs_the_device() {
     assert_eq!(count(&sandbox.calls().await, "PUT /v1/customers/{id}"), 0);
     let payload = ask(for_customer(ADA, json!({"name": "Ada Renamed", "device": {"ipAddress": "198.51.100.7"}}))).await;
     assert_eq!(payload["customer"]["name"], "Ada Renamed");
-    // Half a profile cannot be merged with one that nobody shows.
+    // A partial profile cannot be merged with a profile that the upstream does not show.
     let half =
         json!({"device": {"ipAddress": "198.51.100.7"}, "complianceProfile": {"individual": {"dob": "1980-01-01"}}});
     assert_eq!(paths(&ask(for_customer(RHEA, half)).await, "REQUIRED"), ["input.complianceProfile.individual.ssn"]);
 }
 
-/// An upstream that does not show clear data: by a refusal, or by masked values in a clear record's place.
+/// An upstream that does not show unmasked data: it rejects the read, or returns masked values instead.
 async fn masking(refusal: Option<u16>) -> Stub {
     Stub::start(move |seen| match (seen.method.as_str(), refusal) {
         ("GET", Some(status)) if seen.path.ends_with("/unmasked") => Reply::refusal(status, Some("No."), &[]),
@@ -195,7 +196,7 @@ async fn updates_of_different_fields_at_once_all_survive() {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.latency(4).await;
     let mut expected = clear(&gateway, BLUE_KETTLE).await;
-    // Of two changes of one field either may win, so each field is here once, and then all of them once more.
+    // Either of two changes of one field may win, so each field is changed once, and then all of them once more.
     let mut seen = std::collections::HashSet::new();
     let changes: Vec<_> =
         of_a_company().into_iter().filter(|(_, place, value)| !value.is_null() && seen.insert(*place)).collect();
@@ -208,13 +209,13 @@ async fn updates_of_different_fields_at_once_all_survive() {
         *expected.pointer_mut(place).unwrap() = value.clone();
     }
     assert_eq!(clear(&gateway, BLUE_KETTLE).await, expected);
-    // The second of each finds that the first has been made.
+    // The second update of each field finds the change of the first.
     assert_eq!(sandbox.writes().await.len(), changes.len());
 }
 
 #[tokio::test]
 async fn writes_of_different_credentials_are_not_serialized() {
-    // Both have read before either is answered: were they in one queue, nobody would be.
+    // Both updates read before either gets a response. With one shared lock, neither would get one.
     let stub = Stub::holding(2, |seen| Reply::object(&crate::support::stub::clear_person(id_in(&seen.path)))).await;
     let gateway = Gateway::over(&stub.base, |settings| settings.auth.mode = AuthMode::Passthrough).await;
     let variables = json!({"input": for_customer(ADA, json!({"name": "N"}))});
