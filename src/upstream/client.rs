@@ -25,7 +25,7 @@ use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
 use crate::telemetry::traces;
-use crate::upstream::call::breaker;
+use crate::upstream::call::breaker::CircuitBreaker;
 use crate::upstream::call::context::CallContext;
 use crate::upstream::call::observe::{self, Health};
 use crate::upstream::call::recheck::Recheck;
@@ -93,14 +93,10 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A client that cannot be built on this machine, or with these settings.
+/// A client that cannot be built on this machine.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientBuildError {
-    #[error("TLS or DNS cannot be set up: {0}")]
-    Http(#[from] reqwest::Error),
-    #[error("the breaker's settings cannot be used: {0}")]
-    Breaker(#[from] breaker::InvalidBreakerSettings),
-}
+#[error("TLS or DNS cannot be set up: {0}")]
+pub struct ClientBuildError(#[from] reqwest::Error);
 
 /// A call before it is sent. `route` is the endpoint's template, for logs; the path itself is not logged.
 struct CallRequest<'a> {
@@ -147,8 +143,9 @@ impl Client {
             settings.connect_timeout,
             settings.max_response_bytes,
         )?;
-        let health = Health::default();
-        let stack = stack::build(exchange, &settings.stack, health.breaker.clone())?;
+        let breaker = CircuitBreaker::new(settings.stack.breaker);
+        let stack = stack::build(exchange, &settings.stack, breaker.clone());
+        let health = Health::new(breaker);
         Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.array_encoding, health })
     }
 

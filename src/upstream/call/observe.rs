@@ -10,17 +10,27 @@ use tracing::{Instrument, Span, info_span};
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
-use crate::upstream::call::breaker;
+use crate::upstream::call::breaker::CircuitBreaker;
 use crate::upstream::error::{Error, ErrorKind};
 
 /// Whether the upstream answers. A refusal is an answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
     consecutive_failures: AtomicU32,
-    pub breaker: breaker::BreakerState,
+    breaker: CircuitBreaker,
 }
 
 impl Health {
+    /// The health of an upstream that was not called yet.
+    pub fn new(breaker: CircuitBreaker) -> Self {
+        Self { consecutive_failures: AtomicU32::new(0), breaker }
+    }
+
+    /// The state of the circuit breaker.
+    pub fn breaker_state(&self) -> &'static str {
+        self.breaker.state()
+    }
+
     /// How many calls got no answer since the last that got one.
     pub fn consecutive_failures(&self) -> u32 {
         self.consecutive_failures.load(Ordering::Relaxed)
@@ -119,10 +129,13 @@ pub async fn timed_call<T>(
 mod tests {
     use super::*;
     use crate::outbound::ConnectFailure;
+    use crate::upstream::call::breaker;
 
     #[tokio::test]
     async fn failures_are_counted_until_the_upstream_answers() {
-        let (health, waiting) = (Health::default(), BusyTime::default());
+        let minute = Duration::from_secs(60);
+        let settings = breaker::Settings { failures_percent: 50, min_calls: 100, window: minute, open: minute };
+        let (health, waiting) = (Health::new(CircuitBreaker::new(settings)), BusyTime::default());
         let ends = async |kind: Option<ErrorKind>| {
             let end = async { kind.map_or(Ok(()), |kind| Err(Error::from(kind))) };
             let _ended = timed_call(&health, &waiting, "GET /", end).await;

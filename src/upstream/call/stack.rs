@@ -12,9 +12,10 @@ use tower::retry::RetryLayer;
 use tower::timeout::TimeoutLayer;
 use tower::timeout::error::Elapsed;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 use tracing::{Span, debug};
 
+use crate::upstream::call::breaker::CircuitBreaker;
 use crate::upstream::call::concurrency::ConcurrencyLimit;
 use crate::upstream::call::observe::CallTimer;
 use crate::upstream::call::recheck::RecheckService;
@@ -39,15 +40,8 @@ pub struct Settings {
 /// The way out. There is one for each upstream host, and clones share its parts.
 pub type Stack = BoxCloneSyncService<Request, UpstreamResponse, Error>;
 
-/// The stack around what sends a request. `state` is kept up to date with its breaker's.
-///
-/// # Errors
-/// Where the settings make no breaker.
-pub fn build<S>(
-    exchange: S,
-    settings: &Settings,
-    state: breaker::BreakerState,
-) -> Result<Stack, breaker::InvalidBreakerSettings>
+/// The stack around what sends a request.
+pub fn build<S>(exchange: S, settings: &Settings, breaker: CircuitBreaker) -> Stack
 where
     S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>
         + Clone
@@ -64,7 +58,10 @@ where
         .service(exchange);
     // One for the host, not for each endpoint: what fails is the host. It sees each attempt, so it opens as fast as the
     // upstream fails, and repeated calls run into it too.
-    let guarded = breaker::with_breaker(attempt, settings.breaker, state)?;
+    let guarded = service_fn(move |request| {
+        let (breaker, attempt) = (breaker.clone(), attempt.clone());
+        async move { breaker.call(attempt.oneshot(request)).await }
+    });
     let stack = ServiceBuilder::new()
         // Outermost, so that a call which pauses holds no place and is seen by the breaker each time. It keeps to a budget
         // that all calls share: an upstream in trouble is not given more to do.
@@ -72,15 +69,14 @@ where
         // Inside the repetitions, since it allows or refuses each; outside the places, so that its look, which is a call of its
         // own, never waits for a place while the write holds one.
         .layer(layer_fn(|inner| RecheckService { inner }))
-        // Outside the breaker: a call that found no place says nothing about the upstream, and the breaker would take it
-        // for a success. While it is open the places are free at once, so nobody waits only to be refused.
+        // Outside the breaker: a call that found no place says nothing about the upstream. While it is open the places are free at once, so nobody waits only to be refused.
         .layer(ConcurrencyLimit::new(settings.concurrency))
         // Inside the places, so that who waited for one is kept back by what was said meanwhile; outside the breaker, as those.
         .layer(Throttle::default())
         // As late as can be: from here on a write counts as sent, and what only waited until now does not.
         .layer(layer_fn(|inner| DeadlineService { inner, write_grace: settings.write_grace }))
         .service(guarded);
-    Ok(BoxCloneSyncService::new(stack))
+    BoxCloneSyncService::new(stack)
 }
 
 /// The time-out's errors as ours.

@@ -1,5 +1,4 @@
-//! The stack over a scripted upstream, in a time that passes by itself. The breaker has tests of its own: it goes by the
-//! machine's clock.
+//! The stack over a scripted upstream, with paused time.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
-use tower::{ServiceExt, service_fn};
 
 use crate::outbound::ConnectFailure;
 use crate::upstream::call::deadline::Deadline;
@@ -66,7 +64,7 @@ impl Upstream {
                 Ok(UpstreamResponse { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
             }
         });
-        let stack = build(exchange, settings, breaker::BreakerState::default()).expect("a stack");
+        let stack = build(exchange, settings, CircuitBreaker::new(settings.breaker));
         Self { stack, calls: Arc::default(), began: Instant::now() }
     }
 
@@ -280,7 +278,7 @@ async fn a_throttled_read_reports_retry_after() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
     let mut settings = settings();
     settings.breaker.min_calls = 1;
@@ -333,7 +331,7 @@ async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
     assert_eq!(upstream.calls(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_waited_for_a_place_is_let_through_where_the_breaker_has_closed_since() {
     let mut settings = settings();
     settings.retry.max_attempts = 1;
