@@ -5,18 +5,15 @@
 //! the queue itself a caller has its share.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceExt};
 
 use crate::fair_limit::{FairQueue, QueueEntry, Slot};
 use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 use crate::upstream::call::metrics;
-use crate::upstream::call::transport::{Request, UpstreamResponse};
-use crate::upstream::error::{Error, ErrorKind};
+use crate::upstream::call::transport::Request;
+use crate::upstream::error::ErrorKind;
 
 /// Bounds; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +26,7 @@ pub struct Settings {
     pub queue_timeout: Duration,
 }
 
-/// The layer that limits how many calls of a service are in flight.
+/// Limits how many calls are in flight.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     queue: Arc<FairQueue>,
@@ -44,7 +41,7 @@ impl ConcurrencyLimit {
     }
 
     /// A slot for a request, for as long as it is held.
-    async fn acquire(&self, request: &Request) -> Result<Slot, ErrorKind> {
+    pub async fn acquire(&self, request: &Request) -> Result<Slot, ErrorKind> {
         let mut ticket = match FairQueue::enter(&self.queue, request.client_key) {
             Ok(QueueEntry::Admitted(slot)) => return Ok(slot),
             Ok(QueueEntry::Queued(ticket)) => ticket,
@@ -60,45 +57,6 @@ impl ConcurrencyLimit {
         };
         metrics::record_queue_wait(began.elapsed());
         slot
-    }
-}
-
-impl<S> Layer<S> for ConcurrencyLimit {
-    type Service = ConcurrencyLimited<S>;
-
-    fn layer(&self, inner: S) -> ConcurrencyLimited<S> {
-        ConcurrencyLimited { inner, limit: self.clone() }
-    }
-}
-
-/// A service behind a [`ConcurrencyLimit`].
-#[derive(Clone, Debug)]
-pub struct ConcurrencyLimited<S> {
-    inner: S,
-    limit: ConcurrencyLimit,
-}
-
-impl<S> Service<Request> for ConcurrencyLimited<S>
-where
-    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send> + Clone + Send + 'static,
-{
-    type Response = UpstreamResponse;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        // It is asked whether it is ready once there is a slot: the breaker inside keeps to the answer that it gave, and
-        // may have closed during the wait.
-        let mut inner = self.inner.clone();
-        let limit = self.limit.clone();
-        Box::pin(async move {
-            let _slot = limit.acquire(&request).await?;
-            inner.ready().await?.call(request).await
-        })
     }
 }
 

@@ -3,14 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use http::header;
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
 use crate::upstream::call::transport::{Request, UpstreamResponse};
 use crate::upstream::error::{Error, ErrorKind};
@@ -20,17 +17,29 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// How many keys are remembered. With more of them in trouble at once the rest finds out by itself.
 const MAX_KEYS: usize = 1024;
 
-/// Which keys are to be left alone, and until when. Clones share it.
-#[derive(Clone, Debug, Default)]
+/// The throttled keys, and until when.
+#[derive(Debug, Default)]
 pub struct Throttle {
     /// By a hash that no other process makes.
-    until: Arc<Mutex<HashMap<u64, Instant>>>,
+    until: Mutex<HashMap<u64, Instant>>,
     hasher: RandomState,
 }
 
 impl Throttle {
-    fn key(&self, request: &Request) -> u64 {
-        self.hasher.hash_one(request.headers.get(header::AUTHORIZATION))
+    /// The key of a request, if it is not throttled.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Throttled`] with the time that is left.
+    pub fn check(&self, request: &Request) -> Result<u64, ErrorKind> {
+        let key = self.hasher.hash_one(request.headers.get(header::AUTHORIZATION));
+        self.remaining(key).map_or(Ok(key), |retry_after| Err(ErrorKind::Throttled { retry_after }))
+    }
+
+    /// Throttles the key if the upstream asks for it.
+    pub fn record_outcome(&self, key: u64, outcome: &Result<UpstreamResponse, Error>) {
+        if let Err(Error { kind: ErrorKind::RateLimited { retry_after: Some(pause) }, .. }) = outcome {
+            self.record(key, *pause);
+        }
     }
 
     /// What is left of a key's pause.
@@ -55,49 +64,6 @@ impl Throttle {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
         // Nothing in here panics half way, so a poisoned table is a whole one.
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<S> Layer<S> for Throttle {
-    type Service = Throttled<S>;
-
-    fn layer(&self, inner: S) -> Throttled<S> {
-        Throttled { inner, throttle: self.clone() }
-    }
-}
-
-/// A service that keeps to pauses.
-#[derive(Clone, Debug)]
-pub struct Throttled<S> {
-    inner: S,
-    throttle: Throttle,
-}
-
-impl<S> Service<Request> for Throttled<S>
-where
-    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>,
-{
-    type Response = UpstreamResponse;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let key = self.throttle.key(&request);
-        if let Some(retry_after) = self.throttle.remaining(key) {
-            return Box::pin(async move { Err(ErrorKind::Throttled { retry_after }.into()) });
-        }
-        let (answer, pauses) = (self.inner.call(request), self.throttle.clone());
-        Box::pin(async move {
-            let answer = answer.await;
-            if let Err(Error { kind: ErrorKind::RateLimited { retry_after: Some(pause) }, .. }) = &answer {
-                pauses.record(key, *pause);
-            }
-            answer
-        })
     }
 }
 
