@@ -20,7 +20,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::error::{Error, ErrorKind};
-use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
+use super::wire::{WireCustomer, WirePageMeta, WireReview, WireRow};
 use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
@@ -30,7 +30,7 @@ use crate::upstream::call::context::CallContext;
 use crate::upstream::call::observe::{self, Health};
 use crate::upstream::call::recheck::Recheck;
 use crate::upstream::call::stack::{self, Stack};
-use crate::upstream::call::transport::{Request, Transport, UpstreamResponse};
+use crate::upstream::call::transport::{Content, ParseBody, Request, Transport, UpstreamResponse};
 use crate::upstream::wire::body::NewCustomer;
 use crate::upstream::wire::envelope::{self, Envelope, PagedEnvelope};
 use crate::upstream::wire::query::{ArrayEncoding, PageQuery};
@@ -226,21 +226,14 @@ impl Client {
         let path = ["v1", "customers", &path, "review"];
         let call = CallRequest::new("GET /v1/customers/{id}/review", Method::GET, &path);
         let route = call.route;
-        let open = |UpstreamResponse { status, headers, body }: &UpstreamResponse| {
-            let whole = envelope::decode::<Envelope<WireReview>>(*status, headers, body);
-            let (customer, identity) = match whole {
-                Ok(Envelope { data }) => (data.customer_details, Ok(data.identity_details.map(Arc::new))),
-                Err(error) => {
-                    // The screening is what may be in another form; the customer costs no call of its own then.
-                    let customer = envelope::decode::<Envelope<WireReviewedCustomer>>(*status, headers, body);
-                    let Ok(Envelope { data }) = customer else { return Err(error) };
-                    warn!(route, fields = ?["identity"], "the upstream sent fields that cannot be read");
-                    (data.customer_details, Err(UnreadableField("identity")))
-                }
-            };
-            Ok(Review { customer: Arc::new(requested_customer(route, id, customer)?), identity })
-        };
-        self.send_with(caller, call, open).await
+        let answer = self.send_with(caller, call, WireReview::parse).await?;
+        answer.try_map(|WireReview { customer_details, identity_details }| {
+            if let Err(UnreadableField(field)) = identity_details {
+                warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
+            }
+            let customer = Arc::new(requested_customer(route, id, customer_details)?);
+            Ok(Review { customer, identity: identity_details.map(|identity| identity.map(Arc::new)) })
+        })
     }
 
     /// Creates a customer; the answer's status is settled where the screening runs inline.
@@ -279,14 +272,12 @@ impl Client {
         let path = ["v1", "customers", &path];
         let call = CallRequest::new("DELETE /v1/customers/{id}", Method::DELETE, &path).with_idempotency_key(key);
         let route = call.route;
-        let open = |UpstreamResponse { status, headers, body }: &UpstreamResponse| {
-            if envelope::is_empty_success(*status, body) {
-                return Ok(None);
-            }
-            let envelope: Envelope<WireCustomer> = envelope::decode(*status, headers, body)?;
-            requested_customer(route, id, envelope.data).map(Some)
+        let parse = |body: &[u8]| match envelope::is_blank(body) {
+            true => Ok(None),
+            false => serde_json::from_slice::<Envelope<WireCustomer>>(body).map(Some),
         };
-        self.send_with(caller, call, open).await.map(|answer| answer.value)
+        let answer = self.send_with(caller, call, parse).await?;
+        answer.value.map(|envelope| requested_customer(route, id, envelope.data)).transpose()
     }
 
     /// Settles a customer that waits in review.
@@ -344,27 +335,30 @@ impl Client {
         answer.try_map(|envelope| requested_customer(route, id, envelope.data))
     }
 
-    /// Sends a call and reads its answer, each within the settings' bounds.
-    async fn send<T: DeserializeOwned>(
+    /// Makes a call whose response is JSON.
+    async fn send<T: DeserializeOwned + Send + 'static>(
         &self,
         caller: &CallContext,
         call: CallRequest<'_>,
     ) -> Result<Decoded<T>, Error> {
-        self.send_with(caller, call, |reply| envelope::decode(reply.status, &reply.headers, &reply.body)).await
+        self.send_with(caller, call, |body| serde_json::from_slice(body)).await
     }
 
-    /// As [`Self::send`], for an answer that is opened in a way of its own.
-    async fn send_with<T>(
+    /// Makes a call, and parses the body of its response with `parse`.
+    async fn send_with<T: Send + 'static>(
         &self,
         caller: &CallContext,
         call: CallRequest<'_>,
-        open: impl FnOnce(&UpstreamResponse) -> Result<T, Error>,
+        parse: fn(&[u8]) -> serde_json::Result<T>,
     ) -> Result<Decoded<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
+        let parse: ParseBody = Arc::new(move |body| parse(body).map(|value| Box::new(value) as Content));
         let call = async {
-            let reply = self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
-            Ok(Decoded { value: open(&reply)?, bytes: reply.body.len() })
+            let request = self.request(caller, call, request_id, parse)?;
+            let UpstreamResponse { content, bytes } = self.stack.clone().oneshot(request).await?;
+            let value = content?.downcast().map_err(|_| ErrorKind::Invalid("content of another call"))?;
+            Ok(Decoded { value: *value, bytes })
         };
         let outcome = observe::timed_call(&self.health, &caller.busy_time, route, call).await;
         match &outcome {
@@ -388,7 +382,13 @@ impl Client {
         outcome
     }
 
-    fn request(&self, caller: &CallContext, call: CallRequest<'_>, request_id: Uuid) -> Result<Request, Error> {
+    fn request(
+        &self,
+        caller: &CallContext,
+        call: CallRequest<'_>,
+        request_id: Uuid,
+        parse: ParseBody,
+    ) -> Result<Request, Error> {
         let mut url = self.base_url.clone();
         url.path_segments_mut()
             .map_err(|()| ErrorKind::Invalid("the base URL takes no path"))?
@@ -418,6 +418,7 @@ impl Client {
             url,
             headers,
             body: call.body,
+            parse,
             client_key: caller.client_key,
             deadline: caller.deadline.clone(),
             retry_reason: None,

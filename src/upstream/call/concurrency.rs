@@ -84,6 +84,7 @@ mod tests {
             url: "http://127.0.0.1/".parse().expect("an address"),
             headers: HeaderMap::new(),
             body: None,
+            parse: Arc::new(|_| Ok(Box::new(()))),
             client_key: payer,
             deadline: Deadline::at(Instant::now() + Duration::from_secs(600)),
             retry_reason: None,

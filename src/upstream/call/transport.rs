@@ -2,6 +2,7 @@
 //!
 //! The client follows no redirects and repeats nothing: what is sent again is decided in `crate::upstream::call::retry` alone.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -10,8 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method, StatusCode};
-use serde::de::IgnoredAny;
+use http::{HeaderMap, Method};
 use tower::Service;
 use url::Url;
 
@@ -20,7 +20,7 @@ use crate::upstream::call::deadline::Deadline;
 use crate::upstream::call::decoding::{self, BodyDecoder};
 use crate::upstream::call::recheck::Recheck;
 use crate::upstream::error::{Error, ErrorKind};
-use crate::upstream::wire::envelope::{self, Envelope};
+use crate::upstream::wire::envelope;
 
 /// A call as it goes through the stack; each attempt sends the same bytes.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub struct Request {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
+    pub parse: ParseBody,
     /// Who asks, as a digest: calls that wait are served by turns.
     pub client_key: u128,
     pub deadline: Deadline,
@@ -51,12 +52,19 @@ impl Request {
     }
 }
 
-/// A success, not yet read. It has no `Debug`: the body holds personal data.
-#[derive(Clone)]
+/// Parses the body of a success into the type that the call expects.
+pub type ParseBody = Arc<dyn Fn(&[u8]) -> serde_json::Result<Content> + Send + Sync>;
+
+/// The parsed body of a success. The stack does not know its type.
+pub type Content = Box<dyn Any + Send>;
+
+/// A success. It has no `Debug`: the body holds personal data.
 pub struct UpstreamResponse {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    /// An error if the body is an envelope of the API with another content than the documented one. Such a response is no
+    /// sign of an upstream that fails, so it is no error for the stack.
+    pub content: Result<Content, Error>,
+    /// Bytes of the body, decompressed.
+    pub bytes: usize,
 }
 
 /// Sends requests.
@@ -102,7 +110,6 @@ impl Transport {
         *out.headers_mut() = request.headers;
         out.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(decoding::ACCEPT_ENCODING));
         *out.body_mut() = request.body.map(reqwest::Body::from);
-        let erases = *out.method() == Method::DELETE;
         // A call is one however often it is sent.
         if request.retry_reason.is_none() {
             request.calls.fetch_add(1, Ordering::Relaxed);
@@ -110,13 +117,10 @@ impl Transport {
         let response = self.http.execute(out).await.map_err(|error| error_kind(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = envelope::normalize_json(self.read_body(response).await?);
-        if erases && envelope::is_empty_success(status, &body) {
-            return Ok(UpstreamResponse { status, headers, body });
-        }
-        // It is looked at here already, inside the breaker and the retries: a web page under 200 is no success that closes
-        // the one or pays for the other, and says nothing about a write, which is then asked about again.
-        envelope::decode::<Envelope<IgnoredAny>>(status, &headers, &body)?;
-        Ok(UpstreamResponse { status, headers, body })
+        // Parsed here, inside the breaker and the retries: a web page with status 200 must neither close the breaker nor pay
+        // for retries, and it does not tell the outcome of a write.
+        let content = envelope::decode(status, &headers, &body, |body| (request.parse)(body))?;
+        Ok(UpstreamResponse { content, bytes: body.len() })
     }
 
     /// The body, up to the bound; counted after decompression, so that a small bomb is none.

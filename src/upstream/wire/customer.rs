@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_graphql::ID;
 use serde::Deserialize;
 
+use super::envelope::Envelope;
 use super::{NotUnmasked, PersonalText};
 use crate::model::lenient::{self, EnumWord, LenientField, Object, Readable, UnreadableField};
 use crate::model::{
@@ -70,18 +71,34 @@ impl WireCustomer {
     }
 }
 
-/// A review's data.
-#[derive(Deserialize)]
+/// A review's data. If the screening cannot be read, the customer still can.
 pub struct WireReview {
     pub customer_details: WireCustomer,
-    #[serde(default)]
-    pub identity_details: Option<IdentityReview>,
+    pub identity_details: Readable<Option<IdentityReview>>,
 }
 
-/// A review's data where the screening cannot be read: the customer is there all the same.
-#[derive(Deserialize)]
-pub struct WireReviewedCustomer {
-    pub customer_details: WireCustomer,
+impl WireReview {
+    /// Parses the body of a review.
+    ///
+    /// # Errors
+    /// If the body has no customer.
+    pub fn parse(body: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Whole {
+            customer_details: WireCustomer,
+            #[serde(default)]
+            identity_details: Option<IdentityReview>,
+        }
+        #[derive(Deserialize)]
+        struct CustomerOnly {
+            customer_details: WireCustomer,
+        }
+        if let Ok(Envelope { data: Whole { customer_details, identity_details } }) = serde_json::from_slice(body) {
+            return Ok(Self { customer_details, identity_details: Ok(identity_details) });
+        }
+        let Envelope { data: CustomerOnly { customer_details } } = serde_json::from_slice(body)?;
+        Ok(Self { customer_details, identity_details: Err(UnreadableField("identity")) })
+    }
 }
 
 #[derive(Deserialize, Default)]

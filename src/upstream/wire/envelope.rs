@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use crate::privacy::Personal;
@@ -121,21 +121,30 @@ fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether a success has no body: all that an erasure needs.
-pub fn is_empty_success(status: StatusCode, body: &[u8]) -> bool {
-    status.is_success() && body.trim_ascii().is_empty()
-}
-
-/// Reads a success into its type, or says why it is none.
-pub fn decode<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
+/// Parses the body of a success, or returns why the response is no success. The inner error is about the content of an
+/// envelope; every other body under 2xx is an outer error.
+///
+/// # Errors
+/// What a status other than 2xx means; [`ErrorKind::MalformedSuccess`] for a body that is no envelope of the API.
+pub fn decode<T>(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+) -> Result<Result<T, Error>, Error> {
     if !status.is_success() {
         return Err(error_from_status(status, headers, body));
     }
-    if is_html(headers, body) {
+    if is_html(headers, body) && !is_blank(body) {
         return Err(ErrorKind::MalformedSuccess("a web page in place of JSON").into());
     }
-    // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
-    serde_json::from_slice(body).map_err(|_| ErrorKind::MalformedSuccess("not the documented JSON").into())
+    if let Ok(value) = parse(body) {
+        return Ok(Ok(value));
+    }
+    // The error of serde_json quotes the text that was read, so it is dropped.
+    let error = Error::from(ErrorKind::MalformedSuccess("not the documented JSON"));
+    let is_envelope = serde_json::from_slice::<Envelope<IgnoredAny>>(body).is_ok();
+    if is_envelope { Ok(Err(error)) } else { Err(error) }
 }
 
 /// What a status other than 2xx means.
@@ -209,6 +218,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(pause.min(MAX_RETRY_AFTER))
 }
 
+/// Whether a body has no content.
+pub fn is_blank(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty()
+}
+
 fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     said.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("html"))
@@ -225,7 +239,8 @@ mod tests {
             .map(|&(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).expect("a status of this test");
-        match decode::<Envelope<serde_json::Value>>(status, &headers, body.as_bytes()) {
+        let parse = |body: &[u8]| serde_json::from_slice::<Envelope<serde_json::Value>>(body);
+        match decode(status, &headers, body.as_bytes(), parse) {
             Ok(_) => ErrorKind::Invalid("read as a success").into(),
             Err(error) => error,
         }
@@ -358,5 +373,18 @@ mod tests {
             assert!(matches!(read(200, &[], body).kind, ErrorKind::MalformedSuccess(_)), "{body}");
         }
         assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, ErrorKind::Invalid(_)));
+    }
+
+    #[test]
+    fn an_envelope_with_other_content_is_told_from_a_body_that_is_none() {
+        let parse = |body: &[u8]| serde_json::from_slice::<Envelope<u8>>(body);
+        let decode_number = |body: &str| decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), parse);
+        assert!(matches!(decode_number(r#"{"data": 7}"#), Ok(Ok(Envelope { data: 7 }))));
+        for other_content in [r#"{"data": "seven"}"#, r#"{"data": null, "meta": {}}"#] {
+            assert!(matches!(decode_number(other_content), Ok(Err(_))), "{other_content}");
+        }
+        for no_envelope in ["", "[]", "null", r#"{"datum": 7}"#, r#"{"data": "seven""#, r#"{"data": "seven"} 7"#] {
+            assert!(matches!(decode_number(no_envelope), Err(_)), "{no_envelope}");
+        }
     }
 }

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use crate::outbound::ConnectFailure;
@@ -61,7 +60,7 @@ impl Upstream {
                     is_from_api: matches!(kind, ErrorKind::Rejected(_) | ErrorKind::NotFound),
                     ..Error::from(kind)
                 })?;
-                Ok(UpstreamResponse { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
+                Ok(UpstreamResponse { content: Ok(Box::new(())), bytes: 0 })
             }
         });
         let stack = build(exchange, settings, CircuitBreaker::new(settings.breaker));
@@ -79,6 +78,7 @@ impl Upstream {
             url: "http://127.0.0.1/".parse().expect("an address"),
             headers: HeaderMap::new(),
             body: None,
+            parse: Arc::new(|_| Ok(Box::new(()))),
             client_key: 0,
             deadline: patience,
             retry_reason: None,
