@@ -3,8 +3,8 @@
 //!
 //! - Closed: calls pass, and their outcomes are counted. If enough calls of the window failed, the breaker opens.
 //! - Open: no call passes until [`Settings::open`] has elapsed. Then the breaker is half-open.
-//! - Half-open: one call passes, the probe. Its outcome closes or opens the breaker. If the probe is cancelled, the next
-//!   call is the probe.
+//! - Half-open: one call passes, the probe. Its outcome closes or opens the breaker. If the probe is cancelled, the
+//!   next call is the probe.
 //!
 //! A call that is cancelled has no outcome. A call that was admitted before the last change of state does not count: an
 //! attempt that hung while the breaker opened must not decide in place of the probe. [`ErrorKind::counts_for_breaker`]
@@ -64,8 +64,8 @@ impl CircuitBreaker {
         Self { settings, machine: Arc::new(Mutex::new(machine)) }
     }
 
-    /// The name of the current state: one of [`metrics::BREAKER_STATES`]. An open breaker becomes half-open at the first
-    /// call after its time.
+    /// The name of the current state: one of [`metrics::BREAKER_STATES`]. An open breaker becomes half-open at the
+    /// first call after its time.
     pub fn state(&self) -> &'static str {
         self.lock().state.name()
     }
@@ -168,8 +168,8 @@ impl Drop for Admission<'_> {
 /// Into how many parts of equal duration a window is divided.
 const BUCKETS: usize = 10;
 
-/// The outcomes within a time. Each call costs one pass over at most [`BUCKETS`] counters, however many calls there are.
-/// In return an outcome counts for 90 to 100 % of the time.
+/// The outcomes within a time. Each call costs one pass over at most [`BUCKETS`] counters, however many calls there
+/// are. In return an outcome counts for 90 to 100 % of the time.
 #[derive(Debug)]
 struct Window {
     duration: Duration,

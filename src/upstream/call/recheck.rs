@@ -1,8 +1,8 @@
 //! Checks before a retry of a write whether the write still fits the current record.
 //!
-//! A write replaces the record that was read before it. Between two attempts another client can change the same customer,
-//! and the retry would undo that change. The upstream has no conditional write, so this check is a read: a change between
-//! the check and the retry is not detected.
+//! A write replaces the record that was read before it. Between two attempts another client can change the same
+//! customer, and the retry would undo that change. The upstream has no conditional write, so this check is a read: a
+//! change between the check and the retry is not detected.
 
 use std::sync::Arc;
 

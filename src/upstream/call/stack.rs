@@ -72,8 +72,8 @@ impl AttemptGuards {
     {
         // Before the permit: a recheck makes a call, which would wait for a permit while the write holds one.
         recheck::check(&request).await?;
-        // Before the breaker: a call that got no permit says nothing about the upstream. While the breaker is open, permits
-        // are free at once, so no call waits only to be rejected.
+        // Before the breaker: a call that got no permit says nothing about the upstream. While the breaker is open,
+        // permits are free at once, so no call waits only to be rejected.
         let _permit = self.limit.acquire(&request).await?;
         // After the permit: the key may have been throttled while the call waited.
         let key = self.throttle.check(&request)?;

@@ -1,5 +1,5 @@
-//! Keeps all calls of a key to the pause that the upstream asks of one of them: a 429 with `Retry-After` is about the key
-//! and not about the call, and the next ones would only be told the same.
+//! Throttles all calls of a key after a 429 with `Retry-After`: the pause is for the key, and further calls would get
+//! the same response.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use crate::upstream::call::transport::{Request, UpstreamResponse};
 use crate::upstream::error::{Error, ErrorKind};
 
-/// For how long others are kept back by the word of one answer; after it one asks again, and is told again.
+/// The longest time that one response throttles a key. After it, the next call gets a new response.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
-/// How many keys are remembered. With more of them in trouble at once the rest finds out by itself.
+/// The largest number of throttled keys. Calls of further keys are sent, and get their own 429.
 const MAX_KEYS: usize = 1024;
 
 /// The throttled keys, and until when.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    /// By a hash that no other process makes.
+    /// By a hash of the key that only this process can compute.
     until: Mutex<HashMap<u64, Instant>>,
     hasher: RandomState,
 }
@@ -42,13 +42,13 @@ impl Throttle {
         }
     }
 
-    /// What is left of a key's pause.
+    /// The remaining time of a key's pause.
     fn remaining(&self, key: u64) -> Option<Duration> {
         let left = self.lock().get(&key)?.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
 
-    /// Notes a pause; a longer one stays.
+    /// Records a pause, unless the key has a longer one.
     fn record(&self, key: u64, pause: Duration) {
         let now = Instant::now();
         let until = now + pause.min(MAX_PAUSE);
@@ -62,7 +62,7 @@ impl Throttle {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
-        // Nothing in here panics half way, so a poisoned table is a whole one.
+        // No code panics while it holds the lock, so a poisoned map is a whole one.
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_is_kept_to_and_believed_for_a_minute_at_most() {
+    async fn a_key_is_throttled_for_a_minute_at_most() {
         let pauses = Throttle::default();
         let (limited, other) = (1, 2);
         pauses.record(limited, Duration::from_secs(3600));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn remembered_keys_are_bounded() {
+    async fn the_number_of_throttled_keys_is_limited() {
         let pauses = Throttle::default();
         for key in 0..2 * MAX_KEYS as u64 {
             pauses.record(key, Duration::from_secs(9));

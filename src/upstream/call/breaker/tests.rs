@@ -132,7 +132,7 @@ async fn a_failed_probe_reopens_the_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_further_apart_than_the_window_close_it() {
+async fn rare_probes_close_the_breaker() {
     let window = Duration::from_millis(30);
     let (breaker, does, reached) = breaker(Settings { window, ..SETTINGS });
     for _ in 0..4 {
@@ -147,7 +147,7 @@ async fn calls_further_apart_than_the_window_close_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_refused_was_answered_and_closes_it() {
+async fn a_rejected_probe_closes_the_breaker() {
     let (breaker, does, reached) = breaker(SETTINGS);
     for _ in 0..4 {
         assert!(breaker.clone().oneshot(()).await.is_err());

@@ -162,7 +162,7 @@ async fn calls_that_failed_together_do_not_come_back_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_that_is_asked_for_is_kept() {
+async fn a_requested_pause_is_kept() {
     let upstream = Upstream::new([(1, Err(limited(Some(3)))), (1, Ok(()))]);
     assert!(upstream.read().await.is_ok());
     assert!(upstream.began.elapsed() >= Duration::from_secs(3));
@@ -279,7 +279,7 @@ async fn a_throttled_read_reports_retry_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
+async fn a_read_whose_retry_the_breaker_blocks_returns_the_upstreams_error() {
     let mut settings = settings();
     settings.breaker.min_calls = 1;
     let upstream = Upstream::with(&settings, [(0, Err(failed(None)))]);
@@ -332,7 +332,7 @@ async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_for_a_place_is_let_through_where_the_breaker_has_closed_since() {
+async fn a_queued_call_is_sent_if_the_breaker_has_closed_meanwhile() {
     let mut settings = settings();
     settings.retry.max_attempts = 1;
     settings.concurrency.max_in_flight = 1;
@@ -402,7 +402,7 @@ async fn a_throttled_write_is_rechecked_before_it_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_held_back_and_cannot_be_looked_at_was_not_sent() {
+async fn a_throttled_write_whose_recheck_fails_is_not_sent() {
     for look in [
         ErrorKind::TimedOut,
         ErrorKind::ConnectionLost,
