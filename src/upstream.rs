@@ -1,13 +1,13 @@
-//! Ask: the only place that knows the REST Customers API.
+//! Calls the REST Customers API. No other folder knows its wire format.
 //!
-//! One function an endpoint in [`client`], strict in what it sends and lenient in what it reads. What comes back is
-//! either a clean type of the model or an [`Error`] that says which of the wire's failures it was. Every call goes through
-//! the [`stack`]: deadline, retries, bounded concurrency, breaker, time-out. Nothing here caches, and nothing here tells a
-//! caller of the gateway anything.
+//! [`client`] has one function for each endpoint. It is strict in what it sends and lenient in what it reads. It
+//! returns a type of the model, or an [`Error`] with the kind of failure. Every call goes through [`call::stack`]:
+//! retries, concurrency limit, throttle, deadline, circuit breaker, timeout. This folder caches nothing and writes no
+//! error text for callers of the gateway.
 
-pub mod call;
-pub mod client;
-pub mod error;
+pub(crate) mod call;
+pub(crate) mod client;
+mod error;
 pub mod wire;
 
 pub use crate::outbound::ConnectFailure;

@@ -25,7 +25,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
 pub async fn ready_detailed(State(app): State<Arc<App>>) -> Response {
     let (status, word) = readiness(&app);
     let health = &app.services.upstream.health;
-    let (failures, breaker) = (health.consecutive_failures(), health.breaker.name());
+    let (failures, breaker) = (health.consecutive_failures(), health.breaker_state());
     let upstream = serde_json::json!({
         "status": if failures < FAILING_AFTER_CALLS && breaker == "closed" { "ok" } else { "failing" },
         "failuresInARow": failures,

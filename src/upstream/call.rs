@@ -1,14 +1,14 @@
 //! How the upstream is called: one HTTP request with deadline, retries, concurrency limit, circuit breaker and timeout.
 
-pub mod breaker;
-pub mod concurrency;
-pub mod context;
-pub mod deadline;
-pub mod decoding;
-pub mod metrics;
-pub mod observe;
-pub mod recheck;
-pub mod retry;
-pub mod stack;
-pub mod throttle;
-pub mod transport;
+pub(crate) mod breaker;
+pub(crate) mod concurrency;
+pub(crate) mod context;
+pub(crate) mod deadline;
+mod decoding;
+pub(crate) mod metrics;
+pub(crate) mod observe;
+pub(crate) mod recheck;
+pub(crate) mod retry;
+pub(crate) mod stack;
+mod throttle;
+pub(crate) mod transport;

@@ -1,7 +1,8 @@
-//! One function an endpoint of the Customers API.
+//! The client of the Customers API: one function for each endpoint.
 //!
-//! Every call carries the caller's credential and account, a `Request-Id` of its own and the gateway request's id as
-//! `Correlation-Id`; writes carry an `Idempotency-Key`. How it is sent, and how often, is the business of `crate::upstream::call::stack`.
+//! Each call has the caller's credential and account, its own `Request-Id`, and the id of the gateway's request as
+//! `Correlation-Id`. Each write has an `Idempotency-Key`. `crate::upstream::call::stack` decides when a call is sent,
+//! and how often.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,17 +21,17 @@ use url::Url;
 use uuid::Uuid;
 
 use super::error::{Error, ErrorKind};
-use super::wire::{WireCustomer, WirePageMeta, WireReview, WireReviewedCustomer, WireRow};
+use super::wire::{WireCustomer, WirePageMeta, WireReview, WireRow};
 use crate::model::lenient::{LenientField, Object, UnreadableField};
 use crate::model::{Customer, CustomerId, CustomerSummary, Page, PageMeta, Review, ReviewDecision, UnmaskedCustomer};
 use crate::outbound::Proxy;
 use crate::telemetry::traces;
-use crate::upstream::call::breaker;
+use crate::upstream::call::breaker::CircuitBreaker;
 use crate::upstream::call::context::CallContext;
 use crate::upstream::call::observe::{self, Health};
 use crate::upstream::call::recheck::Recheck;
 use crate::upstream::call::stack::{self, Stack};
-use crate::upstream::call::transport::{Request, Transport, UpstreamResponse};
+use crate::upstream::call::transport::{Content, ParseBody, Request, Transport, UpstreamResponse};
 use crate::upstream::wire::body::NewCustomer;
 use crate::upstream::wire::envelope::{self, Envelope, PagedEnvelope};
 use crate::upstream::wire::query::{ArrayEncoding, PageQuery};
@@ -42,14 +43,14 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
 const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// How many rows of one page the log names.
+/// The largest number of rows of a page that the log lists.
 const MAX_LOGGED_ROWS: usize = 10;
 
-/// What the client needs to know; see `[upstream]` in `config/default.toml`.
+/// Settings of the client; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub base_url: Url,
-    /// The way out, where it is not the direct one.
+    /// The egress proxy, if there is one.
     pub proxy: Option<Proxy>,
     pub connect_timeout: Duration,
     pub max_response_bytes: usize,
@@ -57,7 +58,7 @@ pub struct Settings {
     pub stack: stack::Settings,
 }
 
-/// An answer and how large it was on the wire.
+/// A parsed response and its size.
 #[derive(Clone, Debug)]
 pub struct Decoded<T> {
     pub value: T,
@@ -71,19 +72,19 @@ impl<T> Decoded<T> {
     }
 }
 
-/// A customer that was read to be replaced, with the members of its record that this version does not know.
+/// A customer that an update replaces, with the members of its record that this version does not know.
 #[derive(Debug)]
 pub struct CustomerRecord<T> {
     pub customer: T,
     pub unknown: UnknownMembers,
 }
 
-/// The Customers API over HTTP. Cheap to share, not to make: it holds the connections.
+/// The client of one upstream. It owns the connection pool, so share it.
 pub struct Client {
     stack: Stack,
     base_url: Url,
     arrays: ArrayEncoding,
-    /// Whether the upstream answers.
+    /// Whether the upstream responds.
     pub health: Health,
 }
 
@@ -93,16 +94,12 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A client that cannot be built on this machine, or with these settings.
+/// The client cannot be built on this machine.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientBuildError {
-    #[error("TLS or DNS cannot be set up: {0}")]
-    Http(#[from] reqwest::Error),
-    #[error("the breaker's settings cannot be used: {0}")]
-    Breaker(#[from] breaker::InvalidBreakerSettings),
-}
+#[error("TLS or DNS cannot be set up: {0}")]
+pub struct ClientBuildError(#[from] reqwest::Error);
 
-/// A call before it is sent. `route` is the endpoint's template, for logs; the path itself is not logged.
+/// A call of an endpoint. Logs contain `route`, the template of the endpoint, and never the path.
 struct CallRequest<'a> {
     route: &'static str,
     method: Method,
@@ -110,7 +107,7 @@ struct CallRequest<'a> {
     query: Vec<(&'static str, String)>,
     body: Option<Bytes>,
     idempotency_key: Option<&'a str>,
-    /// Looks whether a write may be sent again.
+    /// Checks whether a write may be sent again.
     recheck: Option<Recheck>,
 }
 
@@ -124,9 +121,9 @@ impl<'a> CallRequest<'a> {
     }
 
     fn body(self, body: &impl Serialize) -> Result<Self, Error> {
-        // The error is dropped: it could name what it failed on.
+        // The error can quote the value, so it is dropped.
         let body =
-            serde_json::to_vec(body).map_err(|_| ErrorKind::Invalid("the request could not be written as JSON"))?;
+            serde_json::to_vec(body).map_err(|_| ErrorKind::Invalid("a request that cannot be written as JSON"))?;
         Ok(Self { body: Some(body.into()), ..self })
     }
 
@@ -139,20 +136,21 @@ impl Client {
     /// A client for one upstream.
     ///
     /// # Errors
-    /// Where TLS or DNS cannot be set up on this machine.
+    /// If TLS or DNS cannot be set up on this machine.
     pub fn new(settings: &Settings) -> Result<Self, ClientBuildError> {
-        let exchange = Transport::new(
+        let transport = Transport::new(
             &settings.base_url,
             settings.proxy.as_ref(),
             settings.connect_timeout,
             settings.max_response_bytes,
         )?;
-        let health = Health::default();
-        let stack = stack::build(exchange, &settings.stack, health.breaker.clone())?;
+        let breaker = CircuitBreaker::new(settings.stack.breaker);
+        let stack = stack::build(transport, &settings.stack, breaker.clone());
+        let health = Health::new(breaker);
         Ok(Self { stack, base_url: settings.base_url.clone(), arrays: settings.array_encoding, health })
     }
 
-    /// One numbered page of the list.
+    /// One page of the list of customers.
     pub async fn page(&self, caller: &CallContext, query: &PageQuery) -> Result<Decoded<Page>, Error> {
         let pairs = query.pairs(self.arrays);
         let call = CallRequest::new("GET /v1/customers", Method::GET, &["v1", "customers"]).query(pairs);
@@ -161,12 +159,12 @@ impl Client {
             self.send(caller, call).await?;
         answer.try_map(|page| {
             let meta = page.meta;
-            // A page of another size or number than asked for would put rows at wrong positions.
+            // Rows of a page with another size or number would have wrong positions.
             if (i64::from(meta.page_number), i64::from(meta.page_size)) != (query.number.into(), query.size.into()) {
-                return Err(ErrorKind::Invalid("another page than was asked for").into());
+                return Err(ErrorKind::Invalid("another page than the requested one").into());
             }
             if page.data.len() > query.size as usize {
-                return Err(ErrorKind::Invalid("more rows than a page holds").into());
+                return Err(ErrorKind::Invalid("more rows than the page size").into());
             }
             let rows: Vec<_> = page.data.into_iter().map(|row| Arc::new(CustomerSummary::from(row))).collect();
             let unreadable = rows.iter().enumerate().map(|(row, summary)| (row, summary.unreadable()));
@@ -182,14 +180,14 @@ impl Client {
         })
     }
 
-    /// One customer, masked.
+    /// A masked customer.
     pub async fn customer(&self, caller: &CallContext, id: CustomerId) -> Result<Decoded<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
         self.customer_call(caller, id, CallRequest::new("GET /v1/customers/{id}", Method::GET, &path)).await
     }
 
-    /// One customer in clear. `Forbidden` also where the upstream answers with masked values.
+    /// An unmasked customer. Masked values in the response are [`ErrorKind::Forbidden`].
     pub async fn unmasked(&self, caller: &CallContext, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "unmasked"];
@@ -199,7 +197,7 @@ impl Client {
         unmasked_customer(route, answer.value.data, id)
     }
 
-    /// One customer in clear, to be replaced. `Forbidden` also where the upstream answers with masked values.
+    /// An unmasked customer for an update. Masked values in the response are [`ErrorKind::Forbidden`].
     pub async fn unmasked_record(
         &self,
         caller: &CallContext,
@@ -213,7 +211,7 @@ impl Client {
         Ok(CustomerRecord { customer: unmasked_customer(route, customer, id)?, unknown })
     }
 
-    /// One customer, masked, to be replaced.
+    /// A masked customer for an update.
     pub async fn masked_record(&self, caller: &CallContext, id: CustomerId) -> Result<CustomerRecord<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
@@ -223,30 +221,23 @@ impl Client {
         Ok(CustomerRecord { customer: requested_customer(route, id, customer)?, unknown })
     }
 
-    /// A customer's screening, with the whole masked customer.
+    /// A customer's review: the screening and the masked customer.
     pub async fn review(&self, caller: &CallContext, id: CustomerId) -> Result<Decoded<Review>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "review"];
         let call = CallRequest::new("GET /v1/customers/{id}/review", Method::GET, &path);
         let route = call.route;
-        let open = |UpstreamResponse { status, headers, body }: &UpstreamResponse| {
-            let whole = envelope::decode::<Envelope<WireReview>>(*status, headers, body);
-            let (customer, identity) = match whole {
-                Ok(Envelope { data }) => (data.customer_details, Ok(data.identity_details.map(Arc::new))),
-                Err(error) => {
-                    // The screening is what may be in another form; the customer costs no call of its own then.
-                    let customer = envelope::decode::<Envelope<WireReviewedCustomer>>(*status, headers, body);
-                    let Ok(Envelope { data }) = customer else { return Err(error) };
-                    warn!(route, fields = ?["identity"], "the upstream sent fields that cannot be read");
-                    (data.customer_details, Err(UnreadableField("identity")))
-                }
-            };
-            Ok(Review { customer: Arc::new(requested_customer(route, id, customer)?), identity })
-        };
-        self.send_with(caller, call, open).await
+        let answer = self.send_with(caller, call, WireReview::parse).await?;
+        answer.try_map(|WireReview { customer_details, identity_details }| {
+            if let Err(UnreadableField(field)) = identity_details {
+                warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
+            }
+            let customer = Arc::new(requested_customer(route, id, customer_details)?);
+            Ok(Review { customer, identity: identity_details.map(|identity| identity.map(Arc::new)) })
+        })
     }
 
-    /// Creates a customer; the answer's status is settled where the screening runs inline.
+    /// Creates a customer. If the screening runs inline, the returned status is final.
     pub async fn create(&self, caller: &CallContext, body: &NewCustomer, key: &str) -> Result<Customer, Error> {
         let call = CallRequest::new("POST /v1/customers", Method::POST, &["v1", "customers"])
             .body(body)?
@@ -260,7 +251,7 @@ impl Client {
         }
     }
 
-    /// Replaces a customer as a whole. It is sent again only where `recheck` allows it.
+    /// Replaces a whole customer. A retry is sent only if `recheck` permits it.
     pub async fn replace(
         &self,
         caller: &CallContext,
@@ -276,23 +267,21 @@ impl Client {
         self.customer_call(caller, id, call).await.map(|answer| answer.value)
     }
 
-    /// Erases a customer; the answer is the customer as it was, or none where the upstream answers without a body.
+    /// Deletes a customer. Returns the deleted customer, or `None` if the response has no body.
     pub async fn delete(&self, caller: &CallContext, id: CustomerId, key: &str) -> Result<Option<Customer>, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path];
         let call = CallRequest::new("DELETE /v1/customers/{id}", Method::DELETE, &path).with_idempotency_key(key);
         let route = call.route;
-        let open = |UpstreamResponse { status, headers, body }: &UpstreamResponse| {
-            if envelope::is_empty_success(*status, body) {
-                return Ok(None);
-            }
-            let envelope: Envelope<WireCustomer> = envelope::decode(*status, headers, body)?;
-            requested_customer(route, id, envelope.data).map(Some)
+        let parse = |body: &[u8]| match envelope::is_blank(body) {
+            true => Ok(None),
+            false => serde_json::from_slice::<Envelope<WireCustomer>>(body).map(Some),
         };
-        self.send_with(caller, call, open).await.map(|answer| answer.value)
+        let answer = self.send_with(caller, call, parse).await?;
+        answer.value.map(|envelope| requested_customer(route, id, envelope.data)).transpose()
     }
 
-    /// Settles a customer that waits in review.
+    /// Decides on a customer in review.
     pub async fn decide(
         &self,
         caller: &CallContext,
@@ -311,7 +300,7 @@ impl Client {
         self.customer_call(caller, id, call).await.map(|answer| answer.value)
     }
 
-    /// Runs the screening again. 200 and 202 are both success (the sources differ).
+    /// Screens a customer again. 200 and 202 are both successes: the sources differ.
     pub async fn refresh(&self, caller: &CallContext, id: CustomerId, key: &str) -> Result<Customer, Error> {
         let path = id.to_string();
         let path = ["v1", "customers", &path, "refresh_review"];
@@ -320,7 +309,7 @@ impl Client {
         self.customer_call(caller, id, call).await.map(|answer| answer.value)
     }
 
-    /// A call that answers with a record to be replaced.
+    /// A call that returns a record for an update.
     async fn record_call(
         &self,
         caller: &CallContext,
@@ -328,14 +317,14 @@ impl Client {
     ) -> Result<(WireCustomer, UnknownMembers), Error> {
         let answer: Decoded<Envelope<Box<RawValue>>> = self.send(caller, call).await?;
         let record = answer.value.data;
-        // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
+        // The error of serde_json quotes the text that was read, so it is dropped.
         let customer: WireCustomer =
             serde_json::from_str(record.get()).map_err(|_| ErrorKind::MalformedSuccess("not the documented JSON"))?;
         let unknown = UnknownMembers::from_record(&record, customer.is_company());
         Ok((customer, unknown))
     }
 
-    /// A call that answers with the customer it is about.
+    /// A call that returns its customer.
     async fn customer_call(
         &self,
         caller: &CallContext,
@@ -347,37 +336,40 @@ impl Client {
         answer.try_map(|envelope| requested_customer(route, id, envelope.data))
     }
 
-    /// Sends a call and reads its answer, each within the settings' bounds.
-    async fn send<T: DeserializeOwned>(
+    /// Makes a call whose response is JSON.
+    async fn send<T: DeserializeOwned + Send + 'static>(
         &self,
         caller: &CallContext,
         call: CallRequest<'_>,
     ) -> Result<Decoded<T>, Error> {
-        self.send_with(caller, call, |reply| envelope::decode(reply.status, &reply.headers, &reply.body)).await
+        self.send_with(caller, call, |body| serde_json::from_slice(body)).await
     }
 
-    /// As [`Self::send`], for an answer that is opened in a way of its own.
-    async fn send_with<T>(
+    /// Makes a call, and parses the body of its response with `parse`.
+    async fn send_with<T: Send + 'static>(
         &self,
         caller: &CallContext,
         call: CallRequest<'_>,
-        open: impl FnOnce(&UpstreamResponse) -> Result<T, Error>,
+        parse: fn(&[u8]) -> serde_json::Result<T>,
     ) -> Result<Decoded<T>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
+        let parse: ParseBody = Arc::new(move |body| parse(body).map(|value| Box::new(value) as Content));
         let call = async {
-            let reply = self.stack.clone().oneshot(self.request(caller, call, request_id)?).await?;
-            Ok(Decoded { value: open(&reply)?, bytes: reply.body.len() })
+            let request = self.request(caller, call, request_id, parse)?;
+            let UpstreamResponse { content, bytes } = self.stack.clone().oneshot(request).await?;
+            let value = content?.downcast().map_err(|_| ErrorKind::Invalid("content of another call"))?;
+            Ok(Decoded { value: *value, bytes })
         };
         let outcome = observe::timed_call(&self.health, &caller.busy_time, route, call).await;
         match &outcome {
-            Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream answered"),
+            Ok(answer) => debug!(route, %request_id, bytes = answer.bytes, "upstream call succeeded"),
             Err(Error { kind: ErrorKind::NotFound | ErrorKind::Rejected(_) | ErrorKind::Conflict(_), .. }) => {
-                debug!(route, %request_id, "upstream refused");
+                debug!(route, %request_id, "upstream call rejected");
             }
-            // It has been said once; a line for each call that the upstream is spared would say no more.
+            // The log has the reason already. A line for each call that is not sent would repeat it.
             Err(Error { kind: ErrorKind::BreakerOpen { .. } | ErrorKind::Throttled { .. }, .. }) => {
-                debug!(route, %request_id, "not sent: the upstream is left alone");
+                debug!(route, %request_id, "not sent: the circuit breaker is open or the key is throttled");
             }
             Err(error) => warn!(
                 route,
@@ -391,10 +383,16 @@ impl Client {
         outcome
     }
 
-    fn request(&self, caller: &CallContext, call: CallRequest<'_>, request_id: Uuid) -> Result<Request, Error> {
+    fn request(
+        &self,
+        caller: &CallContext,
+        call: CallRequest<'_>,
+        request_id: Uuid,
+        parse: ParseBody,
+    ) -> Result<Request, Error> {
         let mut url = self.base_url.clone();
         url.path_segments_mut()
-            .map_err(|()| ErrorKind::Invalid("the base URL takes no path"))?
+            .map_err(|()| ErrorKind::Invalid("the base URL cannot have a path"))?
             .pop_if_empty()
             .extend(call.path);
         if !call.query.is_empty() {
@@ -421,6 +419,7 @@ impl Client {
             url,
             headers,
             body: call.body,
+            parse,
             client_key: caller.client_key,
             deadline: caller.deadline.clone(),
             retry_reason: None,
@@ -438,5 +437,5 @@ fn bearer(credential: &SecretString) -> Result<HeaderValue, Error> {
 }
 
 fn header_value(value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(value).map_err(|_| ErrorKind::Invalid("a request header cannot hold its value").into())
+    HeaderValue::from_str(value).map_err(|_| ErrorKind::Invalid("a value that a request header cannot contain").into())
 }

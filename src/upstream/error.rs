@@ -1,7 +1,7 @@
-//! What can go wrong with a call to the Customers API, told apart by what can be done about it.
+//! The errors of upstream calls. Kinds differ where the gateway or its caller must react differently.
 //!
-//! A refusal carries the upstream's own sentences, which can hold personal data: they are [`Personal`], so that only
-//! the code that cuts them gets at them.
+//! A rejection has the upstream's own sentences. They can contain personal data, so they are [`Personal`]: only the
+//! code that redacts them reads them.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use uuid::Uuid;
 use crate::outbound::ConnectFailure;
 use crate::privacy::Personal;
 
-/// A call that gave no usable answer.
+/// A call without a usable response.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct Error {
     pub kind: ErrorKind,
-    /// The upstream's id of the failed call (`meta.api_request_id`), where its body had one.
+    /// The upstream's id of the failed call (`meta.api_request_id`), if the body has one.
     pub api_request_id: Option<Uuid>,
-    /// Whether the API itself said so about this very request: a 400, 404 or 422 in the API's frame. What stands in front
-    /// of it (a balancer, a proxy) has such statuses too, and knows nothing about an attempt before.
+    /// Whether the API itself responded: a 400, 404 or 422 in the API's envelope. A load balancer or a proxy returns
+    /// such statuses, too, and knows nothing about an earlier attempt.
     pub is_from_api: bool,
 }
 
@@ -26,90 +26,89 @@ pub struct Error {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ErrorKind {
     /// 401: the credential is missing or wrong. The real API sends no body with it.
-    #[error("the upstream does not know the credential")]
+    #[error("the upstream does not accept the credential")]
     Unauthenticated,
-    /// 403: the credential may not do this, or not for this account.
-    #[error("the upstream forbids it to this credential")]
+    /// 403: the credential lacks the permission, or has it not for this account.
+    #[error("the upstream does not permit the call with this credential")]
     Forbidden,
     /// 404 for a customer.
-    #[error("the upstream knows no such customer")]
+    #[error("the upstream has no such customer")]
     NotFound,
-    /// 400 or 422: the request was understood and refused.
-    #[error("the upstream refused the request")]
+    /// 400 or 422: the input is invalid.
+    #[error("the upstream rejected the request")]
     Rejected(Rejection),
     /// 409: the idempotency key belongs to another request.
     #[error("the upstream reports a conflict")]
     Conflict(Rejection),
     /// 409: the first request with this idempotency key still runs.
-    #[error("the upstream is still at work on the first request with this key")]
+    #[error("the first request with this idempotency key still runs")]
     InProgress,
     /// 429.
-    #[error("the upstream limits the rate")]
+    #[error("the rate limit of the upstream is reached")]
     RateLimited { retry_after: Option<Duration> },
-    /// The upstream has asked for a pause with this key, which is not over: nothing was sent.
-    #[error("the upstream has asked for a pause with this key")]
+    /// The key is throttled after a 429. Nothing was sent.
+    #[error("the upstream has throttled this key")]
     Throttled { retry_after: Duration },
     /// 5xx.
     #[error("the upstream failed with status {status}")]
     Failed { status: u16, retry_after: Option<Duration> },
-    /// No connection could be made: nothing was sent.
+    /// There was no connection. Nothing was sent.
     #[error("the upstream cannot be reached: {0}")]
     Unreachable(ConnectFailure),
-    /// The connection broke after the request was on its way.
-    #[error("the connection to the upstream broke")]
+    /// The connection was lost after the request was sent.
+    #[error("the connection to the upstream was lost")]
     ConnectionLost,
-    /// No whole answer within the attempt's time.
-    #[error("the upstream did not answer in time")]
+    /// No complete response within the timeout of the attempt.
+    #[error("the upstream did not respond in time")]
     TimedOut,
-    /// No place among the calls in flight within the time to wait for one: nothing was sent.
-    #[error("too many calls to the upstream are in flight")]
+    /// No permit of the concurrency limit: the queue was full, or the wait was too long. Nothing was sent.
+    #[error("too many upstream calls are in flight")]
     QueueFull,
-    /// The deadline passed before it could be sent: nothing was.
-    #[error("the deadline passed before it was sent")]
+    /// The deadline passed before the call was sent.
+    #[error("the deadline passed before the call was sent")]
     DeadlineExceeded,
-    /// The breaker is open, since the upstream has been failing: nothing was sent.
-    #[error("the upstream has been failing and is left alone for a moment")]
+    /// The circuit breaker is open. Nothing was sent.
+    #[error("the circuit breaker is open, because the upstream fails")]
     BreakerOpen { retry_after: Duration },
-    /// Somebody else changed the customer while this write waited to be sent again, so it was not. `was_sent` says whether an
-    /// attempt before was.
+    /// The customer was changed before the write could be sent again. `was_sent`: whether an earlier attempt was sent.
     #[error("the customer was changed before the write was sent again")]
     Superseded { was_sent: bool },
-    /// The look at the customer before a write that was held back had no answer, for this reason: the write was never sent.
+    /// The recheck of a throttled write failed with this error. The write was never sent.
     #[error("the customer could not be read before the write was sent: {0}")]
     Unchecked(Box<Error>),
-    /// A success that is none: under 2xx not JSON, or not the documented shape.
-    #[error("the upstream's answer was not understood: {0}")]
+    /// A 2xx response that is not JSON or not of the documented form.
+    #[error("the upstream's response is invalid: {0}")]
     MalformedSuccess(&'static str),
-    /// Any other answer that is none: too large, a redirect, a web page in place of a refusal.
-    #[error("the upstream's answer was not understood: {0}")]
+    /// Any other invalid response: too large, a redirect, a web page with a 4xx.
+    #[error("the upstream's response is invalid: {0}")]
     Invalid(&'static str),
 }
 
-/// What the upstream says about a refusal.
+/// The content of a rejection.
 #[derive(Clone, Debug, Default)]
 pub struct Rejection {
-    /// One sentence about the whole; business rules have it alone.
+    /// One sentence about the request. Rejections by business rules have only this.
     pub detail: Option<Personal<String>>,
-    /// What is wrong, place by place.
+    /// The invalid fields.
     pub items: Vec<RejectionItem>,
 }
 
-/// One complaint of a refusal.
+/// An invalid field.
 #[derive(Clone, Debug)]
 pub struct RejectionItem {
-    /// The place in the upstream's spelling: `Device.IpAddress` on 400, `device.ip_address` on 422.
+    /// The path of the field in the upstream's spelling: `Device.IpAddress` on 400, `device.ip_address` on 422.
     pub reference: Option<String>,
-    /// What is wrong there.
+    /// What is wrong with the field.
     pub detail: Personal<String>,
 }
 
 impl Error {
-    /// An error that came without a body.
+    /// An error of a response without a body, or without a response.
     pub fn without_body(kind: ErrorKind) -> Self {
         Self { kind, api_request_id: None, is_from_api: false }
     }
 
-    /// Whether the upstream may have carried out the request although no answer says so.
+    /// Whether a write may have taken effect although no response confirms it.
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(
             self.kind,
@@ -125,7 +124,7 @@ impl Error {
 }
 
 impl ErrorKind {
-    /// Its name in metrics.
+    /// The name of the kind in metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
@@ -149,23 +148,23 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the upstream is in trouble, as against what it says about a request, a key or a rate.
+    /// Whether the upstream fails or cannot be reached. Rejections and rate limits are not failures.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::ConnectionLost | Self::TimedOut | Self::Failed { .. })
     }
 
-    /// Whether a breaker counts it: trouble, and a success that is none, such as a page that says it is down for work. A
-    /// 4xx never is, not even as a web page, since whoever asks can bring it about.
+    /// Whether it is a failure for the circuit breaker: an upstream that fails, or a 2xx response that is no success,
+    /// such as a maintenance page. A 4xx never is, not even a web page: any caller can cause one.
     pub fn counts_for_breaker(&self) -> bool {
         self.is_unavailable() || matches!(self, Self::MalformedSuccess(_))
     }
 
-    /// Whether nothing was sent.
+    /// Whether nothing reached the upstream.
     pub fn is_not_sent(&self) -> bool {
         self.is_not_attempted() || matches!(self, Self::Unreachable(_) | Self::Superseded { was_sent: false })
     }
 
-    /// Whether there was no attempt at all.
+    /// Whether there was no attempt, not even to connect.
     pub fn is_not_attempted(&self) -> bool {
         matches!(
             self,
@@ -177,7 +176,7 @@ impl ErrorKind {
         )
     }
 
-    /// The pause that was asked for.
+    /// The time after which a retry can succeed, if it is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Failed { retry_after, .. } => *retry_after,

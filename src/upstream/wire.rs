@@ -1,4 +1,4 @@
-//! What the Customers API sends and accepts (`docs/upstream.md`), and how that becomes the model.
+//! The wire format of the Customers API (`docs/upstream.md`), and its conversion to and from the model.
 
 pub mod body;
 pub mod customer;

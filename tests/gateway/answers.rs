@@ -1,5 +1,5 @@
-//! Answers of the upstream that are not as they should be: coded in another way, without a body, with rows that cannot be
-//! read, with clear values where masked ones belong. What can be read is shown, and nothing else is lost with the rest.
+//! Unexpected responses of the upstream: other content codings, no body, unreadable rows, unmasked values where masked
+//! ones are required. The gateway returns everything that it can read.
 
 use customers_sandbox::seed::{ADA, REX};
 use rstest::rstest;
@@ -50,7 +50,7 @@ async fn an_unknown_content_coding_is_an_invalid_upstream_response(#[case] codin
     assert_eq!(codes(&gateway.ask(&name_of(ADA)).await), ["UPSTREAM_INVALID_RESPONSE"]);
 }
 
-/// `{"data": …}` behind the mark that Windows programs put in front of UTF-8.
+/// `{"data": …}` after the byte order mark that Windows programs write.
 fn marked(mut reply: Reply) -> Reply {
     reply.body.splice(0..0, *b"\xef\xbb\xbf");
     reply
@@ -135,7 +135,7 @@ async fn an_unmasked_value_in_a_masked_record_is_masked() {
     assert_eq!(gateway.data(&decide).await["decideCustomerReview"]["customer"], person);
 }
 
-/// A gateway whose list has three rows, of which the second is like this.
+/// A gateway whose list has three rows, with the given second row.
 async fn listing(change: Value) -> (Gateway, Stub) {
     let stub = Stub::start(move |seen| {
         let id = Uuid::from_u128;
@@ -149,7 +149,7 @@ async fn listing(change: Value) -> (Gateway, Stub) {
     (Gateway::over(&stub.base, |_| {}).await, stub)
 }
 
-/// That an error is at a field of a row, and its message names the field.
+/// Checks that an error has the path of a field of a row, and that its message names the field.
 fn assert_names(error: &Value, row: &Value, field: &str) {
     let place = [row.as_array().unwrap().as_slice(), &[json!(field)]].concat();
     assert_eq!(error["path"], Value::Array(place));
@@ -171,7 +171,7 @@ async fn an_unreadable_field_fails_that_field_only(#[case] change: Value, #[case
         .filter(|other| *other != field)
         .collect();
     let others = others.join(" ");
-    // Whoever does not ask for the field is not told.
+    // A query without the field gets no error.
     let query =
         format!("{{ customers(first: 3) {{ nodes {{ {others} }} totalCount }} customerPage {{ nodes {{ id }} }} }}");
     let data = gateway.data(&query).await;
@@ -186,7 +186,7 @@ async fn an_unreadable_field_fails_that_field_only(#[case] change: Value, #[case
     assert!(answer["data"]["viewer"].is_object(), "{answer}");
 }
 
-/// Under `onError: NULL` the field is null where it stands, also where its type says that it never is.
+/// Under `onError: NULL` only the field itself is null, even if its type is non-null.
 #[tokio::test]
 async fn with_on_error_null_an_unreadable_field_is_null_and_the_rest_is_returned() {
     let (gateway, _stub) = listing(json!({"email": null, "created_at": "yesterday"})).await;

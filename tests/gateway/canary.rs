@@ -317,7 +317,7 @@ async fn personal_data_in_requests_does_not_leak() {
     assert_seen_clean(&gateway).await;
     gateway.stop().await;
     assert_spans_clean(&spans);
-    assert!(gateway.said().contains("upstream answered"), "the log is not at debug level");
+    assert!(gateway.said().contains("upstream call succeeded"), "the log is not at debug level");
     assert_eq!(planted(&gateway.said()), [] as [String; 0]);
     assert_eq!(planted(&gateway.audit()), [] as [String; 0]);
 }

@@ -1,4 +1,4 @@
-//! Which upstream counts as a real one: any that is set, but for one that proves to be the sandbox.
+//! Which upstream counts as real: every configured one, except one that proves to be the sandbox.
 
 use std::net::TcpListener;
 
@@ -31,7 +31,7 @@ async fn sandbox_mode_rejects_a_local_upstream_that_is_not_the_sandbox() {
         let sidecar = Stub::start(move |_| reply()).await;
         let told = refused(&[("GATEWAY__UPSTREAM__BASE_URL", &sidecar.base)]).await;
         assert!(told.contains("auth.mode (GATEWAY__AUTH__MODE)") && told.contains("not the sandbox"), "{told}");
-        // Nothing that could be a credential was shown to it.
+        // The gateway has sent it no credential.
         let seen = sidecar.seen();
         assert_eq!(seen.len(), 1);
         assert_eq!((seen[0].path.as_str(), seen[0].header("authorization")), ("/_sandbox/calls", None));

@@ -1,6 +1,6 @@
-//! The upstream does what upstreams do: what the caller gets, how many calls went out, and that a write happens once.
+//! Failures of the upstream: what the caller gets, how many calls are sent, and that a write takes effect once.
 //!
-//! Times are short here, and no test looks at the clock but to see that it does not wait for a longer bound.
+//! Timeouts are short here. Tests measure time only to prove that a longer limit was not waited for.
 
 mod breaker;
 mod crowd;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use customers_gateway::config::Settings;
 use serde_json::Value;
 
-/// Settings under which a call is sent again, soon, and the breaker stays closed.
+/// Settings with quick retries, and with a circuit breaker that stays closed.
 fn patient(settings: &mut Settings) {
     settings.server.deadline = Duration::from_secs(20);
     settings.upstream.timeout = Duration::from_millis(400);
@@ -31,7 +31,7 @@ fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no error: {answer}"))
 }
 
-/// The name of somebody.
+/// A query for the name of a customer.
 fn name_of(id: impl std::fmt::Display) -> String {
     format!("{{ customer(id: \"{id}\") {{ name }} }}")
 }

@@ -1,4 +1,4 @@
-//! The upstream's oddities, and what is sent to it.
+//! Deviations of the upstream from its documentation, and the requests that it gets.
 
 use std::collections::HashSet;
 
@@ -14,13 +14,13 @@ use crate::support::stub::{id_in, person, with};
 use crate::support::wire::gzip;
 use crate::support::{Gateway, Reply, Stub};
 
-/// A gateway whose upstream shows every customer like this.
+/// A gateway whose upstream returns every customer with this change.
 async fn showing(change: Value) -> (Gateway, Stub) {
     let stub = Stub::start(move |seen| Reply::object(&with(person(id_in(&seen.path)), change.clone()))).await;
     (Gateway::over(&stub.base, |_| {}).await, stub)
 }
 
-/// What a customer is told as where the upstream shows it with this change.
+/// The response for a customer that the upstream returns with this change.
 async fn told(change: Value, selection: &str) -> Value {
     let (gateway, _stub) = showing(change).await;
     gateway.data(&format!("{{ customer(id: \"{ADA}\") {{ {selection} }} }}")).await["customer"].clone()
@@ -209,7 +209,7 @@ async fn a_404_means_not_found_only_from_the_api() {
     assert_eq!(crate::support::codes(&gateway.ask(&query).await), ["UPSTREAM_INVALID_RESPONSE"]);
 }
 
-/// The names of headers that a call may carry.
+/// The names of the headers that an upstream call may have.
 const SENT: [&str; 9] = [
     "accept",
     "accept-encoding",

@@ -1,35 +1,31 @@
-//! A limit on how many calls are in flight at once, and a bounded queue in front of it that is fair per caller.
+//! A concurrency limit for upstream calls, with a bounded queue that is fair per caller.
 //!
-//! Calls that wait are served round robin over their callers ([`FairQueue`]). So a caller that asks for two hundred
-//! customers at once does not stand in front of one that asks for a single customer: that one is next or next but one. Of
-//! the queue itself a caller has its share.
+//! Waiting calls are served round robin over their callers ([`FairQueue`]). So a caller that requests two hundred
+//! customers at once does not delay a caller that requests one customer. Each caller has a share of the queue, too.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceExt};
 
 use crate::fair_limit::{FairQueue, QueueEntry, Slot};
 use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 use crate::upstream::call::metrics;
-use crate::upstream::call::transport::{Request, UpstreamResponse};
-use crate::upstream::error::{Error, ErrorKind};
+use crate::upstream::call::transport::Request;
+use crate::upstream::error::ErrorKind;
 
-/// Bounds; see `[upstream]` in `config/default.toml`.
+/// Limits; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How many calls may be in flight at once.
+    /// The largest number of calls in flight.
     pub max_in_flight: usize,
-    /// How many may wait.
+    /// The largest number of waiting calls.
     pub max_queue: usize,
-    /// How long one waits at most.
+    /// The longest time that a call waits.
     pub queue_timeout: Duration,
 }
 
-/// The layer that limits how many calls of a service are in flight.
+/// Limits how many calls are in flight.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     queue: Arc<FairQueue>,
@@ -37,14 +33,17 @@ pub struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// A limit under which nothing is in flight yet.
+    /// A limit without calls in flight.
     pub fn new(settings: Settings) -> Self {
         let queue = FairQueue::new(settings.max_in_flight, settings.max_queue, UPSTREAM_QUEUE_LENGTH);
         Self { queue: Arc::new(queue), queue_timeout: settings.queue_timeout }
     }
 
-    /// A slot for a request, for as long as it is held.
-    async fn acquire(&self, request: &Request) -> Result<Slot, ErrorKind> {
+    /// A slot for a request. Dropping the slot frees it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`] without room in the queue or after the longest wait, [`ErrorKind::DeadlineExceeded`].
+    pub async fn acquire(&self, request: &Request) -> Result<Slot, ErrorKind> {
         let mut ticket = match FairQueue::enter(&self.queue, request.client_key) {
             Ok(QueueEntry::Admitted(slot)) => return Ok(slot),
             Ok(QueueEntry::Queued(ticket)) => ticket,
@@ -52,7 +51,7 @@ impl ConcurrencyLimit {
         };
         let began = Instant::now();
         let slot = tokio::select! {
-            // A slot that comes at the last moment is taken: what is too late is seen before it is sent.
+            // Take a slot even at the last moment: the deadline is checked again before the request is sent.
             biased;
             slot = ticket.wait() => Ok(slot),
             () = request.deadline.elapsed() => Err(ErrorKind::DeadlineExceeded),
@@ -60,45 +59,6 @@ impl ConcurrencyLimit {
         };
         metrics::record_queue_wait(began.elapsed());
         slot
-    }
-}
-
-impl<S> Layer<S> for ConcurrencyLimit {
-    type Service = ConcurrencyLimited<S>;
-
-    fn layer(&self, inner: S) -> ConcurrencyLimited<S> {
-        ConcurrencyLimited { inner, limit: self.clone() }
-    }
-}
-
-/// A service behind a [`ConcurrencyLimit`].
-#[derive(Clone, Debug)]
-pub struct ConcurrencyLimited<S> {
-    inner: S,
-    limit: ConcurrencyLimit,
-}
-
-impl<S> Service<Request> for ConcurrencyLimited<S>
-where
-    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send> + Clone + Send + 'static,
-{
-    type Response = UpstreamResponse;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        // It is asked whether it is ready once there is a slot: the breaker inside keeps to the answer that it gave, and
-        // may have closed during the wait.
-        let mut inner = self.inner.clone();
-        let limit = self.limit.clone();
-        Box::pin(async move {
-            let _slot = limit.acquire(&request).await?;
-            inner.ready().await?.call(request).await
-        })
     }
 }
 
@@ -123,9 +83,10 @@ mod tests {
         Request {
             route: "a route",
             method: Method::GET,
-            url: "http://127.0.0.1/".parse().expect("an address"),
+            url: "http://127.0.0.1/".parse().expect("a URL"),
             headers: HeaderMap::new(),
             body: None,
+            parse: Arc::new(|_| Ok(Box::new(()))),
             client_key: payer,
             deadline: Deadline::at(Instant::now() + Duration::from_secs(600)),
             retry_reason: None,
@@ -135,110 +96,113 @@ mod tests {
         }
     }
 
-    /// Lets every task run that can.
+    /// Runs all tasks that are ready.
     async fn settle() {
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Gets in line, and says so once it is served.
-    async fn in_line(limit: &ConcurrencyLimit, payer: u128, served: &Arc<Mutex<Vec<u128>>>) -> JoinHandle<()> {
+    /// Starts a call that waits for a slot, and lists its caller when it has one.
+    async fn queued_call(limit: &ConcurrencyLimit, payer: u128, served: &Arc<Mutex<Vec<u128>>>) -> JoinHandle<()> {
         let (limit, served) = (limit.clone(), Arc::clone(served));
         let waits = tokio::spawn(async move {
-            let _place = limit.acquire(&request(payer)).await.expect("a place");
-            served.lock().expect("whole").push(payer);
+            let _slot = limit.acquire(&request(payer)).await.expect("a slot");
+            served.lock().expect("not poisoned").push(payer);
         });
         settle().await;
         waits
     }
 
-    fn assert_nobody_is_there(limit: &ConcurrencyLimit, max_in_flight: usize) {
+    fn assert_idle(limit: &ConcurrencyLimit, max_in_flight: usize) {
         assert_eq!(limit.queue.free_and_queued(), (max_in_flight, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_with_one_call_is_not_queued_behind_many() {
         let (limit, served) = (limit(1, 100), Arc::default());
-        let only = limit.acquire(&request(1)).await.expect("the only place");
+        let only = limit.acquire(&request(1)).await.expect("the only slot");
         let mut all = Vec::new();
         for payer in [1, 1, 1, 1, 2, 3, 2] {
-            all.push(in_line(&limit, payer, &served).await);
+            all.push(queued_call(&limit, payer, &served).await);
         }
         drop(only);
         futures_util::future::join_all(all).await;
-        assert_eq!(*served.lock().expect("whole"), [1, 2, 3, 1, 2, 1, 1]);
-        assert_nobody_is_there(&limit, 1);
+        assert_eq!(*served.lock().expect("not poisoned"), [1, 2, 3, 1, 2, 1, 1]);
+        assert_idle(&limit, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_returning_caller_does_not_overtake() {
         let (limit, served) = (limit(1, 100), Arc::new(Mutex::new(Vec::new())));
-        let only = limit.acquire(&request(1)).await.expect("the only place");
+        let only = limit.acquire(&request(1)).await.expect("the only slot");
         let mut all = Vec::new();
         for _ in 0..4 {
-            all.push(in_line(&limit, 1, &served).await);
+            all.push(queued_call(&limit, 1, &served).await);
         }
         for payer in [2, 3] {
             let (limit, served) = (limit.clone(), Arc::clone(&served));
             all.push(tokio::spawn(async move {
                 for _ in 0..20 {
-                    let _place = limit.acquire(&request(payer)).await.expect("a place");
-                    served.lock().expect("whole").push(payer);
+                    let _slot = limit.acquire(&request(payer)).await.expect("a slot");
+                    served.lock().expect("not poisoned").push(payer);
                 }
             }));
         }
         settle().await;
         drop(only);
         futures_util::future::join_all(all).await;
-        let served = served.lock().expect("whole");
-        let last = served.iter().rposition(|payer| *payer == 1).expect("it was served");
+        let served = served.lock().expect("not poisoned");
+        let last = served.iter().rposition(|payer| *payer == 1).expect("it had a slot");
         assert!(last < 15, "one of three in each round: {served:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_cancelled_ticket_is_skipped() {
         let (limit, served) = (limit(1, 100), Arc::default());
-        let only = limit.acquire(&request(1)).await.expect("the only place");
-        let (gone, next) = (in_line(&limit, 1, &served).await, in_line(&limit, 2, &served).await);
+        let only = limit.acquire(&request(1)).await.expect("the only slot");
+        let (gone, next) = (queued_call(&limit, 1, &served).await, queued_call(&limit, 2, &served).await);
         gone.abort();
         settle().await;
         drop(only);
-        next.await.expect("it is served");
-        assert_eq!(*served.lock().expect("whole"), [2]);
-        assert_nobody_is_there(&limit, 1);
+        next.await.expect("it gets a slot");
+        assert_eq!(*served.lock().expect("not poisoned"), [2]);
+        assert_idle(&limit, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_granted_to_a_cancelled_caller_is_passed_on() {
         let (limit, served) = (limit(1, 100), Arc::default());
-        let only = limit.acquire(&request(1)).await.expect("the only place");
-        let (gone, next) = (in_line(&limit, 1, &served).await, in_line(&limit, 2, &served).await);
-        // It is given the place, and cancelled before it runs.
+        let only = limit.acquire(&request(1)).await.expect("the only slot");
+        let (gone, next) = (queued_call(&limit, 1, &served).await, queued_call(&limit, 2, &served).await);
+        // It is cancelled after it got the slot and before it runs.
         drop(only);
         gone.abort();
-        next.await.expect("it is served");
-        assert_eq!(*served.lock().expect("whole"), [2]);
-        assert_nobody_is_there(&limit, 1);
+        next.await.expect("it gets a slot");
+        assert_eq!(*served.lock().expect("not poisoned"), [2]);
+        assert_idle(&limit, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_gets_its_share_of_the_queue() {
         let (limit, served) = (limit(1, 6), Arc::default());
-        let only = limit.acquire(&request(1)).await.expect("the only place");
+        let only = limit.acquire(&request(1)).await.expect("the only slot");
         let mut all = Vec::new();
         for _ in 0..3 {
-            all.push(in_line(&limit, 1, &served).await);
+            all.push(queued_call(&limit, 1, &served).await);
         }
-        assert!(matches!(limit.acquire(&request(1)).await, Err(ErrorKind::QueueFull)), "half of it is one caller's");
-        all.push(in_line(&limit, 2, &served).await);
+        assert!(
+            matches!(limit.acquire(&request(1)).await, Err(ErrorKind::QueueFull)),
+            "one caller gets half of the queue"
+        );
+        all.push(queued_call(&limit, 2, &served).await);
         drop(only);
         assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
-        assert_nobody_is_there(&limit, 1);
+        assert_idle(&limit, 1);
     }
 
-    /// Four calls of 100 ms at once are 40 a second. Who asks for too much, and gives up most of what it asks for, gets no
-    /// less than its part for that, and no more.
+    /// Four concurrent calls of 100 ms are 40 calls per second. A caller that starts too many calls, and cancels most
+    /// of them, gets exactly its share.
     #[tokio::test(start_paused = true)]
     async fn overloading_callers_get_equal_shares() {
         let patient = Duration::from_secs(2);
@@ -257,20 +221,20 @@ mod tests {
                     callers.spawn(async move {
                         tokio::time::sleep_until(at).await;
                         let request = request(caller as u128);
-                        let Ok(Ok(_place)) = tokio::time::timeout(leaves, limit.acquire(&request)).await else {
+                        let Ok(Ok(_slot)) = tokio::time::timeout(leaves, limit.acquire(&request)).await else {
                             return;
                         };
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         if began.elapsed() > Duration::from_secs(5) && began.elapsed() <= Duration::from_secs(15) {
-                            served.lock().expect("whole")[caller] += 1;
+                            served.lock().expect("not poisoned")[caller] += 1;
                         }
                     });
                 }
             }
             callers.join_all().await;
-            let [heavy, steady, light] = *served.lock().expect("whole");
+            let [heavy, steady, light] = *served.lock().expect("not poisoned");
             let told = format!("{asked:?}: {heavy}, {steady}, {light}");
-            assert!((390..=404).contains(&(heavy + steady + light)), "all places are used: {told}");
+            assert!((390..=404).contains(&(heavy + steady + light)), "all slots are used: {told}");
             match asked[2] {
                 0 => assert!((190..=210).contains(&heavy) && (190..=210).contains(&steady), "a half each: {told}"),
                 1 => assert!(
@@ -282,12 +246,12 @@ mod tests {
                     "a third each: {told}"
                 ),
             }
-            assert_nobody_is_there(&limit, 4);
+            assert_idle(&limit, 4);
         }
     }
 
     proptest::proptest! {
-        /// Whoever comes and goes, in whatever order: no place is lost, none is given twice.
+        /// In any order of new and cancelled calls, no slot is lost, and none is granted twice.
         #[test]
         fn no_slot_is_lost(steps in prop::collection::vec((any::<bool>(), 0..4_u128, any::<prop::sample::Index>()), 0..80)) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -299,10 +263,10 @@ mod tests {
                     if comes || callers.is_empty() {
                         let (limit, now) = (limit.clone(), Arc::clone(&now));
                         callers.push(tokio::spawn(async move {
-                            let _place = limit.acquire(&request(payer)).await.expect("a place");
+                            let _slot = limit.acquire(&request(payer)).await.expect("a slot");
                             let others = now.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                             let _left = Leaves(now);
-                            assert!(others < 2, "no more than there are places");
+                            assert!(others < 2, "at most two calls in flight");
                             tokio::time::sleep(Duration::from_millis(payer as u64)).await;
                         }));
                     } else {
@@ -311,10 +275,10 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
                 for caller in callers {
-                    caller.await.expect("each that stays is served");
+                    caller.await.expect("each remaining call gets a slot");
                 }
                 settle().await;
-                assert_nobody_is_there(&limit, 2);
+                assert_idle(&limit, 2);
             });
         }
     }

@@ -1,4 +1,4 @@
-//! On whose behalf the upstream is called.
+//! The caller and the request for which the upstream is called.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,26 +9,26 @@ use uuid::Uuid;
 use super::deadline::Deadline;
 use crate::telemetry::busy_time::BusyTime;
 
-/// For whom a call is made.
+/// What all upstream calls of a request have in common.
 #[derive(Clone, Debug)]
 pub struct CallContext {
     pub credential: SecretString,
-    /// `Straddle-Account-Id`, where the caller acts for one.
+    /// `Straddle-Account-Id`, if the caller acts for an account.
     pub account: Option<Uuid>,
-    /// Who asks, as a digest. With the gateway's own key several callers have one credential.
+    /// A digest of the caller. With the gateway's own key, several callers have the same credential.
     pub client_key: u128,
-    /// The id of the gateway's request that needs the call.
+    /// The id of the request to the gateway.
     pub correlation_id: String,
-    /// Counts the calls that go out for this request, however many attempts each takes.
+    /// Counts the upstream calls of this request. A call with several attempts counts once.
     pub calls: Arc<AtomicU64>,
-    /// For how long this request has waited for calls.
+    /// The time during which at least one call of this request ran.
     pub busy_time: Arc<BusyTime>,
-    /// How long it waits for a call.
+    /// When the caller stops waiting for a call.
     pub deadline: Deadline,
 }
 
 impl CallContext {
-    /// The same with another deadline.
+    /// A copy with another deadline.
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
         Self { deadline, ..self.clone() }

@@ -1,9 +1,9 @@
-//! Until when a call is begun, and whether a write is on its way.
+//! The deadline of a call, and the commit point of a write.
 //!
-//! There is one deadline a request, and every wait is cut by it: for a place, between attempts, for others' loads. What
-//! it does not cut is what is on the wire. An attempt of a read may end a little later, within its own time, so that its
-//! answer can be kept and callers in a hurry do not start the same load again and again. A write that was sent is carried
-//! through within a time of its own.
+//! Each request has one deadline. It ends every wait: for a permit, between attempts, for a load of another request. It
+//! does not end an attempt that was sent. An attempt of a read may end later, within its own timeout: so its response
+//! can be cached, and callers with short deadlines do not start the same load again and again. A write that was sent
+//! runs to its end within [`commit_write`](Deadline::commit_write)'s time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// How long somebody waits for a call. Clones share what becomes of it.
+/// The deadline of a call. Clones share the state of its write.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     instant: watch::Receiver<Instant>,
@@ -20,26 +20,26 @@ pub struct Deadline {
 
 #[derive(Clone, Copy, Debug)]
 enum CommitState {
-    /// Nothing that could change anything was sent.
+    /// No write was sent.
     Open,
-    /// Nothing was sent, and nothing will be.
+    /// No write was sent, and none will be.
     Abandoned,
-    /// A write is on its way; so long it is followed.
+    /// A write was sent. The gateway waits for its outcome until then.
     Committed { until: Instant },
 }
 
 impl Deadline {
-    /// Until a deadline.
+    /// A fixed deadline.
     pub fn at(deadline: Instant) -> Self {
         Self::extendable(watch::channel(deadline).1)
     }
 
-    /// Until a deadline that can be put off while the call runs, as somebody joins who has more time.
+    /// A deadline that moves when a caller with a later deadline joins the call.
     pub fn extendable(deadline: watch::Receiver<Instant>) -> Self {
         Self { instant: deadline, state: Arc::new(Mutex::new(CommitState::Open)) }
     }
 
-    /// When nothing is begun any more, as of now.
+    /// The current deadline: no attempt starts after it.
     pub fn instant(&self) -> Instant {
         match *self.lock() {
             CommitState::Committed { until } => until,
@@ -47,7 +47,7 @@ impl Deadline {
         }
     }
 
-    /// Comes back when the deadline has passed.
+    /// Waits until the deadline has passed.
     pub async fn elapsed(&self) {
         loop {
             let deadline = self.instant();
@@ -63,13 +63,13 @@ impl Deadline {
         Instant::now() < self.instant()
     }
 
-    /// Whether a write may be sent now; from then on it is followed for the time `carry`.
-    pub fn commit_write(&self, carry: Duration) -> bool {
+    /// Returns whether a write may be sent now. If so, the gateway waits for its outcome for at least `write_grace`.
+    pub fn commit_write(&self, write_grace: Duration) -> bool {
         let now = Instant::now();
-        let mut stage = self.lock();
-        match *stage {
+        let mut state = self.lock();
+        match *state {
             CommitState::Open if now < *self.instant.borrow() => {
-                *stage = CommitState::Committed { until: now + carry };
+                *state = CommitState::Committed { until: now + write_grace };
                 true
             }
             CommitState::Committed { until } => now < until,
@@ -77,20 +77,20 @@ impl Deadline {
         }
     }
 
-    /// Gives a write up. True where nothing was sent, and then nothing will be.
+    /// Abandons a write. Returns true if no write was sent; then none will be.
     pub fn abandon(&self) -> bool {
-        let mut stage = self.lock();
-        match *stage {
+        let mut state = self.lock();
+        match *state {
             CommitState::Committed { .. } => false,
             CommitState::Open | CommitState::Abandoned => {
-                *stage = CommitState::Abandoned;
+                *state = CommitState::Abandoned;
                 true
             }
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, CommitState> {
-        // It is one value, whole at any time.
+        // The state is one value, so a poisoned one is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -99,7 +99,7 @@ impl Deadline {
 mod tests {
     use super::*;
 
-    const CARRY: Duration = Duration::from_secs(60);
+    const GRACE: Duration = Duration::from_secs(60);
 
     fn ahead() -> Instant {
         Instant::now() + Duration::from_secs(60)
@@ -108,29 +108,29 @@ mod tests {
     #[test]
     fn an_abandoned_write_is_not_sent_and_a_committed_one_not_abandoned() {
         let given_up = Deadline::at(ahead());
-        assert!(given_up.abandon() && !given_up.commit_write(CARRY) && given_up.abandon());
+        assert!(given_up.abandon() && !given_up.commit_write(GRACE) && given_up.abandon());
         let sent = Deadline::at(ahead());
-        assert!(sent.commit_write(CARRY) && !sent.abandon() && sent.commit_write(CARRY));
+        assert!(sent.commit_write(GRACE) && !sent.abandon() && sent.commit_write(GRACE));
     }
 
     #[test]
     fn nothing_is_sent_past_the_deadline_but_what_was_sent_before_is_followed() {
         let late = Deadline::at(Instant::now());
-        assert!(!late.is_open() && !late.commit_write(CARRY) && late.abandon());
+        assert!(!late.is_open() && !late.commit_write(GRACE) && late.abandon());
         let (sender, deadline) = watch::channel(ahead());
         let sent = Deadline::extendable(deadline);
-        assert!(sent.commit_write(CARRY));
+        assert!(sent.commit_write(GRACE));
         sender.send_replace(Instant::now());
-        assert!(sent.is_open() && sent.commit_write(CARRY));
+        assert!(sent.is_open() && sent.commit_write(GRACE));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_extended_deadline_is_awaited() {
         let (sender, deadline) = watch::channel(Instant::now() + Duration::from_secs(1));
-        let patience = Deadline::extendable(deadline);
+        let extended = Deadline::extendable(deadline);
         let later = Instant::now() + Duration::from_secs(5);
         sender.send_replace(later);
-        patience.elapsed().await;
+        extended.elapsed().await;
         assert!(Instant::now() >= later);
     }
 }

@@ -1,6 +1,6 @@
-//! Content codings of answers: read by each of their names, and counted as they come out of compression.
+//! Decodes the content codings of responses, and limits the decoded size.
 //!
-//! The HTTP client knows `gzip` in small letters alone. Names of codings have no case, and `x-gzip` is another name of
+//! The HTTP client knows only `gzip` in lower case. Names of codings are case-insensitive, and `x-gzip` is an alias of
 //! `gzip` (RFC 9110, section 8.4.1).
 
 use std::io::{self, Write};
@@ -12,20 +12,20 @@ use http::{HeaderMap, header};
 
 use crate::upstream::error::ErrorKind;
 
-/// What is asked for.
+/// The codings that requests accept.
 pub const ACCEPT_ENCODING: &str = "gzip, br";
 
-/// How much of what is decompressed is held before it is passed on.
+/// The size of the decoder's output buffer.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Takes a body piece by piece and gives it back as it was before its coding, up to a bound.
+/// Decodes a body piece by piece, up to a limit.
 pub enum BodyDecoder {
     Identity(LimitedBuffer),
     Gzip(Box<MultiGzDecoder<LimitedBuffer>>),
     Brotli(Box<DecompressorWriter<LimitedBuffer>>),
 }
 
-/// What has come out so far.
+/// The decoded bytes.
 pub struct LimitedBuffer {
     body: BytesMut,
     limit: usize,
@@ -33,12 +33,12 @@ pub struct LimitedBuffer {
 }
 
 impl BodyDecoder {
-    /// For an answer with these headers, of which `most` bytes are taken after decompression.
+    /// A decoder for a response with these headers, whose decoded body may have `limit` bytes.
     ///
     /// # Errors
-    /// Where it is coded in a way that was not asked for.
-    pub fn new(headers: &HeaderMap, most: usize) -> Result<Self, ErrorKind> {
-        let into = LimitedBuffer { body: BytesMut::new(), limit: most, is_exceeded: false };
+    /// If the request did not accept its coding.
+    pub fn new(headers: &HeaderMap, limit: usize) -> Result<Self, ErrorKind> {
+        let into = LimitedBuffer { body: BytesMut::new(), limit, is_exceeded: false };
         let values = headers.get_all(header::CONTENT_ENCODING).iter();
         let names = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
         let names = names.map(|name| name.trim().to_ascii_lowercase());
@@ -48,18 +48,18 @@ impl BodyDecoder {
             ["gzip" | "x-gzip"] => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(into)))),
             ["br"] => {
                 let mut decoder = Box::new(DecompressorWriter::new(into, BUFFER_BYTES));
-                // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
+                // Windows of up to 1 GiB are not part of the coding `br` (RFC 7932).
                 decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
                 Ok(Self::Brotli(decoder))
             }
-            _ => Err(ErrorKind::Invalid("a content coding that was not asked for")),
+            _ => Err(ErrorKind::Invalid("a content coding that the request does not accept")),
         }
     }
 
-    /// Takes the next piece.
+    /// Decodes the next piece.
     ///
     /// # Errors
-    /// Where it does not decompress, or is over the bound.
+    /// If it cannot be decoded, or the decoded body is larger than the limit.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), ErrorKind> {
         let taken = match self {
             Self::Identity(into) => into.write_all(piece),
@@ -69,10 +69,10 @@ impl BodyDecoder {
         taken.map_err(|_| self.malformed())
     }
 
-    /// The whole body.
+    /// The whole decoded body.
     ///
     /// # Errors
-    /// Where its end is missing.
+    /// If its end is missing.
     pub fn finish(mut self) -> Result<Bytes, ErrorKind> {
         let finished = match &mut self {
             Self::Identity(_) => Ok(()),
@@ -94,11 +94,11 @@ impl BodyDecoder {
             Self::Gzip(decoder) => decoder.get_ref(),
             Self::Brotli(decoder) => decoder.get_ref(),
         };
-        if collected.is_exceeded { ErrorKind::Invalid("larger than the bound on answers") } else { MALFORMED }
+        if collected.is_exceeded { ErrorKind::Invalid("larger than max_response_bytes") } else { MALFORMED }
     }
 }
 
-const MALFORMED: ErrorKind = ErrorKind::Invalid("a body that does not decompress");
+const MALFORMED: ErrorKind = ErrorKind::Invalid("a body that cannot be decompressed");
 
 impl Write for LimitedBuffer {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
@@ -137,11 +137,11 @@ mod tests {
 
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text).expect("it compresses");
-        encoder.finish().expect("it compresses")
+        encoder.write_all(text).expect("the encoder accepts it");
+        encoder.finish().expect("the encoder accepts it")
     }
 
-    /// "hello" as Brotli: a stream with one block that is stored, and an empty one that ends it (RFC 7932).
+    /// "hello" as brotli: a stored block, and an empty last block (RFC 7932).
     const BROTLI: [u8; 10] = [0x0b, 0x02, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x03, 0x00];
 
     #[test]
@@ -157,22 +157,26 @@ mod tests {
         assert_eq!(read("identity", &[b"hel", b"lo"], 5).as_deref(), Ok(&b"hello"[..]));
     }
 
-    /// An empty body with a large window of 16 bits, which a decoder of large windows takes.
+    /// An empty body with a large window of 16 bits. A decoder of large windows accepts it.
     #[test]
     fn a_large_window_is_no_brotli() {
-        assert_eq!(read("br", &[&[0x11, 0xd0]], 100), Err("a body that does not decompress"));
+        assert_eq!(read("br", &[&[0x11, 0xd0]], 100), Err("a body that cannot be decompressed"));
     }
 
     #[test]
-    fn what_is_larger_broken_or_coded_in_another_way_is_told() {
+    fn too_large_broken_and_unsupported_bodies_are_errors() {
         let zipped = gzip(&b"hello ".repeat(1000));
-        assert_eq!(read("gzip", &[&zipped], 5999), Err("larger than the bound on answers"));
-        assert_eq!(read("", &[b"hello"], 4), Err("larger than the bound on answers"));
-        assert_eq!(read("gzip", &[&zipped[..zipped.len() - 9]], 6000), Err("a body that does not decompress"));
-        assert_eq!(read("gzip", &[b"hello, this is no gzip"], 6000), Err("a body that does not decompress"));
-        assert_eq!(read("br", &[&BROTLI[..5]], 6000), Err("a body that does not decompress"));
+        assert_eq!(read("gzip", &[&zipped], 5999), Err("larger than max_response_bytes"));
+        assert_eq!(read("", &[b"hello"], 4), Err("larger than max_response_bytes"));
+        assert_eq!(read("gzip", &[&zipped[..zipped.len() - 9]], 6000), Err("a body that cannot be decompressed"));
+        assert_eq!(read("gzip", &[b"hello, this is no gzip"], 6000), Err("a body that cannot be decompressed"));
+        assert_eq!(read("br", &[&BROTLI[..5]], 6000), Err("a body that cannot be decompressed"));
         for coding in ["deflate", "zstd", "gzip, gzip", "gzip, br"] {
-            assert_eq!(read(coding, &[b"hello"], 6000), Err("a content coding that was not asked for"), "{coding}");
+            assert_eq!(
+                read(coding, &[b"hello"], 6000),
+                Err("a content coding that the request does not accept"),
+                "{coding}"
+            );
         }
     }
 }

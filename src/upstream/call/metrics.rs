@@ -1,6 +1,6 @@
-//! What is counted of calls to the Customers API: one function an event, by the names of `telemetry::names`.
+//! Metrics of upstream calls: one function for each event. `telemetry::names` has the names of the metrics.
 //!
-//! Labels are routes (templates, not paths), kinds of outcome and reasons: words of this program alone.
+//! Labels are routes (templates, not paths), outcomes and reasons, from closed sets.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::telemetry::names::{
     UPSTREAM_RETRIES_SKIPPED as RETRIES_SKIPPED, UPSTREAM_VALUES_MASKED as MASKED_HERE,
 };
 
-/// The states of a breaker.
+/// The states of the circuit breaker.
 pub const BREAKER_STATES: [&str; 3] = ["closed", "half_open", "open"];
 
-/// Why an attempt that could have helped was not made.
+/// Why a call was not retried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RetrySkipped {
-    /// As many were made as the settings allow for one call.
+    /// The call has made as many attempts as the settings allow.
     MaxAttempts,
-    /// It could not have ended within the deadline.
+    /// The retry could not end before the deadline.
     Deadline,
-    /// Too large a share of the calls are repeated already.
+    /// The retry budget is used up.
     Budget,
 }
 
@@ -39,29 +39,29 @@ impl RetrySkipped {
     }
 }
 
-/// A call came to its end.
+/// A call ended.
 pub fn record_call(route: &'static str, outcome: &'static str, took: Duration) {
     counter!(CALLS, "route" => route, "outcome" => outcome).increment(1);
     histogram!(CALL_DURATION, "route" => route, "outcome" => outcome).record(took);
 }
 
-/// A request went out and came to its end.
+/// An attempt ended.
 pub fn record_attempt(route: &'static str, outcome: &'static str, took: Duration) {
     counter!(ATTEMPTS, "route" => route, "outcome" => outcome).increment(1);
     histogram!(ATTEMPT_DURATION, "route" => route, "outcome" => outcome).record(took);
 }
 
-/// An attempt is going to be repeated.
+/// A retry starts. `reason` is the outcome of the attempt before.
 pub fn record_retry(route: &'static str, reason: &'static str) {
     counter!(RETRIES, "route" => route, "reason" => reason).increment(1);
 }
 
-/// An attempt could have been repeated and is not.
+/// A call that could be retried is not.
 pub fn record_retry_skipped(route: &'static str, reason: RetrySkipped) {
     counter!(RETRIES_SKIPPED, "route" => route, "reason" => reason.name()).increment(1);
 }
 
-/// The breaker is in a state; `changed` where it was in another one.
+/// The state of the circuit breaker. `changed` is false at the start.
 pub fn record_breaker_state(state: &'static str, changed: bool) {
     for each in BREAKER_STATES {
         gauge!(BREAKER_STATE, "state" => each).set(if each == state { 1.0 } else { 0.0 });
@@ -71,17 +71,17 @@ pub fn record_breaker_state(state: &'static str, changed: bool) {
     }
 }
 
-/// A request is under way until this is dropped, also where it is cancelled.
+/// An attempt is in flight until the guard is dropped, also if it is cancelled.
 pub fn attempt_started() -> GaugeGuard {
     GaugeGuard::new(gauge!(IN_FLIGHT))
 }
 
-/// A value came in clear where a masked one belongs, and was masked.
+/// The upstream sent an unmasked value where a masked one is required, and the gateway masked it.
 pub fn record_value_masked(field: &'static str) {
     counter!(MASKED_HERE, "field" => field).increment(1);
 }
 
-/// A call has waited for a place.
+/// A call has waited in the queue of the concurrency limit.
 pub fn record_queue_wait(took: Duration) {
     histogram!(QUEUE_DURATION).record(took);
 }

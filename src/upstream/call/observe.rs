@@ -1,5 +1,4 @@
-//! What is seen of calls beside what is counted: a span for each, for how long a request waited for the upstream, and
-//! whether the upstream answers at all.
+//! Observes upstream calls: a span for each call, the waiting time of a request, and the health of the upstream.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,18 +9,28 @@ use tracing::{Instrument, Span, info_span};
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
-use crate::upstream::call::breaker;
+use crate::upstream::call::breaker::CircuitBreaker;
 use crate::upstream::error::{Error, ErrorKind};
 
-/// Whether the upstream answers. A refusal is an answer.
-#[derive(Debug, Default)]
+/// Whether the upstream responds. A rejection is a response.
+#[derive(Debug)]
 pub struct Health {
     consecutive_failures: AtomicU32,
-    pub breaker: breaker::BreakerState,
+    breaker: CircuitBreaker,
 }
 
 impl Health {
-    /// How many calls got no answer since the last that got one.
+    /// The health of an upstream that was not called yet.
+    pub fn new(breaker: CircuitBreaker) -> Self {
+        Self { consecutive_failures: AtomicU32::new(0), breaker }
+    }
+
+    /// The state of the circuit breaker.
+    pub fn breaker_state(&self) -> &'static str {
+        self.breaker.state()
+    }
+
+    /// The number of calls without a response since the last response.
     pub fn consecutive_failures(&self) -> u32 {
         self.consecutive_failures.load(Ordering::Relaxed)
     }
@@ -31,11 +40,11 @@ impl Health {
             Some(kind)
                 if kind.is_unavailable() || matches!(kind, ErrorKind::MalformedSuccess(_) | ErrorKind::Invalid(_)) =>
             {
-                // It stays where it is once it is too large to add to.
+                // At its largest value the counter stays as it is.
                 let more = |failures: u32| failures.checked_add(1);
                 let _full = self.consecutive_failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
             }
-            // Nothing was asked.
+            // Nothing was sent.
             Some(
                 ErrorKind::QueueFull
                 | ErrorKind::DeadlineExceeded
@@ -47,33 +56,33 @@ impl Health {
         }
     }
 
-    /// Tells the metrics.
+    /// Sets the gauge of consecutive failures.
     pub fn record_metrics(&self) {
         metrics::gauge!(names::UPSTREAM_CONSECUTIVE_FAILURES).set(as_f64(self.consecutive_failures().into()));
     }
 }
 
-/// The outcome of what nobody waited for any more.
+/// The outcome of a cancelled call.
 const CANCELLED: &str = "cancelled";
 
-/// Something that is timed until it ends, or until it is dropped since nobody waits for it any more.
+/// Measures a call or an attempt until it ends or is cancelled.
 pub struct CallTimer {
     route: &'static str,
     started: Instant,
-    /// Tells the metrics.
+    /// Records the route, the outcome and the duration.
     record: fn(&'static str, &'static str, Duration),
-    /// Is told the outcome.
+    /// Gets the outcome as a field.
     span: Span,
     outcome: &'static str,
 }
 
 impl CallTimer {
-    /// It begins now.
-    pub fn new(route: &'static str, tell: fn(&'static str, &'static str, Duration), span: Span) -> Self {
-        Self { route, started: Instant::now(), record: tell, span, outcome: CANCELLED }
+    /// A timer that starts now.
+    pub fn new(route: &'static str, record: fn(&'static str, &'static str, Duration), span: Span) -> Self {
+        Self { route, started: Instant::now(), record, span, outcome: CANCELLED }
     }
 
-    /// It came to its end; the outcome's name.
+    /// Sets the outcome, and returns its name.
     pub fn finish(&mut self, failed: Option<&Error>) -> &'static str {
         self.outcome = failed.map_or("ok", |error| error.kind.name());
         self.outcome
@@ -87,7 +96,8 @@ impl Drop for CallTimer {
     }
 }
 
-/// A call from its beginning to its end, with all that it waits for. `route` is the endpoint's template.
+/// Runs a call, waits and retries included, in a span, and records its outcome. `route` is the template of the
+/// endpoint.
 pub async fn timed_call<T>(
     health: &Health,
     waiting: &BusyTime,
@@ -102,12 +112,12 @@ pub async fn timed_call<T>(
         outcome = Empty,
         upstream_request_id = Empty,
     );
-    let _under = waiting.start();
-    let mut watched = CallTimer::new(route, crate::upstream::call::metrics::record_call, span.clone());
+    let _busy = waiting.start();
+    let mut timer = CallTimer::new(route, crate::upstream::call::metrics::record_call, span.clone());
     let answered = call.instrument(span.clone()).await;
     let failed = answered.as_ref().err();
     health.record(failed.map(|error| &error.kind));
-    watched.finish(failed);
+    timer.finish(failed);
     if let Some(error) = failed {
         span.record("otel.status_code", "ERROR");
         span.record("upstream_request_id", error.api_request_id.map(tracing::field::display));
@@ -119,19 +129,22 @@ pub async fn timed_call<T>(
 mod tests {
     use super::*;
     use crate::outbound::ConnectFailure;
+    use crate::upstream::call::breaker;
 
     #[tokio::test]
     async fn failures_are_counted_until_the_upstream_answers() {
-        let (health, waiting) = (Health::default(), BusyTime::default());
+        let minute = Duration::from_secs(60);
+        let settings = breaker::Settings { failures_percent: 50, min_calls: 100, window: minute, open: minute };
+        let (health, waiting) = (Health::new(CircuitBreaker::new(settings)), BusyTime::default());
         let ends = async |kind: Option<ErrorKind>| {
             let end = async { kind.map_or(Ok(()), |kind| Err(Error::from(kind))) };
             let _ended = timed_call(&health, &waiting, "GET /", end).await;
             health.consecutive_failures()
         };
         assert_eq!(ends(Some(ErrorKind::Unreachable(ConnectFailure::ConnectionRefused))).await, 1);
-        assert_eq!(ends(Some(ErrorKind::QueueFull)).await, 1, "nothing was asked");
+        assert_eq!(ends(Some(ErrorKind::QueueFull)).await, 1, "nothing was sent");
         assert_eq!(ends(Some(ErrorKind::TimedOut)).await, 2);
-        assert_eq!(ends(Some(ErrorKind::NotFound)).await, 0, "that is an answer");
+        assert_eq!(ends(Some(ErrorKind::NotFound)).await, 0, "that is a response");
         assert_eq!(ends(Some(ErrorKind::Failed { status: 500, retry_after: None })).await, 1);
         assert_eq!(ends(None).await, 0);
     }

@@ -1,11 +1,12 @@
-//! What is sent again, when, and how often.
+//! The retry policy: which calls are sent again, when, and how often.
 //!
-//! A read: where no connection was made or it broke, on time-outs (408 as well), 429 and 5xx. A write: only while it is
-//! not known whether it was carried out, or where the upstream says that the first one still runs; always with the same
-//! idempotency key and the same bytes, so that it is carried out once. A 400 has used its key up, and so may a 429: both
-//! are told as they are. What was held back was not sent at all: it is, as soon as the pause allows it. After an attempt
-//! without an answer only the API's own word ends it ([`Error::is_from_api`]): a balancer's 400 or "no route" says nothing about
-//! what that attempt did.
+//! - A read is retried if there was no connection or it was lost, and after timeouts (also 408), 429 and 5xx.
+//! - A write is retried only while its outcome is unknown, or if the upstream reports that the first request still
+//!   runs. Each attempt has the same idempotency key and the same bytes, so the write takes effect once. A 400 uses up
+//!   the key, and a 429 may do so: the call returns both.
+//! - A throttled call was not sent. It is sent when the pause is over.
+//! - After an attempt of a write without a response, only a response of the API itself ends the retries
+//!   ([`Error::is_from_api`]). A load balancer's 400 or "no route" does not tell what the first attempt did.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,41 +20,41 @@ use crate::upstream::call::metrics::{self, RetrySkipped};
 use crate::upstream::call::transport::{Request, UpstreamResponse};
 use crate::upstream::error::{Error, ErrorKind};
 
-/// The longest pause before the first repetition; it doubles with each one.
+/// The longest pause before the first retry. It doubles with each retry.
 const BASE_BACKOFF: Duration = Duration::from_millis(100);
-/// The longest pause of all.
+/// The longest pause before any retry.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
-/// How long a success pays for the repetitions of others.
+/// How long a success counts for the retry budget.
 const BUDGET_WINDOW: Duration = Duration::from_secs(3);
-/// How many repetitions a second are there for a gateway that asks little.
+/// The retries per second that the budget always permits.
 const MIN_RETRIES_PER_SECOND: u32 = 1;
 
-/// How much patience; see `[upstream]` in `config/default.toml`.
+/// Limits of retries; see `[upstream]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How often one call is sent at most.
+    /// The largest number of attempts of a call.
     pub max_attempts: u32,
-    /// How many repetitions there may be for a hundred successes.
+    /// The retries of all calls per hundred successes.
     pub budget_percent: u8,
 }
 
-/// Decides about one call; its clones share the budget.
+/// The policy and the state of one call. Clones share the budget.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy {
     max_attempts: u32,
     budget: Arc<TpsBudget>,
-    /// Attempts that came to an end of their own.
+    /// Attempts that count against the limit.
     attempts: u32,
-    /// Pauses made.
+    /// Pauses so far.
     backoffs: u32,
-    /// When the last attempt began.
+    /// When the last attempt started.
     attempt_started: Instant,
-    /// What the last attempt that was sent came to: of a write, why it is not known whether it was carried out.
+    /// The error of the last attempt that was sent. Of a write: why its outcome is unknown.
     last_sent_error: Option<Error>,
 }
 
 impl RetryPolicy {
-    /// A policy with a full budget.
+    /// A policy with an unused budget.
     pub fn new(settings: Settings) -> Self {
         let share = f32::from(settings.budget_percent) / 100.0;
         Self {
@@ -66,20 +67,21 @@ impl RetryPolicy {
         }
     }
 
-    /// Whether another attempt could give a better answer.
+    /// Whether another attempt can give a better result.
     fn is_retryable(&self, request: &Request, error: &Error) -> bool {
         let kind = &error.kind;
         if request.is_write() {
             match kind {
-                // It can be asked what became of it; and it was not sent, but may be in a moment.
+                // A retry returns the outcome of the running write. A throttled write was not sent, and can be sent
+                // later.
                 ErrorKind::InProgress | ErrorKind::Throttled { .. } => true,
-                // With whom, the upstream did not say in words that are known: most likely with the attempt before.
+                // The response does not say which request the key belongs to: most likely to the attempt before.
                 ErrorKind::Conflict(_) => self.last_sent_error.is_some(),
-                // The write's own answer.
+                // This is the outcome of the write.
                 _ if error.is_from_api => false,
-                // These come before the write is looked at, and say nothing about an earlier attempt.
+                // The upstream checks these before the write. They do not tell the outcome of an earlier attempt.
                 ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::DeadlineExceeded => false,
-                // Somebody else's change would be undone, or could be. The look has been repeated as a read is.
+                // A retry would or could undo another client's change. The recheck was retried as a read.
                 ErrorKind::Superseded { .. } | ErrorKind::Unchecked(_) => false,
                 _ => self.last_sent_error.is_some(),
             }
@@ -88,10 +90,10 @@ impl RetryPolicy {
         }
     }
 
-    /// How long to wait before the next attempt, or why there is none.
+    /// The pause before the next attempt, or why there is none.
     fn backoff(&mut self, request: &Request, kind: &ErrorKind) -> Result<Duration, RetrySkipped> {
-        // What was not sent, or has to wait for its own first attempt, is bounded by the time alone: it is no more for the
-        // upstream to do, and a write that still runs is not given up because others fail.
+        // A retry of a call that was not sent, or of a write that still runs, is limited only by the deadline. The
+        // former is no additional work for the upstream. The latter must not fail because other calls fail.
         let is_free = matches!(
             kind,
             ErrorKind::Conflict(_)
@@ -100,22 +102,22 @@ impl RetryPolicy {
                 | ErrorKind::BreakerOpen { .. }
                 | ErrorKind::Throttled { .. }
         );
-        let was_none = is_free || (request.is_write() && matches!(kind, ErrorKind::Unreachable(_)));
-        self.attempts += u32::from(!was_none);
+        let is_no_attempt = is_free || (request.is_write() && matches!(kind, ErrorKind::Unreachable(_)));
+        self.attempts += u32::from(!is_no_attempt);
         if self.attempts >= self.max_attempts {
             return Err(RetrySkipped::MaxAttempts);
         }
         let now = Instant::now();
         let longest = BASE_BACKOFF.saturating_mul(1 << self.backoffs.min(10)).min(MAX_BACKOFF);
-        // Full jitter: calls that failed together do not come back together. A new source each time, since the clones of
-        // one would all say the same.
+        // Full jitter: calls that failed together are not retried together. Each pause has a new random source, because
+        // clones of one source return the same numbers.
         let jitter = longest.mul_f64(HasherRng::new().next_f64());
         let pause = match kind {
-            // It runs: asking again at once would only be told the same.
+            // The write still runs: a retry at once would get the same response.
             ErrorKind::Conflict(_) | ErrorKind::InProgress => longest / 2 + jitter / 2,
-            _ => kind.retry_after().map_or(jitter, |asked| asked + jitter.min(BASE_BACKOFF)),
+            _ => kind.retry_after().map_or(jitter, |requested| requested + jitter.min(BASE_BACKOFF)),
         };
-        // The next attempt is taken to need as long as the last one.
+        // Assume that the next attempt takes as long as the last one.
         let ends = now + pause + (now - self.attempt_started);
         if ends >= request.deadline.instant() {
             return Err(RetrySkipped::Deadline);
@@ -145,25 +147,26 @@ impl retry::Policy<Request, UpstreamResponse, Error> for RetryPolicy {
         if self.is_retryable(request, error) {
             match self.backoff(request, &error.kind) {
                 Ok(pause) => {
-                    // What was kept back was no attempt, and what comes then repeats none.
+                    // If nothing was sent, the next attempt is no retry for the upstream.
                     if !error.kind.is_not_attempted() {
                         request.retry_reason = Some(error.kind.name());
                     }
                     request.is_retry = true;
                     return Some(sleep(pause));
                 }
-                Err(why) => metrics::record_retry_skipped(request.route, why),
+                Err(reason) => metrics::record_retry_skipped(request.route, reason),
             }
         }
-        // The API's own refusal is the write's answer, given again for its key. Anything else leaves open what became of
-        // an attempt before, and that is what has to be told. Of a read: what the upstream did, and not that it was spared
-        // another attempt.
-        let says_more = match request.is_write() {
+        // Which error to return: this one, or the one of an earlier attempt? For a write, a rejection by the API is the
+        // outcome of the key's first attempt. Every other error leaves the outcome of the earlier attempt unknown, and
+        // this is what the caller must learn. For a read, what the upstream did says more than that a retry was not
+        // sent.
+        let returns_last = match request.is_write() {
             true => error.is_from_api || matches!(error.kind, ErrorKind::Superseded { .. }),
-            // And for how long it is held back: the pause before may have been a shorter one.
+            // The remaining time of a throttled key may be longer than the pause of the earlier response.
             false => !error.kind.is_not_sent() || matches!(error.kind, ErrorKind::Throttled { .. }),
         };
-        if !says_more && let Some(before) = self.last_sent_error.take() {
+        if !returns_last && let Some(before) = self.last_sent_error.take() {
             *error = before;
         }
         None

@@ -1,45 +1,54 @@
-//! Keeps all calls of a key to the pause that the upstream asks of one of them: a 429 with `Retry-After` is about the key
-//! and not about the call, and the next ones would only be told the same.
+//! Throttles all calls of a key after a 429 with `Retry-After`: the pause is for the key, and further calls would get
+//! the same response.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use http::header;
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
 use crate::upstream::call::transport::{Request, UpstreamResponse};
 use crate::upstream::error::{Error, ErrorKind};
 
-/// For how long others are kept back by the word of one answer; after it one asks again, and is told again.
+/// The longest time that one response throttles a key. After it, the next call gets a new response.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
-/// How many keys are remembered. With more of them in trouble at once the rest finds out by itself.
+/// The largest number of throttled keys. Calls of further keys are sent, and get their own 429.
 const MAX_KEYS: usize = 1024;
 
-/// Which keys are to be left alone, and until when. Clones share it.
-#[derive(Clone, Debug, Default)]
+/// The throttled keys, and until when.
+#[derive(Debug, Default)]
 pub struct Throttle {
-    /// By a hash that no other process makes.
-    until: Arc<Mutex<HashMap<u64, Instant>>>,
+    /// By a hash of the key that only this process can compute.
+    until: Mutex<HashMap<u64, Instant>>,
     hasher: RandomState,
 }
 
 impl Throttle {
-    fn key(&self, request: &Request) -> u64 {
-        self.hasher.hash_one(request.headers.get(header::AUTHORIZATION))
+    /// The key of a request, if it is not throttled.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Throttled`] with the time that is left.
+    pub fn check(&self, request: &Request) -> Result<u64, ErrorKind> {
+        let key = self.hasher.hash_one(request.headers.get(header::AUTHORIZATION));
+        self.remaining(key).map_or(Ok(key), |retry_after| Err(ErrorKind::Throttled { retry_after }))
     }
 
-    /// What is left of a key's pause.
+    /// Throttles the key if the upstream asks for it.
+    pub fn record_outcome(&self, key: u64, outcome: &Result<UpstreamResponse, Error>) {
+        if let Err(Error { kind: ErrorKind::RateLimited { retry_after: Some(pause) }, .. }) = outcome {
+            self.record(key, *pause);
+        }
+    }
+
+    /// The remaining time of a key's pause.
     fn remaining(&self, key: u64) -> Option<Duration> {
         let left = self.lock().get(&key)?.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
 
-    /// Notes a pause; a longer one stays.
+    /// Records a pause, unless the key has a longer one.
     fn record(&self, key: u64, pause: Duration) {
         let now = Instant::now();
         let until = now + pause.min(MAX_PAUSE);
@@ -53,51 +62,8 @@ impl Throttle {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
-        // Nothing in here panics half way, so a poisoned table is a whole one.
+        // No code panics while it holds the lock, so a poisoned map is a whole one.
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<S> Layer<S> for Throttle {
-    type Service = Throttled<S>;
-
-    fn layer(&self, inner: S) -> Throttled<S> {
-        Throttled { inner, throttle: self.clone() }
-    }
-}
-
-/// A service that keeps to pauses.
-#[derive(Clone, Debug)]
-pub struct Throttled<S> {
-    inner: S,
-    throttle: Throttle,
-}
-
-impl<S> Service<Request> for Throttled<S>
-where
-    S: Service<Request, Response = UpstreamResponse, Error = Error, Future: Send + 'static>,
-{
-    type Response = UpstreamResponse;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<UpstreamResponse, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let key = self.throttle.key(&request);
-        if let Some(retry_after) = self.throttle.remaining(key) {
-            return Box::pin(async move { Err(ErrorKind::Throttled { retry_after }.into()) });
-        }
-        let (answer, pauses) = (self.inner.call(request), self.throttle.clone());
-        Box::pin(async move {
-            let answer = answer.await;
-            if let Err(Error { kind: ErrorKind::RateLimited { retry_after: Some(pause) }, .. }) = &answer {
-                pauses.record(key, *pause);
-            }
-            answer
-        })
     }
 }
 
@@ -106,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_is_kept_to_and_believed_for_a_minute_at_most() {
+    async fn a_key_is_throttled_for_a_minute_at_most() {
         let pauses = Throttle::default();
         let (limited, other) = (1, 2);
         pauses.record(limited, Duration::from_secs(3600));
@@ -119,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn remembered_keys_are_bounded() {
+    async fn the_number_of_throttled_keys_is_limited() {
         let pauses = Throttle::default();
         for key in 0..2 * MAX_KEYS as u64 {
             pauses.record(key, Duration::from_secs(9));

@@ -1,7 +1,8 @@
-//! One request on the wire: sent, and its answer read up to a bound.
+//! One HTTP round trip: sends a request, and reads its response up to a limit.
 //!
-//! The client follows no redirects and repeats nothing: what is sent again is decided in `crate::upstream::call::retry` alone.
+//! The HTTP client follows no redirects and retries nothing. Only `crate::upstream::call::retry` decides on retries.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -10,8 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method, StatusCode};
-use serde::de::IgnoredAny;
+use http::{HeaderMap, Method};
 use tower::Service;
 use url::Url;
 
@@ -20,43 +20,51 @@ use crate::upstream::call::deadline::Deadline;
 use crate::upstream::call::decoding::{self, BodyDecoder};
 use crate::upstream::call::recheck::Recheck;
 use crate::upstream::error::{Error, ErrorKind};
-use crate::upstream::wire::envelope::{self, Envelope};
+use crate::upstream::wire::envelope;
 
-/// A call as it goes through the stack; each attempt sends the same bytes.
+/// A call in the stack. Each attempt sends the same bytes.
 #[derive(Clone)]
 pub struct Request {
-    /// The endpoint's template, for logs and metrics; the path itself is in neither.
+    /// The template of the endpoint, for logs and metrics. They never contain the path.
     pub route: &'static str,
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
-    /// Who asks, as a digest: calls that wait are served by turns.
+    pub parse: ParseBody,
+    /// A digest of the caller. Waiting calls are served round robin over the callers.
     pub client_key: u128,
     pub deadline: Deadline,
-    /// Where it is sent again: the outcome that was not good enough.
+    /// Of a retry: the outcome of the attempt before.
     pub retry_reason: Option<&'static str>,
-    /// Whether it has been through the stack before, sent or kept back.
+    /// Whether the stack has tried the call before, sent or not.
     pub is_retry: bool,
-    /// Of a write: looks whether it may be sent again.
+    /// Of a write: checks whether it may be sent again.
     pub recheck: Option<Recheck>,
-    /// Counts calls that went out.
+    /// Counts calls. A retry is no call of its own.
     pub calls: Arc<AtomicU64>,
 }
 
 impl Request {
-    /// Whether it changes something. Each of these carries an idempotency key.
+    /// Whether the request is a write. Each write has an idempotency key.
     pub fn is_write(&self) -> bool {
         self.method != Method::GET
     }
 }
 
-/// A success, not yet read. It has no `Debug`: the body holds personal data.
-#[derive(Clone)]
+/// Parses the body of a success into the type that the call expects.
+pub type ParseBody = Arc<dyn Fn(&[u8]) -> serde_json::Result<Content> + Send + Sync>;
+
+/// The parsed body of a success. The stack does not know its type.
+pub type Content = Box<dyn Any + Send>;
+
+/// A success. It has no `Debug`: the body holds personal data.
 pub struct UpstreamResponse {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    /// An error if the body is an envelope of the API with another content than the documented one. Such a response is
+    /// no sign of an upstream that fails, so it is no error for the stack.
+    pub content: Result<Content, Error>,
+    /// Bytes of the body, decompressed.
+    pub bytes: usize,
 }
 
 /// Sends requests.
@@ -67,10 +75,10 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// A client with connections of its own.
+    /// A transport with its own connection pool.
     ///
     /// # Errors
-    /// Where TLS or DNS cannot be set up on this machine.
+    /// If TLS or DNS cannot be set up on this machine.
     pub fn new(
         base_url: &Url,
         proxy: Option<&Proxy>,
@@ -78,20 +86,20 @@ impl Transport {
         max_response_bytes: usize,
     ) -> Result<Self, reqwest::Error> {
         let http = outbound::client(base_url, proxy)?
-            // Codings are the business of `crate::upstream::coding`: the client knows them in small letters alone.
+            // `crate::upstream::call::decoding` decodes bodies: the client knows codings only in lower case.
             .no_gzip()
             .no_brotli()
             .connect_timeout(connect_timeout)
             // Below the minute after which load balancers close idle connections.
             .pool_idle_timeout(Duration::from_secs(45))
-            // Over HTTP/2 all calls share a connection, and a time-out gives up its call alone: one that has died without a
-            // word (a balancer that forgot it, a cable) would be used on and on. So while calls are on it and nothing has
-            // come for a second, it is asked for a sign of life; without one in two more it is closed, and what was on it
-            // is sent again over a new one. Both are within an attempt's 4 s, and any HTTP/2 stack answers at once, however
-            // long its application takes.
+            // Over HTTP/2 all calls share a connection, and a timeout cancels only its call. So a dead connection
+            // (dropped by a load balancer, a cut cable) would stay in use. Therefore the client sends a ping when calls
+            // are in flight and nothing was received for a second. Without a response within two more seconds it closes
+            // the connection, and the calls are retried over a new one. Both times are within an attempt's 4 s. HTTP/2
+            // servers respond to pings at once, however long the application takes.
             .http2_keep_alive_interval(Duration::from_secs(1))
             .http2_keep_alive_timeout(Duration::from_secs(2))
-            // Nobody is hurt by a dead one that is idle, and some servers take pings without calls for abuse.
+            // An idle dead connection delays no call, and some servers treat pings without calls as abuse.
             .http2_keep_alive_while_idle(false)
             .build()?;
         Ok(Self { http, max_response_bytes })
@@ -102,24 +110,20 @@ impl Transport {
         *out.headers_mut() = request.headers;
         out.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(decoding::ACCEPT_ENCODING));
         *out.body_mut() = request.body.map(reqwest::Body::from);
-        let erases = *out.method() == Method::DELETE;
-        // A call is one however often it is sent.
+        // A call with retries counts once.
         if request.retry_reason.is_none() {
             request.calls.fetch_add(1, Ordering::Relaxed);
         }
         let response = self.http.execute(out).await.map_err(|error| error_kind(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = envelope::normalize_json(self.read_body(response).await?);
-        if erases && envelope::is_empty_success(status, &body) {
-            return Ok(UpstreamResponse { status, headers, body });
-        }
-        // It is looked at here already, inside the breaker and the retries: a web page under 200 is no success that closes
-        // the one or pays for the other, and says nothing about a write, which is then asked about again.
-        envelope::decode::<Envelope<IgnoredAny>>(status, &headers, &body)?;
-        Ok(UpstreamResponse { status, headers, body })
+        // Parsed here, inside the breaker and the retries: a web page with status 200 must neither close the breaker
+        // nor pay for retries, and it does not tell the outcome of a write.
+        let content = envelope::decode(status, &headers, &body, |body| (request.parse)(body))?;
+        Ok(UpstreamResponse { content, bytes: body.len() })
     }
 
-    /// The body, up to the bound; counted after decompression, so that a small bomb is none.
+    /// The body, up to the limit. Decompressed bytes count, so a small compressed body cannot exhaust the memory.
     async fn read_body(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
         let mut decoder = BodyDecoder::new(response.headers(), self.max_response_bytes)?;
         let mut is_empty = true;
@@ -127,7 +131,7 @@ impl Transport {
             is_empty &= chunk.is_empty();
             decoder.push(&chunk)?;
         }
-        // No body at all is in no coding, whatever the headers say.
+        // An empty body has no coding, whatever the headers say.
         if is_empty { Ok(Bytes::new()) } else { Ok(decoder.finish()?) }
     }
 }
@@ -146,7 +150,7 @@ impl Service<Request> for Transport {
     }
 }
 
-/// What a transport error means. Its text is dropped: it holds the URL.
+/// The kind of a transport error. Its text contains the URL, so it is dropped.
 fn error_kind(error: &reqwest::Error) -> ErrorKind {
     if error.is_timeout() && !error.is_connect() {
         ErrorKind::TimedOut

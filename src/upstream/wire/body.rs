@@ -1,4 +1,4 @@
-//! What is sent: the bodies of create and update, in the wire's names and with no key that the API does not know.
+//! The request bodies of create and update. They contain only members that the API has.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::privacy::Personal;
 
 type Text = Personal<String>;
 
-/// Caller's own pairs as the wire has them.
+/// Metadata as on the wire: a map.
 pub type Metadata = BTreeMap<String, Text>;
 
 /// `POST /v1/customers`.
@@ -45,7 +45,7 @@ struct ConfigBody {
     sandbox_outcome: Option<SandboxOutcome>,
 }
 
-/// `PUT /v1/customers/{id}`: the whole customer. What is `null` here is cleared there.
+/// `PUT /v1/customers/{id}`: the whole customer. A `null` clears the field.
 #[derive(Serialize, Debug)]
 pub struct Replacement {
     pub name: Text,
@@ -54,14 +54,14 @@ pub struct Replacement {
     pub device: DeviceInput,
     pub status: CustomerStatus,
     pub address: Option<AddressInput>,
-    /// `None` leaves the key out: for a profile that could not be read in clear and must not be touched.
+    /// `None` omits the member: the unmasked profile could not be read, and must not be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compliance_profile: Option<Option<ProfileBody>>,
     pub external_id: Option<Text>,
     pub metadata: Option<Metadata>,
 }
 
-/// A compliance profile in clear. Both keys of a person and the first two of a company are always there.
+/// An unmasked compliance profile. The API requires both members of an individual's, and the first two of a business's.
 #[derive(Serialize, Clone, Debug)]
 #[serde(untagged)]
 pub enum ProfileBody {
@@ -98,7 +98,7 @@ impl From<CreateCustomerInput> for NewCustomer {
 }
 
 impl From<ComplianceProfileInput> for ProfileBody {
-    /// What is left out is null: for a customer that has no profile yet.
+    /// Omitted fields are null: for a customer without a profile.
     fn from(input: ComplianceProfileInput) -> Self {
         match input {
             ComplianceProfileInput::Individual(IndividualComplianceProfileInput { dob, ssn }) => {
@@ -117,7 +117,7 @@ impl From<ComplianceProfileInput> for ProfileBody {
     }
 }
 
-/// The entries as the wire's map. Of a key given twice the last one wins; validation has refused that before.
+/// The entries as a map. Of a repeated key the last one counts, but validation rejects repeated keys before.
 pub fn metadata(entries: Vec<MetadataEntryInput>) -> Metadata {
     entries.into_iter().map(|entry| (entry.key.reveal().clone(), entry.value)).collect()
 }

@@ -1,11 +1,12 @@
-//! Where the wire's shapes differ from the model's: customers with a profile that does not say what it is, metadata
-//! as a map, a page's metadata with a sort order in any case.
+//! The wire types that differ from the model's: a compliance profile does not name its kind, metadata is a map, and the
+//! sort order of a page is in any letter case.
 
 use std::collections::BTreeMap;
 
 use async_graphql::ID;
 use serde::Deserialize;
 
+use super::envelope::Envelope;
 use super::{NotUnmasked, PersonalText};
 use crate::model::lenient::{self, EnumWord, LenientField, Object, Readable, UnreadableField};
 use crate::model::{
@@ -17,7 +18,7 @@ use crate::privacy::Personal;
 
 use super::profile::{MaskedField, WireProfile, check_unmasked, ensure_masked};
 
-/// A row of a list. Each field is read from whatever stands there.
+/// A row of a list. Each field accepts any JSON value.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct WireRow {
@@ -33,12 +34,12 @@ pub struct WireRow {
     updated_at: LenientField<DateTime>,
 }
 
-/// The fourteen fields of a customer, masked or clear.
+/// The fourteen fields of a customer, masked or unmasked.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct WireCustomer {
-    // The nine of a list's row once more and not flattened: flattening keeps every field in a buffer first, and this
-    // is the type that is read most.
+    // The nine fields of a row are repeated, because serde's `flatten` buffers all fields, and this type is parsed
+    // most.
     id: LenientField<CustomerId>,
     name: LenientField<PersonalText>,
     #[serde(rename = "type")]
@@ -57,7 +58,7 @@ pub struct WireCustomer {
 }
 
 impl WireCustomer {
-    /// Whether its profile, or where it has none its type, is a company's.
+    /// Whether the customer is a business: by its profile, or without a profile by its type.
     pub fn is_company(&self) -> bool {
         let kind = match &self.kind {
             LenientField::Value(EnumWord(kind)) => *kind,
@@ -70,18 +71,34 @@ impl WireCustomer {
     }
 }
 
-/// A review's data.
-#[derive(Deserialize)]
+/// A review's data. If the screening cannot be read, the customer still can.
 pub struct WireReview {
     pub customer_details: WireCustomer,
-    #[serde(default)]
-    pub identity_details: Option<IdentityReview>,
+    pub identity_details: Readable<Option<IdentityReview>>,
 }
 
-/// A review's data where the screening cannot be read: the customer is there all the same.
-#[derive(Deserialize)]
-pub struct WireReviewedCustomer {
-    pub customer_details: WireCustomer,
+impl WireReview {
+    /// Parses the body of a review.
+    ///
+    /// # Errors
+    /// If the body has no customer.
+    pub fn parse(body: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Whole {
+            customer_details: WireCustomer,
+            #[serde(default)]
+            identity_details: Option<IdentityReview>,
+        }
+        #[derive(Deserialize)]
+        struct CustomerOnly {
+            customer_details: WireCustomer,
+        }
+        if let Ok(Envelope { data: Whole { customer_details, identity_details } }) = serde_json::from_slice(body) {
+            return Ok(Self { customer_details, identity_details: Ok(identity_details) });
+        }
+        let Envelope { data: CustomerOnly { customer_details } } = serde_json::from_slice(body)?;
+        Ok(Self { customer_details, identity_details: Err(UnreadableField("identity")) })
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -107,7 +124,7 @@ struct WireConfig {
     sandbox_outcome: LenientField<EnumWord<SandboxOutcome>>,
 }
 
-/// Metadata as a list sorted by key. A value of `null`, which webhooks may carry, is as if the key were not there.
+/// Metadata as a list, sorted by key. An entry with the value `null` is omitted.
 fn metadata_entries(
     map: LenientField<BTreeMap<String, LenientField<PersonalText>>>,
 ) -> Readable<Option<Vec<MetadataEntry>>> {
@@ -168,7 +185,7 @@ impl From<WireRow> for CustomerSummary {
 }
 
 impl From<LenientField<Object<WireRow>>> for CustomerSummary {
-    /// What is no object has none of the fields.
+    /// All fields of a row that is no object are unreadable.
     fn from(row: LenientField<Object<WireRow>>) -> Self {
         match row {
             LenientField::Value(Object(row)) => row.into(),
@@ -325,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_has_no_field() {
+    fn all_fields_of_a_row_that_is_no_object_are_unreadable() {
         for row in ["null", "7", "[]", "\"a\""] {
             let row: LenientField<Object<WireRow>> = serde_json::from_str(row).expect("the row of this test");
             assert_eq!(CustomerSummary::from(row).unreadable().len(), 9);

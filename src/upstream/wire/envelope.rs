@@ -1,8 +1,8 @@
-//! The frame around every answer: `data` and `meta`, or `error` and `meta`.
+//! The envelope of every response: `data` and `meta`, or `error` and `meta`.
 //!
-//! Statuses decide what an answer is; the words in `error.type` have four spellings and are not looked at. A refusal that
-//! is an HTML page comes from no route of the API but from something in front of it: a wrong base URL must not look
-//! like a world without customers, nor a proxy's complaint like the API's.
+//! The status decides the kind of error. `error.type` has four spellings, so its value is ignored. An HTML page comes
+//! from a proxy or load balancer and not from the API. So a wrong base URL must not look like a missing customer, and
+//! an error of a proxy must not look like an error of the API.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use crate::privacy::Personal;
 use crate::upstream::error::{Error, ErrorKind, Rejection, RejectionItem};
 
-/// The longest pause that a `Retry-After` is believed: past it the upstream's clock or ours is wrong.
+/// The longest `Retry-After` that is accepted. With a longer one, one of the clocks is wrong.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// How many complaints of one refusal are read; a body has at most a few dozen fields.
+/// The largest number of items of a rejection. A request body has a few dozen fields.
 const MAX_ITEMS: usize = 100;
 
 /// A success.
@@ -28,7 +28,7 @@ pub struct Envelope<T> {
     pub data: T,
 }
 
-/// A success with a page's metadata.
+/// A page of a list.
 #[derive(Deserialize)]
 pub struct PagedEnvelope<T, M> {
     pub data: Vec<T>,
@@ -42,7 +42,7 @@ struct ErrorEnvelope {
     meta: Option<ErrorMeta>,
 }
 
-/// The error itself. A 409 has been documented without the frame, so this is read on its own as well.
+/// The error. It is also accepted without the envelope: a 409 is documented that way.
 #[derive(Deserialize, Default)]
 struct ErrorContent {
     #[serde(default)]
@@ -71,8 +71,8 @@ struct ErrorMeta {
     api_request_id: Option<String>,
 }
 
-/// A body as JSON is read: without a byte order mark in front (RFC 8259, section 8.1, lets a reader pass over one), and with
-/// U+FFFD in place of what is no character, such as half of an emoji that somebody has cut.
+/// Removes a byte order mark (RFC 8259, section 8.1, permits this), and replaces everything that is no character by
+/// U+FFFD, such as the half of an emoji in a truncated text.
 pub fn normalize_json(body: Bytes) -> Bytes {
     let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
     match String::from_utf8_lossy(text) {
@@ -84,10 +84,10 @@ pub fn normalize_json(body: Bytes) -> Bytes {
     }
 }
 
-/// JSON writes a character past U+FFFF as two escapes; one of them without the other is none, and no text of ours can hold
-/// it. Each such half is written as U+FFFD.
+/// JSON escapes a character beyond U+FFFF as two surrogates. A lone surrogate is no character, and a Rust string cannot
+/// contain it. Each one is replaced by U+FFFD.
 fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
-    // Nearly every body is without such escapes.
+    // Nearly all bodies have no such escapes.
     if !json.contains("\\ud") && !json.contains("\\uD") {
         return Cow::Borrowed(json);
     }
@@ -95,7 +95,7 @@ fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
         let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(escape, 16).ok()
     };
-    let mut mended = String::new();
+    let mut replaced = String::new();
     let (mut from, mut at) = (0, 0);
     while let Some(next) = json.get(at..).and_then(|rest| rest.find('\\')) {
         at += next;
@@ -103,58 +103,67 @@ fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
         at += match (high, low) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
             (Some(0xd800..=0xdfff), _) => {
-                mended.push_str(json.get(from..at).unwrap_or_default());
-                mended.push_str("\\ufffd");
+                replaced.push_str(json.get(from..at).unwrap_or_default());
+                replaced.push_str("\\ufffd");
                 from = at + 6;
                 6
             }
-            // The backslash and what it escapes, which can be another one.
+            // The backslash and the escaped character, which can be a backslash.
             _ => 1 + json.get(at + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8),
         };
     }
     if from == 0 {
         return Cow::Borrowed(json);
     }
-    mended.push_str(json.get(from..).unwrap_or_default());
-    Cow::Owned(mended)
+    replaced.push_str(json.get(from..).unwrap_or_default());
+    Cow::Owned(replaced)
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether a success has no body: all that an erasure needs.
-pub fn is_empty_success(status: StatusCode, body: &[u8]) -> bool {
-    status.is_success() && body.trim_ascii().is_empty()
-}
-
-/// Reads a success into its type, or says why it is none.
-pub fn decode<T: DeserializeOwned>(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
+/// Parses the body of a success, or returns why the response is no success. The inner error is about the content of an
+/// envelope; every other body under 2xx is an outer error.
+///
+/// # Errors
+/// What a status other than 2xx means; [`ErrorKind::MalformedSuccess`] for a body that is no envelope of the API.
+pub fn decode<T>(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+) -> Result<Result<T, Error>, Error> {
     if !status.is_success() {
         return Err(error_from_status(status, headers, body));
     }
-    if is_html(headers, body) {
+    if is_html(headers, body) && !is_blank(body) {
         return Err(ErrorKind::MalformedSuccess("a web page in place of JSON").into());
     }
-    // The error of serde_json quotes the text it read, so it is dropped here and goes nowhere.
-    serde_json::from_slice(body).map_err(|_| ErrorKind::MalformedSuccess("not the documented JSON").into())
+    if let Ok(value) = parse(body) {
+        return Ok(Ok(value));
+    }
+    // The error of serde_json quotes the text that was read, so it is dropped.
+    let error = Error::from(ErrorKind::MalformedSuccess("not the documented JSON"));
+    let is_envelope = serde_json::from_slice::<Envelope<IgnoredAny>>(body).is_ok();
+    if is_envelope { Ok(Err(error)) } else { Err(error) }
 }
 
-/// What a status other than 2xx means.
+/// The error of a response with a status other than 2xx.
 fn error_from_status(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let (content, api_request_id) = error_content(body);
-    let has_frame = content.status == Some(status.as_u16()) && content.kind.is_some() && content.title.is_some();
-    let is_own = has_frame
+    let has_envelope = content.status == Some(status.as_u16()) && content.kind.is_some() && content.title.is_some();
+    let is_from_api = has_envelope
         && matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
     let kind = match status {
         StatusCode::UNAUTHORIZED => ErrorKind::Unauthenticated,
         StatusCode::FORBIDDEN => ErrorKind::Forbidden,
         StatusCode::REQUEST_TIMEOUT => ErrorKind::TimedOut,
         StatusCode::TOO_MANY_REQUESTS => ErrorKind::RateLimited { retry_after: retry_after(headers) },
-        // Of something in front of the API, which knows nothing of customers. The API's own have always had their frame.
-        StatusCode::NOT_FOUND | StatusCode::GONE if !has_frame || is_html(headers, body) => {
-            ErrorKind::Invalid("no such route: is the base URL right?")
+        // A response of a proxy or load balancer: those of the API always have an envelope.
+        StatusCode::NOT_FOUND | StatusCode::GONE if !has_envelope || is_html(headers, body) => {
+            ErrorKind::Invalid("no such route: check upstream.base_url")
         }
         status if status.is_client_error() && is_html(headers, body) => {
-            ErrorKind::Invalid("a web page in place of a refusal")
+            ErrorKind::Invalid("a web page in place of an error")
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => ErrorKind::NotFound,
         StatusCode::CONFLICT if is_in_progress(&content) => ErrorKind::InProgress,
@@ -163,21 +172,21 @@ fn error_from_status(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Er
         status if status.is_server_error() => {
             ErrorKind::Failed { status: status.as_u16(), retry_after: retry_after(headers) }
         }
-        status if status.is_redirection() => ErrorKind::Invalid("a redirect, which is not followed"),
+        status if status.is_redirection() => ErrorKind::Invalid("a redirect, which the gateway does not follow"),
         status if status.is_client_error() => ErrorKind::Rejected(rejection(content)),
-        _ => ErrorKind::Invalid("a status that the API does not have"),
+        _ => ErrorKind::Invalid("a status that the API does not document"),
     };
-    Error { kind, api_request_id, is_from_api: is_own }
+    Error { kind, api_request_id, is_from_api }
 }
 
-/// Whether a conflict is with the same request, which still runs; else the key belongs to another one, and asking again
-/// would change nothing.
+/// Whether the first request with the key still runs. Otherwise the key belongs to another request, and a retry cannot
+/// succeed.
 fn is_in_progress(content: &ErrorContent) -> bool {
-    let said = content.detail.as_ref().map(|detail| detail.to_ascii_lowercase()).unwrap_or_default();
-    ["running", "in progress", "being processed"].iter().any(|word| said.contains(word))
+    let detail = content.detail.as_ref().map(|detail| detail.to_ascii_lowercase()).unwrap_or_default();
+    ["running", "in progress", "being processed"].iter().any(|word| detail.contains(word))
 }
 
-/// The error in a body, framed or bare; nothing where the body is empty or no JSON.
+/// The error of a body, with or without the envelope. Empty if the body is not JSON.
 fn error_content(body: &[u8]) -> (ErrorContent, Option<Uuid>) {
     if let Ok(framed) = serde_json::from_slice::<ErrorEnvelope>(body) {
         let id = framed.meta.and_then(|meta| meta.api_request_id).and_then(|id| Uuid::try_parse(&id).ok());
@@ -209,9 +218,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(pause.min(MAX_RETRY_AFTER))
 }
 
+/// Whether a body has no content.
+pub fn is_blank(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty()
+}
+
 fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
-    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    said.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("html"))
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("html"))
         || body.trim_ascii_start().first() == Some(&b'<')
 }
 
@@ -225,7 +239,8 @@ mod tests {
             .map(|&(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).expect("a status of this test");
-        match decode::<Envelope<serde_json::Value>>(status, &headers, body.as_bytes()) {
+        let parse = |body: &[u8]| serde_json::from_slice::<Envelope<serde_json::Value>>(body);
+        match decode(status, &headers, body.as_bytes(), parse) {
             Ok(_) => ErrorKind::Invalid("read as a success").into(),
             Err(error) => error,
         }
@@ -284,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_apis_own_word_has_its_frame() {
+    fn only_errors_in_the_apis_envelope_are_from_the_api() {
         let framed = |status: u16| {
             read(status, &[], &format!(r#"{{"error": {{"status": {status}, "type": "/x", "title": "X"}}}}"#))
                 .is_from_api
@@ -312,20 +327,20 @@ mod tests {
                 "items": [{"reference": "Device.IpAddress", "detail": "Given it must be."}, {"detail": "Key."}]},
                 "meta": {"api_request_id": "019f0b6e-51c4-7c1d-9a55-0b8f5d1f7a01"}, "response_type": "error"}"#,
         );
-        let ErrorKind::Rejected(refusal) = &error.kind else { unreachable!("{error:?}") };
-        let references: Vec<_> = refusal.items.iter().map(|item| item.reference.as_deref()).collect();
+        let ErrorKind::Rejected(rejection) = &error.kind else { unreachable!("{error:?}") };
+        let references: Vec<_> = rejection.items.iter().map(|item| item.reference.as_deref()).collect();
         assert_eq!(references, [Some("Device.IpAddress"), None]);
         assert!(error.api_request_id.is_some());
     }
 
     #[test]
-    fn a_conflict_is_read_with_and_without_its_frame() {
+    fn a_conflict_is_read_with_and_without_its_envelope() {
         for body in [
             r#"{"error": {"status": 409, "type": "/conflict", "title": "Conflict", "detail": "Used."}}"#,
             r#"{"status": 409, "type": "/conflict", "title": "Conflict", "detail": "Used."}"#,
         ] {
-            let ErrorKind::Conflict(refusal) = read(409, &[], body).kind else { unreachable!("{body}") };
-            assert_eq!(refusal.detail, Some(Personal::new("Used.".to_owned())));
+            let ErrorKind::Conflict(rejection) = read(409, &[], body).kind else { unreachable!("{body}") };
+            assert_eq!(rejection.detail, Some(Personal::new("Used.".to_owned())));
         }
     }
 
@@ -343,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_read_in_seconds_and_as_a_date_and_is_bounded() {
+    fn retry_after_is_read_in_seconds_and_as_a_date_and_is_limited() {
         let seconds = read(429, &[("retry-after", "2")], "").kind;
         assert!(matches!(seconds, ErrorKind::RateLimited { retry_after: Some(pause) } if pause.as_secs() == 2));
         let far = read(503, &[("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT")], "").kind;
@@ -358,5 +373,18 @@ mod tests {
             assert!(matches!(read(200, &[], body).kind, ErrorKind::MalformedSuccess(_)), "{body}");
         }
         assert!(matches!(read(302, &[("location", "https://example.test")], "").kind, ErrorKind::Invalid(_)));
+    }
+
+    #[test]
+    fn an_envelope_with_other_content_is_told_from_a_body_that_is_none() {
+        let parse = |body: &[u8]| serde_json::from_slice::<Envelope<u8>>(body);
+        let decode_number = |body: &str| decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), parse);
+        assert!(matches!(decode_number(r#"{"data": 7}"#), Ok(Ok(Envelope { data: 7 }))));
+        for other_content in [r#"{"data": "seven"}"#, r#"{"data": null, "meta": {}}"#] {
+            assert!(matches!(decode_number(other_content), Ok(Err(_))), "{other_content}");
+        }
+        for no_envelope in ["", "[]", "null", r#"{"datum": 7}"#, r#"{"data": "seven""#, r#"{"data": "seven"} 7"#] {
+            assert!(decode_number(no_envelope).is_err(), "{no_envelope}");
+        }
     }
 }

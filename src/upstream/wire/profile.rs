@@ -1,4 +1,4 @@
-//! Compliance profiles and the four values that are masked: what a masked record shows, and what a clear one has to.
+//! Compliance profiles, and the four values that masked records contain only masked.
 
 use serde::Deserialize;
 use tracing::warn;
@@ -12,7 +12,7 @@ use crate::model::{
 use crate::privacy::Personal;
 use crate::upstream::call::metrics;
 
-/// A profile of either kind. A key that is there with `null` says as much about the kind as one with a value.
+/// A profile of either kind. A member with `null` tells the kind as well as one with a value.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct WireProfile {
@@ -33,8 +33,9 @@ struct WireRepresentative {
 }
 
 impl WireProfile {
-    /// Person or company: by the keys that are there; where both kinds or neither are, by the customer's type; and
-    /// where that is unknown, by the values. Never by the form of a value, which the mask breaks.
+    /// Whether it is the profile of an individual: by the members that are present; with members of both kinds or of
+    /// none, by the customer's type; with an unknown type, by the members that have a value. Never by the form of a
+    /// value, because masks change it.
     pub fn is_individual(&self, kind: CustomerType) -> bool {
         let person = self.dob.is_present() || self.ssn.is_present();
         let company = self.ein.is_present()
@@ -50,10 +51,10 @@ impl WireProfile {
         }
     }
 
-    /// As a masked record shows it.
+    /// The profile of a masked record.
     ///
     /// # Errors
-    /// Where a value cannot be read.
+    /// If a value cannot be read.
     pub fn masked(self, kind: CustomerType) -> Readable<ComplianceProfile> {
         if self.is_individual(kind) {
             let dob = self.dob.optional("complianceProfile.dob")?;
@@ -73,10 +74,10 @@ impl WireProfile {
         }
     }
 
-    /// As a clear record shows it.
+    /// The profile of an unmasked record.
     ///
     /// # Errors
-    /// Where a value is masked, cannot be read, or is no date where one belongs.
+    /// If a value is masked or cannot be read, or the date of birth is no date.
     pub fn unmasked(self, kind: CustomerType) -> Result<UnmaskedComplianceProfile, NotUnmasked> {
         if self.is_individual(kind) {
             let dob = self.dob.optional("complianceProfile.dob")?.map(|text| {
@@ -114,14 +115,14 @@ fn representatives(
     list.optional(field)?.map(|list| list.into_iter().map(read).collect()).transpose()
 }
 
-/// Why what came as a clear record is none.
+/// Why a record is not a valid unmasked record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotUnmasked {
-    /// A value still wears its mask: the account may not see it.
+    /// A value is masked: the account has no permission for unmasked values.
     Masked,
-    /// A date of birth that is no date.
+    /// The date of birth is no date.
     NotADate,
-    /// A field that cannot be read.
+    /// A field cannot be read.
     Unreadable(UnreadableField),
 }
 
@@ -131,7 +132,7 @@ impl From<UnreadableField> for NotUnmasked {
     }
 }
 
-/// The four values that a masked record shows masked, and their masks.
+/// The four values that masked records contain only masked.
 #[derive(Clone, Copy)]
 pub enum MaskedField {
     Dob,
@@ -140,8 +141,8 @@ pub enum MaskedField {
     IpAddress,
 }
 
-/// A value of a masked record. One that came in clear is masked here: whoever reads masked records may not see it, and they
-/// are kept.
+/// Masks a value of a masked record that the upstream has sent unmasked: readers of masked records have no permission
+/// for it, and masked records are cached.
 pub fn ensure_masked(value: PersonalText, mask: MaskedField) -> PersonalText {
     if value.reveal().contains('*') {
         return value;
@@ -153,14 +154,14 @@ pub fn ensure_masked(value: PersonalText, mask: MaskedField) -> PersonalText {
         MaskedField::IpAddress => ("ip_address", "**.**.**.**"),
     };
     metrics::record_value_masked(field);
-    warn!(field, "the upstream sent a value in clear where a masked one belongs: it was masked");
+    warn!(field, "the upstream sent an unmasked value where a masked value is required; the gateway masked it");
     mask.to_owned().into()
 }
 
-/// Nothing where a value of a clear record is in clear.
+/// Checks that a value of an unmasked record is unmasked.
 ///
 /// # Errors
-/// Where it wears its mask.
+/// If it is masked.
 pub fn check_unmasked(text: &PersonalText) -> Result<(), NotUnmasked> {
     if text.reveal().contains('*') { Err(NotUnmasked::Masked) } else { Ok(()) }
 }
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_record_shows_no_clear_value() {
+    fn a_masked_record_contains_no_unmasked_value() {
         let person = Customer::from(customer("individual", r#"{"dob": "1980-02-29", "ssn": "***-**-6789"}"#));
         let Ok(Some(ComplianceProfile::Individual(profile))) = person.detail.compliance_profile else { unreachable!() };
         let shown = [profile.dob, profile.ssn].map(|text| text.map(|text| text.reveal().clone()).unwrap_or_default());
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_wears_its_mask_is_not_clear() {
+    fn a_record_with_masked_values_is_not_unmasked() {
         let masked = customer("individual", r#"{"dob": "****-**-**", "ssn": "123-45-6789"}"#);
         assert_eq!(UnmaskedCustomer::try_from(masked).err(), Some(NotUnmasked::Masked));
         let clear = customer("individual", r#"{"dob": "1980-02-29", "ssn": "123-45-6789"}"#);

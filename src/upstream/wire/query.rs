@@ -1,4 +1,4 @@
-//! A list's query in the upstream's spelling.
+//! The query parameters of a list.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{CustomerFilter, CustomerSort, CustomerSortField, SortOrder};
 
-/// How a filter with several values is written. The official clients differ (`docs/upstream.md`, section 2).
+/// The form of a filter with several values. The official clients differ (`docs/upstream.md`, section 2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArrayEncoding {
@@ -16,7 +16,7 @@ pub enum ArrayEncoding {
     Repeated,
 }
 
-/// One numbered page of a list.
+/// The query of one page of a list.
 #[derive(Clone, Debug)]
 pub struct PageQuery {
     pub filter: Arc<CustomerFilter>,
@@ -28,7 +28,7 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
-    /// The query's pairs in the order of the upstream's document; what is not asked for is left out.
+    /// The parameters, in the order of the upstream's documentation. Parameters without a value are omitted.
     pub fn pairs(&self, arrays: ArrayEncoding) -> Vec<(&'static str, String)> {
         let mut pairs = vec![
             ("page_number", self.number.to_string()),
@@ -41,7 +41,7 @@ impl PageQuery {
     }
 }
 
-/// The pairs of a filter alone. Two filters that ask for the same give the same pairs.
+/// The parameters of a filter. Equivalent filters have equal parameters.
 pub fn filter_pairs(filter: &CustomerFilter, arrays: ArrayEncoding) -> Vec<(&'static str, String)> {
     let texts = [
         ("name", &filter.name),
@@ -66,7 +66,7 @@ pub fn filter_pairs(filter: &CustomerFilter, arrays: ArrayEncoding) -> Vec<(&'st
     pairs
 }
 
-/// The wire's words of a list of enum values, each once, in alphabetical order.
+/// The wire's names of enum values, in alphabetical order, without duplicates.
 fn wire_words<T: Serialize>(values: Option<&[T]>) -> Vec<String> {
     let mut words: Vec<String> = values.unwrap_or_default().iter().filter_map(wire_word).collect();
     words.sort_unstable();
@@ -74,12 +74,12 @@ fn wire_words<T: Serialize>(values: Option<&[T]>) -> Vec<String> {
     words
 }
 
-/// The wire's word of an enum value.
+/// The wire's name of an enum value.
 fn wire_word<T: Serialize>(value: &T) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 
-/// The wire's word of a sort field.
+/// The wire's name of a sort field.
 pub fn sort_field(field: CustomerSortField) -> &'static str {
     match field {
         CustomerSortField::Name => "name",
@@ -87,7 +87,7 @@ pub fn sort_field(field: CustomerSortField) -> &'static str {
     }
 }
 
-/// The wire's word of a sort order.
+/// The wire's name of a sort order.
 pub fn sort_order(order: SortOrder) -> &'static str {
     match order {
         SortOrder::Asc => "asc",

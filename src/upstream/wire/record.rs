@@ -1,4 +1,4 @@
-//! Customers as they were received: the one that was asked for, with what cannot be read in the log.
+//! Checks of received customers: is it the requested one, and which fields cannot be read.
 
 use tracing::warn;
 
@@ -7,16 +7,16 @@ use crate::model::{Customer, CustomerId, UnmaskedCustomer};
 use crate::upstream::error::{Error, ErrorKind};
 use crate::upstream::wire::{NotUnmasked, WireCustomer};
 
-/// The customer that was asked for.
+/// Converts the requested customer, and logs its unreadable fields.
 ///
 /// # Errors
-/// Where it is another one.
+/// If it is another customer.
 pub fn requested_customer(route: &'static str, id: CustomerId, wire: WireCustomer) -> Result<Customer, Error> {
     let customer = Customer::from(wire);
     if customer.summary.id == Ok(id) { Ok(log_unreadable_fields(route, customer)) } else { Err(wrong_customer()) }
 }
 
-/// Says in the log which fields of a customer cannot be read.
+/// Logs which fields of a customer cannot be read.
 pub fn log_unreadable_fields(route: &'static str, customer: Customer) -> Customer {
     let fields = [customer.summary.unreadable(), customer.detail.unreadable()].concat();
     if !fields.is_empty() {
@@ -25,12 +25,12 @@ pub fn log_unreadable_fields(route: &'static str, customer: Customer) -> Custome
     customer
 }
 
-/// A clear record as one.
+/// Converts the requested unmasked customer.
 ///
 /// # Errors
-/// `Forbidden` where it is masked; where a field cannot be read, and where it is of another customer.
+/// [`ErrorKind::Forbidden`] if it is masked; if a field cannot be read; if it is another customer.
 pub fn unmasked_customer(route: &'static str, record: WireCustomer, id: CustomerId) -> Result<UnmaskedCustomer, Error> {
-    let clear = UnmaskedCustomer::try_from(record).map_err(|problem| match problem {
+    let unmasked = UnmaskedCustomer::try_from(record).map_err(|problem| match problem {
         NotUnmasked::Masked => ErrorKind::Forbidden,
         NotUnmasked::NotADate => ErrorKind::Invalid("a date of birth that is no date"),
         NotUnmasked::Unreadable(UnreadableField(field)) => {
@@ -38,9 +38,9 @@ pub fn unmasked_customer(route: &'static str, record: WireCustomer, id: Customer
             ErrorKind::MalformedSuccess("a customer with a field that cannot be read")
         }
     })?;
-    if clear.customer_id.as_str() == id.to_string() { Ok(clear) } else { Err(wrong_customer()) }
+    if unmasked.customer_id.as_str() == id.to_string() { Ok(unmasked) } else { Err(wrong_customer()) }
 }
 
 fn wrong_customer() -> Error {
-    ErrorKind::Invalid("another customer than was asked for").into()
+    ErrorKind::Invalid("another customer than the requested one").into()
 }

@@ -1,8 +1,8 @@
 //! The members of a customer's record that this version does not know.
 //!
-//! The upstream replaces a customer as a whole, so an update that sends only what it knows drops them. They are kept as they
-//! came, to the byte, and printed nowhere: they can be as personal as the rest. What is null or empty is left out: without
-//! it nothing is lost.
+//! The upstream replaces whole customers, so an update without these members would delete them. They are stored byte
+//! for byte, and never printed: they can contain personal data. Null and empty members are omitted, because their loss
+//! changes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,12 +14,12 @@ use serde_json::value::RawValue;
 
 use crate::upstream::wire::body::Replacement;
 
-/// What this version knows of an object: its members, and of those that hold objects what it knows of these.
+/// The members of an object that this version knows, and the known members of nested objects.
 type KnownMembers = &'static [(&'static str, MemberKind)];
 
 #[derive(Clone, Copy)]
 enum MemberKind {
-    /// Known as a whole, or never sent back.
+    /// Completely known, or never sent back.
     Known,
     Object(KnownMembers),
     Profile,
@@ -28,7 +28,7 @@ enum MemberKind {
 
 use MemberKind::{Items, Known, Object, Profile};
 
-/// The fourteen members of a customer. `id`, `type`, `config` and the times are the upstream's own: no update sends them.
+/// The fourteen members of a customer. No update contains `id`, `type`, `config` and the times.
 const CUSTOMER: KnownMembers = &[
     ("id", Known),
     ("name", Known),
@@ -52,23 +52,23 @@ const BUSINESS: KnownMembers =
     &[("ein", Known), ("legal_business_name", Known), ("representatives", Items(REPRESENTATIVE)), ("website", Known)];
 const REPRESENTATIVE: KnownMembers = &[("name", Known), ("email", Known), ("phone", Known)];
 
-/// How many names [`UnknownMembers::names`] gives, and how long one is at most.
+/// The largest number and length of the names of [`UnknownMembers::names`].
 const MAX_NAMES: usize = 5;
 const MAX_NAME_CHARS: usize = 40;
-/// More digits than that in a name are somebody's number.
+/// A name with more digits may contain a personal number.
 const MAX_DIGITS: usize = 2;
 
-/// What an update does where it would drop members that this version does not know.
+/// What an update does with members that this version does not know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownMembersPolicy {
-    /// They are sent back as they came.
+    /// It sends them back unchanged.
     Carry,
-    /// It is refused.
+    /// It is rejected.
     Refuse,
 }
 
-/// The members of an object that are not known, and those that hold some.
+/// The unknown members of an object, and the known ones that contain unknown members.
 #[derive(Clone, Default)]
 pub struct UnknownMembers(BTreeMap<String, Member>);
 
@@ -86,14 +86,14 @@ impl fmt::Debug for UnknownMembers {
 }
 
 impl UnknownMembers {
-    /// What a customer's record holds beside what is known; of its profile, beside what that of a company or of a person
-    /// has.
+    /// The unknown members of a customer's record. The known members of its profile are those of a business or of an
+    /// individual.
     pub fn from_record(record: &RawValue, is_company: bool) -> Self {
         Self::diff(record, CUSTOMER, if is_company { BUSINESS } else { INDIVIDUAL })
     }
 
     fn diff(object: &RawValue, shape: KnownMembers, profile: KnownMembers) -> Self {
-        // What is no object has no members.
+        // A value that is no object has no members.
         let members: BTreeMap<String, &RawValue> = serde_json::from_str(object.get()).unwrap_or_default();
         let found = members.into_iter().filter_map(|(name, value)| {
             let known = shape.iter().find(|(known, _)| *known == name).map(|(_, inside)| *inside);
@@ -117,7 +117,7 @@ impl UnknownMembers {
         self.0.is_empty()
     }
 
-    /// Whether one of them wears a mask, so that it cannot be sent back.
+    /// Whether one of them is masked, so that it cannot be sent back.
     pub fn has_mask(&self) -> bool {
         self.0.values().any(|member| match member {
             Member::Value(value) => value.get().contains('*'),
@@ -126,7 +126,7 @@ impl UnknownMembers {
         })
     }
 
-    /// The same without those inside an object or a list, by its path: another one takes its place.
+    /// Removes the members inside an object or a list that the update replaces. `path` is its path.
     #[must_use]
     pub fn without(mut self, path: &[&str]) -> Self {
         let Some((name, inside)) = path.split_first() else { return Self::default() };
@@ -140,8 +140,8 @@ impl UnknownMembers {
         self
     }
 
-    /// Some of their names, with where they stand, for whoever runs the gateway: `nickname, address.country`. A name that is
-    /// no plain word is left out, since it could be somebody's.
+    /// The paths of some of them, for operators: `nickname, address.country`. A name that is no plain word is omitted,
+    /// because it can be personal data.
     pub fn names(&self) -> String {
         let mut names = Vec::new();
         self.collect_names("", &mut names);
@@ -184,8 +184,8 @@ fn is_loggable_name(name: &str) -> bool {
     is_word && !name.is_empty() && name.len() <= MAX_NAME_CHARS && digits <= MAX_DIGITS
 }
 
-/// `PUT /v1/customers/{id}` with the members of the record that this version does not know, where they stood. Where the
-/// object around them is gone, so are they.
+/// `PUT /v1/customers/{id}` with the unknown members of the record at their paths. If the object around them is
+/// removed, they are removed.
 #[derive(Debug)]
 pub struct FullReplacement {
     pub known: Replacement,
@@ -198,13 +198,13 @@ impl Serialize for FullReplacement {
             return self.known.serialize(serializer);
         }
         let known = serde_json::to_value(&self.known);
-        // The error is dropped: it could name what it failed on.
+        // The error can quote the value, so it is dropped.
         let known = known.map_err(|_| serde::ser::Error::custom("the known members could not be written"))?;
         MergedJson::merge(known, Some(&self.unknown)).serialize(serializer)
     }
 }
 
-/// JSON of which some is written as it came.
+/// JSON of which a part is written unchanged.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
 enum MergedJson<'a> {
@@ -318,14 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn what_stood_in_something_that_is_gone_is_gone_with_it() {
+    fn unknown_members_are_removed_with_their_object() {
         let unknown = unknown(RECORD, true).without(&["compliance_profile", "representatives"]);
         let body = serde_json::to_string(&FullReplacement { known: replacement(false), unknown }).expect("JSON");
         assert!(body.contains(r#""address":null"#) && !body.contains("country") && !body.contains("title"), "{body}");
     }
 
     #[test]
-    fn nothing_is_left_of_an_object_that_is_replaced() {
+    fn unknown_members_of_a_replaced_object_are_removed() {
         let all = || unknown(RECORD, true);
         assert_eq!(all().without(&["address"]).without(&["compliance_profile"]).names(), "ids, nickname, score");
         let rest = "address.country, address.geo, compliance_profile.naics, ids, nickname, …";
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_seen_at_any_depth_and_names_that_could_be_somebodys_are_not_shown() {
+    fn masks_are_found_at_any_depth_and_names_that_can_be_personal_are_not_listed() {
         let masked = unknown(r#"{"address": {"unit": "**"}, "ada@example.test": 1, "k12025550123": 2}"#, false);
         assert!(masked.has_mask());
         assert_eq!(masked.names(), "address.unit, …");

@@ -1,4 +1,4 @@
-//! An upstream that fails is left alone for a moment, and asked again as soon as it is back.
+//! The circuit breaker: a failing upstream gets no calls for a moment, and calls again as soon as it responds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -12,10 +12,10 @@ use super::{code, name_of};
 use crate::support::stub::{Reply, Stub, id_in, person};
 use crate::support::{Gateway, Sandbox};
 
-/// How long it is open: far longer than a busy machine takes for one request.
+/// How long the breaker is open: far longer than one request takes on a busy machine.
 const OPEN: Duration = Duration::from_secs(3);
 
-/// Ten failures open it, for a moment.
+/// Settings under which ten failures open the breaker.
 fn brittle(settings: &mut Settings) {
     settings.cache.enabled = false;
     settings.upstream.max_attempts = 1;
@@ -24,7 +24,7 @@ fn brittle(settings: &mut Settings) {
     settings.upstream.breaker_open_duration = OPEN;
 }
 
-/// An upstream that answers with a status that can be changed.
+/// An upstream whose status the test can change.
 async fn moody(status: u16) -> (Stub, Arc<AtomicU16>) {
     let mood = Arc::new(AtomicU16::new(status));
     let now = Arc::clone(&mood);
@@ -49,8 +49,8 @@ async fn the_breaker_opens_probes_and_closes() {
     assert_eq!((code(&answer), &extensions["retryable"]), ("UPSTREAM_UNAVAILABLE", &json!(true)));
     let pause = extensions["retryAfterSeconds"].as_u64();
     assert!(pause.is_some_and(|pause| (1..=3).contains(&pause)), "{answer}");
-    assert_eq!(stub.seen().len(), 10, "the upstream is left alone");
-    // A probe that fails opens it again, one call later.
+    assert_eq!(stub.seen().len(), 10, "an open breaker sends nothing");
+    // A probe that fails opens the breaker again, after one call.
     tokio::time::sleep(OPEN + Duration::from_millis(50)).await;
     assert_eq!(code(&ask().await), "UPSTREAM_ERROR");
     assert_eq!(code(&ask().await), "UPSTREAM_UNAVAILABLE");
@@ -111,7 +111,7 @@ async fn a_write_blocked_by_the_breaker_was_not_sent() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_was_killed_and_is_back_is_asked_again() {
+async fn a_restarted_upstream_is_called_again() {
     let sandbox = Sandbox::start().await;
     let gateway = Gateway::over(&sandbox.base, brittle).await;
     assert_eq!(gateway.data(&name_of(ADA)).await["customer"]["name"], "Ada Example");
@@ -122,7 +122,7 @@ async fn an_upstream_that_was_killed_and_is_back_is_asked_again() {
     }
     let _back = Sandbox::start_at(&address).await;
     for round in 0.. {
-        assert!(round < 500, "it was never asked again");
+        assert!(round < 500, "the upstream got no call again");
         if gateway.ask(&name_of(ADA)).await["errors"].is_null() {
             break;
         }

@@ -1,4 +1,4 @@
-//! Past its bound the gateway says no at once, and no caller takes the places of all others.
+//! Concurrency limits: the gateway rejects operations above its limit at once, and no caller can use all permits.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ async fn operations_are_shared_fairly_between_callers() {
     });
     let gateway = Arc::new(gateway.await);
     for key in ["key-a", "key-b"] {
-        // A key counts as a caller of its own once the upstream has taken it.
+        // A key is a caller of its own after the upstream has accepted it.
         gateway.ask_as(key, "{ customers { totalCount } }", json!({})).await;
     }
     stub.hold();
@@ -32,7 +32,7 @@ async fn operations_are_shared_fairly_between_callers() {
         let gateway = Arc::clone(&gateway);
         tokio::spawn(async move { gateway.ask_as(key, &name_of(id), json!({})).await })
     };
-    // Half of it is one caller's who is alone.
+    // A single caller gets half of the limit.
     let greedy = [ask("key-a", ADA), ask("key-a", REX)];
     stub.until_arrived(2 + 2).await;
     let body = json!({"query": name_of(ADA)});
@@ -44,7 +44,7 @@ async fn operations_are_shared_fairly_between_callers() {
         (&extensions["code"], &extensions["retryable"], &extensions["retryAfterSeconds"]),
         (&json!("OVERLOADED"), &json!(true), &json!(1))
     );
-    // Somebody else has room, and neither waited nor was waited for.
+    // Another caller gets a permit without a wait.
     let other = ask("key-b", ADA);
     stub.until_arrived(2 + 3).await;
     assert!(!greedy[0].is_finished());
@@ -53,7 +53,7 @@ async fn operations_are_shared_fairly_between_callers() {
         assert_eq!(caller.await.unwrap()["errors"], Value::Null);
     }
     let again = send(gateway.post(&body).bearer_auth("key-a")).await;
-    assert_eq!(again["errors"], Value::Null, "the places are free again");
+    assert_eq!(again["errors"], Value::Null, "the permits are free again");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_disconnected_caller_releases_its_permit() {
     assert_eq!(code(&gateway.ask("{ viewer { permissions } }").await), "OVERLOADED");
     caller.abort();
     for round in 0.. {
-        assert!(round < 1000, "the place was never free again");
+        assert!(round < 1000, "the permit was never free again");
         if gateway.ask("{ viewer { permissions } }").await["errors"].is_null() {
             break;
         }
@@ -102,7 +102,7 @@ async fn a_small_request_does_not_wait_behind_a_large_one() {
     assert_eq!(one["data"]["customer"]["name"], "Ada Example");
     assert!(!many.is_finished());
     let calls = count(&sandbox.calls().await, CUSTOMER);
-    assert!(calls < 40, "{calls} calls of 60 went before it");
+    assert!(calls < 40, "{calls} of 60 calls were sent before it");
     assert_eq!(many.await.unwrap()["errors"], Value::Null);
 }
 
@@ -118,12 +118,12 @@ async fn a_write_keeps_its_permit_after_its_caller_disconnects() {
     });
     stub.until_arrived(1).await;
     caller.abort();
-    // Time to find out that the caller has gone. Where it is too short, less is tested.
+    // Time for the gateway to notice the disconnection. If it is too short, the test covers less.
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert_eq!(code(&gateway.ask("{ viewer { permissions } }").await), "OVERLOADED");
     stub.release();
     for round in 0.. {
-        assert!(round < 1000, "the place was never free again");
+        assert!(round < 1000, "the permit was never free again");
         if gateway.ask("{ viewer { permissions } }").await["errors"].is_null() {
             break;
         }

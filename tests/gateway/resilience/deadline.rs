@@ -1,4 +1,4 @@
-//! One deadline for each request, the caller's own where it is shorter, and it cuts every wait.
+//! The deadline of a request: the gateway's or the caller's, whichever is shorter. It ends every wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::gateway::{Got, send};
 use crate::support::stub::{Reply, Stub, id_in, person};
 use crate::support::{CUSTOMER, Gateway, count};
 
-/// Asks with a time of one's own.
+/// Sends a query with the caller's own timeout.
 async fn within(gateway: &Gateway, seconds: &str, query: &str) -> Value {
     send(gateway.post(&json!({"query": query})).header("request-timeout", seconds)).await
 }
@@ -38,7 +38,7 @@ async fn a_shorter_request_timeout_is_honoured(#[case] fault: Value) {
     let answer = within(&gateway, "0.3", &name_of(ADA)).await;
     assert!(["UPSTREAM_TIMEOUT", "UPSTREAM_ERROR"].contains(&code(&answer)), "{answer}");
     assert_eq!(answer["errors"][0]["extensions"]["retryable"], true);
-    assert!(started.elapsed() < Duration::from_secs(20), "it would have hung for a minute");
+    assert!(started.elapsed() < Duration::from_secs(20), "without the deadline it would hang for a minute");
 }
 
 #[rstest]
@@ -69,7 +69,7 @@ async fn timed_out_callers_share_a_load_that_fills_the_cache() {
 async fn a_joining_caller_with_a_later_deadline_gets_the_result() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let gateway = Arc::new(gateway);
-    // The first attempt hangs past the first caller's time; the second one is for who joined.
+    // The first attempt hangs past the first caller's deadline. The retry is for the caller that joined.
     sandbox.fault(json!({"route": CUSTOMER, "times": 1, "fault": {"hang": true}})).await;
     let hurried = tokio::spawn({
         let gateway = Arc::clone(&gateway);
@@ -96,7 +96,7 @@ async fn a_write_still_queued_at_its_deadline_is_never_sent() {
     assert_eq!((code(&answer), &extensions["retryable"]), ("UPSTREAM_TIMEOUT", &json!(true)), "nothing was changed");
     stub.release();
     read.await.unwrap();
-    // Whoever waited before has had its place by now.
+    // By now a call that waited before has had its permit.
     assert_eq!(gateway.data(&name_of(REX)).await["customer"]["name"], "Ada Example");
     assert!(stub.seen().iter().all(|seen| seen.method == "GET"), "{:?}", stub.routes());
 }

@@ -1,4 +1,4 @@
-//! What nobody waits for any more is given up, but for a write.
+//! The work of a request is cancelled when its caller disconnects, except for a write.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn ask(gateway: &Arc<Gateway>, query: String) -> JoinHandle<Value> {
     tokio::spawn(async move { gateway.ask(&query).await })
 }
 
-/// A gateway over an upstream that never answers.
+/// A gateway in front of an upstream that never responds.
 async fn hanging() -> (Arc<Gateway>, Wire) {
     let wire = Wire::start(Act::Hang).await;
     let gateway = Gateway::over(&wire.base, |settings| {
@@ -29,7 +29,7 @@ async fn hanging() -> (Arc<Gateway>, Wire) {
 #[tokio::test]
 async fn a_read_is_cancelled_with_its_last_waiter() {
     let (gateway, wire) = hanging().await;
-    // Each asks for one more customer: that call tells that it is on its way, and later that it has gone.
+    // Each request reads one more customer. Its call shows when the request is sent, and when it is cancelled.
     let and = |other: Uuid| {
         format!("{{ shared: customer(id: \"{ADA}\") {{ name }} own: customer(id: \"{other}\") {{ name }} }}")
     };

@@ -1,4 +1,4 @@
-//! Over HTTP/2 all calls share a connection: one that has died without a word is noticed, and left.
+//! Over HTTP/2 all calls share a connection: the gateway detects a silently dead connection, and opens a new one.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::support::certified::Certified;
 use crate::support::stub::{Reply, id_in, person};
 use crate::telemetry::Shown;
 
-/// The API behind a certificate, over HTTP/2 where it is asked to; its address.
+/// Starts the API over TLS, with HTTP/2 if the client supports it. Returns its address.
 pub async fn upstream(certified: &Certified) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -30,8 +30,8 @@ pub async fn upstream(certified: &Certified) -> String {
     address
 }
 
-/// Passes bytes on to an address. With each change of the number what is connected by then goes silent: nothing comes
-/// through any more, and nobody is told.
+/// A proxy that forwards bytes to an address. Each change of the number silences the connections of that moment: they
+/// stay open, and forward nothing.
 async fn line(to: String) -> (String, watch::Sender<u32>) {
     let (cut, silent) = watch::channel(0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,7 +61,7 @@ async fn a_dead_http2_connection_is_replaced() {
         ("GATEWAY__UPSTREAM__BASE_URL", &base),
         ("GATEWAY__AUTH__MODE", "passthrough"),
         ("GATEWAY__CACHE__ENABLED", "false"),
-        // Far more than a sign of life may take, so that no time-out of an attempt ends the wait.
+        // Far longer than the wait for a ping, so that no timeout of an attempt ends the wait.
         ("GATEWAY__UPSTREAM__TIMEOUT", "40s"),
         ("GATEWAY__SERVER__DEADLINE", "50s"),
     ])
@@ -76,6 +76,6 @@ async fn a_dead_http2_connection_is_replaced() {
     let (first, second) = tokio::join!(name(), name());
     assert_eq!((first.as_deref(), second.as_deref()), (Some("Ada Example"), Some("Ada Example")));
     let shown = Shown::by(&process).await;
-    assert!(began.elapsed() < Duration::from_secs(30), "an attempt's own time would have been longer");
+    assert!(began.elapsed() < Duration::from_secs(30), "the timeout of the attempt is longer");
     assert!(shown.sum("gateway_upstream_retries_total", &[]) >= 1.0, "{}", process.said());
 }

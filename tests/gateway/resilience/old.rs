@@ -1,4 +1,4 @@
-//! In bad times an old answer stands in for a new one, by setting, and says so.
+//! Stale cache entries: with the settings for it, they are served while the upstream fails, and the response says so.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::{code, name_of};
 use crate::support::gateway::{Got, send, without_errors};
 use crate::support::{CUSTOMER, Gateway, REVIEW, Sandbox, count};
 
-/// Answers are old at once, and may stand in for long.
+/// Settings under which cache entries are stale at once, and are served for a long time.
 fn forgiving(settings: &mut Settings) {
     settings.cache.customer_ttl = Duration::from_millis(50);
     settings.cache.review_ttl = Duration::from_millis(50);
     settings.cache.page_ttl = Duration::from_millis(50);
     settings.cache.stale_if_error = Duration::from_secs(600);
-    // Far longer than a busy machine takes for one call.
+    // Far longer than one call takes on a busy machine.
     settings.upstream.timeout = Duration::from_secs(2);
 }
 
@@ -117,7 +117,7 @@ async fn a_no_cache_request_gets_no_stale_entry() {
     sandbox.fault(json!({"fault": {"status": 503}})).await;
     let request = gateway.post(&json!({"query": name_of(ADA)})).header("cache-control", "no-cache");
     assert_eq!(code(&send(request).await), "UPSTREAM_ERROR");
-    // What it could not have is still there for the others.
+    // The stale entry stays in the cache for other requests.
     let answer = gateway.ask(&name_of(ADA)).await;
     assert_eq!(answer["data"]["customer"]["name"], "Ada Example");
     assert!(answer["extensions"]["stale"].is_object());
@@ -163,7 +163,7 @@ async fn a_stale_entry_served_during_refresh_counts_as_cached() {
         let answer = send(gateway.post(&json!({"query": name_of(ADA)})).header("gateway-report-upstream", "1")).await;
         let report = &answer["extensions"]["upstream"];
         assert_eq!((&report["cached"], &report["shared"]), (&json!(1), &json!(0)));
-        assert!(answer["extensions"]["stale"].is_object(), "it is past its time, and says so: {answer}");
+        assert!(answer["extensions"]["stale"].is_object(), "the response reports the stale entry: {answer}");
     }
     sandbox.until_calls(|calls| count(calls, CUSTOMER) == 2).await;
 }

@@ -1,4 +1,4 @@
-//! A read is sent again where that can help, and told as it ended where it cannot.
+//! Retries of reads, and the error after the last attempt.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ async fn a_persistent_failure_is_reported_after_all_attempts(
     assert_eq!(code(&answer), told);
     assert_eq!(count(&sandbox.calls().await, CUSTOMER), calls);
     assert_eq!(answer["errors"][0]["extensions"].get("retryAfterSeconds"), fault.get("retry_after"));
-    assert!(started.elapsed() < Duration::from_secs(15), "it would have hung for longer");
+    assert!(started.elapsed() < Duration::from_secs(15), "without the timeout it would hang longer");
 }
 
 #[rstest]
@@ -87,7 +87,7 @@ async fn an_invalid_response_is_reported(#[case] act: Act, #[case] told: &str, #
     let started = Instant::now();
     assert_eq!(code(&gateway.ask(&name_of(ADA)).await), told);
     assert_eq!(wire.calls(), calls);
-    assert!(started.elapsed() < Duration::from_secs(15), "it would have hung for longer");
+    assert!(started.elapsed() < Duration::from_secs(15), "without the timeout it would hang longer");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_revoked_and_restored_key_works_again() {
         assert_eq!(code(&gateway.ask(&name_of(ADA)).await), "UPSTREAM_UNAVAILABLE");
     }
     sandbox.clear_faults().await;
-    assert_eq!(name().await, "Ada Example", "no breaker stands in its way");
+    assert_eq!(name().await, "Ada Example", "the breaker is closed");
     assert_eq!(count(&sandbox.calls().await, CUSTOMER), 32);
 }
 
@@ -152,7 +152,7 @@ async fn a_refused_connection_is_reported() {
     for upstream in [format!("http://{nowhere}"), "https://upstream.invalid".to_owned()] {
         let gateway = Gateway::over(&upstream, |settings| {
             patient(settings);
-            // A real upstream, as far as its name says.
+            // Its name is that of a real upstream.
             settings.auth.mode = AuthMode::Passthrough;
         })
         .await;
@@ -185,7 +185,7 @@ async fn the_retry_budget_limits_retries() {
     })
     .await;
     sandbox.fault(json!({"route": CUSTOMER, "customer_id": ADA, "fault": {"status": 503}})).await;
-    // A tenth fails for good.
+    // A tenth of the customers always fails.
     let mut wanted = 0;
     for round in 1..=30_u128 {
         let others: String = (1..=9)

@@ -1,4 +1,4 @@
-//! An update that is sent again does not undo what somebody else has done meanwhile.
+//! A retry of an update does not undo a change that another client has made in the meantime.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -14,8 +14,8 @@ use crate::support::stub::{Reply, Stub, clear_person, person, with};
 
 const UPDATE: &str = "mutation($input: UpdateCustomerInput!) { result: updateCustomer(input: $input) { customer { name status } userErrors { code path message } } }";
 
-/// An upstream with one customer, who is changed like this when the first PUT comes. That one is answered 502, and is carried
-/// out before or not at all.
+/// An upstream with one customer, which another client changes when the first PUT arrives. This PUT gets a 502. It
+/// takes effect before the change, or not at all.
 async fn moving(is_carried_out: bool, change: Value) -> Stub {
     let record = Arc::new(Mutex::new((clear_person(ADA), 0)));
     Stub::start(move |seen| {
@@ -72,7 +72,7 @@ async fn a_retried_update_does_not_overwrite_a_concurrent_change(#[case] change:
 
 #[rstest]
 #[case::nothing(json!({}))]
-// A later time alone is no change: the update itself may have made it.
+// A later `updated_at` alone is no change: the update itself may have set it.
 #[case::its_time(json!({"updated_at": "2026-07-07T06:29:00"}))]
 #[case::the_field_that_the_update_sets(json!({"name": "Somebody Else"}))]
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn an_update_applied_before_a_concurrent_change_succeeds() {
     assert_eq!(puts(&stub), 1);
 }
 
-/// An upstream that carries the first PUT out and loses its answer; then the customer is not found any more.
+/// An upstream that performs the first PUT and loses its response. After that the customer does not exist.
 async fn vanishing(second: fn() -> Reply) -> (Gateway, Stub) {
     let puts = AtomicUsize::new(0);
     let stub = Stub::start(move |seen| match seen.method.as_str() {
@@ -108,7 +108,7 @@ async fn vanishing(second: fn() -> Reply) -> (Gateway, Stub) {
 
 #[tokio::test]
 async fn an_update_of_a_deleted_customer_reports_the_upstreams_answer() {
-    // With the same key it gives its first answer again.
+    // With the same key the upstream returns its first response again.
     let (gateway, stub) = vanishing(|| Reply::object(&with(person(ADA), json!({"name": "Ada Renamed"})))).await;
     let payload = update(&gateway, json!({"name": "Ada Renamed"})).await;
     assert_eq!((&payload["customer"]["name"], puts(&stub)), (&json!("Ada Renamed"), 2), "{payload}");
@@ -143,8 +143,8 @@ async fn a_retried_update_does_not_undo_a_rejection() {
     assert_eq!(sandbox.writes().await.len(), 0);
 }
 
-/// The update's read is answered once another call of the key has been limited, so the update itself is held back. Before it
-/// is sent the gateway looks at the customer, and gets this.
+/// The read of the update ends after another call of the key got a 429, so the update is throttled. Before the gateway
+/// sends it, it reads the customer again and gets this response.
 #[rstest]
 #[case::a_failure(|| Reply::json(502, &json!({})), "UPSTREAM_ERROR")]
 #[case::a_time_out(|| Reply::json(408, &json!({})), "UPSTREAM_TIMEOUT")]
@@ -161,7 +161,7 @@ async fn an_update_that_was_only_held_back_was_not_sent_whatever_the_look_gives(
         path if path.ends_with(&REX.to_string()) => Reply::json(429, &json!({})).header("retry-after", "4"),
         path if path.ends_with("/unmasked") => {
             reading.send_replace(true);
-            // What this thread has to do else goes to another one.
+            // The other tasks of this thread move to another one.
             tokio::task::block_in_place(|| is_limited.lock().unwrap().recv().unwrap());
             Reply::object(&clear_person(ADA))
         }

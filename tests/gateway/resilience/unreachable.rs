@@ -1,4 +1,4 @@
-//! An upstream to which no connection can be made: the log names the cause, and the way out may be a proxy.
+//! An upstream that cannot be reached: the log has the cause, and the connection may use a proxy.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use crate::process::Process;
 use crate::support::certified::Certified;
 use crate::support::{CUSTOMER, Reply, Sandbox, Stub};
 
-/// What a gateway says of an upstream that it cannot reach.
+/// The log line of a gateway for an upstream that it cannot reach.
 async fn said_of(base: &str, settings: &[(&str, &str)]) -> String {
     let own = [
         ("GATEWAY__UPSTREAM__BASE_URL", base),
@@ -33,7 +33,7 @@ async fn the_log_names_why_no_connection_could_be_made() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = said_of(&format!("https://{nowhere}"), &[]).await;
     assert!(refused.contains("cannot be reached: the connection was refused"), "{refused}");
-    // There is no such domain (RFC 2606).
+    // This domain never exists (RFC 2606).
     let no_name = said_of("https://nowhere.invalid", &[]).await;
     assert!(no_name.contains("cannot be reached: its name cannot be looked up"), "{no_name}");
     let plain = Stub::start(|_| Reply::json(200, &json!({}))).await;
@@ -48,7 +48,7 @@ async fn the_log_names_why_no_connection_could_be_made() {
     }
 }
 
-/// A proxy that lets nothing through, and what it was asked.
+/// A proxy that rejects every connection, and the requests that it received.
 async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -99,7 +99,7 @@ async fn a_proxy_is_not_asked_for_this_machine_or_what_is_excepted_or_without_th
     let process = Process::start(&near).await;
     let answer = process.ask("{ customers { totalCount } }", json!({})).await.json();
     assert_eq!(answer["data"]["customers"]["totalCount"], 250);
-    // There is no such domain (RFC 2606).
+    // This domain never exists (RFC 2606).
     let far = "https://nowhere.invalid";
     let excepted = [("GATEWAY__UPSTREAM__PROXY", url.as_str()), ("GATEWAY__UPSTREAM__NO_PROXY", "localhost, invalid")];
     for settings in [&excepted[..], &[("HTTPS_PROXY", &url), ("ALL_PROXY", &url)]] {

@@ -1,4 +1,4 @@
-//! A write whose answer is lost is asked for again, with the same key, and happens once.
+//! Retries of writes: a write whose response is lost is sent again with the same key, and takes effect once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::{Gateway, Sandbox, UNMASKED, count};
 
 const CREATED: &str = "POST /v1/customers";
 
-/// A mutation that changes something, its variables, and the route that its write takes.
+/// A mutation, its variables, and the route of its upstream write.
 fn mutation(name: &str) -> (&'static str, Value, &'static str) {
     match name {
         "create" => (
@@ -146,7 +146,7 @@ async fn a_lost_answer_and_then_a_refusal_of_the_key_leave_the_outcome_unknown()
     assert_eq!(sandbox.writes().await.len(), 1);
 }
 
-/// What something in front of the API says where it is asked again.
+/// The response of a proxy in front of the API to the retry.
 fn in_front(name: &str) -> Reply {
     match name {
         "an empty 400" => Reply { status: 400, headers: Vec::new(), body: Vec::new() },
@@ -185,7 +185,7 @@ async fn a_lost_answer_and_then_a_refusal_by_somebody_else_leave_the_outcome_unk
     let answer = gateway.ask_with(document, json!({"input": input})).await;
     let extensions = &answer["errors"][0]["extensions"];
     assert_eq!((&extensions["outcome"], &extensions["retryable"]), (&json!("UNKNOWN"), &json!(false)), "{answer}");
-    assert_eq!(stub.seen().len(), 3, "it is asked again as after any answer that is none");
+    assert_eq!(stub.seen().len(), 3, "it is retried as after any invalid response");
 }
 
 #[rstest]
@@ -210,7 +210,7 @@ async fn a_lost_answer_and_then_the_apis_own_refusal_is_told_as_a_refusal(#[case
 async fn a_write_in_progress_is_polled() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let (document, input, route) = mutation("create");
-    // Each attempt gives up before the write is done, and the key is taken until then.
+    // Each attempt times out before the write has ended. Until then the key is in use.
     sandbox.latency(1000).await;
     let asked = gateway.ask_with(document, json!({"input": input}));
     let soon = async {
@@ -229,13 +229,13 @@ async fn a_write_that_stays_in_progress_has_an_unknown_outcome() {
     let stub = Stub::start(move |_| Reply { status, headers: headers.clone(), body: body.clone() }).await;
     let gateway = Gateway::over(&stub.base, patient).await;
     let (document, mut input, _) = mutation("create");
-    // As of a caller who does what docs/errors.md says: the same again under the same key.
+    // The caller follows docs/errors.md: it sends the same request again with the same key.
     input["idempotencyKey"] = json!("my-own-key-1");
     let request = gateway.post(&json!({"query": document, "variables": {"input": input}}));
     let answer = crate::support::gateway::send(request.header("request-timeout", "2")).await;
     let extensions = &answer["errors"][0]["extensions"];
     assert_eq!((code(&answer), &extensions["outcome"]), ("UPSTREAM_TIMEOUT", &json!("UNKNOWN")), "{answer}");
-    assert!(stub.seen().len() > 3, "it is asked about for as long as there is time");
+    assert!(stub.seen().len() > 3, "it is retried until the deadline");
 }
 
 #[tokio::test]
@@ -244,12 +244,12 @@ async fn reads_after_an_unknown_write_are_not_cached_for_long() {
     let name = async || gateway.data(&name_of(REX)).await["customer"]["name"].clone();
     let before = name().await;
     let (document, input, route) = mutation("update");
-    // None of its attempts gets through.
+    // All of its attempts fail.
     sandbox.fault(json!({"route": route, "fault": {"status": 502}})).await;
     let answer = gateway.ask_with(document, json!({"input": input})).await;
     assert_eq!(answer["errors"][0]["extensions"]["outcome"], "UNKNOWN");
     assert_eq!(name().await, before);
-    // Now it takes effect, long after its answer was lost.
+    // Now it takes effect, long after its response was lost.
     let body = json!({"name": "Rex Renamed", "email": "rex@example.test", "phone": "+12025550123", "status": "verified",
         "device": {"ip_address": "203.0.113.9"}});
     sandbox.clear_faults().await;
@@ -316,7 +316,7 @@ async fn an_invalid_response_to_a_write_leaves_its_outcome_unknown(
     let extensions = &answer["errors"][0]["extensions"];
     assert_eq!((code(&answer), &extensions["retryable"]), (told, &json!(!unknown)), "{answer}");
     assert_eq!(extensions.get("outcome").is_some(), unknown);
-    assert_eq!(wire.map(|wire| wire.calls()), unknown.then_some(3), "it is asked for again, three times in all");
+    assert_eq!(wire.map(|wire| wire.calls()), unknown.then_some(3), "three attempts in all");
 }
 
 #[tokio::test]
@@ -358,13 +358,13 @@ async fn a_conflict_with_another_requests_key_is_not_retried() {
 async fn a_write_without_an_answer_by_the_deadline_is_followed_to_its_end() {
     let (gateway, sandbox) = Gateway::with(patient).await;
     let (document, input, route) = mutation("create");
-    // The first attempt never arrives; the second comes after the caller was told.
+    // The first attempt never arrives. The second one arrives after the caller got its error.
     sandbox.fault(json!({"route": route, "times": 1, "fault": {"hang": true}})).await;
     let answer = gateway.post(&json!({"query": document, "variables": {"input": input}}));
     let answer = crate::support::gateway::send(answer.header("request-timeout", "0.1")).await;
     assert_eq!((code(&answer), &answer["errors"][0]["extensions"]["retryable"]), ("UPSTREAM_TIMEOUT", &json!(false)));
     for round in 0.. {
-        assert!(round < 1000, "the write was never done");
+        assert!(round < 1000, "the write never took effect");
         if sandbox.writes().await.len() == 1 {
             break;
         }

@@ -1,14 +1,11 @@
-//! The stack over a scripted upstream, in a time that passes by itself. The breaker has tests of its own: it goes by the
-//! machine's clock.
+//! The stack over a scripted upstream, with paused time.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use tokio::time::Instant;
-use tower::{ServiceExt, service_fn};
 
 use crate::outbound::ConnectFailure;
 use crate::upstream::call::deadline::Deadline;
@@ -63,10 +60,10 @@ impl Upstream {
                     is_from_api: matches!(kind, ErrorKind::Rejected(_) | ErrorKind::NotFound),
                     ..Error::from(kind)
                 })?;
-                Ok(UpstreamResponse { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() })
+                Ok(UpstreamResponse { content: Ok(Box::new(())), bytes: 0 })
             }
         });
-        let stack = build(exchange, settings, breaker::BreakerState::default()).expect("a stack");
+        let stack = build(exchange, settings, CircuitBreaker::new(settings.breaker));
         Self { stack, calls: Arc::default(), began: Instant::now() }
     }
 
@@ -81,6 +78,7 @@ impl Upstream {
             url: "http://127.0.0.1/".parse().expect("an address"),
             headers: HeaderMap::new(),
             body: None,
+            parse: Arc::new(|_| Ok(Box::new(()))),
             client_key: 0,
             deadline: patience,
             retry_reason: None,
@@ -164,7 +162,7 @@ async fn calls_that_failed_together_do_not_come_back_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_that_is_asked_for_is_kept() {
+async fn a_requested_pause_is_kept() {
     let upstream = Upstream::new([(1, Err(limited(Some(3)))), (1, Ok(()))]);
     assert!(upstream.read().await.is_ok());
     assert!(upstream.began.elapsed() >= Duration::from_secs(3));
@@ -280,8 +278,8 @@ async fn a_throttled_read_reports_retry_after() {
     }
 }
 
-#[tokio::test]
-async fn a_read_that_the_breaker_spares_is_told_what_the_upstream_did() {
+#[tokio::test(start_paused = true)]
+async fn a_read_whose_retry_the_breaker_blocks_returns_the_upstreams_error() {
     let mut settings = settings();
     settings.breaker.min_calls = 1;
     let upstream = Upstream::with(&settings, [(0, Err(failed(None)))]);
@@ -333,8 +331,8 @@ async fn a_write_that_was_sent_is_followed_past_its_callers_deadline() {
     assert_eq!(upstream.calls(), 2);
 }
 
-#[tokio::test]
-async fn who_waited_for_a_place_is_let_through_where_the_breaker_has_closed_since() {
+#[tokio::test(start_paused = true)]
+async fn a_queued_call_is_sent_if_the_breaker_has_closed_meanwhile() {
     let mut settings = settings();
     settings.retry.max_attempts = 1;
     settings.concurrency.max_in_flight = 1;
@@ -404,7 +402,7 @@ async fn a_throttled_write_is_rechecked_before_it_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_held_back_and_cannot_be_looked_at_was_not_sent() {
+async fn a_throttled_write_whose_recheck_fails_is_not_sent() {
     for look in [
         ErrorKind::TimedOut,
         ErrorKind::ConnectionLost,
