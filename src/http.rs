@@ -14,6 +14,7 @@ pub mod negotiation;
 pub mod parameters;
 pub mod playground;
 pub mod probes;
+pub mod request_id;
 pub mod request_log;
 pub mod request_span;
 pub mod request_timeout;

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use super::request_log::RequestId;
+use super::request_id::RequestId;
 use super::request_timeout;
 use super::response;
 use crate::auth::AllowedOrigins;

@@ -27,9 +27,10 @@ use super::compression;
 use super::content_coding::{self, ContentCoding, DecodeError, Received};
 use super::negotiation::{ResponseMediaType, is_json};
 use super::parameters::{from_body, from_query};
-use super::request_log::{RequestId, SharedSummary, internal_error};
+use super::request_id::RequestId;
+use super::request_log::SharedSummary;
 use super::request_span::{self, RequestStats};
-use super::response::{self, with_error_headers};
+use super::response::{self, bad_request, internal_error, with_error_headers};
 use super::server_timing::ServerTiming;
 use crate::admission::ClientKey;
 use crate::app::{App, RequestContext};
@@ -336,10 +337,6 @@ fn payload_too_large(limit: usize) -> PublicError {
 /// What is told where running an operation broke: of a mutation, that it may have changed something before.
 fn internal_error_in(kind: OperationType) -> PublicError {
     PublicError { is_outcome_unknown: kind == OperationType::Mutation, ..internal_error() }
-}
-
-pub(super) fn bad_request(message: &'static str) -> PublicError {
-    PublicError::new(ErrorCode::BadRequest, message)
 }
 
 fn method_not_allowed(message: &'static str) -> PublicError {

@@ -11,7 +11,8 @@ use axum::response::Response;
 use http::{StatusCode, header};
 use tokio::time::Instant;
 
-use super::request_log::{RequestId, SharedSummary};
+use super::request_id::RequestId;
+use super::request_log::SharedSummary;
 use super::{body, response};
 use crate::app::App;
 use crate::error::{ErrorCode, PublicError};

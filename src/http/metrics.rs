@@ -6,8 +6,8 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use super::request_log::RequestId;
-use super::response;
+use super::request_id::RequestId;
+use super::response::{self, bad_request};
 use crate::app::App;
 use crate::error::{ErrorCode, PublicError};
 
@@ -17,7 +17,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 /// `GET /metrics`.
 pub async fn serve(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>) -> Response {
     let Some(metrics) = app.metrics.clone() else {
-        let failure = PublicError::new(ErrorCode::BadRequest, "This process records no metrics.");
+        let failure = bad_request("This process records no metrics.");
         return response::error(&failure.with_status(StatusCode::NOT_FOUND), &id);
     };
     app.record_metrics().await;

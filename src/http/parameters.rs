@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::body;
-use super::graphql::bad_request;
+use super::response::bad_request;
 use crate::error::PublicError;
 use crate::operation::document::trusted::DocumentReference;
 use crate::operation::{GraphqlRequest, OnError};

@@ -15,9 +15,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mime::Mime;
 use uuid::Uuid;
 
-use super::request_log::RequestId;
+use super::request_id::RequestId;
 use super::response;
-use super::router::not_found;
 use crate::app::PlaygroundInfo;
 use crate::error::{ErrorCode, PublicError};
 use bundle::{Bundle, BundleFile};
@@ -98,7 +97,7 @@ async fn serve_file(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(file) = page.bundle.file(&name) else { return not_found(Extension(id)).await };
+    let Some(file) = page.bundle.file(&name) else { return response::not_found(&id) };
     let encoding = ResponseCoding::negotiate(&headers);
     // Names in there hold a hash of the content.
     let lifetime = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -12,33 +12,16 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tracing::info;
-use uuid::Uuid;
 
+use super::request_id::RequestId;
 use super::response;
 use crate::app::App;
-use crate::error::{ErrorCode, PublicError, RequestOutcome};
+use crate::error::{ErrorCode, RequestOutcome};
 use crate::operation::OperationLabel;
 use crate::telemetry::metrics::BoundedLabelValues;
 use crate::telemetry::names;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
-/// The id of a request. It is always ours: what a caller sends as one could be anything, and it goes into logs.
-#[derive(Clone, Debug)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// A new one.
-    #[expect(clippy::new_without_default, reason = "each is another one")]
-    pub fn new() -> Self {
-        Self(Uuid::now_v7().to_string())
-    }
-
-    /// As it stands in headers, errors and logs.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// What is known of a request so far, for the log's line and the metrics: also where its caller hangs up before it is
 /// answered, or handling it breaks. Clones share it.
@@ -159,7 +142,7 @@ pub async fn log_requests(State(app): State<Arc<App>>, mut request: Request, nex
     watched.is_answered = true;
     let mut response = answered.unwrap_or_else(|_panic| {
         notes.update(|summary| summary.codes = vec![ErrorCode::InternalServerError]);
-        response::error(&internal_error(), &id)
+        response::error(&response::internal_error(), &id)
     });
     // What is answered where the request cannot be seen any more has made an id of its own.
     let told = response.extensions().get::<RequestId>().cloned().unwrap_or_else(|| id.clone());
@@ -220,9 +203,4 @@ fn method_name(method: &http::Method) -> &str {
         }
         _ => "other",
     }
-}
-
-/// What is told where handling a request broke. The panic's own text is not looked at: it could hold anything.
-pub fn internal_error() -> PublicError {
-    PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
 }

@@ -4,8 +4,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::request_log::RequestId;
-use crate::error::PublicError;
+use super::request_id::RequestId;
+use crate::error::{ErrorCode, PublicError};
 use crate::operation::GraphqlResponse;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -46,4 +46,19 @@ pub fn with_error_headers(mut response: Response, failure: &PublicError) -> Resp
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// A request that does not follow the rules of the protocol.
+pub fn bad_request(message: &'static str) -> PublicError {
+    PublicError::new(ErrorCode::BadRequest, message)
+}
+
+/// The response for an unknown route.
+pub fn not_found(id: &RequestId) -> Response {
+    error(&bad_request("There is nothing here. GraphQL is at /graphql.").with_status(StatusCode::NOT_FOUND), id)
+}
+
+/// The error after a panic. It does not contain the text of the panic, which could contain personal data.
+pub fn internal_error() -> PublicError {
+    PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
 }

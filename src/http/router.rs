@@ -10,10 +10,10 @@ use axum::routing::{any, get};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::cross_origin::CrossOrigin;
-use super::request_log::RequestId;
+use super::request_id::RequestId;
+use super::response::bad_request;
 use super::{cross_origin, graphql, head_limits, metrics, playground, probes, request_log, response};
 use crate::app::App;
-use crate::error::{ErrorCode, PublicError};
 
 /// What callers reach.
 pub fn public(app: Arc<App>) -> Router {
@@ -71,14 +71,12 @@ async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     response
 }
 
-/// Says that there is nothing.
-pub async fn not_found(Extension(id): Extension<RequestId>) -> Response {
-    let failure = PublicError::new(ErrorCode::BadRequest, "There is nothing here. GraphQL is at /graphql.");
-    response::error(&failure.with_status(StatusCode::NOT_FOUND), &id)
+async fn not_found(Extension(id): Extension<RequestId>) -> Response {
+    response::not_found(&id)
 }
 
 async fn method_not_allowed(Extension(id): Extension<RequestId>, _method: Method) -> Response {
-    let failure = PublicError::new(ErrorCode::BadRequest, "This address takes GET only.");
+    let failure = bad_request("This address takes GET only.");
     let mut response = response::error(&failure.with_status(StatusCode::METHOD_NOT_ALLOWED), &id).into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
