@@ -17,7 +17,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,8 @@ use super::negotiation::{ResponseMediaType, is_json};
 use super::parameters::{from_body, from_query};
 use super::request_id::RequestId;
 use super::request_log::SharedSummary;
-use super::request_span::{self, RequestStats};
+use super::request_span;
 use super::response::{self, bad_request, internal_error, with_error_headers};
-use super::server_timing::ServerTiming;
 use crate::admission::ClientKey;
 use crate::app::{App, RequestContext};
 use crate::auth::Principal;
@@ -46,7 +45,7 @@ use crate::telemetry::{names, traces};
 pub async fn handle(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
-    Extension(notes): Extension<SharedSummary>,
+    Extension(summary): Extension<SharedSummary>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
@@ -55,23 +54,15 @@ pub async fn handle(
         let message = "Accept `application/graphql-response+json` or `application/json`.";
         return response::error(&bad_request(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
     };
-    let started = std::time::Instant::now();
     let _in_flight = GaugeGuard::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
-    let stats = RequestStats::default();
-    let exchange =
-        RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, stats: &stats, summary: &notes };
+    let handler = RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, summary: &summary };
     let span = request_span::start(&id);
-    let unanswered = request_span::SpanGuard::new(&app, &span);
     if app.edge.continue_traces {
         traces::continue_trace(&span, &headers);
     }
-    notes.update(|summary| {
-        summary.is_graphql = true;
-        summary.upstream_calls = Arc::clone(&stats.upstream_calls);
-        summary.trace_id = traces::trace_id(&span);
-    });
+    summary.update(|summary| summary.span = Some(span.clone()));
     let mut compress = app.edge.compression;
-    let run = exchange.run(&uri, &mut body).instrument(span.clone());
+    let run = handler.run(&uri, &mut body).instrument(span);
     let Some(ran) = until_force_stop(&app.services.force_stop, run).await else {
         // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
         // by chance, and could tell none of them more: the outcome of a write that was cut is unknown.
@@ -80,7 +71,7 @@ pub async fn handle(
     let mut response = match ran {
         Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear }) => {
             compress &= !in_clear;
-            notes.update(|summary| summary.codes = outcome.codes());
+            summary.update(|summary| summary.codes = outcome.codes());
             let status = match (media, outcome.is_request_error()) {
                 (ResponseMediaType::GraphqlResponse, true) => ErrorCode::GraphqlValidationFailed.status(),
                 (ResponseMediaType::GraphqlResponse, false) | (ResponseMediaType::Json, _) => StatusCode::OK,
@@ -94,7 +85,7 @@ pub async fn handle(
             response
         }
         Err(reason) => {
-            notes.update(|summary| summary.codes = vec![reason.code()]);
+            summary.update(|summary| summary.codes = vec![reason.code()]);
             // A client that waits to be asked for its body is not.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(body::drain(body, Instant::now() + app.edge.deadline));
@@ -105,19 +96,6 @@ pub async fn handle(
     response.headers_mut().insert(header::VARY, VARY);
     if compress {
         response = compression::compress(response, &headers).await;
-    }
-    let summary = notes.summary();
-    unanswered.finish(&summary, response.status());
-    if app.edge.server_timing {
-        let timing = ServerTiming {
-            total: started.elapsed(),
-            prepare: stats.prepared_at.get().map(|prepared| prepared.duration_since(started)),
-            upstream: stats.upstream_time.total(),
-            upstream_calls: summary.upstream_calls.load(Ordering::Relaxed),
-            cache_hits: summary.cache_hits,
-            shared_calls: summary.shared_calls,
-        };
-        response.headers_mut().extend(timing.header().map(|value| (SERVER_TIMING, value)));
     }
     response
 }
@@ -132,8 +110,6 @@ async fn until_force_stop<T>(cut: &CancellationToken, run: impl Future<Output = 
     }
 }
 
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
 /// What an answer depends on besides the address: its form, and whose it is.
 const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, straddle-account-id");
 
@@ -144,7 +120,6 @@ struct RequestHandler<'a> {
     method: &'a Method,
     headers: &'a HeaderMap,
     peer: SocketAddr,
-    stats: &'a RequestStats,
     summary: &'a SharedSummary,
 }
 
@@ -193,11 +168,11 @@ impl RequestHandler<'_> {
         // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
         let place = self.app.admission.admit_operation(client_key)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
-        let _set_once = self.stats.prepared_at.set(std::time::Instant::now());
         let kind = prepared.kind();
         self.summary.update(|summary| {
             summary.operation = Some(prepared.label().clone());
             summary.planned_calls = Some(prepared.planned_calls());
+            summary.prepared_at = Some(std::time::Instant::now());
             summary.kind = Some(match kind {
                 OperationType::Query => "query",
                 OperationType::Mutation => "mutation",
@@ -219,15 +194,16 @@ impl RequestHandler<'_> {
             prepared.unmaskings(),
         )?;
         let reading = App::freshness_for(kind, bypasses_cache(self.headers));
-        let (calls, waiting) = (Arc::clone(&self.stats.upstream_calls), Arc::clone(&self.stats.upstream_time));
+        let (upstream_calls, upstream_time) =
+            self.summary.update(|summary| (Arc::clone(&summary.upstream_calls), Arc::clone(&summary.upstream_time)));
         let asking = RequestContext {
             request_id: self.id.as_str(),
             deadline,
             freshness: reading,
             client_key,
             permit: place,
-            upstream_calls: calls,
-            upstream_time: waiting,
+            upstream_calls,
+            upstream_time,
         };
         let session = Arc::new(self.app.session(&principal, asking));
         let key = self.app.admission.api_key(&principal);
@@ -269,9 +245,13 @@ impl RequestHandler<'_> {
     async fn update_verified_keys(&self, key: u128, outcome: &GraphqlResponse) {
         if outcome.codes().contains(&ErrorCode::Unauthenticated) {
             self.app.admission.set_verified(key, false).await;
-        } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
+        } else if self.made_upstream_calls() && !outcome.has_errors() {
             self.app.admission.set_verified(key, true).await;
         }
+    }
+
+    fn made_upstream_calls(&self) -> bool {
+        self.summary.update(|summary| summary.upstream_calls.load(Ordering::Relaxed)) > 0
     }
 
     /// The caller. One that is refused has used up a unit of its address, so that guessing has a rate too.

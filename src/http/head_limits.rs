@@ -25,7 +25,7 @@ pub const MAX_HEADERS: usize = 100;
 pub async fn check_head(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
-    Extension(notes): Extension<SharedSummary>,
+    Extension(summary): Extension<SharedSummary>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -40,7 +40,7 @@ pub async fn check_head(
     metrics::counter!(names::LIMITS_REACHED, "bound" => "max_header_bytes").increment(1);
     let failure = PublicError::new(ErrorCode::OperationTooLarge, message)
         .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    notes.update(|summary| summary.codes = vec![failure.code]);
+    summary.update(|summary| summary.codes = vec![failure.code]);
     if !request.headers().contains_key(header::EXPECT) {
         tokio::spawn(body::drain(request.into_body(), Instant::now() + app.edge.deadline));
     }
