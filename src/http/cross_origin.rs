@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tower_http::csrf::ProtectionError;
 
 use super::request_id::RequestId;
 use super::request_timeout;
@@ -71,6 +70,28 @@ impl CrossOrigin {
         Self { origins: Arc::new(origins.clone()), headers: always.chain(headers.iter().cloned()).collect() }
     }
 
+    /// Whether the settings list no origin.
+    pub fn allows_no_origin(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// The layer that adds the CORS headers to responses.
+    pub fn cors_layer(&self) -> CorsLayer {
+        let origins = Arc::clone(&self.origins);
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allows(origin)))
+            .allow_methods([Method::GET, Method::POST, Method::QUERY])
+            .allow_headers(self.headers.to_vec())
+            .expose_headers([
+                header::AGE,
+                header::RETRY_AFTER,
+                header::WARNING,
+                HeaderName::from_static("request-id"),
+                HeaderName::from_static("server-timing"),
+            ])
+            .max_age(Duration::from_secs(600))
+    }
+
     fn allows_origin(&self, headers: &HeaderMap) -> bool {
         headers.get(header::ORIGIN).is_some_and(|origin| self.origins.allows(origin))
     }
@@ -91,31 +112,8 @@ impl CrossOrigin {
     }
 }
 
-/// Routes with what protects browsers around them.
-pub fn with_cross_origin_rules(routes: Router, allowed: CrossOrigin) -> Router {
-    let refuse = CsrfLayer::new().with_rejection_response(|_: ProtectionError| error_response(&cross_site_rejected()));
-    let routes = routes.layer(refuse);
-    let (origins, headers) = (Arc::clone(&allowed.origins), allowed.headers.to_vec());
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.allows(origin)))
-        .allow_methods([Method::GET, Method::POST, Method::QUERY])
-        .allow_headers(headers)
-        .expose_headers([
-            header::AGE,
-            header::RETRY_AFTER,
-            header::WARNING,
-            HeaderName::from_static("request-id"),
-            HeaderName::from_static("server-timing"),
-        ])
-        .max_age(Duration::from_secs(600));
-    let routes = routes.layer(from_fn_with_state(allowed.clone(), mark_allowed_origin));
-    let bare = routes.clone();
-    let routes = if allowed.origins.is_empty() { routes } else { routes.layer(cors) };
-    routes.layer(from_fn_with_state((allowed, bare), check_options))
-}
-
 /// A page of a listed origin counts as one of our own, for the layer that refuses all others.
-async fn mark_allowed_origin(State(allowed): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
+pub async fn mark_allowed_origin(State(allowed): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
     if allowed.allows_origin(request.headers()) {
         request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
     }
@@ -124,7 +122,11 @@ async fn mark_allowed_origin(State(allowed): State<CrossOrigin>, mut request: Re
 
 /// The layer for cross-origin requests takes every OPTIONS for a preflight that passes. One that does not is refused, and
 /// one that is none goes to the routes.
-async fn check_options(State((allowed, bare)): State<(CrossOrigin, Router)>, request: Request, next: Next) -> Response {
+pub async fn check_options(
+    State((allowed, bare)): State<(CrossOrigin, Router)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.method() != Method::OPTIONS {
         return next.run(request).await;
     }
@@ -144,7 +146,12 @@ pub fn cross_site_rejected() -> PublicError {
     PublicError::new(ErrorCode::Forbidden, message).with_status(StatusCode::FORBIDDEN)
 }
 
-fn error_response(failure: &PublicError) -> Response<Body> {
+/// The response to a request that the CSRF layer rejects.
+pub fn rejection(_: ProtectionError) -> Response {
+    error_response(&cross_site_rejected())
+}
+
+fn error_response(failure: &PublicError) -> Response {
     response::error(failure, &RequestId::new())
 }
 
