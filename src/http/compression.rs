@@ -18,8 +18,6 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, header};
 use tokio::task::yield_now;
 
-use super::playground::ResponseCoding;
-
 /// Shorter answers fit into one packet as they are.
 const MIN_BYTES: u64 = 1024;
 
@@ -82,14 +80,74 @@ async fn write_in_chunks(encoder: &mut (impl Write + Send), plain: &[u8]) -> io:
     Ok(())
 }
 
+/// How a file is compressed on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResponseCoding {
+    Brotli,
+    Gzip,
+    Identity,
+}
+
+impl ResponseCoding {
+    /// The smallest that the caller takes, by its `Accept-Encoding` (RFC 9110, section 12.5.3).
+    pub fn negotiate(headers: &HeaderMap) -> Self {
+        let accepted: Vec<(String, bool)> = headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|coding| {
+                let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+                let quality = parameters.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+                (name.trim().to_ascii_lowercase(), quality.is_none_or(|quality| quality > 0.0))
+            })
+            .collect();
+        let said = |name: &str| accepted.iter().find(|(coding, _)| coding == name).map(|(_, taken)| *taken);
+        let takes = |name: &str| said(name).or_else(|| said("*")).unwrap_or(false);
+        if takes("br") {
+            Self::Brotli
+        } else if takes("gzip") {
+            Self::Gzip
+        } else {
+            Self::Identity
+        }
+    }
+
+    /// As `Content-Encoding` names it.
+    pub fn header_value(self) -> Option<HeaderValue> {
+        match self {
+            Self::Brotli => Some(HeaderValue::from_static("br")),
+            Self::Gzip => Some(HeaderValue::from_static("gzip")),
+            Self::Identity => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use brotli_decompressor::Decompressor;
     use flate2::read::GzDecoder;
     use proptest::prelude::*;
+    use rstest::rstest;
     use std::io::Read;
 
     use super::*;
+
+    #[rstest]
+    #[case("", ResponseCoding::Identity)]
+    #[case("identity", ResponseCoding::Identity)]
+    #[case("gzip, deflate, br, zstd", ResponseCoding::Brotli)]
+    #[case("GZIP, deflate", ResponseCoding::Gzip)]
+    #[case("br;q=0, gzip", ResponseCoding::Gzip)]
+    #[case("br; q=0.000, *", ResponseCoding::Gzip)]
+    #[case("gzip;q=0.1, br;q=0.01", ResponseCoding::Brotli)]
+    #[case("*", ResponseCoding::Brotli)]
+    #[case("*;q=0", ResponseCoding::Identity)]
+    #[case("brotli, xgzip", ResponseCoding::Identity)]
+    fn a_caller_gets_the_smallest_that_it_takes(#[case] accept: &'static str, #[case] encoding: ResponseCoding) {
+        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
+        assert_eq!(ResponseCoding::negotiate(&headers), encoding);
+    }
 
     proptest! {
         // Without optimisation the encoders are slow.

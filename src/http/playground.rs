@@ -10,18 +10,16 @@ use axum::Router;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mime::Mime;
 use uuid::Uuid;
 
+use super::compression::ResponseCoding;
 use super::request_id::RequestId;
 use super::response;
 use crate::app::PlaygroundInfo;
 use crate::error::{ErrorCode, PublicError};
-use bundle::{Bundle, BundleFile};
-
-pub use bundle::ResponseCoding;
+use bundle::Bundle;
 
 /// Where the page is.
 pub const PATH: &str = "/graphiql";
@@ -98,7 +96,6 @@ async fn serve_file(
     headers: HeaderMap,
 ) -> Response {
     let Some(file) = page.bundle.file(&name) else { return response::not_found(&id) };
-    let encoding = ResponseCoding::negotiate(&headers);
     // Names in there hold a hash of the content.
     let lifetime = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let about = [
@@ -110,7 +107,7 @@ async fn serve_file(
     if matches_etag(&headers, &file.etag) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
-    let Some((body, encoding)) = encode_file(&page, &name, file, encoding).await else {
+    let Ok((body, encoding)) = file.encoded(ResponseCoding::negotiate(&headers)).await else {
         tracing::error!(file = name, "a file of the playground cannot be unpacked");
         return response::error(&PublicError::new(ErrorCode::InternalServerError, "The file cannot be unpacked."), &id);
     };
@@ -119,20 +116,6 @@ async fn serve_file(
         response.headers_mut().insert(header::CONTENT_ENCODING, coding);
     }
     response
-}
-
-/// The file in an encoding. Unpacking takes time, once for each file: it is done where it holds nobody up.
-async fn encode_file(
-    page: &Arc<PlaygroundPage>,
-    name: &str,
-    file: &BundleFile,
-    encoding: ResponseCoding,
-) -> Option<(Bytes, ResponseCoding)> {
-    if let Some(ready) = file.encoded_if_ready(encoding) {
-        return Some(ready);
-    }
-    let (page, name) = (Arc::clone(page), name.to_owned());
-    tokio::task::spawn_blocking(move || page.bundle.file(&name)?.encoded(encoding)).await.ok()?
 }
 
 /// Whether the caller has the file already (RFC 9110, section 13.1.2). The tags are weak, and compared weakly.
