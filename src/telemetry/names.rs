@@ -4,6 +4,10 @@
 //! Labels have closed sets of values, which no caller can add to: a label without values has those of the team's own
 //! manifest (the operations of trusted documents, bounded), or of the build. Units are the last word of a name.
 
+use strum::VariantNames;
+
+use crate::error::ErrorCode;
+
 /// What a metric counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MetricKind {
@@ -41,25 +45,7 @@ macro_rules! metrics {
 
 const TYPES: &[&str] = &["query", "mutation", "subscription", "unknown"];
 const OUTCOMES: &[&str] = &["ok", "refused", "limited", "upstream", "overloaded", "failed", "abandoned", "cut"];
-const CODES: &[&str] = &[
-    "GRAPHQL_PARSE_FAILED",
-    "BAD_REQUEST",
-    "GRAPHQL_VALIDATION_FAILED",
-    "BAD_USER_INPUT",
-    "OPERATION_TOO_LARGE",
-    "PERSISTED_QUERY_NOT_FOUND",
-    "PERSISTED_QUERY_NOT_SUPPORTED",
-    "UNAUTHENTICATED",
-    "FORBIDDEN",
-    "RATE_LIMITED",
-    "OVERLOADED",
-    "UPSTREAM_RATE_LIMITED",
-    "UPSTREAM_UNAVAILABLE",
-    "UPSTREAM_TIMEOUT",
-    "UPSTREAM_ERROR",
-    "UPSTREAM_INVALID_RESPONSE",
-    "INTERNAL_SERVER_ERROR",
-];
+const CODES: &[&str] = <ErrorCode as VariantNames>::VARIANTS;
 const LIMITS: &[&str] = &[
     "max_header_bytes",
     "max_body_bytes",
