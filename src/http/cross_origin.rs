@@ -1,8 +1,8 @@
-//! What protects people at browsers: other sites cannot make a browser write here, read answers, or frame them.
+//! Protects users of browsers: pages of other sites cannot write, read responses, or put responses into frames.
 //!
-//! Requests of other origins are refused unless the settings list the origin, by Fetch metadata and `Origin`. That comes
-//! on top of taking JSON only, which a form cannot send. There are no wildcards, and no cookies or other credentials of
-//! the browser's own are ever asked for. A preflight that cannot pass is refused with the setting that would let it.
+//! Requests of origins that the settings do not list are rejected by Fetch metadata and `Origin`. In addition the gateway
+//! accepts JSON bodies only, which HTML forms cannot send. Wildcards are not supported, and browsers never send cookies or
+//! other credentials of their own. A preflight that cannot pass is rejected with the setting that would allow it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use super::response;
 use crate::auth::AllowedOrigins;
 use crate::error::{ErrorCode, PublicError};
 
-/// The request headers that pages of listed origins may send: what the gateway reads, and what GraphQL clients and tracing
-/// add by themselves. `http.allowed_headers` adds more.
+/// The request headers that pages of allowed origins may send: the ones that the gateway reads, and the ones that GraphQL
+/// clients and tracing libraries add. `http.allowed_headers` adds more.
 const ALLOWED_HEADERS: [&str; 27] = [
     "accept",
     "authorization",
@@ -34,13 +34,13 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "pragma",
     request_timeout::REQUEST_TIMEOUT,
     "straddle-account-id",
-    // Apollo's clients.
+    // Apollo Client.
     "apollo-require-preflight",
     "apollographql-client-name",
     "apollographql-client-version",
     "x-apollo-operation-id",
     "x-apollo-operation-name",
-    // W3C Trace Context and Baggage, and the headers of those that had their own before.
+    // W3C Trace Context and Baggage, and headers of tracing products.
     "baggage",
     "b3",
     "sentry-trace",
@@ -56,7 +56,7 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "x-datadog-trace-id",
 ];
 
-/// Which pages may ask, and with which headers.
+/// The origins whose pages may send requests, and the headers that they may send.
 #[derive(Clone, Debug)]
 pub struct CrossOrigin {
     origins: Arc<AllowedOrigins>,
@@ -64,7 +64,7 @@ pub struct CrossOrigin {
 }
 
 impl CrossOrigin {
-    /// The origins of the settings, and the headers that they allow besides those that are always allowed.
+    /// The allowed origins and the additional allowed headers of the settings.
     pub fn new(origins: &AllowedOrigins, headers: &[HeaderName]) -> Self {
         let always = ALLOWED_HEADERS.into_iter().map(HeaderName::from_static);
         Self { origins: Arc::new(origins.clone()), headers: always.chain(headers.iter().cloned()).collect() }
@@ -96,34 +96,35 @@ impl CrossOrigin {
         headers.get(header::ORIGIN).is_some_and(|origin| self.origins.allows(origin))
     }
 
-    /// Why a preflight cannot pass.
+    /// The error of a preflight that cannot pass.
     fn preflight_error(&self, headers: &HeaderMap) -> Option<PublicError> {
         if !self.allows_origin(headers) {
             return Some(cross_site_rejected());
         }
-        let asked = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
-        let asked = asked.filter_map(|names| names.to_str().ok()).flat_map(|names| names.split(',')).map(str::trim);
+        let requested = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        let requested =
+            requested.filter_map(|names| names.to_str().ok()).flat_map(|names| names.split(',')).map(str::trim);
         let allowed = |name: &str| self.headers.iter().any(|allowed| name.eq_ignore_ascii_case(allowed.as_str()));
-        let refused = asked.filter(|name| !name.is_empty()).any(|name| !allowed(name));
-        refused.then(|| {
-            let message = "The page asks for a header that is not allowed: list it in `http.allowed_headers`.";
+        let is_refused = requested.filter(|name| !name.is_empty()).any(|name| !allowed(name));
+        is_refused.then(|| {
+            let message = "The request uses a header that is not allowed. Add it to `http.allowed_headers`.";
             PublicError::new(ErrorCode::Forbidden, message).with_status(StatusCode::FORBIDDEN)
         })
     }
 }
 
-/// A page of a listed origin counts as one of our own, for the layer that refuses all others.
-pub async fn mark_allowed_origin(State(allowed): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
-    if allowed.allows_origin(request.headers()) {
+/// Marks requests of allowed origins as same-origin, so that the CSRF layer accepts them.
+pub async fn mark_allowed_origin(State(rules): State<CrossOrigin>, mut request: Request, next: Next) -> Response {
+    if rules.allows_origin(request.headers()) {
         request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
     }
     next.run(request).await
 }
 
-/// The layer for cross-origin requests takes every OPTIONS for a preflight that passes. One that does not is refused, and
-/// one that is none goes to the routes.
+/// Rejects preflights that cannot pass, and passes an OPTIONS that is not a preflight to the routes without CORS. The CORS
+/// layer would accept both.
 pub async fn check_options(
-    State((allowed, bare)): State<(CrossOrigin, Router)>,
+    State((rules, without_cors)): State<(CrossOrigin, Router)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -131,18 +132,18 @@ pub async fn check_options(
         return next.run(request).await;
     }
     if !request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        let Ok(answered) = bare.oneshot(request).await;
-        return answered;
+        let Ok(response) = without_cors.oneshot(request).await;
+        return response;
     }
-    match allowed.preflight_error(request.headers()) {
+    match rules.preflight_error(request.headers()) {
         Some(failure) => error_response(&failure),
         None => next.run(request).await,
     }
 }
 
-/// What a request of another site is told.
+/// The error of a request from another site.
 pub fn cross_site_rejected() -> PublicError {
-    let message = "Requests from another site are refused: list its origin in `http.allowed_origins`.";
+    let message = "Requests from other sites are rejected. Add the origin to `http.allowed_origins`.";
     PublicError::new(ErrorCode::Forbidden, message).with_status(StatusCode::FORBIDDEN)
 }
 
@@ -155,7 +156,7 @@ fn error_response(failure: &PublicError) -> Response {
     response::error(failure, &RequestId::new())
 }
 
-/// Headers that every answer has: it is not sniffed, framed, or told to the next site.
+/// Adds the security headers of every response: no content sniffing, no frames, no referrer.
 pub async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -163,7 +164,7 @@ pub async fn security_headers(request: Request, next: Next) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // For JSON; a page brings one of its own.
+        // For JSON. The playground has its own policy.
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,4 +1,4 @@
-//! The metrics as Prometheus reads them, on the admin server alone.
+//! The metrics in the text format of Prometheus. Only the admin listener serves them.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::response::{self, bad_request};
 use crate::app::App;
 use crate::error::{ErrorCode, PublicError};
 
-/// Prometheus's text format.
+/// The text format of Prometheus.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// `GET /metrics`.
@@ -21,7 +21,7 @@ pub async fn serve(State(app): State<Arc<App>>, Extension(id): Extension<Request
         return response::error(&failure.with_status(StatusCode::NOT_FOUND), &id);
     };
     app.record_metrics().await;
-    // It reads files of the process and writes some hundred kilobytes.
+    // Rendering reads files of `/proc` and formats some hundred kilobytes.
     match tokio::task::spawn_blocking(move || metrics.render()).await {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(_panic) => {

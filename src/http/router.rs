@@ -50,10 +50,9 @@ fn with_layers(routes: Router<Arc<App>>, app: Arc<App>, cross_origin: Option<Cro
         None => routes,
         Some(rules) => {
             let routes = routes
-                // Rejects writes of other sites by `Sec-Fetch-Site` and `Origin`. Innermost, so that CORS adds its headers
-                // to the rejection and pages can read it.
+                // Rejects requests of other sites by `Sec-Fetch-Site` and `Origin`, except safe methods.
                 .layer(CsrfLayer::new().with_rejection_response(cross_origin::rejection))
-                // Around the check above, which does not know the allowed origins.
+                // Around the CSRF layer, which does not know the settings: marks requests of allowed origins as same-origin.
                 .layer(from_fn_with_state(rules.clone(), cross_origin::mark_allowed_origin));
             let without_cors = routes.clone();
             // Adds the CORS headers for allowed origins. It treats each OPTIONS as a preflight and accepts it.
@@ -72,19 +71,19 @@ fn with_layers(routes: Router<Arc<App>>, app: Arc<App>, cross_origin: Option<Cro
         .layer(from_fn_with_state(app, request_log::log_requests))
 }
 
-/// Says where things are; a browser is led to the playground.
+/// Lists the paths, and redirects browsers to the playground.
 async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let playground = app.playground.map(|_| playground::PATH);
     let mut response = if playground.is_some() && playground::is_browser(&headers) {
         Redirect::to(playground::PATH).into_response()
     } else {
-        let places = serde_json::json!({
+        let paths = serde_json::json!({
             "service": "customers-gateway",
             "graphql": "/graphql",
             "playground": playground,
             "try": "POST /graphql {\"query\": \"{ viewer { permissions } }\"}",
         });
-        response::json(StatusCode::OK, &places)
+        response::json(StatusCode::OK, &paths)
     };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
@@ -95,7 +94,7 @@ async fn not_found(Extension(id): Extension<RequestId>) -> Response {
 }
 
 async fn method_not_allowed(Extension(id): Extension<RequestId>, _method: Method) -> Response {
-    let failure = bad_request("This address takes GET only.");
+    let failure = bad_request("This path accepts GET only.");
     let mut response = response::error(&failure.with_status(StatusCode::METHOD_NOT_ALLOWED), &id).into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response

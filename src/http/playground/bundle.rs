@@ -1,5 +1,5 @@
-//! The files of the playground as they are embedded: compressed by brotli when the bundle was made. Whoever takes no
-//! brotli, such as a browser over plain HTTP, gets a file that is unpacked once and kept.
+//! The embedded files of the playground. The build of the bundle compressed them by brotli. For clients that do not accept
+//! brotli, such as browsers over plain HTTP, a file is converted once and the result stays in memory.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,36 +19,36 @@ use crate::http::compression::ResponseCoding;
 #[folder = "playground/dist"]
 struct Embedded;
 
-/// The page and its files, by their names below `/graphiql/`.
+/// The page, and its files by their paths below `/graphiql/`.
 pub struct Bundle {
     html: String,
     files: BTreeMap<String, BundleFile>,
 }
 
 impl Bundle {
-    /// What is in this program.
+    /// The bundle that the binary contains.
     pub fn embedded() -> Self {
         let mut bundle = Self { html: String::new(), files: BTreeMap::new() };
         for (name, file) in Embedded::iter().filter_map(|name| Embedded::get(&name).map(|file| (name, file))) {
             match name.as_ref() {
                 "index.html" => bundle.html = String::from_utf8_lossy(&file.data).into_owned(),
-                // Tells the tests what the bundle was made of.
+                // The hashes of the bundle's sources, which a test compares.
                 "sources.sha256" => {}
                 _ => {
-                    let (name, packed) = name.strip_suffix(".br").map_or((&*name, false), |name| (name, true));
-                    bundle.files.insert(name.to_owned(), BundleFile::new(name, file, packed));
+                    let (name, is_brotli) = name.strip_suffix(".br").map_or((&*name, false), |name| (name, true));
+                    bundle.files.insert(name.to_owned(), BundleFile::new(name, file, is_brotli));
                 }
             }
         }
         bundle
     }
 
-    /// The page, with its blanks.
+    /// The page with its placeholders.
     pub fn html(&self) -> &str {
         &self.html
     }
 
-    /// A file.
+    /// The file of a path; `None` if it is unknown.
     pub fn file(&self, name: &str) -> Option<&BundleFile> {
         self.files.get(name)
     }
@@ -57,10 +57,10 @@ impl Bundle {
 /// A file of the page.
 pub struct BundleFile {
     pub media_type: HeaderValue,
-    /// Weak, since it is the same in every encoding.
+    /// A weak tag, because it is the same for every coding.
     pub etag: HeaderValue,
     bytes: Bytes,
-    /// Whether `bytes` are compressed by brotli. Other files are small, or fonts, which contain their own compression.
+    /// Whether `bytes` are compressed by brotli. Fonts are not, because their format is compressed already.
     is_brotli: bool,
     /// The file in the other codings, made when a client needs them first.
     plain: OnceCell<Bytes>,
@@ -68,7 +68,7 @@ pub struct BundleFile {
 }
 
 impl BundleFile {
-    fn new(name: &str, file: EmbeddedFile, packed: bool) -> Self {
+    fn new(name: &str, file: EmbeddedFile, is_brotli: bool) -> Self {
         let digest: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let bytes = match file.data {
             Cow::Borrowed(bytes) => Bytes::from_static(bytes),
@@ -78,7 +78,7 @@ impl BundleFile {
             media_type: media_type(name),
             etag: HeaderValue::from_str(&format!("W/\"{digest}\"")).unwrap_or(HeaderValue::from_static("W/\"\"")),
             bytes,
-            is_brotli: packed,
+            is_brotli,
             plain: OnceCell::new(),
             gzip: OnceCell::new(),
         }
@@ -100,8 +100,8 @@ impl BundleFile {
     }
 }
 
-/// Converts brotli to gzip or to the plain file. The largest files take some hundred milliseconds, so this does not run
-/// on the runtime's threads.
+/// Converts brotli to gzip or to the plain file. Converting a large file takes long, so this does not run on the runtime's
+/// threads.
 async fn convert(brotli: Bytes, coding: ResponseCoding) -> io::Result<Bytes> {
     let convert = move || {
         let (mut plain, mut converted) = (Decompressor::new(&brotli[..], 4096), Vec::new());
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_file_can_be_unpacked_and_has_a_type() {
+    async fn every_file_has_every_coding_and_a_type() {
         let bundle = Bundle::embedded();
         assert!(bundle.html().contains("{{nonce}}") && bundle.files.len() > 10);
         for (name, file) in &bundle.files {
