@@ -1,7 +1,7 @@
 //! The recorder of the metrics, in the text format of Prometheus.
 //!
-//! The recorder is the only global state of the process. Without it, as in tests with many gateways in one process, the
-//! macros of the `metrics` crate do nothing. The admin listener serves the text.
+//! The recorder is global, because the macros of the `metrics` crate need a global one. Without a recorder, as in tests with
+//! many gateways in one process, they do nothing. The admin listener serves the text.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
