@@ -146,7 +146,7 @@ fn quoted(path: &str, before: &str, after: &str) -> BTreeSet<String> {
 fn the_table_knows_every_route_and_every_outcome_of_a_call() {
     let calls = METRICS.iter().find(|metric| metric.name == names::UPSTREAM_CALLS).unwrap();
     let values = |label: usize| calls.labels[label].1.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(values(0), quoted("src/upstream/client.rs", "Call::new(\"", "\""));
+    assert_eq!(values(0), quoted("src/upstream/client.rs", "CallRequest::new(\"", "\""));
     let mut outcomes = quoted("src/upstream/error.rs", " => \"", "\",\n");
     outcomes.extend(["ok".to_owned(), "given_up".to_owned()]);
     assert_eq!(values(1), outcomes);
