@@ -9,7 +9,6 @@ pub struct RequestId(String);
 
 impl RequestId {
     /// A new, unique id.
-    #[expect(clippy::new_without_default, reason = "a default would be different each time")]
     pub fn new() -> Self {
         Self(Uuid::now_v7().to_string())
     }
