@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 /// An error code as in `extensions.code`. Frontends branch on it, so a code is never renamed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(strum::VariantNames, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     GraphqlParseFailed,
     BadRequest,

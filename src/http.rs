@@ -1,24 +1,25 @@
-//! The edge: speaks HTTP and knows no customers.
+//! The HTTP edge. It knows no fields of customers.
 //!
-//! GraphQL over HTTP is our own handler ([`graphql`]): the engine's passes 46 of the 61 audits of the specification,
-//! runs mutations by GET, reads any content type and has no bound on bodies.
+//! [`graphql`] implements GraphQL over HTTP. The engine's own handler passes 46 of the 61 audits of the specification, runs
+//! mutations by GET, reads any content type, and does not limit bodies.
 
-pub mod body;
-pub mod compression;
-pub mod content_coding;
-pub mod cross_origin;
-pub mod graphql;
+mod body;
+mod compression;
+mod content_coding;
+mod cross_origin;
+mod graphql;
 pub mod head_limits;
-pub mod metrics;
-pub mod negotiation;
-pub mod parameters;
-pub mod playground;
-pub mod probes;
-pub mod request_log;
-pub mod request_span;
-pub mod request_timeout;
-pub mod response;
-pub mod router;
-pub mod server_timing;
+mod metrics;
+mod negotiation;
+mod parameters;
+mod playground;
+mod probes;
+mod request_id;
+mod request_log;
+mod request_span;
+mod request_timeout;
+mod response;
+mod router;
+mod server_timing;
 
 pub use router::{admin, public};

@@ -1,7 +1,7 @@
-//! What is seen of a running gateway: its log, its metrics, its traces.
+//! The log, the metrics and the traces of a running gateway.
 //!
-//! Everything here is by names of one table ([`names`]) and without personal data; `docs/operations.md` tells what each
-//! means and what to do about it.
+//! [`names`] lists all names. None of them carries personal data. `docs/operations.md` explains each one and what an
+//! operator can do about it.
 
 pub mod busy_time;
 pub mod log;
@@ -22,16 +22,16 @@ use log::LevelHandle;
 use log_queue::LogQueue;
 use traces::{TraceExporter, TracesError};
 
-/// What was started, for as long as the process lives.
+/// The running telemetry. It lives as long as the process.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
-    /// The log's level.
+    /// Changes the level of the log.
     pub level: LevelHandle,
     lines: LogQueue,
     traces: Option<TraceExporter>,
 }
 
-/// What cannot be started, by the section of the settings that is to be looked at.
+/// Telemetry that cannot be started, by the section of its settings.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     #[error("setting log.level (GATEWAY__LOG__LEVEL): {0}")]
@@ -42,10 +42,10 @@ pub enum TelemetryError {
     Traces(#[from] TracesError),
 }
 
-/// Starts the log and, where there are settings for them, traces. It is to be called outside of the runtime.
+/// Starts the log and, if there are settings for them, the traces. Call it outside of the runtime.
 ///
 /// # Errors
-/// Where the log's level cannot be read, or nothing could be sent to the collector.
+/// If the level is invalid, or a thread or the exporter of the traces cannot be started.
 pub fn start(log: &log::Settings, traces: Option<&traces::Settings>) -> Result<Telemetry, TelemetryError> {
     let queue = LogQueue::start(std::io::stderr(), log.queue_size)?;
     let (lines, level) = log::layer(log, queue.clone())?;
@@ -54,15 +54,15 @@ pub fn start(log: &log::Settings, traces: Option<&traces::Settings>) -> Result<T
         let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
         layer.with_location(false).with_threads(false).with_tracked_inactivity(false).with_filter(filter_fn(is_traced))
     });
-    // It fails where a log was started before, as by several gateways in one test process: that one goes on.
+    // This fails if a log is already running, as with several gateways in one test process. The first log stays.
     let _started_before = tracing_subscriber::registry().with(lines).with(spans).try_init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(Telemetry { level, lines: queue, traces })
 }
 
 impl Telemetry {
-    /// Sends what is left of the traces, and writes what is left of the log. It blocks, for about `most` at most for each;
-    /// a reader of the log that stands still is not waited for.
+    /// Exports the remaining spans and writes the remaining log lines. It blocks for about `most` at most for each of the two.
+    /// It does not wait for a stalled reader of the log.
     pub fn shutdown(&self, most: Duration) {
         if let Some(traces) = &self.traces {
             traces.shutdown(most);
@@ -71,15 +71,15 @@ impl Telemetry {
     }
 }
 
-/// Our own spans, and the lines within them that somebody who runs the gateway would see too; of a call to the upstream
-/// also what becomes of each attempt.
+/// Whether traces include a span or an event: all spans of the gateway, its events of level `info` and above, and of the
+/// upstream calls also those of level `debug`, which report each attempt.
 fn is_traced(what: &Metadata<'_>) -> bool {
     let ours = what.target().starts_with(env!("CARGO_CRATE_NAME"));
     let attempts = || what.target().starts_with(concat!(env!("CARGO_CRATE_NAME"), "::upstream"));
     ours && (what.is_span() || *what.level() <= Level::INFO || (*what.level() <= Level::DEBUG && attempts()))
 }
 
-/// Says where a task panicked, and nothing else: the text of a panic can hold any value.
+/// Logs where a task panicked, and nothing else: the text of a panic can contain personal data.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     ::metrics::counter!(names::PANICS).increment(1);

@@ -1,7 +1,7 @@
-//! The body of a POST or a QUERY: the JSON object in it, and what is done with one that nobody wants.
+//! The body of a POST or a QUERY: its JSON object, and draining the bodies of rejected requests.
 //!
-//! A member that comes twice is refused: what stands before us, or keeps a log, may go by
-//! the other one. What is inside `variables` is the caller's own: there the last one counts, as it does nearly everywhere.
+//! A duplicate member is rejected, because a proxy or a log in front of the gateway may use the other one. Inside
+//! `variables` the last duplicate wins, as in most JSON parsers.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, timeout_at};
 
-/// How much of a body is passed over at most, in bytes.
+/// The most bytes of a body that are drained.
 const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
 
-/// Takes a body and drops it, up to a bound and the deadline. A request is answered as soon as it is refused; but with a
-/// connection that is closed while the other side still sends, its system throws away the answer as well.
+/// Reads a body and drops it, up to a limit and the deadline. A rejected request gets its response at once. But if the
+/// gateway closed the connection while the client still sends, the client's system would discard the response.
 pub async fn drain(mut body: axum::body::Body, deadline: Instant) {
-    let passing = async {
+    let draining = async {
         let mut left = MAX_DRAINED_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
             match left.checked_sub(frame.data_ref().map_or(0, bytes::Bytes::len)) {
@@ -26,17 +26,17 @@ pub async fn drain(mut body: axum::body::Body, deadline: Instant) {
             }
         }
     };
-    let _in_time = timeout_at(deadline, passing).await;
+    let _in_time = timeout_at(deadline, draining).await;
 }
 
-/// What a body is.
+/// A parsed body.
 pub enum JsonBody {
     Object(Map<String, Json>),
-    /// An object with a member that comes twice.
+    /// An object with a duplicate member.
     DuplicateMember,
-    /// A list: several operations at once.
+    /// A list of operations.
     Batch,
-    /// Any other JSON.
+    /// Any other JSON value.
     Other,
 }
 

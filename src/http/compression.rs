@@ -1,11 +1,11 @@
-//! Compression of answers: `br` or `gzip`, for what is long enough and holds nobody in clear.
+//! Compresses responses by `br` or `gzip`, unless they are short or contain unmasked data.
 //!
-//! Compressing a secret together with something that an attacker chooses tells the secret by the length (BREACH). Callers
-//! authenticate by a header that a page of another site cannot add, so that such a page cannot have answers made; and
-//! answers with customers in clear are never compressed, whoever asks.
+//! Compressing a secret together with text that an attacker chooses reveals the secret by the length (BREACH). Callers
+//! authenticate by a header that a page of another site cannot add, so such a page cannot get responses. In addition,
+//! responses with unmasked data are never compressed.
 //!
-//! An answer is compressed as a whole before it is sent, so that a slow reader holds no encoder; in steps, between which
-//! other tasks run.
+//! A response is compressed as a whole before it is sent, so that a slow client does not hold an encoder. It is compressed
+//! in chunks, and other tasks run between two chunks.
 
 use std::io::{self, Write};
 
@@ -18,21 +18,19 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, header};
 use tokio::task::yield_now;
 
-use super::playground::ResponseCoding;
-
-/// Shorter answers fit into one packet as they are.
+/// Shorter responses fit into one packet without compression.
 const MIN_BYTES: u64 = 1024;
 
-/// How many bytes are compressed at once. Between two steps other tasks run.
+/// How many bytes are compressed before other tasks can run.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// Levels whose time is small against that of making the answer.
+/// At these levels, compressing takes little time compared with executing the operation.
 const GZIP_LEVEL: u32 = 4;
 const BROTLI_LEVEL: u32 = 4;
-/// A window of 256 KiB: what an encoder holds stays below a megabyte.
+/// A window of 256 KiB: an encoder takes less than a megabyte.
 const BROTLI_WINDOW_BITS: u32 = 18;
 
-/// The answer as the caller takes it, where its body is there as a whole.
+/// Compresses the response in the coding that the client accepts, if its body has a known length.
 pub async fn compress(mut response: Response, accepted: &HeaderMap) -> Response {
     let vary = HeaderValue::from_static("accept-encoding");
     response.headers_mut().append(header::VARY, vary);
@@ -42,9 +40,9 @@ pub async fn compress(mut response: Response, accepted: &HeaderMap) -> Response 
         return response;
     };
     let (mut parts, body) = response.into_parts();
-    // It is there already: its length is known.
+    // The body is in memory: its length is known.
     let Ok(plain) = to_bytes(body, usize::MAX).await else {
-        tracing::error!("an answer could not be read to be compressed");
+        tracing::error!("a response could not be read for compression");
         return Response::from_parts(parts, Body::empty());
     };
     let body = match encode(encoding, &plain).await {
@@ -75,11 +73,55 @@ async fn encode(encoding: ResponseCoding, plain: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 async fn write_in_chunks(encoder: &mut (impl Write + Send), plain: &[u8]) -> io::Result<()> {
-    for step in plain.chunks(CHUNK_BYTES) {
-        encoder.write_all(step)?;
+    for chunk in plain.chunks(CHUNK_BYTES) {
+        encoder.write_all(chunk)?;
         yield_now().await;
     }
     Ok(())
+}
+
+/// The content coding of a response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResponseCoding {
+    Brotli,
+    Gzip,
+    Identity,
+}
+
+impl ResponseCoding {
+    /// The smallest coding that the client accepts by `Accept-Encoding` (RFC 9110, section 12.5.3).
+    pub fn negotiate(headers: &HeaderMap) -> Self {
+        let accepted: Vec<(String, bool)> = headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|coding| {
+                let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+                let quality = parameters.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+                (name.trim().to_ascii_lowercase(), quality.is_none_or(|quality| quality > 0.0))
+            })
+            .collect();
+        let named =
+            |name: &str| accepted.iter().find(|(coding, _)| coding == name).map(|(_, is_accepted)| *is_accepted);
+        let accepts = |name: &str| named(name).or_else(|| named("*")).unwrap_or(false);
+        if accepts("br") {
+            Self::Brotli
+        } else if accepts("gzip") {
+            Self::Gzip
+        } else {
+            Self::Identity
+        }
+    }
+
+    /// The value of `Content-Encoding`.
+    pub fn header_value(self) -> Option<HeaderValue> {
+        match self {
+            Self::Brotli => Some(HeaderValue::from_static("br")),
+            Self::Gzip => Some(HeaderValue::from_static("gzip")),
+            Self::Identity => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -87,16 +129,33 @@ mod tests {
     use brotli_decompressor::Decompressor;
     use flate2::read::GzDecoder;
     use proptest::prelude::*;
+    use rstest::rstest;
     use std::io::Read;
 
     use super::*;
 
+    #[rstest]
+    #[case("", ResponseCoding::Identity)]
+    #[case("identity", ResponseCoding::Identity)]
+    #[case("gzip, deflate, br, zstd", ResponseCoding::Brotli)]
+    #[case("GZIP, deflate", ResponseCoding::Gzip)]
+    #[case("br;q=0, gzip", ResponseCoding::Gzip)]
+    #[case("br; q=0.000, *", ResponseCoding::Gzip)]
+    #[case("gzip;q=0.1, br;q=0.01", ResponseCoding::Brotli)]
+    #[case("*", ResponseCoding::Brotli)]
+    #[case("*;q=0", ResponseCoding::Identity)]
+    #[case("brotli, xgzip", ResponseCoding::Identity)]
+    fn the_smallest_accepted_coding_is_used(#[case] accept: &'static str, #[case] encoding: ResponseCoding) {
+        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
+        assert_eq!(ResponseCoding::negotiate(&headers), encoding);
+    }
+
     proptest! {
-        // Without optimisation the encoders are slow.
+        // Without optimization the encoders are slow.
         #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
-        fn what_was_compressed_comes_back(plain in prop::collection::vec(0..20_u8, 0..3 * CHUNK_BYTES)) {
+        fn compressed_responses_decompress_to_the_original(plain in prop::collection::vec(0..20_u8, 0..3 * CHUNK_BYTES)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             let encoded = |encoding| runtime.block_on(encode(encoding, &plain)).expect("it is encoded");
             let (mut gzip, mut brotli) = (Vec::new(), Vec::new());

@@ -1,8 +1,8 @@
-//! Content codings of request bodies: which are taken, and decoding within a bound.
+//! Content codings of request bodies: `identity`, `gzip` and `br`, one per body.
 //!
-//! `identity`, `gzip` and `br`, one at a time. A body is decoded once it is there as a whole, so that a slow sender holds no
-//! decoder; in small steps, between which other tasks run; and no further than the bound on bodies. The coded bytes of a
-//! step are dropped when they are decoded.
+//! A body is decoded when all of it has arrived, so that a slow client does not hold a decoder. It is decoded in chunks, and
+//! other tasks run between two chunks. Decoding stops at the limit on bodies. The coded bytes of a chunk are dropped when
+//! they are decoded.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -13,14 +13,13 @@ use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use tokio::task::yield_now;
 
-/// The codings that a request may have, as `Accept-Encoding` of an answer names them (RFC 9110, section 12.5.3).
+/// The accepted codings of requests, as `Accept-Encoding` of a response lists them (RFC 9110, section 12.5.3).
 pub const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, br");
 
-/// How many coded bytes are decoded at once. Between two steps other tasks run, and the memory of those that are decoded
-/// is free.
+/// How many coded bytes are decoded before other tasks can run and the memory of these bytes is freed.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// How a body is coded.
+/// The content coding of a request body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ContentCoding {
     Identity,
@@ -29,7 +28,7 @@ pub enum ContentCoding {
 }
 
 impl ContentCoding {
-    /// By `Content-Encoding`; `None` where it is another one, or several on top of each other.
+    /// The coding that `Content-Encoding` names; `None` if it is unknown, or if there are several.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut coding = Self::Identity;
         for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -50,25 +49,25 @@ impl ContentCoding {
     }
 }
 
-/// Why a body cannot be decoded.
+/// The error of a body that cannot be decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DecodeError<E> {
-    /// It is longer than the bound.
+    /// The decoded body is longer than the limit.
     TooLarge,
-    /// It is cut off, or not coded as it says.
+    /// The body is incomplete, or not coded as `Content-Encoding` says.
     Malformed,
-    /// There is no room for it.
+    /// `hold` rejected it.
     Rejected(E),
 }
 
-/// A body as it comes.
+/// The bytes of a body that have arrived.
 pub enum Received {
     Identity(BytesMut),
     Gzip(Pieces),
     Brotli(Pieces),
 }
 
-/// Coded bytes in pieces of [`CHUNK_BYTES`], so that each piece is dropped when it is decoded.
+/// Coded bytes in pieces of [`CHUNK_BYTES`]. Each piece is dropped when it is decoded.
 #[derive(Default)]
 pub struct Pieces {
     pieces: VecDeque<Vec<u8>>,
@@ -92,7 +91,7 @@ impl Pieces {
 }
 
 impl Received {
-    /// A body of which nothing has come yet.
+    /// A body of which nothing has arrived.
     pub fn new(coding: ContentCoding) -> Self {
         match coding {
             ContentCoding::Identity => Self::Identity(BytesMut::new()),
@@ -101,7 +100,7 @@ impl Received {
         }
     }
 
-    /// Adds the bytes that come next.
+    /// Appends bytes.
     pub fn extend(&mut self, data: &[u8]) {
         match self {
             Self::Identity(body) => body.extend_from_slice(data),
@@ -109,11 +108,11 @@ impl Received {
         }
     }
 
-    /// Decodes a body that is there as a whole. After each step `hold` is told how many bytes the body holds now: those
-    /// that are not decoded yet, and those that are.
+    /// Decodes a complete body. After each chunk it calls `hold` with the bytes that the body takes now: the coded bytes
+    /// that are left, and the decoded ones.
     ///
     /// # Errors
-    /// Where it is longer than `limit`, is not coded as it says, or `hold` refuses.
+    /// If the decoded body is longer than `limit`, if it is not coded as `Content-Encoding` says, or if `hold` fails.
     pub async fn decode<E>(
         self,
         limit: usize,
@@ -125,7 +124,7 @@ impl Received {
             Self::Gzip(pieces) => (RequestDecoder::Gzip(Box::new(MultiGzDecoder::new(into))), pieces),
             Self::Brotli(pieces) => {
                 let mut decoder = Box::new(DecompressorWriter::new(into, CHUNK_BYTES));
-                // A window of up to 1 GiB is no part of the coding `br` (RFC 7932).
+                // Windows of up to 1 GiB are an extension that the coding `br` does not include (RFC 7932).
                 decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
                 (RequestDecoder::Brotli(decoder), pieces)
             }
@@ -157,7 +156,7 @@ impl RequestDecoder {
         Ok(())
     }
 
-    /// How many bytes there are so far.
+    /// How many bytes are decoded.
     fn decoded(&self) -> usize {
         match self {
             Self::Gzip(decoder) => decoder.get_ref().bytes.len(),
@@ -165,7 +164,7 @@ impl RequestDecoder {
         }
     }
 
-    /// The whole, where the end of the coded bytes is an end of the coding too.
+    /// The decoded body. It is an error if the coded bytes end too early.
     fn finish(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip(decoder) => decoder.finish().map(|bounded| bounded.bytes),
@@ -177,7 +176,7 @@ impl RequestDecoder {
     }
 }
 
-/// Takes bytes up to a limit.
+/// A buffer that rejects bytes over its limit.
 struct LimitedBuffer {
     bytes: Vec<u8>,
     limit: usize,
@@ -197,7 +196,7 @@ impl Write for LimitedBuffer {
     }
 }
 
-/// The decoder's own words are dropped: they could quote what was sent.
+/// Drops the text of the decoder's error, which could quote the body.
 fn decode_error<E>(error: &io::Error) -> DecodeError<E> {
     if error.kind() == io::ErrorKind::FileTooLarge { DecodeError::TooLarge } else { DecodeError::Malformed }
 }
@@ -220,7 +219,7 @@ mod tests {
         coded
     }
 
-    /// A `br` body with all bytes as they are: a window of 16 bits, one uncompressed metablock, an empty last one
+    /// A `br` body without compression: a window of 16 bits, one uncompressed metablock, and an empty last one
     /// (RFC 7932, section 9.2).
     fn brotli(plain: &[u8]) -> Vec<u8> {
         let length = u32::try_from(plain.len() - 1).expect("a short text");
@@ -258,7 +257,7 @@ mod tests {
     #[case(&["deflate"], None)]
     #[case(&["zstd"], None)]
     #[case(&["gzip;q=1"], None)]
-    fn one_coding_is_taken(#[case] values: &[&'static str], #[case] coding: Option<ContentCoding>) {
+    fn one_coding_is_accepted(#[case] values: &[&'static str], #[case] coding: Option<ContentCoding>) {
         let name: HeaderName = header::CONTENT_ENCODING;
         let headers = values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect();
         assert_eq!(ContentCoding::from_headers(&headers), coding);
@@ -279,13 +278,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_refused_while_it_is_decoded_is_refused() {
+    async fn an_error_of_hold_ends_decoding() {
         let refused = received(ContentCoding::Gzip, &gzip(b"text")).decode(100, |_| Err("full")).await;
         assert_eq!(refused, Err(DecodeError::Rejected("full")));
     }
 
     #[tokio::test]
-    async fn bytes_that_are_decoded_are_not_held_twice() {
+    async fn decoded_chunks_are_dropped() {
         // Nothing is compressed, so the coded form is a little longer than the plain one.
         let plain: Vec<u8> = (0..100_000_u32).map(|i| i.to_le_bytes()[0]).collect();
         let mut coded = Vec::new();
@@ -299,16 +298,16 @@ mod tests {
         assert!(most > 90_000, "{most}");
     }
 
-    /// An empty body with a large window of 16 bits, which a decoder of large windows takes.
+    /// An empty body with a large window of 16 bits. A decoder that supports large windows would accept it.
     #[tokio::test]
-    async fn a_large_window_is_no_brotli() {
+    async fn large_windows_are_rejected() {
         let large = vec![0x11, 0xd0];
         assert_eq!(decoded(ContentCoding::Brotli, large, 100).await, Err(DecodeError::Malformed));
     }
 
     proptest! {
         #[test]
-        fn what_was_coded_comes_back_and_what_was_cut_off_does_not(
+        fn bodies_decode_to_the_original_and_incomplete_ones_are_rejected(
             plain in prop::collection::vec(any::<u8>(), 1..5_000),
             part in 0.0..1.0,
         ) {
@@ -327,7 +326,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_is_decoded_or_refused(body in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        fn any_bytes_are_decoded_or_rejected(body in prop::collection::vec(any::<u8>(), 0..2_000)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             for coding in [ContentCoding::Gzip, ContentCoding::Brotli] {
                 if let Ok(decoded) = runtime.block_on(decoded(coding, body.clone(), 10_000)) {

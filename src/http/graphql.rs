@@ -1,7 +1,7 @@
-//! GraphQL over HTTP: GET, POST and QUERY, media types, statuses, bounded bodies.
+//! GraphQL over HTTP: GET, POST and QUERY, media types, statuses, and the limit on bodies.
 //!
-//! By the GraphQL-over-HTTP specification, and stricter where it leaves room: JSON bodies only, no mutation by GET or
-//! QUERY, no batches. QUERY (RFC 10008) is a safe read with the body of a POST.
+//! It follows the GraphQL-over-HTTP specification, and is stricter where the specification allows it: JSON bodies only, no
+//! mutations by GET or QUERY, no batches. QUERY (RFC 10008) is a safe read with the body of a POST.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -27,10 +27,10 @@ use super::compression;
 use super::content_coding::{self, ContentCoding, DecodeError, Received};
 use super::negotiation::{ResponseMediaType, is_json};
 use super::parameters::{from_body, from_query};
-use super::request_log::{RequestId, SharedSummary, internal_error};
-use super::request_span::{self, RequestStats};
-use super::response::{self, with_error_headers};
-use super::server_timing::ServerTiming;
+use super::request_id::RequestId;
+use super::request_log::SharedSummary;
+use super::request_span;
+use super::response::{self, bad_request, internal_error, with_error_headers};
 use crate::admission::ClientKey;
 use crate::app::{App, RequestContext};
 use crate::auth::Principal;
@@ -41,11 +41,11 @@ use crate::operation::{GraphqlResponse, RequestError};
 use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::{names, traces};
 
-/// `/graphql`, any method.
+/// The handler of `/graphql` for all methods.
 pub async fn handle(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
-    Extension(notes): Extension<SharedSummary>,
+    Extension(summary): Extension<SharedSummary>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
@@ -54,47 +54,39 @@ pub async fn handle(
         let message = "Accept `application/graphql-response+json` or `application/json`.";
         return response::error(&bad_request(message).with_status(StatusCode::NOT_ACCEPTABLE), &id);
     };
-    let started = std::time::Instant::now();
     let _in_flight = GaugeGuard::new(metrics::gauge!(names::REQUESTS_IN_FLIGHT));
-    let stats = RequestStats::default();
-    let exchange =
-        RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, stats: &stats, summary: &notes };
+    let handler = RequestHandler { app: &app, id: &id, method: &method, headers: &headers, peer, summary: &summary };
     let span = request_span::start(&id);
-    let unanswered = request_span::SpanGuard::new(&app, &span);
     if app.edge.continue_traces {
         traces::continue_trace(&span, &headers);
     }
-    notes.update(|summary| {
-        summary.is_graphql = true;
-        summary.upstream_calls = Arc::clone(&stats.upstream_calls);
-        summary.trace_id = traces::trace_id(&span);
-    });
+    summary.update(|summary| summary.span = Some(span.clone()));
     let mut compress = app.edge.compression;
-    let run = exchange.run(&uri, &mut body).instrument(span.clone());
+    let run = handler.run(&uri, &mut body).instrument(span);
     let Some(ran) = until_force_stop(&app.services.force_stop, run).await else {
-        // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
-        // by chance, and could tell none of them more: the outcome of a write that was cut is unknown.
+        // The request gets no response, because its connection is about to be closed. A response would reach some callers
+        // by chance, and could not tell them more: the outcome of a stopped write is unknown.
         return pending().await;
     };
     let mut response = match ran {
-        Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear }) => {
-            compress &= !in_clear;
-            notes.update(|summary| summary.codes = outcome.codes());
-            let status = match (media, outcome.is_request_error()) {
+        Ok(Success { response: result, cache_control, stale_for, is_unmasked }) => {
+            compress &= !is_unmasked;
+            summary.update(|summary| summary.codes = result.codes());
+            let status = match (media, result.is_request_error()) {
                 (ResponseMediaType::GraphqlResponse, true) => ErrorCode::GraphqlValidationFailed.status(),
                 (ResponseMediaType::GraphqlResponse, false) | (ResponseMediaType::Json, _) => StatusCode::OK,
             };
-            let mut response = response::with_body(status, media.content_type(), outcome.into_json());
+            let mut response = response::with_body(status, media.content_type(), result.into_json());
             response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
-            if let Some(age) = age {
+            if let Some(age) = stale_for {
                 response.headers_mut().insert(header::AGE, age.as_secs().into());
                 response.headers_mut().insert(header::WARNING, STALE);
             }
             response
         }
         Err(reason) => {
-            notes.update(|summary| summary.codes = vec![reason.code()]);
-            // A client that waits to be asked for its body is not.
+            summary.update(|summary| summary.codes = vec![reason.code()]);
+            // A client that sends `Expect: 100-continue` has not sent its body yet, and need not send it.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(body::drain(body, Instant::now() + app.edge.deadline));
             }
@@ -105,61 +97,45 @@ pub async fn handle(
     if compress {
         response = compression::compress(response, &headers).await;
     }
-    let summary = notes.summary();
-    unanswered.finish(&summary, response.status());
-    if app.edge.server_timing {
-        let timing = ServerTiming {
-            total: started.elapsed(),
-            prepare: stats.prepared_at.get().map(|prepared| prepared.duration_since(started)),
-            upstream: stats.upstream_time.total(),
-            upstream_calls: summary.upstream_calls.load(Ordering::Relaxed),
-            cache_hits: summary.cache_hits,
-            shared_calls: summary.shared_calls,
-        };
-        response.headers_mut().extend(timing.header().map(|value| (SERVER_TIMING, value)));
-    }
     response
 }
 
-/// What `run` comes to, unless the process cuts what is still under way before. What ends at the same time is cut: a write
-/// that was cut ends then too, with an error.
-async fn until_force_stop<T>(cut: &CancellationToken, run: impl Future<Output = T>) -> Option<T> {
+/// The result of `run`; `None` if the process force-stops first. A result at the moment of the force stop is discarded,
+/// because it can be the error of a write that the force stop interrupted.
+async fn until_force_stop<T>(force_stop: &CancellationToken, run: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
-        () = cut.cancelled() => None,
+        () = force_stop.cancelled() => None,
         ran = run => Some(ran),
     }
 }
 
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
-/// What an answer depends on besides the address: its form, and whose it is.
+/// The request headers that a response depends on.
 const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, straddle-account-id");
 
-/// One exchange, as far as its head is known.
+/// A GraphQL request without its body.
 struct RequestHandler<'a> {
     app: &'a App,
     id: &'a RequestId,
     method: &'a Method,
     headers: &'a HeaderMap,
     peer: SocketAddr,
-    stats: &'a RequestStats,
     summary: &'a SharedSummary,
 }
 
-/// A request with this header, whatever its value, gets `extensions.upstream`, where its caller may see that.
+/// A request with this header, whatever its value, gets `extensions.upstream` if its caller is allowed to see that.
 const REPORT_UPSTREAM: &str = "gateway-report-upstream";
 
 struct Success {
     response: GraphqlResponse,
     cache_control: HeaderValue,
-    /// Of its oldest part that is past its time.
+    /// How long the oldest stale part of the response is past its time to live; `None` if all parts are fresh.
     stale_for: Option<Duration>,
-    /// Whether it was to show customers in clear.
+    /// Whether the operation unmasks customers.
     is_unmasked: bool,
 }
 
-/// An old answer in the words of RFC 7234, section 5.5.1.
+/// The `Warning` of a stale response (RFC 7234, section 5.5.1).
 const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
 impl RequestHandler<'_> {
@@ -176,7 +152,7 @@ impl RequestHandler<'_> {
         let principal = self.principal(deadline).await?;
         self.summary.update(|summary| summary.caller = self.app.caller_digest(&principal));
         let client_key = self.app.admission.client_key(&principal, self.peer.ip());
-        // Before the body is there: who sends many and finishes none pays for each.
+        // Before the body is read, so that requests with unfinished bodies are charged as well.
         self.app.admission.charge_request(client_key)?;
         let operation = if by_get {
             from_query(uri.query().unwrap_or_default())?
@@ -189,14 +165,14 @@ impl RequestHandler<'_> {
                 .ok_or_else(|| bad_request(UNKNOWN_CODING).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))?;
             from_body(&self.read_body(body, coding, client_key, deadline).await?)?
         };
-        // Not before the body is there: who sends one slowly holds a connection, and no place of those who ask.
-        let place = self.app.admission.admit_operation(client_key)?;
+        // After the body is read, so that a slow sender holds a connection but no permit of the concurrency limit.
+        let permit = self.app.admission.admit_operation(client_key)?;
         let prepared = self.app.executor.prepare(operation, principal.may_introspect).await?;
-        let _set_once = self.stats.prepared_at.set(std::time::Instant::now());
         let kind = prepared.kind();
         self.summary.update(|summary| {
             summary.operation = Some(prepared.label().clone());
             summary.planned_calls = Some(prepared.planned_calls());
+            summary.prepared_at = Some(std::time::Instant::now());
             summary.kind = Some(match kind {
                 OperationType::Query => "query",
                 OperationType::Mutation => "mutation",
@@ -210,70 +186,75 @@ impl RequestHandler<'_> {
             OperationType::Subscription => return Err(bad_request("Subscriptions are not served here.").into()),
             OperationType::Query | OperationType::Mutation => {}
         }
-        let (planned, in_clear) = (prepared.planned_calls(), prepared.unmaskings() > 0);
+        let (planned, is_unmasked) = (prepared.planned_calls(), prepared.unmaskings() > 0);
         self.app.admission.charge_operation(
             client_key,
             &principal,
             prepared.rate_limit_cost(),
             prepared.unmaskings(),
         )?;
-        let reading = App::freshness_for(kind, bypasses_cache(self.headers));
-        let (calls, waiting) = (Arc::clone(&self.stats.upstream_calls), Arc::clone(&self.stats.upstream_time));
-        let asking = RequestContext {
+        let freshness = App::freshness_for(kind, bypasses_cache(self.headers));
+        let (upstream_calls, upstream_time) =
+            self.summary.update(|summary| (Arc::clone(&summary.upstream_calls), Arc::clone(&summary.upstream_time)));
+        let context = RequestContext {
             request_id: self.id.as_str(),
             deadline,
-            freshness: reading,
+            freshness,
             client_key,
-            permit: place,
-            upstream_calls: calls,
-            upstream_time: waiting,
+            permit,
+            upstream_calls,
+            upstream_time,
         };
-        let session = Arc::new(self.app.session(&principal, asking));
+        let session = Arc::new(self.app.session(&principal, context));
         let key = self.app.admission.api_key(&principal);
-        let reports = self.includes_report(&principal);
+        let includes_report = self.includes_report(&principal);
         let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
-        let outcome = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| internal_error_in(kind))?;
+        let response = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| internal_error_in(kind))?;
         if let Some(key) = key {
-            self.update_verified_keys(key, &outcome).await;
+            self.update_verified_keys(key, &response).await;
         }
         let usage = session.usage();
         self.summary
             .update(|summary| (summary.cache_hits, summary.shared_calls) = (usage.cache_hits, usage.shared_calls));
         let fresh_until = session.fresh_until().filter(|_| {
-            self.app.edge.allow_private_caching && by_get && !outcome.is_request_error() && !outcome.has_errors()
+            self.app.edge.allow_private_caching && by_get && !response.is_request_error() && !response.has_errors()
         });
         let cache_control = cache_control(fresh_until);
-        let age = session.stale_for();
-        let outcome = match age {
-            Some(age) => outcome.with_staleness(age),
-            None => outcome,
+        let stale_for = session.stale_for();
+        let response = match stale_for {
+            Some(age) => response.with_staleness(age),
+            None => response,
         };
-        if !reports {
-            return Ok(Success { response: outcome, cache_control, stale_for: age, is_unmasked: in_clear });
+        if !includes_report {
+            return Ok(Success { response, cache_control, stale_for, is_unmasked });
         }
         let report =
             UpstreamReport { planned, actual: usage.calls, cached: usage.cache_hits, shared: usage.shared_calls };
-        Ok(Success { response: outcome.with_report(report), cache_control, stale_for: age, is_unmasked: in_clear })
+        Ok(Success { response: response.with_report(report), cache_control, stale_for, is_unmasked })
     }
 
-    /// Whether the answer is to say what was asked of the upstream. That tells whether somebody else has read the same
-    /// customer lately: a caller has to be allowed to know.
+    /// Whether the response includes the upstream report. The report reveals whether another caller has read the same
+    /// customer lately, so it needs a permission.
     fn includes_report(&self, principal: &Principal) -> bool {
         let limits = self.app.edge;
         let may = limits.may_request_upstream_report || principal.may_request_upstream_report;
         limits.always_report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
 
-    /// Notes whether the upstream takes the key that the caller brought. Only an answer without errors says that it does.
-    async fn update_verified_keys(&self, key: u128, outcome: &GraphqlResponse) {
-        if outcome.codes().contains(&ErrorCode::Unauthenticated) {
+    /// Records whether the upstream accepts the caller's key. Only a response without errors proves that it does.
+    async fn update_verified_keys(&self, key: u128, response: &GraphqlResponse) {
+        if response.codes().contains(&ErrorCode::Unauthenticated) {
             self.app.admission.set_verified(key, false).await;
-        } else if self.stats.upstream_calls.load(Ordering::Relaxed) > 0 && !outcome.has_errors() {
+        } else if self.made_upstream_calls() && !response.has_errors() {
             self.app.admission.set_verified(key, true).await;
         }
     }
 
-    /// The caller. One that is refused has used up a unit of its address, so that guessing has a rate too.
+    fn made_upstream_calls(&self) -> bool {
+        self.summary.update(|summary| summary.upstream_calls.load(Ordering::Relaxed)) > 0
+    }
+
+    /// The authenticated caller. A failed authentication charges the rate of the client's IP address, which limits guessing.
     async fn principal(&self, deadline: Instant) -> Result<Principal, PublicError> {
         let principal = self.app.authenticator.principal(self.headers, deadline).await;
         if principal.is_err() {
@@ -282,7 +263,7 @@ impl RequestHandler<'_> {
         principal
     }
 
-    /// The body, decoded, up to its bound and the deadline.
+    /// Reads and decodes the body within the limit and the deadline.
     async fn read_body(
         &self,
         body: &mut Body,
@@ -295,18 +276,18 @@ impl RequestHandler<'_> {
             if error.is::<LengthLimitError>() {
                 payload_too_large(limit)
             } else {
-                bad_request("The request's body did not come whole.")
+                bad_request("The request's body is incomplete.")
             }
         };
         let mut body = Limited::new(body, limit);
         let mut received = Received::new(coding);
-        // Room for what has come and not for what is announced: who sends slowly holds little.
+        // Reserves memory for the bytes that have arrived, not for `Content-Length`, so that a slow sender holds little.
         let mut room = self.app.admission.reserve_body(client_key);
         loop {
             let frame = timeout_at(deadline, body.frame()).await;
             let Ok(frame) = frame else {
                 return Err(
-                    bad_request("The request's body did not come in time.").with_status(StatusCode::REQUEST_TIMEOUT)
+                    bad_request("The request's body did not arrive in time.").with_status(StatusCode::REQUEST_TIMEOUT)
                 );
             };
             match frame.map(|frame| frame.map_err(broken)) {
@@ -326,20 +307,16 @@ impl RequestHandler<'_> {
     }
 }
 
-/// A body over its bound.
+/// The error of a body over the limit.
 fn payload_too_large(limit: usize) -> PublicError {
     metrics::counter!(names::LIMITS_REACHED, "limit" => "max_body_bytes").increment(1);
     let message = format!("The request's body is over the limit `max_body_bytes` of {limit}.");
     PublicError::new(ErrorCode::OperationTooLarge, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// What is told where running an operation broke: of a mutation, that it may have changed something before.
+/// The error of an operation that panicked. The outcome of a mutation is unknown.
 fn internal_error_in(kind: OperationType) -> PublicError {
     PublicError { is_outcome_unknown: kind == OperationType::Mutation, ..internal_error() }
-}
-
-pub(super) fn bad_request(message: &'static str) -> PublicError {
-    PublicError::new(ErrorCode::BadRequest, message)
 }
 
 fn method_not_allowed(message: &'static str) -> PublicError {
@@ -348,12 +325,12 @@ fn method_not_allowed(message: &'static str) -> PublicError {
 
 const UNKNOWN_CODING: &str = "Send the body without `Content-Encoding`, or with one of `gzip` and `br`.";
 
-const MUTATION_BY_POST_ONLY: &str = "A mutation goes by POST.";
+const MUTATION_BY_POST_ONLY: &str = "Send mutations by POST.";
 
-/// The answer to a request that was not run.
+/// The response to a request that was not executed.
 fn request_error_response(reason: &RequestError, media: ResponseMediaType, id: &RequestId) -> Response {
     let code = reason.code();
-    // Under plain JSON a well-formed answer to a well-formed request is a 200, whatever it says.
+    // With plain JSON the response to a well-formed request has status 200, even if the document is rejected.
     let about_the_document = matches!(
         code,
         ErrorCode::GraphqlParseFailed
@@ -386,7 +363,7 @@ fn request_error_response(reason: &RequestError, media: ResponseMediaType, id: &
     response
 }
 
-/// Whether the caller wants nothing out of a cache (RFC 9111, sections 5.2.1.4 and 5.4).
+/// Whether the caller bypasses the cache (RFC 9111, sections 5.2.1.4 and 5.4).
 fn bypasses_cache(headers: &HeaderMap) -> bool {
     let says = |name: header::HeaderName| {
         let values = headers.get_all(name);
@@ -411,17 +388,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_at_the_moment_of_force_stop_is_discarded() {
-        let cut = CancellationToken::new();
+        let force_stop = CancellationToken::new();
         let (ended, ends) = tokio::sync::oneshot::channel();
-        let mut run = std::pin::pin!(until_force_stop(&cut, ends));
+        let mut run = std::pin::pin!(until_force_stop(&force_stop, ends));
         assert!(futures_util::poll!(run.as_mut()).is_pending());
-        cut.cancel();
+        force_stop.cancel();
         ended.send(()).expect("it waits");
         assert!(run.await.is_none());
     }
 
     #[test]
-    fn what_breaks_after_a_write_does_not_say_that_nothing_was_changed() {
+    fn the_outcome_of_a_panicked_mutation_is_unknown() {
         assert!(internal_error_in(OperationType::Mutation).is_outcome_unknown);
         assert!(!internal_error_in(OperationType::Query).is_outcome_unknown);
     }

@@ -1,4 +1,4 @@
-//! The metrics as Prometheus reads them, on the admin server alone.
+//! The metrics in the text format of Prometheus. Only the admin listener serves them.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use super::request_log::RequestId;
-use super::response;
+use super::request_id::RequestId;
+use super::response::{self, bad_request};
 use crate::app::App;
 use crate::error::{ErrorCode, PublicError};
 
-/// Prometheus's text format.
+/// The text format of Prometheus.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// `GET /metrics`.
 pub async fn serve(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>) -> Response {
     let Some(metrics) = app.metrics.clone() else {
-        let failure = PublicError::new(ErrorCode::BadRequest, "This process records no metrics.");
+        let failure = bad_request("This process records no metrics.");
         return response::error(&failure.with_status(StatusCode::NOT_FOUND), &id);
     };
     app.record_metrics().await;
-    // It reads files of the process and writes some hundred kilobytes.
+    // Rendering reads files of `/proc` and formats some hundred kilobytes.
     match tokio::task::spawn_blocking(move || metrics.render()).await {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(_panic) => {

@@ -1,10 +1,10 @@
-//! Which media type an answer has, by the request's `Accept`; and whether a body is JSON.
+//! The media type of the response by `Accept`, and the check of the request's `Content-Type`.
 
 use http::{HeaderMap, HeaderValue, header};
 use mime::Mime;
 
-/// The two media types of a GraphQL answer. They differ in statuses: under the newer one a status says what happened,
-/// under plain JSON an answer that is well-formed is a 200.
+/// The two media types of GraphQL responses. They differ in their statuses. With the newer type the status tells whether
+/// the request failed. With plain JSON every well-formed GraphQL response has status 200.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ResponseMediaType {
     /// `application/graphql-response+json`
@@ -22,8 +22,8 @@ impl ResponseMediaType {
         })
     }
 
-    /// What the caller likes best; `None` where it takes neither. A caller that does not say, or takes anything, gets
-    /// plain JSON: it may be older than the newer type.
+    /// The type that the client prefers; `None` if it accepts neither. A client without `Accept`, or with `*/*`, gets plain
+    /// JSON, because it may not know the newer type.
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let accept: Vec<&str> =
             headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -38,7 +38,7 @@ impl ResponseMediaType {
             (false, false) => None,
             (true, false) => Some(Self::GraphqlResponse),
             (false, true) => Some(Self::Json),
-            // Named by its own name, the newer type wins a tie.
+            // With equal qualities the newer type wins if the client names it.
             (true, true) => {
                 let newer_wins = newer.is_exact && newer.quality >= plain.quality || newer.quality > plain.quality;
                 Some(if newer_wins { Self::GraphqlResponse } else { Self::Json })
@@ -47,15 +47,15 @@ impl ResponseMediaType {
     }
 }
 
-/// How much a caller likes a media type.
+/// How much a client prefers a media type.
 struct Preference {
-    /// In thousandths.
+    /// The `q` value in thousandths.
     quality: u16,
     is_exact: bool,
 }
 
 impl Preference {
-    /// By the most specific range that fits (RFC 9110, section 12.5.1).
+    /// The preference by the most specific range that matches (RFC 9110, section 12.5.1).
     fn for_subtype(ranges: &[Mime], subtype: &str, suffix: Option<&str>) -> Self {
         let specificity = |range: &Mime| {
             let exact_suffix = range.suffix().map(|suffix| suffix.as_str()) == suffix;
@@ -77,15 +77,15 @@ impl Preference {
     }
 }
 
-/// A range's `q` in thousandths; 1000 where it has none, or none that can be read.
+/// The `q` of a range in thousandths; 1000 if it is missing or invalid.
 fn quality(range: &Mime) -> u16 {
     let given = range.get_param("q").and_then(|q| q.as_str().parse::<f32>().ok());
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value was brought into 0 to 1000")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is between 0 and 1000")]
     given.map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16)
 }
 
-/// Whether a body says that it is JSON in UTF-8. Nothing else is read: other types are what a form on another site
-/// could send without asking.
+/// Whether `Content-Type` is JSON in UTF-8. Other types are rejected: an HTML form of another site could send some of them
+/// without a preflight.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
     said.is_some_and(|media_type| {
@@ -123,7 +123,7 @@ mod tests {
     #[case("application/json;q=0, */*", Some(ResponseMediaType::GraphqlResponse))]
     #[case("text/html", None)]
     #[case("text/html, */*;q=0", None)]
-    fn the_caller_gets_what_it_likes_best(#[case] accept: &'static str, #[case] media: Option<ResponseMediaType>) {
+    fn the_preferred_media_type_is_used(#[case] accept: &'static str, #[case] media: Option<ResponseMediaType>) {
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
         assert_eq!(ResponseMediaType::negotiate(&headers), media);
     }

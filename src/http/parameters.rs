@@ -3,12 +3,12 @@
 use serde_json::{Map, Value as Json};
 
 use super::body;
-use super::graphql::bad_request;
+use super::response::bad_request;
 use crate::error::PublicError;
 use crate::operation::document::trusted::DocumentReference;
 use crate::operation::{GraphqlRequest, OnError};
 
-/// The operation in a GET's query.
+/// The operation in the query string of a GET.
 pub fn from_query(query: &str) -> Result<GraphqlRequest, PublicError> {
     let mut parameters: Map<String, Json> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -27,9 +27,9 @@ pub fn from_query(query: &str) -> Result<GraphqlRequest, PublicError> {
     parse_parameters(parameters)
 }
 
-/// The operation in a POST's or a QUERY's body.
+/// The operation in the body of a POST or a QUERY.
 pub fn from_body(body: &[u8]) -> Result<GraphqlRequest, PublicError> {
-    // RFC 8259, section 8.1, lets a reader pass over a byte order mark, which some programs put in front.
+    // RFC 8259, section 8.1, allows parsers to ignore a byte order mark. Some clients send one.
     match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
         Ok(body::JsonBody::Object(parameters)) => parse_parameters(parameters),
         Ok(body::JsonBody::DuplicateMember) => Err(bad_request("A parameter was given twice.")),
@@ -46,7 +46,7 @@ fn parse_parameters(mut parameters: Map<String, Json>) -> Result<GraphqlRequest,
         Some(_) => Err(bad_request(wrong)),
     };
     let document = text("query", "The parameter `query` must be a string.")?;
-    // By every method an empty name counts as one that is not given.
+    // With every method an empty name means no name.
     let is_given = |name: &String| !name.is_empty();
     let id = text("documentId", "The parameter `documentId` must be a string.")?.filter(is_given);
     let name = text("operationName", "The parameter `operationName` must be a string.")?.filter(is_given);
@@ -73,7 +73,7 @@ fn parse_parameters(mut parameters: Map<String, Json>) -> Result<GraphqlRequest,
     })
 }
 
-/// The hash by which Apollo's clients name a document.
+/// The SHA-256 hash that Apollo clients send in place of a document.
 fn sha256_of(persisted: &Json) -> Option<String> {
     persisted.get("sha256Hash").and_then(Json::as_str).map(str::to_owned)
 }

@@ -1,6 +1,6 @@
-//! The playground: GraphiQL at `/graphiql`, with everything that the page loads. It is built from `playground/`.
+//! The playground: GraphiQL at `/graphiql`, and the files that the page loads. It is built from `playground/`.
 //!
-//! Nothing in it comes from another host, and the page's policy would not let it in.
+//! The page loads nothing from other hosts, and its Content-Security-Policy forbids it.
 
 mod bundle;
 
@@ -10,31 +10,28 @@ use axum::Router;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mime::Mime;
 use uuid::Uuid;
 
-use super::request_log::RequestId;
+use super::compression::ResponseCoding;
+use super::request_id::RequestId;
 use super::response;
-use super::router::not_found;
 use crate::app::PlaygroundInfo;
 use crate::error::{ErrorCode, PublicError};
-use bundle::{Bundle, BundleFile};
+use bundle::Bundle;
 
-pub use bundle::ResponseCoding;
-
-/// Where the page is.
+/// The path of the page.
 pub const PATH: &str = "/graphiql";
 
-/// What its routes share.
+/// The state that the routes share.
 struct PlaygroundPage {
-    /// The document, filled in but for its nonce.
+    /// The HTML document. Each response replaces `{{nonce}}`.
     html: String,
     bundle: Bundle,
 }
 
-/// The page and what it loads.
+/// The routes of the page and of its files.
 pub fn routes<S: Clone + Send + Sync + 'static>(playground: &PlaygroundInfo) -> Router<S> {
     let bundle = Bundle::embedded();
     let upstream = if playground.real_upstream { "real" } else { "sandbox" };
@@ -46,7 +43,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(playground: &PlaygroundInfo) -> 
         .with_state(Arc::new(PlaygroundPage { html, bundle }))
 }
 
-/// Whether the caller names HTML among what it takes, as browsers do.
+/// Whether `Accept` names HTML, as browsers do.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     ranges
@@ -55,18 +52,18 @@ pub fn is_browser(headers: &HeaderMap) -> bool {
         .any(|range| range.essence_str() == mime::TEXT_HTML)
 }
 
-/// The page, with a nonce of its own for the styles that scripts make.
+/// Serves the page with a new nonce for the style elements that scripts create.
 async fn serve_page(State(page): State<Arc<PlaygroundPage>>) -> Response {
     let nonce = Uuid::new_v4().simple().to_string();
     let html = page.html.replace("{{nonce}}", &nonce);
     let Ok(policy) = HeaderValue::from_str(&content_security_policy(&nonce)) else {
-        tracing::error!("the playground's policy is no header");
+        tracing::error!("the playground's Content-Security-Policy is not a valid header");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, policy),
-        // The nonce is for this answer alone.
+        // The nonce is for this response only.
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (OPENER_POLICY, HeaderValue::from_static("same-origin")),
     ];
@@ -75,10 +72,11 @@ async fn serve_page(State(page): State<Arc<PlaygroundPage>>) -> Response {
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// What the page may do: nothing but what is named, and that from this origin alone.
+/// The policy of the page. It allows the listed kinds of content only, and only from this origin.
 ///
-/// Style elements need the nonce. Style attributes are let in, since the editor writes its lines as markup that has them;
-/// they select nothing, and could load nothing from elsewhere. `data:` is for the small pictures in its style sheets.
+/// Style elements need the nonce. Style attributes are allowed, because the editor writes them into the markup of its
+/// lines. They have no selectors and cannot load anything from other hosts. `data:` is for the small images in the style
+/// sheets.
 fn content_security_policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; font-src 'self'; \
@@ -87,20 +85,19 @@ fn content_security_policy(nonce: &str) -> String {
     )
 }
 
-/// What a script may do that runs as a worker: load its other parts.
+/// The policy of scripts that run as workers: they may load their other parts.
 const FILE_CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; script-src 'self'; frame-ancestors 'none'");
 
-/// A file of the page.
+/// Serves a file of the page.
 async fn serve_file(
     State(page): State<Arc<PlaygroundPage>>,
     Extension(id): Extension<RequestId>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(file) = page.bundle.file(&name) else { return not_found(Extension(id)).await };
-    let encoding = ResponseCoding::negotiate(&headers);
-    // Names in there hold a hash of the content.
+    let Some(file) = page.bundle.file(&name) else { return response::not_found(&id) };
+    // File names in this folder contain a hash of the content.
     let lifetime = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let about = [
         (header::CACHE_CONTROL, HeaderValue::from_static(lifetime)),
@@ -111,9 +108,12 @@ async fn serve_file(
     if matches_etag(&headers, &file.etag) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
-    let Some((body, encoding)) = encode_file(&page, &name, file, encoding).await else {
-        tracing::error!(file = name, "a file of the playground cannot be unpacked");
-        return response::error(&PublicError::new(ErrorCode::InternalServerError, "The file cannot be unpacked."), &id);
+    let Ok((body, encoding)) = file.encoded(ResponseCoding::negotiate(&headers)).await else {
+        tracing::error!(file = name, "a playground file cannot be decompressed");
+        return response::error(
+            &PublicError::new(ErrorCode::InternalServerError, "The file cannot be decompressed."),
+            &id,
+        );
     };
     let mut response = (about, [(header::CONTENT_TYPE, file.media_type.clone())], body).into_response();
     if let Some(coding) = encoding.header_value() {
@@ -122,21 +122,7 @@ async fn serve_file(
     response
 }
 
-/// The file in an encoding. Unpacking takes time, once for each file: it is done where it holds nobody up.
-async fn encode_file(
-    page: &Arc<PlaygroundPage>,
-    name: &str,
-    file: &BundleFile,
-    encoding: ResponseCoding,
-) -> Option<(Bytes, ResponseCoding)> {
-    if let Some(ready) = file.encoded_if_ready(encoding) {
-        return Some(ready);
-    }
-    let (page, name) = (Arc::clone(page), name.to_owned());
-    tokio::task::spawn_blocking(move || page.bundle.file(&name)?.encoded(encoding)).await.ok()?
-}
-
-/// Whether the caller has the file already (RFC 9110, section 13.1.2). The tags are weak, and compared weakly.
+/// Whether the client already has the file (RFC 9110, section 13.1.2). The tags are weak and compared weakly.
 fn matches_etag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();

@@ -1,4 +1,4 @@
-//! Probes for the platform: does the process live, and should it get requests.
+//! Probes for the platform: liveness and readiness.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use http::StatusCode;
 use super::response;
 use crate::app::App;
 
-/// 200 as long as the process answers at all.
+/// Liveness: 200 as long as the process responds.
 pub async fn live() -> Response {
     response::json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
 }
 
-/// 200, or 503 once the process is going down. The upstream's health does not count: it would take every instance out
-/// of service at once, and with them the answers that the cache still has.
+/// Readiness: 200, or 503 once the process is draining. The upstream's health does not count: an upstream failure would
+/// take all instances out of service at once, including their cached responses.
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
     let (status, word) = readiness(&app);
     response::json(status, &serde_json::json!({ "status": word }))
 }
 
-/// The same, and how what the gateway needs is doing: for whoever is on call, and not for callers.
+/// Readiness with the state of the upstream, the keys and the audit, for operators on the admin listener.
 pub async fn ready_detailed(State(app): State<Arc<App>>) -> Response {
     let (status, word) = readiness(&app);
     let health = &app.services.upstream.health;
@@ -37,7 +37,7 @@ pub async fn ready_detailed(State(app): State<Arc<App>>) -> Response {
     response::json(status, &body)
 }
 
-/// One call can fail; so many one after the other do not by chance.
+/// So many failed calls in a row are a failing upstream. A single call can fail by chance.
 const FAILING_AFTER_CALLS: u32 = 3;
 
 fn readiness(app: &App) -> (StatusCode, &'static str) {

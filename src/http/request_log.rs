@@ -1,6 +1,8 @@
-//! What frames every request: an id, headers that are always there, one line in the log.
+//! What the gateway records of each request: one log line, the fields of its span, and its metrics.
+//!
+//! The handler fills a [`RequestSummary`] while it runs. [`LogOnDrop`] writes it once, when the request ends. This
+//! includes requests that get no response, because the client disconnected or the process stopped.
 
-use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,89 +13,74 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use tracing::info;
-use uuid::Uuid;
+use tracing::{Span, info};
 
-use super::response;
+use super::request_id::RequestId;
+use super::{request_span, response, server_timing};
 use crate::app::App;
-use crate::error::{ErrorCode, PublicError, RequestOutcome};
+use crate::error::{ErrorCode, RequestOutcome};
 use crate::operation::OperationLabel;
+use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::BoundedLabelValues;
-use crate::telemetry::names;
+use crate::telemetry::{names, traces};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// The id of a request. It is always ours: what a caller sends as one could be anything, and it goes into logs.
-#[derive(Clone, Debug)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// A new one.
-    #[expect(clippy::new_without_default, reason = "each is another one")]
-    pub fn new() -> Self {
-        Self(Uuid::now_v7().to_string())
-    }
-
-    /// As it stands in headers, errors and logs.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What is known of a request so far, for the log's line and the metrics: also where its caller hangs up before it is
-/// answered, or handling it breaks. Clones share it.
+/// The summary of a request that is still running. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct SharedSummary(Arc<Mutex<RequestSummary>>);
 
 impl SharedSummary {
-    /// Notes something.
-    pub fn update(&self, something: impl FnOnce(&mut RequestSummary)) {
-        something(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// What was noted so far.
-    pub fn summary(&self) -> RequestSummary {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Changes the summary, or reads from it.
+    pub fn update<T>(&self, change: impl FnOnce(&mut RequestSummary) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What a handler knows of its request that belongs into the log's line and the metrics.
-#[derive(Clone, Debug, Default)]
+/// What the handler knows of its request, for the log line, the span and the metrics.
+#[derive(Debug, Default)]
 pub struct RequestSummary {
-    /// Whether it is GraphQL: of anything else the metrics know nothing.
-    pub is_graphql: bool,
-    /// `query`, `mutation` or `subscription`; none where that is not known.
+    /// The span of a GraphQL request. Other requests have no span, and no metrics.
+    pub span: Option<Span>,
+    /// `query`, `mutation` or `subscription`; `None` until the document is parsed.
     pub kind: Option<&'static str>,
-    /// What the operation is called, once it is known which one it is.
+    /// The name and document of the operation; `None` until the operation is selected.
     pub operation: Option<OperationLabel>,
-    /// A digest of who asks.
+    /// A digest of the caller's identity.
     pub caller: Option<String>,
-    /// The codes of the answer's errors.
+    /// The codes of the errors in the response.
     pub codes: Vec<ErrorCode>,
-    /// How many calls to the upstream it was going to cost.
+    /// The upstream calls that the operation needs when nothing is cached.
     pub planned_calls: Option<usize>,
-    /// Counts those that are made for it.
+    /// The upstream calls that were made for the request.
     pub upstream_calls: Arc<AtomicU64>,
-    /// What it got without one.
+    /// The time during which at least one upstream call was in flight.
+    pub upstream_time: Arc<BusyTime>,
+    /// Fresh cache entries that the request used.
     pub cache_hits: u64,
+    /// Upstream calls of other requests that the request shared.
     pub shared_calls: u64,
-    pub trace_id: Option<Cow<'static, str>>,
+    /// When the operation was ready to run.
+    pub prepared_at: Option<Instant>,
 }
 
 impl RequestSummary {
-    /// Whose doing it is that the request was not served in full.
+    /// The gravest outcome of the error codes.
     pub fn outcome(&self) -> RequestOutcome {
         self.codes.iter().map(|code| code.outcome()).max().unwrap_or_default()
     }
 
-    /// Tells the metrics of a GraphQL request.
+    /// The error codes, separated by commas; `None` without errors.
+    pub fn code_list(&self) -> Option<String> {
+        let codes: Vec<&str> = self.codes.iter().map(|code| code.name()).collect();
+        Some(codes.join(",")).filter(|codes| !codes.is_empty())
+    }
+
     fn record_metrics(&self, names: &BoundedLabelValues, outcome: &'static str, took: Duration) {
-        if !self.is_graphql {
-            return;
-        }
         let kind = self.kind.unwrap_or("unknown");
         let name = self.operation.as_ref().and_then(|operation| operation.name.as_ref()).map(|name| names.value(name));
-        // A label that is empty is one that is not there.
+        // Prometheus treats an empty label as an absent one.
         let name = name.map_or_else(String::new, |name| name.to_string());
         metrics::histogram!(names::REQUEST_DURATION, "type" => kind, "outcome" => outcome, "operation" => name)
             .record(took);
@@ -103,101 +90,58 @@ impl RequestSummary {
     }
 }
 
-/// What becomes of a request that is never answered, since its caller hung up or the process goes down: nothing below
-/// `frame` gets to say so.
-struct LogOnDrop<'a> {
-    app: &'a App,
-    line: RequestLine<'a>,
-    summary: &'a SharedSummary,
-    started: Instant,
-    is_answered: bool,
-}
-
-/// It was cut when the time for going down was up.
+/// The outcome of a request that was still running when the process stopped.
 const SHUTDOWN: &str = "shutdown";
-/// Its caller hung up. There is no status that says either.
+/// The outcome of a request whose client disconnected.
 const ABANDONED: &str = "abandoned";
 
-/// Why a request that ends now is never answered.
-pub fn unanswered_outcome(app: &App) -> &'static str {
-    if app.services.force_stop.is_cancelled() { SHUTDOWN } else { ABANDONED }
+/// Writes the log line, the span's fields and the metrics of a request when it is dropped.
+struct LogOnDrop<'a> {
+    app: &'a App,
+    id: RequestId,
+    method: &'a str,
+    route: &'a str,
+    started: Instant,
+    summary: &'a SharedSummary,
+    /// The status of the response; `None` if the request got no response.
+    status: Option<StatusCode>,
 }
 
 impl Drop for LogOnDrop<'_> {
     fn drop(&mut self) {
-        if self.is_answered {
-            return;
-        }
-        let outcome = unanswered_outcome(self.app);
+        let took = self.started.elapsed();
+        let summary = self.summary.update(std::mem::take);
+        let outcome = match self.status {
+            Some(_) => summary.outcome().name(),
+            None if self.app.services.force_stop.is_cancelled() => SHUTDOWN,
+            None => ABANDONED,
+        };
         if outcome == ABANDONED {
             metrics::counter!(names::REQUESTS_ABANDONED).increment(1);
         }
-        let (summary, took) = (self.summary.summary(), self.started.elapsed());
-        summary.record_metrics(&self.app.operation_names, outcome, took);
-        self.line.log(&summary, None, outcome, took);
+        if let Some(span) = &summary.span {
+            request_span::record(span, &summary, self.status, outcome);
+            summary.record_metrics(&self.app.operation_names, outcome, took);
+        }
+        if !PROBE_ROUTES.contains(&self.route) || self.status.is_none_or(|status| status.is_server_error()) {
+            self.log(&summary, outcome, took);
+        }
     }
 }
 
-/// Routes that platforms ask every few seconds: their lines would bury all others.
-const PROBE_ROUTES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
-
-/// Gives a request its id, its answer the headers that are always there, the log its line, and the metrics their numbers.
-pub async fn log_requests(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = RequestId::new();
-    let method = request.method().clone();
-    // The route and not the path: a path or query can hold anything.
-    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let notes = SharedSummary::default();
-    request.extensions_mut().insert(id.clone());
-    request.extensions_mut().insert(notes.clone());
-    // A panic is answered here, so that it has its request's id and its line in the log. Nothing is shared with what
-    // broke but what is whole at any time: atomics, caches, locks that are not held across code of ours.
-    let place = RequestLine { id: &id, method: method_name(&method), route: &route };
-    let mut watched = LogOnDrop { app: &app, line: place, summary: &notes, started, is_answered: false };
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    watched.is_answered = true;
-    let mut response = answered.unwrap_or_else(|_panic| {
-        notes.update(|summary| summary.codes = vec![ErrorCode::InternalServerError]);
-        response::error(&internal_error(), &id)
-    });
-    // What is answered where the request cannot be seen any more has made an id of its own.
-    let told = response.extensions().get::<RequestId>().cloned().unwrap_or_else(|| id.clone());
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(told.as_str()) {
-        headers.insert(REQUEST_ID, value);
-    }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let (summary, took) = (notes.summary(), started.elapsed());
-    let outcome = summary.outcome().name();
-    summary.record_metrics(&app.operation_names, outcome, took);
-    if !PROBE_ROUTES.contains(&route.as_str()) || response.status().is_server_error() {
-        RequestLine { id: &told, ..place }.log(&summary, Some(response.status()), outcome, took);
-    }
-    response
-}
-
-/// What the log's line says of a request whatever it was.
-#[derive(Clone, Copy)]
-struct RequestLine<'a> {
-    id: &'a RequestId,
-    method: &'a str,
-    route: &'a str,
-}
-
-impl RequestLine<'_> {
-    /// The request's line; its fields are those of `telemetry::names`.
-    fn log(&self, summary: &RequestSummary, status: Option<StatusCode>, outcome: &str, took: Duration) {
-        let codes: Vec<&str> = summary.codes.iter().map(|code| code.name()).collect();
+impl LogOnDrop<'_> {
+    /// Writes the log line. `telemetry::names` describes its fields.
+    fn log(&self, summary: &RequestSummary, outcome: &str, took: Duration) {
         let label = summary.operation.as_ref();
+        let trace_id = summary.span.as_ref().and_then(traces::trace_id);
         info!(
             request_id = self.id.as_str(),
-            trace_id = summary.trace_id.as_deref(),
+            trace_id = trace_id.as_deref(),
             method = self.method,
             route = self.route,
-            status = status.map(|status| status.as_u16()),
+            status = self.status.map(|status| status.as_u16()),
             outcome,
-            codes = Some(codes.join(",")).filter(|codes| !codes.is_empty()),
+            codes = summary.code_list(),
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             operation_type = summary.kind,
             operation_name = label.and_then(|label| label.name.as_deref()),
@@ -212,7 +156,47 @@ impl RequestLine<'_> {
     }
 }
 
-/// A method's name where it is one of HTTP's own; a caller can make up any other.
+/// Routes that platforms call every few seconds. They are logged only if they fail, so that they do not hide other lines.
+const PROBE_ROUTES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// Gives the request an id and the response its common headers, and records the request.
+pub async fn log_requests(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::new();
+    let method = request.method().clone();
+    // The route, not the path: a path or a query can contain personal data.
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let summary = SharedSummary::default();
+    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(summary.clone());
+    let method = method_name(&method);
+    let mut record =
+        LogOnDrop { app: &app, id: id.clone(), method, route: &route, started, summary: &summary, status: None };
+    // Panics are caught here, so that the response has its request id and the request its log line. The state that the
+    // panicked code shared stays valid: atomics, caches, and locks that are never held across other code.
+    let ran = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = ran.unwrap_or_else(|_panic| {
+        summary.update(|summary| summary.codes = vec![ErrorCode::InternalServerError]);
+        response::error(&response::internal_error(), &id)
+    });
+    // A layer that does not see the request puts an id of its own into its response.
+    if let Some(id) = response.extensions().get::<RequestId>() {
+        record.id = id.clone();
+    }
+    record.status = Some(response.status());
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(record.id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if app.edge.server_timing {
+        let timing = summary.update(|summary| server_timing::header(summary, started));
+        headers.extend(timing.map(|value| (SERVER_TIMING, value)));
+    }
+    response
+}
+
+/// The name of a standard method; `other` for a method that the caller made up.
 fn method_name(method: &http::Method) -> &str {
     match method.as_str() {
         name @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT" | "QUERY") => {
@@ -220,9 +204,4 @@ fn method_name(method: &http::Method) -> &str {
         }
         _ => "other",
     }
-}
-
-/// What is told where handling a request broke. The panic's own text is not looked at: it could hold anything.
-pub fn internal_error() -> PublicError {
-    PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
 }

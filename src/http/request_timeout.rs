@@ -1,4 +1,4 @@
-//! How long a caller waits: `Request-Timeout`, in seconds, within the setting.
+//! The request header `Request-Timeout`: how long the caller waits, in seconds, limited by `server.deadline`.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::error::{ErrorCode, PublicError};
 /// The header's name.
 pub const REQUEST_TIMEOUT: &str = "request-timeout";
 
-/// The time for a request: the caller's, where it is less than `longest`.
+/// The time that a request may take: the header's value, at most `longest`.
 ///
 /// # Errors
-/// Where the header is no time.
+/// If the header is not a number of seconds above 0, or is given twice.
 pub fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Duration, PublicError> {
     let mut values = headers.get_all(REQUEST_TIMEOUT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return if headers.contains_key(REQUEST_TIMEOUT) { Err(invalid_timeout()) } else { Ok(longest) };
     };
     let text = value.to_str().map_err(|_| invalid_timeout())?.trim();
-    // Digits with a point among them: not the signs, exponents and words that are floats too.
+    // Digits and one point only. `f64` also parses signs, exponents, `inf` and `NaN`.
     if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.') {
         return Err(invalid_timeout());
     }
@@ -27,8 +27,8 @@ pub fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Duration, 
     if seconds <= 0.0 {
         return Err(invalid_timeout());
     }
-    // What no duration can hold is longer than any setting.
-    Ok(Duration::try_from_secs_f64(seconds).map_or(longest, |asked| asked.min(longest)))
+    // A number that does not fit into a `Duration` is longer than any setting.
+    Ok(Duration::try_from_secs_f64(seconds).map_or(longest, |requested| requested.min(longest)))
 }
 
 fn invalid_timeout() -> PublicError {
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(values: &[&'static str]) -> Result<Duration, PublicError> {
+    fn timeout(values: &[&'static str]) -> Result<Duration, PublicError> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(REQUEST_TIMEOUT, HeaderValue::from_static(value));
@@ -60,8 +60,8 @@ mod tests {
     #[case(&[" 2. "], 2_000)]
     #[case(&["60"], 10_000)]
     #[case(&["999999999999999999999999999999"], 10_000)]
-    fn a_time_is_taken_up_to_the_setting(#[case] values: &[&'static str], #[case] millis: u64) {
-        assert_eq!(asked(values).expect("a time"), Duration::from_millis(millis));
+    fn a_timeout_is_limited_by_the_setting(#[case] values: &[&'static str], #[case] millis: u64) {
+        assert_eq!(timeout(values).expect("a timeout"), Duration::from_millis(millis));
     }
 
     #[rstest]
@@ -77,7 +77,7 @@ mod tests {
     #[case(&["1,5"])]
     #[case(&["."])]
     #[case(&["1", "2"])]
-    fn nonsense_is_refused(#[case] values: &[&'static str]) {
-        assert_eq!(asked(values).expect_err("no time").code, ErrorCode::BadRequest);
+    fn invalid_timeouts_are_rejected(#[case] values: &[&'static str]) {
+        assert_eq!(timeout(values).expect_err("an invalid timeout").code, ErrorCode::BadRequest);
     }
 }

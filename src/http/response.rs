@@ -1,27 +1,27 @@
-//! Answers that are not a GraphQL result: JSON everywhere, errors in the shape that GraphQL clients read.
+//! Responses that are not GraphQL results. All are JSON; errors have the shape that GraphQL clients read.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::request_log::RequestId;
-use crate::error::PublicError;
+use super::request_id::RequestId;
+use crate::error::{ErrorCode, PublicError};
 use crate::operation::GraphqlResponse;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// A value as JSON.
+/// A JSON response.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => with_body(status, JSON, body),
         Err(_) => {
-            tracing::error!("an answer could not be written as JSON");
+            tracing::error!("a response could not be serialized as JSON");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }
 
-/// JSON under a media type of its own.
+/// A response with a JSON body and its media type.
 pub fn with_body(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> Response {
     let mut response = (status, body).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -29,7 +29,7 @@ pub fn with_body(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> 
     response
 }
 
-/// A failure with its status, in GraphQL's shape of errors.
+/// An error response with the error's status, in the shape of GraphQL errors. Its extensions hold the request id.
 pub fn error(failure: &PublicError, id: &RequestId) -> Response {
     let outcome = GraphqlResponse::request_error(&failure.clone().into(), id.as_str());
     let mut response = with_body(failure.http_status(), JSON, outcome.into_json());
@@ -37,7 +37,7 @@ pub fn error(failure: &PublicError, id: &RequestId) -> Response {
     with_error_headers(response, failure)
 }
 
-/// The headers that belong to a failure: what to wait, how to authenticate.
+/// Adds the headers that an error needs: `Retry-After` and `WWW-Authenticate`.
 pub fn with_error_headers(mut response: Response, failure: &PublicError) -> Response {
     if let Some(seconds) = failure.retry_after_seconds() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -46,4 +46,19 @@ pub fn with_error_headers(mut response: Response, failure: &PublicError) -> Resp
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// A request that does not follow the rules of the protocol.
+pub fn bad_request(message: &'static str) -> PublicError {
+    PublicError::new(ErrorCode::BadRequest, message)
+}
+
+/// The response for an unknown route.
+pub fn not_found(id: &RequestId) -> Response {
+    error(&bad_request("No such path. GraphQL is served at /graphql.").with_status(StatusCode::NOT_FOUND), id)
+}
+
+/// The error after a panic. It does not contain the text of the panic, which could contain personal data.
+pub fn internal_error() -> PublicError {
+    PublicError::new(ErrorCode::InternalServerError, "Something went wrong in the gateway.")
 }

@@ -1,50 +1,43 @@
-//! `Server-Timing`: where the time of an answer went, for whoever looks at it in a browser. Off unless a setting turns it
-//! on; it names no operation and no customer.
+//! The response header `Server-Timing`: where the time of a GraphQL request went, shown by the developer tools of
+//! browsers. It is off by default. It contains no operation name and no customer data.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-/// Where the time went.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct ServerTiming {
-    /// From the request's head to its answer.
-    pub total: Duration,
-    /// Until it was clear what is to be run.
-    pub prepare: Option<Duration>,
-    /// While at least one call to the upstream was under way.
-    pub upstream: Duration,
-    pub upstream_calls: u64,
-    pub cache_hits: u64,
-    pub shared_calls: u64,
+use super::request_log::RequestSummary;
+
+/// The header's value; `None` for requests that are not GraphQL. Times are in milliseconds.
+pub fn header(summary: &RequestSummary, started: Instant) -> Option<HeaderValue> {
+    summary.span.as_ref()?;
+    HeaderValue::from_str(&format_timing(summary, started, started.elapsed())).ok()
 }
 
-impl ServerTiming {
-    /// The header's value.
-    pub fn header(&self) -> Option<HeaderValue> {
-        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
-        let mut text = format!("total;dur={:.1}", milliseconds(self.total));
-        let mut add = |part: std::fmt::Arguments<'_>| {
-            // A string takes all.
-            let _never = text.write_fmt(part);
-        };
-        if let Some(prepare) = self.prepare {
-            add(format_args!(", prepare;dur={:.1}", milliseconds(prepare)));
-        }
-        if self.upstream_calls > 0 {
-            let (calls, ending) = (self.upstream_calls, plural(self.upstream_calls));
-            add(format_args!(", upstream;dur={:.1};desc=\"{calls} call{ending}\"", milliseconds(self.upstream)));
-        }
-        if self.cache_hits > 0 {
-            add(format_args!(", cache;desc=\"{} kept\"", self.cache_hits));
-        }
-        if self.shared_calls > 0 {
-            let ending = plural(self.shared_calls);
-            add(format_args!(", shared;desc=\"{} call{ending} of others\"", self.shared_calls));
-        }
-        HeaderValue::from_str(&text).ok()
+fn format_timing(summary: &RequestSummary, started: Instant, total: Duration) -> String {
+    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    let mut text = format!("total;dur={:.1}", milliseconds(total));
+    let mut add = |part: std::fmt::Arguments<'_>| {
+        // Writing to a `String` cannot fail.
+        let _never = text.write_fmt(part);
+    };
+    if let Some(prepared) = summary.prepared_at {
+        add(format_args!(", prepare;dur={:.1}", milliseconds(prepared.duration_since(started))));
     }
+    let calls = summary.upstream_calls.load(Ordering::Relaxed);
+    if calls > 0 {
+        let (time, ending) = (milliseconds(summary.upstream_time.total()), plural(calls));
+        add(format_args!(", upstream;dur={time:.1};desc=\"{calls} call{ending}\""));
+    }
+    if summary.cache_hits > 0 {
+        add(format_args!(", cache;desc=\"{} kept\"", summary.cache_hits));
+    }
+    if summary.shared_calls > 0 {
+        let (shared, ending) = (summary.shared_calls, plural(summary.shared_calls));
+        add(format_args!(", shared;desc=\"{shared} call{ending} of others\""));
+    }
+    text
 }
 
 fn plural(count: u64) -> &'static str {
@@ -57,13 +50,15 @@ mod tests {
 
     #[test]
     fn parts_that_took_no_time_are_left_out() {
-        let total = Duration::from_micros(12_340);
-        let mut timing = ServerTiming { total, prepare: Some(Duration::from_micros(250)), ..ServerTiming::default() };
-        assert_eq!(timing.header().as_ref().map(HeaderValue::as_bytes), Some(&b"total;dur=12.3, prepare;dur=0.2"[..]));
-        (timing.upstream, timing.upstream_calls) = (Duration::from_millis(9), 1);
-        (timing.cache_hits, timing.shared_calls, timing.prepare) = (4, 2, None);
-        let expected = "total;dur=12.3, upstream;dur=9.0;desc=\"1 call\", cache;desc=\"4 kept\", \
+        let (started, total) = (Instant::now(), Duration::from_micros(12_340));
+        let mut summary = RequestSummary::default();
+        assert_eq!(header(&summary, started), None, "not GraphQL");
+        summary.prepared_at = Some(started + Duration::from_micros(250));
+        assert_eq!(format_timing(&summary, started, total), "total;dur=12.3, prepare;dur=0.2");
+        summary.upstream_calls.store(1, Ordering::Relaxed);
+        (summary.cache_hits, summary.shared_calls, summary.prepared_at) = (4, 2, None);
+        let expected = "total;dur=12.3, upstream;dur=0.0;desc=\"1 call\", cache;desc=\"4 kept\", \
             shared;desc=\"2 calls of others\"";
-        assert_eq!(timing.header().expect("a header").to_str().expect("text"), expected);
+        assert_eq!(format_timing(&summary, started, total), expected);
     }
 }

@@ -1,9 +1,11 @@
-//! For how long something was waited for, where several things are waited for at once.
+//! Measures how long at least one of several concurrent activities was running.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// For how long at least one thing was under way.
+use tokio::time::Instant;
+
+/// The time during which at least one activity was running.
 #[derive(Debug, Default)]
 pub struct BusyTime(Mutex<State>);
 
@@ -15,34 +17,34 @@ struct State {
 }
 
 impl BusyTime {
-    /// One more thing is under way, until what this gives is dropped.
+    /// Starts an activity. It ends when the guard is dropped.
     pub fn start(&self) -> BusyGuard<'_> {
-        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waited.active == 0 {
-            waited.since = Some(Instant::now());
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.active == 0 {
+            state.since = Some(Instant::now());
         }
-        waited.active += 1;
+        state.active += 1;
         BusyGuard(self)
     }
 
-    /// So far.
+    /// The time until now, including running activities.
     pub fn total(&self) -> Duration {
-        let waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.total + waited.since.map(|since| since.elapsed()).unwrap_or_default()
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.total + state.since.map(|since| since.elapsed()).unwrap_or_default()
     }
 }
 
-/// Something that is under way.
+/// A running activity.
 #[derive(Debug)]
 pub struct BusyGuard<'a>(&'a BusyTime);
 
 impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
-        let mut waited = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.active -= 1;
-        if waited.active == 0 {
-            let took = waited.since.take().map(|since| since.elapsed()).unwrap_or_default();
-            waited.total += took;
+        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.active -= 1;
+        if state.active == 0 {
+            let took = state.since.take().map(|since| since.elapsed()).unwrap_or_default();
+            state.total += took;
         }
     }
 }
@@ -51,18 +53,18 @@ impl Drop for BusyGuard<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn calls_at_once_are_waited_for_once() {
-        let waiting = BusyTime::default();
-        let (first, second) = (waiting.start(), waiting.start());
-        std::thread::sleep(Duration::from_millis(5));
+    #[tokio::test(start_paused = true)]
+    async fn concurrent_activities_count_once() {
+        const STEP: Duration = Duration::from_millis(5);
+        let busy = BusyTime::default();
+        let (first, second) = (busy.start(), busy.start());
+        tokio::time::advance(STEP).await;
+        assert_eq!(busy.total(), STEP, "running activities count");
         drop(first);
-        let so_far = waiting.total();
-        assert!(so_far >= Duration::from_millis(5));
+        tokio::time::advance(STEP).await;
         drop(second);
-        let ended = waiting.total();
-        assert!(ended >= so_far);
-        std::thread::sleep(Duration::from_millis(5));
-        assert_eq!(waiting.total(), ended, "nothing is under way");
+        assert_eq!(busy.total(), 2 * STEP);
+        tokio::time::advance(STEP).await;
+        assert_eq!(busy.total(), 2 * STEP, "no activity is running");
     }
 }

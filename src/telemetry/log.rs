@@ -1,8 +1,8 @@
-//! The log: lines on standard error, for a person at a terminal or for a pipeline. They leave by [`super::log_queue`], which
-//! nobody waits for.
+//! The log: lines on standard error, as text for a terminal or as JSON for a pipeline. [`super::log_queue`] writes them, so
+//! that logging never blocks.
 //!
-//! Only fields that the program names itself are logged. Libraries that would print headers and bodies at their lower
-//! levels are held at `warn`, whatever level is asked for.
+//! Only fields that the gateway names are logged. Libraries, which print headers and bodies at their lower levels, log at
+//! `warn` or above, whatever the level is.
 
 use std::io::{self, IsTerminal};
 
@@ -14,16 +14,16 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use super::log_queue::LogQueue;
 
-/// What is logged, and how; see `[log]` in `config/default.toml`.
+/// The settings of `[log]` in `config/default.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub level: String,
     pub format: Format,
-    /// How many lines may wait to be written.
+    /// How many lines can wait to be written.
     pub queue_size: usize,
 }
 
-/// How lines are written.
+/// The format of the lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -33,28 +33,28 @@ pub enum Format {
     Json,
 }
 
-/// A level that cannot be read.
+/// An invalid level.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidLevel {
     #[error(transparent)]
     Filter(#[from] ParseError),
     #[error(
-        "`{0}` is no level: write off, error, warn, info, debug or trace; for a part of the program \
+        "`{0}` is not a level: write off, error, warn, info, debug or trace; for a part of the program \
          `customers_gateway::upstream=debug`"
     )]
     NotALevel(String),
 }
 
-/// Whether a level can be read.
+/// Checks a level.
 ///
 /// # Errors
-/// Why it cannot.
+/// If the level is invalid.
 pub fn check_level(level: &str) -> Result<(), InvalidLevel> {
     filter(level).map(|_| ())
 }
 
-/// A word alone could also name a part of some program, all of whose lines are wanted, and nothing of any other: so
-/// `infoo` would silence the log. Ours alone is taken for that.
+/// Parses a level. `EnvFilter` takes any other word for a module whose lines are all wanted, and silences the rest: `infoo`
+/// would silence the log. Here only modules of the gateway can stand alone.
 fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
     let words = level.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '[']));
     for word in words {
@@ -65,14 +65,14 @@ fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
     Ok(EnvFilter::try_new(level)?)
 }
 
-/// The level of the running log.
+/// Changes the level of the running log.
 #[derive(Clone, Debug)]
 pub struct LevelHandle {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
 impl LevelHandle {
-    /// Logs at another level from now on. Where it cannot be read, or the log is gone, nothing happens.
+    /// Sets the level. Nothing happens if the level is invalid.
     pub fn set(&self, level: &str) {
         if let Ok(filter) = filter(level) {
             let _gone = self.filter.reload(filter);
@@ -80,13 +80,13 @@ impl LevelHandle {
     }
 }
 
-/// The layer that writes lines, and the handle of its level.
+/// The layer that writes the lines, and the handle of its level.
 pub(super) fn layer(
     settings: &Settings,
     queue: LogQueue,
 ) -> Result<(impl Layer<Registry> + use<>, LevelHandle), InvalidLevel> {
     let (filter, handle) = reload::Layer::new(self::filter(&settings.level)?);
-    // A line says all that there is to say; spans are for traces.
+    // Lines are complete without their spans. Spans are for traces.
     let filter = filter.and(filter_fn(|line: &Metadata<'_>| line.is_event() && is_ours_or_a_warning(line)));
     let terminal = io::stderr().is_terminal();
     let lines = lines().with_writer(queue);
@@ -103,7 +103,7 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> tracing_subscriber::fmt::L
     tracing_subscriber::fmt::layer().with_target(false)
 }
 
-/// Libraries print headers, bodies and addresses at their lower levels, so no setting gets those out of them.
+/// Libraries print headers, bodies and addresses at their lower levels. No setting enables these levels.
 fn is_ours_or_a_warning(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::WARN || line.target().starts_with(env!("CARGO_CRATE_NAME"))
 }
@@ -122,7 +122,7 @@ mod tests {
     #[case("warn,customers_gateway=debug")]
     #[case("customers_gateway::upstream")]
     #[case("info,customers_gateway::http=trace")]
-    fn levels_are_read(#[case] level: &str) {
+    fn valid_levels_are_accepted(#[case] level: &str) {
         assert!(check_level(level).is_ok());
     }
 
@@ -131,7 +131,7 @@ mod tests {
     #[case("debug,inf")]
     #[case("verbose")]
     #[case("customers_gateway=loud")]
-    fn what_is_no_level_does_not_silence_the_log(#[case] level: &str) {
+    fn invalid_levels_are_rejected(#[case] level: &str) {
         assert!(check_level(level).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Log lines leave by a thread of their own, behind a bounded queue.
+//! A bounded queue of log lines, and the thread that writes them.
 //!
-//! Whoever logs never waits for whoever reads the log: a pipe that nobody empties fills the queue, and what does not fit
-//! is dropped, counted, and told once. The exit gives a reader that still takes lines a short time and no other.
+//! Logging never waits for the reader of the log. If the reader stalls, the queue fills up; lines that do not fit are dropped
+//! and counted, and one warning is logged. At the exit the gateway waits a short time for a reader that still reads.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -14,16 +14,16 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::names;
 
-/// How many bytes the lines that wait have together, at most.
+/// The most bytes of all queued lines together.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Lines that wait are written together, up to about so many bytes: what a pipe takes at once.
+/// Queued lines are written together, up to about so many bytes: the capacity of a pipe.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// At the exit: a reader that has taken nothing for so long is not waited for.
+/// At the exit the gateway stops waiting for a reader that has read nothing for so long.
 const STALLED_READER_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The way of lines to the log. Clones share it.
+/// The queue. Clones share it.
 #[derive(Clone, Debug)]
 pub struct LogQueue {
     lines: SyncSender<Vec<u8>>,
@@ -32,25 +32,26 @@ pub struct LogQueue {
 
 #[derive(Debug, Default)]
 struct QueueCounters {
-    /// Bytes of lines that were taken and are not written yet.
+    /// Bytes of queued lines.
     bytes: AtomicUsize,
-    /// Lines that were taken, and lines that were written or could not be.
+    /// Lines that were queued, and lines that were written or failed to be written.
     accepted: AtomicU64,
     finished: AtomicU64,
-    /// A line was dropped since the queue was last empty.
+    /// Whether a line was dropped since the queue was last empty.
     dropping: AtomicBool,
 }
 
 thread_local! {
-    /// On the thread that writes: what it logs itself, which goes past the queue.
+    /// On the writer thread: the lines that it logs itself. They bypass the queue.
     static OWN_LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 impl LogQueue {
-    /// Starts the thread that writes to `out`; so many lines may wait for it. It ends with the last clone of this.
+    /// Starts the thread that writes to `out`. At most `most_lines` can be queued. The thread ends after the last clone of the
+    /// queue is dropped.
     ///
     /// # Errors
-    /// Where there can be no thread.
+    /// If the thread cannot be started.
     pub fn start(out: impl Write + Send + 'static, most_lines: usize) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(most_lines.max(1));
         let state = Arc::new(QueueCounters::default());
@@ -59,11 +60,11 @@ impl LogQueue {
         Ok(Self { lines, state })
     }
 
-    /// Takes a line, or drops it where it does not fit.
+    /// Queues a line, or drops it if it does not fit.
     fn push(&self, line: &[u8]) {
         let before = self.state.bytes.fetch_add(line.len(), Ordering::Relaxed);
         self.state.accepted.fetch_add(1, Ordering::Relaxed);
-        // An empty queue takes any line, however long.
+        // An empty queue accepts a line of any length.
         let fits = before == 0 || before.saturating_add(line.len()) <= MAX_QUEUED_BYTES;
         if !fits || self.lines.try_send(line.to_vec()).is_err() {
             self.state.bytes.fetch_sub(line.len(), Ordering::Relaxed);
@@ -73,7 +74,7 @@ impl LogQueue {
         }
     }
 
-    /// Waits until what was logged before is written: as long as lines leave, and `most` at most.
+    /// Waits until all queued lines are written, while the reader reads, and for `most` at most.
     pub fn flush(&self, most: Duration) {
         let started = Instant::now();
         let (mut done, mut moved) = (self.state.finished.load(Ordering::Relaxed), started);
@@ -98,14 +99,14 @@ impl<'a> MakeWriter<'a> for LogQueue {
     }
 }
 
-/// Takes one line at a time: the layer writes each as a whole.
+/// Queues one line per write: the layer writes each line at once.
 #[derive(Debug)]
 pub struct LineWriter<'a>(&'a LogQueue);
 
 impl Write for LineWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let note = |own: &RefCell<Option<Vec<u8>>>| own.borrow_mut().as_mut().map(|own| own.extend_from_slice(line));
-        // A thread that has come to its end has no such value any more.
+        // A thread that is ending has no thread-local value.
         if OWN_LINES.try_with(note).ok().flatten().is_none() {
             self.0.push(line);
         }
@@ -117,10 +118,10 @@ impl Write for LineWriter<'_> {
     }
 }
 
-/// Writes lines for as long as there may be more.
+/// Writes lines until all clones of the queue are dropped.
 fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &QueueCounters) {
     OWN_LINES.set(Some(Vec::new()));
-    let mut told = false;
+    let mut has_warned = false;
     while let Ok(mut text) = waiting.recv() {
         let mut lines = 1;
         while text.len() < BATCH_BYTES
@@ -135,21 +136,23 @@ fn write_all(mut out: impl Write, waiting: &Receiver<Vec<u8>>, state: &QueueCoun
         if !state.dropping.load(Ordering::Relaxed) {
             continue;
         }
-        if !told {
-            told = true;
-            tracing::warn!("log lines are dropped: the log's reader is slow or stands still; the metric counts them");
+        if !has_warned {
+            has_warned = true;
+            tracing::warn!(
+                "log lines are dropped: the reader of the log is slow or stalled (see gateway_log_lines_dropped_total)"
+            );
             let own = OWN_LINES.with_borrow_mut(|own| own.as_mut().map(std::mem::take).unwrap_or_default());
             write_batch(&mut out, &own, 0);
         }
-        // The reader has caught up: should lines be dropped again, that is told again.
+        // The queue was empty again: the next dropped line logs a new warning.
         if bytes == text.len() {
             state.dropping.store(false, Ordering::Relaxed);
-            told = false;
+            has_warned = false;
         }
     }
 }
 
-/// What cannot be written, since standard error is closed, is counted as dropped. There is nobody to tell.
+/// Writes a batch. Lines that cannot be written, because standard error is closed, count as dropped.
 fn write_batch(out: &mut impl Write, text: &[u8], lines: u64) {
     if out.write_all(text).and_then(|()| out.flush()).is_err() {
         count_dropped(lines);
@@ -160,19 +163,19 @@ fn count_dropped(lines: u64) {
     metrics::counter!(names::LOG_LINES_DROPPED).increment(lines);
 }
 
-/// Writes to standard output or standard error without waiting for a reader that stands still.
+/// Writes to standard output or standard error, and waits for `most` at most.
 ///
-/// The thread that writes is left behind where it has not come to its end after `most`.
+/// After that time the writing thread is left running.
 pub fn write_with_timeout(most: Duration, mut out: impl Write + Send + 'static, text: String) {
-    let (tell, told) = sync_channel(1);
+    let (done, finished) = sync_channel(1);
     let thread = std::thread::Builder::new().name("write".to_owned());
     let started = thread.spawn(move || {
-        // A closed output is no reason to stop.
+        // A closed output is not an error.
         let _closed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        let _nobody_waits = tell.send(());
+        let _not_awaited = done.send(());
     });
     if started.is_ok() {
-        let _in_time_or_not = told.recv_timeout(most);
+        let _in_time_or_not = finished.recv_timeout(most);
     }
 }
 
@@ -184,11 +187,11 @@ mod tests {
 
     const MOST_LINES: usize = 16_384;
 
-    /// A reader that takes nothing until it is told to.
+    /// A reader that stalls until the test wakes it.
     #[derive(Clone, Default)]
     struct Reader(Arc<(Mutex<Taken>, Condvar)>);
 
-    /// Whether it reads, and what it has read.
+    /// Whether the reader reads, and what it has read.
     type Taken = (bool, Vec<u8>);
 
     impl Reader {
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_logs_does_not_wait_for_a_reader_that_stands_still() {
+    fn logging_does_not_wait_for_a_stalled_reader() {
         let reader = Reader::default();
         let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
         let long = format!("{}\n", "x".repeat(1023));
@@ -232,9 +235,9 @@ mod tests {
         assert!(queue.state.bytes.load(Ordering::Relaxed) <= MAX_QUEUED_BYTES);
         assert!(queue.state.dropping.load(Ordering::Relaxed));
         queue.flush(Duration::from_secs(3600));
-        assert_eq!(reader.text(), "", "the exit came first");
+        assert_eq!(reader.text(), "", "flush gives up on a stalled reader");
         reader.wake();
-        // The reader takes all that was kept, and the queue takes lines again.
+        // The reader reads all queued lines, and the queue accepts lines again.
         while queue.state.bytes.load(Ordering::Relaxed) > 0 {
             std::thread::yield_now();
         }
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_lines_wait_and_no_more() {
+    fn the_number_of_queued_lines_is_limited() {
         let reader = Reader::default();
         let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
         for _ in 0..3 * MOST_LINES {
@@ -256,13 +259,13 @@ mod tests {
         while queue.state.finished.load(Ordering::Relaxed) < queue.state.accepted.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
-        let kept = reader.text().len() / 2;
-        // What the thread had taken out when the reader stood still comes on top.
-        assert!((MOST_LINES..=MOST_LINES + BATCH_BYTES / 2).contains(&kept), "{kept}");
+        let read = reader.text().len() / 2;
+        // The batch that the thread had taken out of the queue comes on top.
+        assert!((MOST_LINES..=MOST_LINES + BATCH_BYTES / 2).contains(&read), "{read}");
     }
 
     #[test]
-    fn what_was_logged_is_written_before_the_exit_and_in_its_order() {
+    fn flush_writes_all_lines_in_order() {
         let reader = Reader::default();
         reader.wake();
         let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_the_bound_is_taken_alone() {
+    fn an_empty_queue_accepts_a_line_over_the_limit() {
         let reader = Reader::default();
         reader.wake();
         let queue = LogQueue::start(reader.clone(), MOST_LINES).expect("a thread");

@@ -1,7 +1,7 @@
-//! Metrics: recorded where things happen, by the names of the table, and shown as Prometheus reads them.
+//! The recorder of the metrics, in the text format of Prometheus.
 //!
-//! The recorder is the process's one global: the crates' macros ask for it, and where none was installed, as in tests
-//! with many gateways in one process, they do nothing. There is no listener here; the admin server shows the text.
+//! The recorder is global, because the macros of the `metrics` crate need a global one. Without a recorder, as in tests with
+//! many gateways in one process, they do nothing. The admin listener serves the text.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,13 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 use super::names::{self, METRICS, Metric, MetricKind};
 
-/// From a kept answer to past the default deadline.
+/// In seconds, from a cached response to more than the default deadline.
 const DURATION_BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 10.0, 15.0];
-/// Up to the rows of the largest page.
+/// Numbers of items, up to the rows of a large page.
 const SIZE_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0];
 
-/// How often what histograms were told is put into their buckets; between, it takes memory.
+/// How often the samples of histograms are moved into their buckets. Until then they take memory.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The process's metrics.
@@ -27,10 +27,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Installs the recorder. Counters are there from the start: the first increase is to be seen as one.
+    /// Installs the recorder. All counters start at 0, so that Prometheus sees their first increase.
     ///
     /// # Errors
-    /// Where one is installed already.
+    /// If a recorder is already installed.
     pub fn install() -> Result<Self, BuildError> {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?
@@ -61,7 +61,7 @@ impl Metrics {
         Ok(Self { handle })
     }
 
-    /// All metrics as text. It reads the process's own numbers too, so it does not belong on the runtime's threads.
+    /// All metrics as text. It blocks, because it reads the process metrics from `/proc`.
     pub fn render(&self) -> String {
         if let Some(bytes) = resident_bytes() {
             metrics::gauge!(names::MEMORY).set(bytes);
@@ -72,7 +72,7 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Keeps histograms small, for as long as the process lives.
+    /// Moves samples into buckets. It never returns.
     pub async fn run_upkeep(self) {
         let mut due = tokio::time::interval(UPKEEP_INTERVAL);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -83,13 +83,13 @@ impl Metrics {
     }
 }
 
-/// A count as a gauge takes it.
+/// A count as a gauge's value.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes stay far below 2^53")]
 pub fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-/// The metric's unit stands in its name.
+/// Describes a metric. Its unit is part of its name.
 fn describe(metric: &Metric) {
     match metric.kind {
         MetricKind::Counter => metrics::describe_counter!(metric.name, metric.help),
@@ -98,7 +98,7 @@ fn describe(metric: &Metric) {
     }
 }
 
-/// Each combination of a metric's labels; none where the values of a label are not known beforehand.
+/// Every combination of a metric's label values; none if the values of a label are not known in advance.
 fn label_combinations(metric: &Metric) -> Vec<Vec<metrics::Label>> {
     metric.labels.iter().fold(vec![Vec::new()], |combinations, (label, values)| {
         let with = |before: &Vec<metrics::Label>, value: &'static str| {
@@ -110,7 +110,7 @@ fn label_combinations(metric: &Metric) -> Vec<Vec<metrics::Label>> {
     })
 }
 
-/// What Linux says of this process, in bytes.
+/// The resident memory in bytes, from Linux.
 fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -118,12 +118,12 @@ fn resident_bytes() -> Option<f64> {
     Some(kilobytes * 1024.0)
 }
 
-/// Adds one for as long as this lives.
+/// Adds one to a gauge until it is dropped.
 #[derive(Debug)]
 pub struct GaugeGuard(metrics::Gauge);
 
 impl GaugeGuard {
-    /// One more.
+    /// Adds one to the gauge.
     pub fn new(gauge: metrics::Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge)
@@ -136,20 +136,20 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Names that may be a label's values: the first so many, and "other" for all that come after. Manifests are the team's
-/// own, and reloaded for years.
+/// Limits the values of a label: the first names are used as they are, all later ones as `other`. Manifests of trusted
+/// documents can be reloaded many times with new names.
 #[derive(Debug, Default)]
 pub struct BoundedLabelValues {
     values: Mutex<HashSet<Arc<str>>>,
 }
 
-/// A hundred operations are a large frontend; each is some sixty series.
+/// A large frontend has a hundred operations. Each operation has some sixty series.
 const MAX_VALUES: usize = 200;
-/// GraphQL has no bound on names.
+/// GraphQL does not limit names.
 const MAX_VALUE_CHARS: usize = 100;
 
 impl BoundedLabelValues {
-    /// The value of the label for a name.
+    /// The label value for a name.
     pub fn value(&self, name: &Arc<str>) -> Arc<str> {
         let mut seen = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.contains(name) {
@@ -168,19 +168,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_as_labels_are_bounded() {
+    fn the_number_of_label_values_is_limited() {
         let names = BoundedLabelValues::default();
         let name = |i: usize| Arc::<str>::from(format!("Operation{i}"));
         for i in 0..MAX_VALUES {
             assert_eq!(names.value(&name(i)), name(i));
         }
         assert_eq!(&*names.value(&name(MAX_VALUES)), "other");
-        assert_eq!(names.value(&name(0)), name(0), "who was there stays");
+        assert_eq!(names.value(&name(0)), name(0), "earlier names stay");
         assert_eq!(&*BoundedLabelValues::default().value(&"A".repeat(MAX_VALUE_CHARS + 1).into()), "other");
     }
 
     #[test]
-    fn each_combination_of_labels_is_made_once() {
+    fn each_combination_of_labels_occurs_once() {
         let of = |name| {
             METRICS.iter().find(|metric| metric.name == name).map_or(0, |metric| label_combinations(metric).len())
         };

@@ -1,24 +1,28 @@
-//! Every metric and every field of a request's line, in two tables: what it is called, what it means, and which values
-//! its labels have. docs/operations.md, the dashboard and the alerts are checked against them.
+//! Two tables: all metrics, with their meaning and the values of their labels, and all fields of the request log. Tests
+//! compare docs/operations.md, the dashboard and the alerts with them.
 //!
-//! Labels have closed sets of values, which no caller can add to: a label without values has those of the team's own
-//! manifest (the operations of trusted documents, bounded), or of the build. Units are the last word of a name.
+//! The values of labels are closed sets. Callers cannot add values. A label without values in the table has the names of
+//! trusted documents (a limited number), or values of the build. The last word of a name is the unit.
 
-/// What a metric counts.
+use strum::VariantNames;
+
+use crate::error::ErrorCode;
+
+/// The type of a metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MetricKind {
-    /// It only grows; its name ends in `_total`.
+    /// A number that only grows. Its name ends in `_total`.
     Counter,
-    /// How things stand.
+    /// A current value.
     Gauge,
-    /// How many there were of which size.
+    /// A distribution.
     Histogram,
 }
 
-/// A label and its values; none where they are not known here.
+/// A label and its values; no values if the table does not know them.
 pub type MetricLabel = (&'static str, &'static [&'static str]);
 
-/// A metric as the exporter shows it.
+/// A metric of `/metrics`.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     pub name: &'static str,
@@ -42,25 +46,7 @@ macro_rules! metrics {
 const TYPES: &[&str] = &["query", "mutation", "subscription", "unknown"];
 const OUTCOMES: &[&str] =
     &["ok", "rejected", "rate_limited", "upstream_error", "overloaded", "internal_error", "abandoned", "shutdown"];
-const CODES: &[&str] = &[
-    "GRAPHQL_PARSE_FAILED",
-    "BAD_REQUEST",
-    "GRAPHQL_VALIDATION_FAILED",
-    "BAD_USER_INPUT",
-    "OPERATION_TOO_LARGE",
-    "PERSISTED_QUERY_NOT_FOUND",
-    "PERSISTED_QUERY_NOT_SUPPORTED",
-    "UNAUTHENTICATED",
-    "FORBIDDEN",
-    "RATE_LIMITED",
-    "OVERLOADED",
-    "UPSTREAM_RATE_LIMITED",
-    "UPSTREAM_UNAVAILABLE",
-    "UPSTREAM_TIMEOUT",
-    "UPSTREAM_ERROR",
-    "UPSTREAM_INVALID_RESPONSE",
-    "INTERNAL_SERVER_ERROR",
-];
+const CODES: &[&str] = <ErrorCode as VariantNames>::VARIANTS;
 const LIMITS: &[&str] = &[
     "max_header_bytes",
     "max_body_bytes",
@@ -152,106 +138,106 @@ const STORES: &[&str] = &["customers", "reviews", "pages"];
 metrics! {
     REQUEST_DURATION: Histogram "gateway_request_duration_seconds"
         [("type", TYPES), ("outcome", OUTCOMES), ("operation", &[])]
-        "How long GraphQL requests took, by operation type and outcome; with the operation's name for trusted documents.";
+        "Duration of GraphQL requests by operation type and outcome, for trusted documents also by operation name.";
     REQUESTS_IN_FLIGHT: Gauge "gateway_requests_in_flight" []
-        "GraphQL requests that are being answered.";
+        "GraphQL requests in progress.";
     OPERATIONS_IN_FLIGHT: Gauge "gateway_operations_in_flight" []
-        "Operations that hold a place among those that may run at once.";
+        "Operations that hold a permit of the concurrency limit.";
     OPERATIONS_REJECTED: Counter "gateway_operations_rejected_total" [("reason", &["full", "over_share"])]
-        "Operations that found no place: the gateway was full, or the caller had its share.";
+        "Operations that got no permit: the gateway was full, or the caller had its share.";
     REQUESTS_ABANDONED: Counter "gateway_requests_abandoned_total" []
-        "Requests whose callers hung up before the answer.";
+        "Requests whose clients disconnected before the response.";
     ERRORS: Counter "gateway_errors_total" [("code", CODES)]
-        "Answers with an error of this code, each code counted once an answer.";
+        "Responses with an error of this code. Each code counts once per response.";
     LIMITS_REACHED: Counter "gateway_limits_reached_total" [("limit", LIMITS)]
-        "How often a bound of the settings was reached.";
+        "How often a limit was reached.";
     RATE_LIMITED: Counter "gateway_rate_limited_total" [("limit", &["requests", "unauthenticated", "unmask"])]
-        "Requests that were over a caller's rate.";
+        "Requests that exceeded the rate limit of a caller.";
     DOCUMENTS_BY_TRUST: Counter "gateway_documents_total" [("trust", &["trusted", "other"])]
-        "Documents that were asked for, by whether the manifest lists them.";
+        "Requested documents, by whether the manifest lists them.";
     DOCUMENT_LOOKUPS: Counter "gateway_document_lookups_total" [("outcome", &["hit", "miss", "rejected"])]
-        "Documents that were read before, that were read now, and that are over a bound or no GraphQL.";
+        "Look-ups of documents: cached, parsed now, or rejected because they exceed a limit or are invalid.";
     CONNECTIONS: Gauge "gateway_connections" [("listener", LISTENERS)]
-        "Connections that are held.";
+        "Open connections.";
     WRITE_TIMEOUTS: Counter "gateway_write_timeouts_total" []
-        "Answers that were given up since their clients did not read them within `server.write_timeout`.";
+        "Responses that were abandoned because their clients did not read them within `server.write_timeout`.";
     CACHE_LOOKUPS: Counter "gateway_cache_lookups_total"
         [("store", STORES), ("outcome", &["hit", "miss", "shared", "stale", "stale_if_error"])]
-        "Look-ups by store: kept and fresh, loaded, shared with another request's load, given past its time while a new one is loaded, given past its time since none could be had (also counted as miss or shared).";
+        "Look-ups by store: cached and fresh, loaded, shared with the load of another request, stale while a new entry is loaded, stale because the load failed (also counted as miss or shared).";
     CACHE_BYTES: Gauge "gateway_cache_bytes" [("store", STORES)]
-        "Memory that kept answers take, estimated.";
+        "Estimated memory of the cached responses.";
     CACHE_ENTRIES: Gauge "gateway_cache_entries" [("store", STORES)]
-        "Answers that are kept.";
+        "Cached responses.";
     CACHE_EVICTIONS: Counter "gateway_cache_evictions_total" [("store", STORES), ("reason", &["size", "expired"])]
-        "Kept answers that had to go for want of room, or whose time was over.";
+        "Cached responses that were evicted to free memory, or that expired.";
     CACHE_INVALIDATIONS: Counter "gateway_cache_invalidations_total" [("scope", &["customer", "pages"])]
-        "How often a customer or all pages of a scope were forgotten, after writes.";
+        "Invalidations of a customer or of all pages of a scope, after writes.";
     LOADER_BATCH_SIZE: Histogram "gateway_loader_batch_size" [("loader", &["customers", "pages"])]
-        "How many things a loader was asked for at once.";
+        "Keys in one batch of a loader.";
     UPSTREAM_CALLS: Counter "gateway_upstream_calls_total" [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
-        "Calls to the upstream, however many attempts each took, by endpoint and outcome.";
+        "Upstream calls by endpoint and outcome. A call counts once, whatever its number of attempts.";
     UPSTREAM_CALL_DURATION: Histogram "gateway_upstream_call_duration_seconds"
         [("route", ROUTES), ("outcome", CALL_OUTCOMES)]
-        "How long calls to the upstream took with all their attempts and waits, by endpoint and outcome.";
+        "Duration of upstream calls with all attempts and waits, by endpoint and outcome.";
     UPSTREAM_ATTEMPTS: Counter "gateway_upstream_attempts_total" [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
-        "Requests that went out to the upstream.";
+        "HTTP requests to the upstream.";
     UPSTREAM_ATTEMPT_DURATION: Histogram "gateway_upstream_attempt_duration_seconds"
         [("route", ROUTES), ("outcome", ATTEMPT_OUTCOMES)]
-        "How long one request to the upstream took, from its first byte out to its last byte in.";
+        "Duration of HTTP requests to the upstream, from the first byte sent to the last byte received.";
     UPSTREAM_RETRIES: Counter "gateway_upstream_retries_total" [("route", ROUTES), ("reason", RETRIED_OUTCOMES)]
-        "Attempts after the first one, by the outcome that was not good enough.";
+        "Attempts after the first one, by the outcome of the attempt before.";
     UPSTREAM_RETRIES_SKIPPED: Counter "gateway_upstream_retries_skipped_total"
         [("route", ROUTES), ("reason", &["max_attempts", "deadline", "budget"])]
-        "Attempts that could have helped and were not made: for want of attempts, of time, or of budget.";
+        "Retries that were not made because of the limit on attempts, the deadline, or the retry budget.";
     UPSTREAM_BREAKER_STATE: Gauge "gateway_upstream_breaker_state" [("state", STATES)]
-        "1 for the state that the circuit breaker is in, 0 for the others.";
+        "1 for the current state of the circuit breaker, 0 for the other states.";
     UPSTREAM_BREAKER_TRANSITIONS: Counter "gateway_upstream_breaker_transitions_total" [("state", STATES)]
-        "How often the circuit breaker changed to a state.";
+        "Changes of the circuit breaker to a state.";
     UPSTREAM_IN_FLIGHT: Gauge "gateway_upstream_in_flight" []
-        "Requests to the upstream that are under way.";
+        "HTTP requests to the upstream in progress.";
     UPSTREAM_QUEUE_LENGTH: Gauge "gateway_upstream_queued" []
-        "Calls that wait for a place among those in flight.";
+        "Upstream calls that wait for a permit of the concurrency limit.";
     UPSTREAM_QUEUE_DURATION: Histogram "gateway_upstream_queue_duration_seconds" []
-        "How long calls waited for a place, also those that got none.";
+        "How long upstream calls waited for a permit, including calls that got none.";
     UPSTREAM_CONSECUTIVE_FAILURES: Gauge "gateway_upstream_consecutive_failures" []
-        "Calls that got no answer from the upstream since the last that got one.";
+        "Consecutive upstream calls without a response.";
     UPSTREAM_VALUES_MASKED: Counter "gateway_upstream_values_masked_total" [("field", &["dob", "ssn", "ein", "ip_address"])]
-        "Values that the upstream sent in clear where masked ones belong, and that the gateway masked.";
+        "Values that the upstream sent unmasked although it must mask them, and that the gateway masked.";
     TOKENS_REJECTED: Counter "gateway_tokens_rejected_total"
         [("reason", &["missing", "too_long", "malformed", "algorithm", "type", "unknown_key", "signature", "expired",
             "not_yet_valid", "issuer", "audience", "claims", "no_keys"])]
-        "Bearer tokens that were refused, by the reason that callers are not told.";
+        "Rejected bearer tokens by reason. Callers do not see the reason.";
     JWKS_LOADS: Counter "gateway_jwks_loads_total" [("outcome", &["ok", "failed"])]
         "Loads of the identity provider's keys.";
     JWKS_AGE: Gauge "gateway_jwks_age_seconds" []
-        "How long ago the identity provider's keys were loaded; only with auth.mode = \"jwt\".";
+        "Age of the identity provider's keys; only with auth.mode = \"jwt\".";
     AUDIT_RECORDS: Counter "gateway_audit_records_total" [("outcome", &["ok", "timed_out", "failed"])]
-        "Audit records by whether they are known to be written.";
+        "Audit records by whether the gateway knows that they were written.";
     WRITES_IN_FLIGHT: Gauge "gateway_writes_in_flight" []
-        "Writes that were begun and not yet ended.";
+        "Writes in progress.";
     LOG_LINES_DROPPED: Counter "gateway_log_lines_dropped_total" []
-        "Log lines that were dropped, since the log's reader is slow, stands still or is gone.";
+        "Log lines that were dropped because the reader of the log is slow, stalled or gone.";
     TRACE_EXPORTS: Counter "gateway_trace_exports_total" [("outcome", &["ok", "failed"])]
-        "Batches of spans that were sent to the collector.";
+        "Batches of spans for the collector, by whether it accepted them.";
     RELOADS: Counter "gateway_reloads_total" [("outcome", &["ok", "failed"])]
         "Reloads of settings by SIGHUP, and of secrets and certificates whose files changed.";
     PANICS: Counter "gateway_panics_total" []
-        "Tasks that panicked: always a defect.";
+        "Panics of tasks. Each one is a defect.";
     DRAINING: Gauge "gateway_draining" []
-        "1 once the process is going down.";
+        "1 while the process drains before it stops.";
     TASKS: Gauge "gateway_tasks" []
-        "Tasks that live on the runtime.";
+        "Tasks of the runtime.";
     BUILD_INFO: Gauge "gateway_build_info" [("version", &[]), ("rustc", &[]), ("commit", &[])]
-        "Always 1: which build this is.";
+        "Always 1. The labels identify the build.";
     START_TIME: Gauge "process_start_time_seconds" []
-        "When the process started, since 1970.";
+        "Start time of the process in seconds since 1970.";
     MEMORY: Gauge "process_resident_memory_bytes" []
-        "Memory that the process holds.";
+        "Resident memory of the process.";
     OPEN_FILES: Gauge "process_open_fds" []
-        "Files and sockets that are open.";
+        "Open files and sockets.";
 }
 
-/// A field of the line that the log has for each request.
+/// A field of the request log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogField {
     pub name: &'static str,
@@ -263,32 +249,38 @@ const fn log_field(name: &'static str, help: &'static str) -> LogField {
     LogField { name, help }
 }
 
-/// Every field of a request's line.
+/// All fields of the request log.
 pub const REQUEST_FIELDS: &[LogField] = &[
-    log_field("request_id", "The request's id: also in the answer's header `Request-Id`, in its errors, and upstream."),
-    log_field("trace_id", "The trace's id, where traces are on."),
+    log_field(
+        "request_id",
+        "The request's id. It is also in the response header `Request-Id`, in errors, and in calls to the upstream.",
+    ),
+    log_field("trace_id", "The trace's id, if traces are on."),
     log_field("method", "The HTTP method."),
     log_field("route", "The route, never the path."),
     log_field(
         "status",
-        "The answer's HTTP status; none where there was none, since the caller hung up or the process went down.",
+        "The HTTP status; missing if there was no response, because the client disconnected or the process stopped.",
     ),
     log_field(
         "outcome",
         "As in the metrics: ok, rejected, rate_limited, upstream_error, overloaded, internal_error, abandoned or shutdown.",
     ),
-    log_field("codes", "The codes of the answer's errors."),
-    log_field("duration_ms", "How long it took."),
+    log_field("codes", "The codes of the errors in the response."),
+    log_field("duration_ms", "The duration of the request."),
     log_field("operation_type", "query or mutation."),
-    log_field("operation_name", "The operation's name, for trusted documents only: any other is the caller's words."),
-    log_field("document", "The document's id in the manifest; of any other a digest under `log.digest_key`."),
-    log_field("planned_calls", "What it was going to cost: upstream calls with nothing kept."),
-    log_field("upstream_calls", "Upstream calls that went out for it, however many attempts each took."),
-    log_field("cache_hits", "Answers that were kept and fresh."),
-    log_field("shared_calls", "Answers of calls that were made for another request at the same time."),
+    log_field(
+        "operation_name",
+        "The operation's name, for trusted documents only. Other names are text of the caller.",
+    ),
+    log_field("document", "The document's id in the manifest; of other documents a digest under `log.digest_key`."),
+    log_field("planned_calls", "The planned upstream calls, if nothing is cached."),
+    log_field("upstream_calls", "The upstream calls that were made. Retries do not count."),
+    log_field("cache_hits", "Fresh cached responses that were used."),
+    log_field("shared_calls", "Upstream calls of other requests whose responses were shared."),
     log_field(
         "caller",
-        "A digest of the caller's token subject or key, under `log.digest_key`; none for anonymous ones.",
+        "A digest of the caller's token subject or key, under `log.digest_key`; missing for anonymous callers.",
     ),
 ];
 
@@ -299,10 +291,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_what_they_count_and_are_used_once() {
+    fn metric_names_are_unique_and_match_their_types() {
         let mut seen = HashSet::new();
         for metric in METRICS {
-            assert!(seen.insert(metric.name), "{} is there twice", metric.name);
+            assert!(seen.insert(metric.name), "{} is a duplicate", metric.name);
             assert_eq!(metric.name.ends_with("_total"), metric.kind == MetricKind::Counter, "{}", metric.name);
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }

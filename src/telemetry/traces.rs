@@ -1,9 +1,8 @@
-//! Traces: spans of this program, sent to a collector by OTLP over HTTP, and their context in and out by the W3C's
-//! `traceparent`.
+//! Traces: exports spans to a collector by OTLP over HTTP, and propagates their context by the W3C header `traceparent`.
 //!
-//! Off, a span costs a look at a flag. On, spans hold what the log's line holds and no more: no document, no variable,
-//! no address, nothing personal. The exporter has a thread of its own and an HTTP client that blocks there: the other
-//! kinds need a reactor that the batch's thread has not.
+//! When traces are off, a span costs the check of a flag. Spans have the fields of the request log only: no document, no
+//! variable, no address, no personal data. The exporter runs on its own thread and uses a blocking HTTP client, because
+//! asynchronous clients need a reactor, which that thread does not have.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,42 +24,42 @@ use url::Url;
 
 use super::names;
 
-/// Where spans go; see `[traces]` in `config/default.toml`.
+/// The settings of `[traces]` in `config/default.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub endpoint: Url,
     pub authorization: Option<SecretString>,
-    /// Of traces that begin here, which part is kept: 0 to 1.
+    /// The share of the traces starting at the gateway that is sampled: 0 to 1.
     pub sample_ratio: f64,
 }
 
-/// Traces that cannot be sent.
+/// An exporter that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    #[error("the exporter's HTTP client cannot be made: {0}")]
+    #[error("the exporter's HTTP client cannot be built: {0}")]
     Client(#[source] reqwest::Error),
-    #[error("the exporter cannot be made: {0}")]
+    #[error("the exporter cannot be built: {0}")]
     Exporter(#[from] ExporterBuildError),
     #[error("the exporter's thread cannot be started")]
     ThreadFailed,
-    #[error("the header's value cannot be sent")]
+    #[error("the value of `authorization` is not a valid header")]
     Authorization,
 }
 
-/// How long one batch may take to be sent.
+/// The timeout for exporting one batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The way to the collector.
+/// Sends spans to the collector. Clones share its thread.
 #[derive(Clone, Debug)]
 pub struct TraceExporter {
     provider: SdkTracerProvider,
 }
 
 impl TraceExporter {
-    /// Starts the thread that sends. It is to be called outside of the runtime.
+    /// Starts the exporter's thread. Call it outside of the runtime.
     ///
     /// # Errors
-    /// Where the exporter cannot be made.
+    /// If the HTTP client or the exporter cannot be built.
     pub fn start(settings: &Settings) -> Result<Self, TracesError> {
         let client = client(settings)?;
         let exporter = opentelemetry_otlp::SpanExporter::builder()
@@ -72,7 +71,7 @@ impl TraceExporter {
             .build()?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(CountingExporter { exporter, failing: AtomicBool::new(false) })
-            // A parent is there only where its context is taken over, which is a setting.
+            // A span has a remote parent only if a setting allows the gateway to trust the caller's context.
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio))))
             .with_span_limits(trace::SpanLimits {
                 max_events_per_span: 32,
@@ -91,20 +90,20 @@ impl TraceExporter {
         Ok(Self { provider })
     }
 
-    /// What makes the spans.
+    /// The tracer that creates the spans.
     pub fn tracer(&self) -> SdkTracer {
         self.provider.tracer("customers-gateway")
     }
 
-    /// Sends what is left and ends. It blocks, for about `most` at most.
+    /// Exports the remaining spans and stops. It blocks for about `most` at most.
     pub fn shutdown(&self, most: Duration) {
         if let Err(problem) = self.provider.shutdown_with_timeout(most) {
-            warn!(error = %problem, "not all spans could be sent");
+            warn!(error = %problem, "some spans could not be exported");
         }
     }
 }
 
-/// The client is made on a thread of its own: it brings a runtime, which must not be made within another.
+/// Builds the client on a thread of its own: it contains a runtime, which cannot be built inside another one.
 fn client(settings: &Settings) -> Result<reqwest::blocking::Client, TracesError> {
     let mut headers = HeaderMap::new();
     if let Some(authorization) = &settings.authorization {
@@ -117,7 +116,7 @@ fn client(settings: &Settings) -> Result<reqwest::blocking::Client, TracesError>
         reqwest::blocking::Client::builder()
             .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
-            // A redirect would carry the credential elsewhere.
+            // A redirect would send the credential to another host.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(EXPORT_TIMEOUT)
@@ -126,7 +125,7 @@ fn client(settings: &Settings) -> Result<reqwest::blocking::Client, TracesError>
     std::thread::spawn(build).join().map_err(|_| TracesError::ThreadFailed)?.map_err(TracesError::Client)
 }
 
-/// The exporter, with its outcomes counted: a collector that is away shows in the metrics, and twice in the log.
+/// Counts the outcomes of the exporter, and logs when exports start to fail and when they recover.
 #[derive(Debug)]
 struct CountingExporter {
     exporter: opentelemetry_otlp::SpanExporter,
@@ -139,9 +138,9 @@ impl SpanExporter for CountingExporter {
         let failed = outcome.is_err();
         metrics::counter!(names::TRACE_EXPORTS, "outcome" => if failed { "failed" } else { "ok" }).increment(1);
         match (self.failing.swap(failed, Ordering::Relaxed), failed) {
-            // The error's text holds the address, and what the collector answered.
-            (false, true) => warn!("spans cannot be sent: look at traces.endpoint and its collector"),
-            (true, false) => info!("spans are sent again"),
+            // The error itself is not logged: it contains the address and the collector's response.
+            (false, true) => warn!("spans cannot be exported: check traces.endpoint and its collector"),
+            (true, false) => info!("span export recovered"),
             _ => {}
         }
         outcome
@@ -160,7 +159,7 @@ impl SpanExporter for CountingExporter {
     }
 }
 
-/// The one header of a request that is looked at. `tracestate` is not: it could hold anything, and would be sent on.
+/// Extracts `traceparent` only. `tracestate` is ignored: it can contain anything, and the gateway would pass it on.
 struct Traceparent<'a>(&'a HeaderMap);
 
 const TRACEPARENT: &str = "traceparent";
@@ -176,16 +175,16 @@ impl Extractor for Traceparent<'_> {
     }
 }
 
-/// Makes a span that has not begun part of the trace that a request's headers name.
+/// Makes a new span part of the trace that a request's headers name. The span must not have been entered.
 pub fn continue_trace(span: &Span, headers: &HeaderMap) {
     if span.is_disabled() || !headers.contains_key(TRACEPARENT) {
         return;
     }
-    // Where that cannot be done the trace begins here, which is as well.
+    // If that fails, the trace starts here.
     let _begins_here = span.set_parent(TraceContextPropagator::new().extract(&Traceparent(headers)));
 }
 
-/// Puts the context of the span that we are in into a request's headers, as `traceparent`; nothing where traces are off.
+/// Adds the current span's context to request headers as `traceparent`. It adds nothing if traces are off.
 pub fn inject_context(headers: &mut HeaderMap) {
     let span = Span::current();
     if !span.is_disabled() {
@@ -194,12 +193,12 @@ pub fn inject_context(headers: &mut HeaderMap) {
     }
 }
 
-/// Gives a span that has begun another name.
+/// Renames a span that was entered.
 pub fn rename(span: &Span, name: String) {
     span.context().span().update_name(name);
 }
 
-/// The id of a span's trace; none where traces are off.
+/// The id of a span's trace in hexadecimal; `None` if traces are off.
 pub fn trace_id(span: &Span) -> Option<Cow<'static, str>> {
     if span.is_disabled() {
         return None;

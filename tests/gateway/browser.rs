@@ -1,4 +1,4 @@
-//! What other sites can make a browser do here: nothing, unless their origin is listed.
+//! Requests that browsers send for pages of other sites: rejected, unless the origin is listed.
 
 use customers_gateway::config::Settings;
 use reqwest::{Method, RequestBuilder};
@@ -13,7 +13,7 @@ const DESK: &str = "https://desk.example.com";
 /// A gateway that lists one origin.
 async fn listing() -> (Gateway, Sandbox) {
     let sandbox = Sandbox::start().await;
-    // As an operator sets it: the list itself belongs to the settings.
+    // From a settings file, as an operator writes it.
     let settings = settings_of(&format!("[http]\nallowed_origins = [\"{DESK}\"]\n"));
     (Gateway::serve(&sandbox.base, &settings), sandbox)
 }
@@ -68,7 +68,7 @@ async fn a_cross_site_query_method_is_rejected_before_any_upstream_call(#[case] 
     }
 }
 
-/// What is close to a listed origin is not listed.
+/// Origins that are similar to the listed one are not listed.
 #[rstest]
 #[case("https://desk.example.com.evil.example")]
 #[case("https://evil-desk.example.com")]
@@ -108,7 +108,7 @@ async fn a_listed_origin_is_served_with_cors_headers() {
     assert!(got.header("access-control-expose-headers").unwrap().contains("request-id"));
     let vary: Vec<_> = got.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
     assert!(vary.join(",").contains("origin") && vary.join(",").contains("accept"), "{vary:?}");
-    // A refusal as well: the page has to be able to show it.
+    // Rejections have the headers as well, so that the page can show them.
     let got = sent(gateway.post(&json!({"query": "{"})), &from_there).await;
     assert_eq!(got.header("access-control-allow-origin"), Some(DESK));
 }
@@ -191,7 +191,7 @@ async fn every_response_has_the_security_headers() {
     }
 }
 
-/// What a form or a script without a preflight can send.
+/// The content types that a form, or a script without a preflight, can send.
 #[rstest]
 #[case("text/plain")]
 #[case("application/x-www-form-urlencoded")]
@@ -211,7 +211,7 @@ async fn content_types_of_html_forms_are_rejected(#[case] content_type: &str) {
 }
 
 #[tokio::test]
-async fn a_mutation_by_get_is_refused_and_writes_nothing() {
+async fn a_mutation_by_get_is_rejected_and_writes_nothing() {
     let (gateway, sandbox) = Gateway::start().await;
     let mutation = "mutation { deleteCustomer(input: {id: \"0190b2de-7c11-7c3a-8f10-000000000001\"}) { deletedCustomerId userErrors { code } } }";
     let both = format!("query Q {{ __typename }} {}", mutation.replacen("mutation", "mutation M", 1));
@@ -271,7 +271,7 @@ async fn loopback_origins_are_allowed_with_the_sandbox_only(#[case] origin: &str
     assert_eq!(sandbox.calls().await, json!({}));
 }
 
-/// What GraphQL clients and tracing add to a request by themselves.
+/// Headers that GraphQL clients and tracing libraries add to requests.
 #[rstest]
 #[case("authorization,content-type,apollographql-client-name,apollographql-client-version")]
 #[case("traceparent,tracestate,baggage,sentry-trace,x-request-id")]
@@ -317,7 +317,7 @@ async fn a_rejected_preflight_names_the_setting_to_change() {
 #[case("https://DESK.example.com")]
 #[case("https://desk.example.com:443")]
 #[tokio::test]
-async fn an_origin_is_the_same_however_it_is_written(#[case] written: &str) {
+async fn origins_are_compared_in_their_normal_form(#[case] written: &str) {
     let sandbox = Sandbox::start().await;
     let gateway = Gateway::serve(&sandbox.base, &settings_of(&format!("[http]\nallowed_origins = [\"{written}\"]\n")));
     for origin in [DESK, written] {

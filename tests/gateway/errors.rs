@@ -1,4 +1,4 @@
-//! Each failure of the upstream has its code, and no error says what it should not.
+//! Each failure of the upstream has its error code, and no error reveals upstream details or personal data.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::stub::{API_REQUEST_ID, id_in, person, with};
 use crate::support::{CUSTOMER, Gateway, Reply, Stub, codes, only_error};
 
-/// Words that stand in every body of the stub, and in no answer of the gateway.
+/// Words in every body of the stub. No response of the gateway may contain them.
 const PLANTED: [&str; 4] = ["planted", "900-12-3456", "ada@example.test", "Ada Example"];
 
 /// An error body in the API's envelope, full of personal data.
@@ -24,7 +24,7 @@ fn html(status: u16) -> Reply {
     Reply::new(status, "text/html", "<html>planted ada@example.test 900-12-3456</html>")
 }
 
-/// That an answer holds nothing of the upstream's bodies or address.
+/// Asserts that a response contains nothing of the upstream's bodies or address.
 fn says_nothing(answer: &Value, stub: &Stub) {
     let text = answer.to_string();
     let address = stub.base.trim_start_matches("http://");
@@ -38,7 +38,7 @@ const EVERY_READ: &str = "query ($id: ID!) { a: customer(id: $id) { name } b: cu
 const EVERY_LIST: [&str; 3] =
     ["{ customers { nodes { id } } }", "{ customers { totalCount } }", "{ customerPage { nodes { id } } }"];
 
-/// Asks everything there is of an upstream that always answers like this; every error is of the one code.
+/// Runs all kinds of operations over an upstream that always responds like this. Every error must have this code.
 async fn told_as(
     mode: AuthMode,
     reply: impl Fn() -> Reply + Send + Sync + 'static,
@@ -166,7 +166,7 @@ async fn a_refused_connection_is_upstream_unavailable() {
     assert_eq!(codes(&answer), ["UPSTREAM_UNAVAILABLE"; 5]);
     assert!(answer["errors"].as_array().unwrap().iter().all(|error| error["extensions"]["retryable"] == true));
     assert!(!answer.to_string().contains(&nowhere.port().to_string()));
-    // Nothing was sent, so nothing was changed.
+    // Nothing was sent, so nothing changed.
     let answer =
         gateway.ask(&format!("mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}")).await;
     let extensions = &only_error(&answer)["extensions"];
@@ -214,7 +214,7 @@ async fn a_call_that_waits_too_long_in_the_queue_is_overloaded() {
     })
     .await;
     sandbox.latency(1000).await;
-    // The second gets the place after 1 s, the third would after 2 s.
+    // The second call gets a permit after 1 s. The third one would get it after 2 s.
     let fields: String =
         (1..=3_u128).map(|i| format!("a{i}: customer(id: \"{}\") {{ id }} ", uuid::Uuid::from_u128(i))).collect();
     let answer = gateway.ask(&format!("{{ {fields} }}")).await;

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: media types, statuses, methods, parameters, bounds, and how a server ends.
+//! GraphQL over HTTP: media types, statuses, methods, parameters, limits, and shutdown.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{Gateway, codes, count, only_error};
 const GRAPHQL: &str = "application/graphql-response+json";
 const QUERY: &str = "{ viewer { subject } }";
 
-/// A POST with these headers and this body.
+/// Sends a POST with these headers and this body.
 async fn post(gateway: &Gateway, headers: &[(&str, &str)], body: impl Into<String>) -> Got {
     let mut request = gateway.request(Method::POST, "/graphql").body(body.into());
     for (name, value) in headers {
@@ -30,7 +30,7 @@ async fn get(gateway: &Gateway, parameters: &[(&str, &str)]) -> Got {
     Got::from(gateway.request(Method::GET, "/graphql").query(parameters).send().await.unwrap()).await
 }
 
-/// Every refusal is JSON, with one error, no data, and the id of its header.
+/// Asserts that the response is JSON with one error, no data, and the request id of its header.
 fn refused(got: &Got, status: u16, code: &str) {
     assert_eq!(got.status, status, "{}", got.text);
     let answer = got.json();
@@ -115,7 +115,7 @@ async fn a_query_runs_by_get() {
     assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
 }
 
-/// RFC 10008: what a GET puts into its URL goes in the body, so that no log of URLs gets a filter's e-mail address.
+/// QUERY (RFC 10008) has its parameters in the body, so that logs of URLs do not contain the e-mail address of a filter.
 #[tokio::test]
 async fn a_query_runs_by_the_query_method() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.allow_private_caching = true).await;
@@ -123,7 +123,7 @@ async fn a_query_runs_by_the_query_method() {
     let query = |body: &Value| gateway.request(Method::QUERY, "/graphql").json(body);
     let got = Got::from(query(&body).send().await.unwrap()).await;
     assert_eq!((got.status, got.json()), (200, json!({"data": {"customer": {"name": "Rex Example"}}})));
-    // A cache that keys by the URL alone would give one body's answer to another one.
+    // A cache whose keys contain only the URL would return the response for another body.
     assert_eq!(got.header("cache-control"), Some("no-store"));
     let got = Got::from(query(&body).header("accept", GRAPHQL).send().await.unwrap()).await;
     assert_eq!((got.status, got.header("content-type").unwrap().starts_with(GRAPHQL)), (200, true));
@@ -135,7 +135,7 @@ async fn a_query_runs_by_the_query_method() {
 }
 
 #[tokio::test]
-async fn a_mutation_by_query_is_refused_and_not_run() {
+async fn a_mutation_by_query_is_rejected_and_not_run() {
     let (gateway, sandbox) = Gateway::start().await;
     let mutation = format!("mutation M {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
     let both = format!("{mutation} query Q {{ viewer {{ subject }} }}");
@@ -148,7 +148,7 @@ async fn a_mutation_by_query_is_refused_and_not_run() {
 }
 
 #[tokio::test]
-async fn a_mutation_by_get_is_refused_and_not_run() {
+async fn a_mutation_by_get_is_rejected_and_not_run() {
     let (gateway, sandbox) = Gateway::start().await;
     let mutation = format!("mutation M {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId }} }}");
     for parameters in [
@@ -242,7 +242,7 @@ async fn utf_8_is_read_however_it_is_written(#[case] content_type: &str) {
 }
 
 #[tokio::test]
-async fn a_get_without_its_parameters_is_refused() {
+async fn a_get_without_parameters_is_rejected() {
     let (gateway, _sandbox) = Gateway::start().await;
     for parameters in [
         vec![],
@@ -291,14 +291,14 @@ async fn a_body_over_the_limit_gets_413() {
     assert!(got.text.contains("max_body_bytes") && got.text.contains("1000"));
 }
 
-/// The gzip form of a text.
+/// A text compressed by gzip.
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
 
-/// `{"query":"{ viewer { subject } }"}` by the `brotli` command.
+/// `{"query":"{ viewer { subject } }"}` compressed by the command `brotli`.
 const BROTLI: [u8; 38] = [
     139, 16, 128, 123, 34, 113, 117, 101, 114, 121, 34, 58, 34, 123, 32, 118, 105, 101, 119, 101, 114, 32, 123, 32,
     115, 117, 98, 106, 101, 99, 116, 32, 125, 32, 125, 34, 125, 3,
@@ -330,7 +330,7 @@ async fn an_unsupported_content_encoding_gets_415_with_the_supported_ones() {
         refused(&got, 415, "BAD_REQUEST");
         assert_eq!(got.header("accept-encoding"), Some("gzip, br"));
     }
-    // Another type is another matter.
+    // The media type is checked as well.
     assert_eq!(post(&gateway, &[("content-type", "text/plain")], plain).await.header("accept-encoding"), None);
 }
 
@@ -370,7 +370,7 @@ async fn the_body_limit_applies_after_decompression() {
     assert_eq!(post_coded(&gateway, "gzip", gzip(&sized(90_000))).await.status, 200, "and all is given back");
 }
 
-/// Bytes that do not compress.
+/// A text that gzip cannot compress well.
 fn incompressible(length: usize) -> String {
     let mut state = 1_u64;
     let letters = (0..length).map(|_| {
@@ -380,7 +380,7 @@ fn incompressible(length: usize) -> String {
     letters.map(|letter| if letter == '"' || letter == '\\' { '~' } else { letter }).collect()
 }
 
-/// What it is coded as and what it is decoded to are held together, which is twice the largest size.
+/// The coded and the decoded body are in memory together, which is twice the largest size.
 #[tokio::test]
 async fn the_largest_compressed_body_fits_into_a_callers_share() {
     const LARGEST: usize = 100_000;
@@ -391,7 +391,7 @@ async fn the_largest_compressed_body_fits_into_a_callers_share() {
     .await;
     let with = |padding: &str| json!({"query": QUERY, "variables": {"a": padding}}).to_string();
     let longest = LARGEST - with("").len();
-    // Members of gzip that hold nothing make the coded form as large as the decoded one.
+    // Empty gzip members make the coded body as large as the decoded one.
     let mut padded = gzip(&with(&"a".repeat(longest)));
     let nothing = gzip("");
     while padded.len() + nothing.len() <= LARGEST {
@@ -401,7 +401,7 @@ async fn the_largest_compressed_body_fits_into_a_callers_share() {
     assert_eq!((got.status, got.json()), (200, json!({"data": {"viewer": {"subject": null}}})));
 }
 
-/// The coded bytes are given back as they are decoded.
+/// The memory of coded bytes is released while they are decoded.
 #[tokio::test]
 async fn a_body_that_is_decoded_does_not_count_twice() {
     const LARGEST: usize = 100_000;
@@ -416,13 +416,13 @@ async fn a_body_that_is_decoded_does_not_count_twice() {
     assert_eq!(post_coded(&gateway, "gzip", coded).await.status, 200);
 }
 
-/// A client that takes answers as they come.
+/// A client that does not decode responses.
 fn plain_client() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().no_gzip().no_brotli();
     builder.pool_max_idle_per_host(0).build().unwrap()
 }
 
-/// A whole answer as it came, to a caller that takes these codings.
+/// A response with its bytes as received, for a client that accepts these codings.
 async fn coded_answer(
     gateway: &Gateway,
     accept: &str,
@@ -471,7 +471,7 @@ async fn a_long_response_is_compressed_by_accept_encoding(#[case] accept: &str, 
     assert_eq!(headers["content-length"], body.len().to_string().as_str());
 }
 
-/// What is compressed together with what somebody else chose tells by its length what it is (BREACH).
+/// The length of data compressed together with text of an attacker reveals the data (BREACH).
 #[tokio::test]
 async fn a_response_with_unmasked_data_is_never_compressed() {
     let (gateway, _sandbox) = Gateway::start().await;
@@ -502,7 +502,7 @@ async fn an_unknown_path_gets_a_json_404() {
 }
 
 #[tokio::test]
-async fn probes_are_answered_on_both_listeners_and_graphql_on_one() {
+async fn both_listeners_serve_probes_and_one_serves_graphql() {
     let (gateway, _sandbox) = Gateway::start().await;
     for base in [&gateway.base, &gateway.admin] {
         for probe in ["/livez", "/readyz"] {
@@ -568,7 +568,7 @@ async fn shutdown_finishes_running_requests_and_accepts_no_new_ones() {
         tokio::spawn(gateway.post(&json!({"query": format!("{{ customer(id: \"{ADA}\") {{ name }} }}")})).send());
     stub.until_arrived(1).await;
     gateway.shutdown.cancel();
-    // The platform is told first, on the listener that stays open for it.
+    // Readiness fails first, on the admin listener, which stays open.
     let mut not_ready = false;
     for _ in 0..400 {
         let refused = gateway.request(Method::GET, "/livez").send().await.is_err();
@@ -592,7 +592,7 @@ async fn shutdown_finishes_running_requests_and_accepts_no_new_ones() {
 #[tokio::test]
 async fn shutdown_waits_for_a_write_without_a_caller() {
     let (gateway, sandbox) = Gateway::start().await;
-    // Far longer than a busy machine takes to hang up.
+    // Far longer than the client takes to disconnect on a busy machine.
     sandbox.latency(1500).await;
     let mutation = format!("mutation {{ deleteCustomer(input: {{id: \"{REX}\"}}) {{ deletedCustomerId }} }}");
     let caller = tokio::spawn(gateway.post(&json!({"query": mutation})).send());

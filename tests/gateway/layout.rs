@@ -85,7 +85,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("response_size", &[]),
     ("outbound", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["error"]),
 ];
 
 /// Words that the code of an area does not hold: crates that belong to another one, and what it should not know of.

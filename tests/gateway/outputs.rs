@@ -1,4 +1,4 @@
-//! Standard output and standard error that nobody reads, or that are closed: the gateway waits for neither.
+//! Standard output and standard error that are closed or have a stalled reader: the gateway does not wait for them.
 
 use std::io::{BufRead, BufReader, Read, pipe};
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use crate::support::gateway::client;
 const SMALL: &[(&str, &str)] =
     &[("GATEWAY__LOG__QUEUE_SIZE", "16"), ("GATEWAY__LOG__FORMAT", "json"), ("GATEWAY__LOG__LEVEL", "info")];
 
-/// More lines than a pipe and the small queue hold.
+/// Logs more lines than a pipe and the small queue hold.
 async fn fill_the_log(serving: &Serving) {
     let nothing = serving.graphql.replace("/graphql", "/nothing");
     for _ in 0..600 {
@@ -67,14 +67,14 @@ async fn dropped_log_lines_are_reported_once() {
     assert_eq!(ended(&mut serving.child).code(), Some(0));
     let all = reader.join().unwrap();
     assert_eq!(all.iter().filter(|line| line.contains("log lines are dropped")).count(), 1);
-    // The lines of the exit have come, and all of them are whole.
+    // The lines of the exit have arrived, and all of them are complete.
     assert!(all.iter().any(|line| line.contains("going down")), "{:?}", all.last());
     for line in &all {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|_| panic!("not a whole line: {line}"));
     }
 }
 
-/// An address that nobody listens on.
+/// An address without a listener.
 fn free() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
@@ -118,7 +118,7 @@ fn a_broken_pipe_is_not_a_command_failure() {
 
 #[test]
 fn an_error_at_the_start_does_not_wait_for_its_reader() {
-    // Its pipe is full: the one line that it has to say finds no room.
+    // The pipe is full, so the error line does not fit.
     let (reader, writer) = pipe().unwrap();
     let filled = writer.try_clone().unwrap();
     let mut filler =

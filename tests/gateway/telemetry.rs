@@ -1,4 +1,4 @@
-//! What is seen of a running gateway: its metrics, its log, its traces, its probes, its settings.
+//! Metrics, log, traces, probes and settings of a running gateway.
 
 mod dashboard;
 mod draining;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::process::Process;
 
-/// A series of Prometheus's text: its name with `_bucket`, `_sum` and `_count`, its labels, its value.
+/// A series of the Prometheus text: its name including `_bucket`, `_sum` or `_count`, its labels and its value.
 #[derive(Clone, PartialEq, Debug)]
 struct Series {
     name: String,
@@ -24,7 +24,7 @@ struct Series {
 }
 
 impl Series {
-    /// All of a text. Values of labels hold no quotes and no commas here, but for the braces of routes.
+    /// All series of a text. Label values contain no quotes and no commas here. Only routes contain braces.
     fn all(text: &str) -> Vec<Self> {
         text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(Self::of).collect()
     }
@@ -42,18 +42,18 @@ impl Series {
         Self { name: name.to_owned(), labels: labels.collect(), value: value.parse().unwrap() }
     }
 
-    /// The name of the metric that it belongs to.
+    /// The name of the metric.
     fn metric(&self) -> &str {
         metric(&self.name)
     }
 }
 
-/// A histogram's name without what its series add to it.
+/// The name of a series without the suffixes of histograms.
 fn metric(series: &str) -> &str {
     ["_bucket", "_sum", "_count"].iter().find_map(|end| series.strip_suffix(end)).unwrap_or(series)
 }
 
-/// What a running gateway shows.
+/// The metrics of a running gateway.
 pub struct Shown(Vec<Series>);
 
 impl Shown {
@@ -83,7 +83,7 @@ fn lines(log: &str) -> Vec<Value> {
     lines.filter(|line| line["message"] == "request").collect()
 }
 
-/// Reads, a window, a review, a write, an error of each kind that a caller can make.
+/// Sends reads, a page, a review, a write, and an error of each kind that a caller can cause.
 async fn traffic(process: &Process) {
     let somebody = process.somebody().await;
     let review = "query($id: ID!) { customer(id: $id) { name review { identity { decision } } } }";

@@ -1,4 +1,4 @@
-//! A certificate for 127.0.0.1 that nobody vouches for, made for one test and gone with it.
+//! A self-signed certificate for 127.0.0.1. It exists for one test.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A running gateway, a running sandbox, and how to talk to them.
+//! A running gateway and a running sandbox, with functions that send requests to them.
 
 use std::net::TcpListener;
 use std::sync::{Arc, LazyLock};
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-/// A gateway that is served on a port of its own until it goes out of scope.
+/// A gateway on its own port. It stops when it goes out of scope.
 pub struct Gateway {
     /// `http://127.0.0.1:port`
     pub base: String,
@@ -27,7 +27,7 @@ pub struct Gateway {
     _stop: DropGuard,
 }
 
-/// What came back over HTTP.
+/// An HTTP response.
 pub struct Got {
     pub status: u16,
     pub headers: HeaderMap,
@@ -49,8 +49,8 @@ impl Got {
     }
 }
 
-/// A client that keeps to what it is told. One for all tests, since making one is slow; it keeps no connection, since
-/// each test has a runtime of its own.
+/// A client that follows no redirects and uses no proxy. All tests share it, because building one is slow. It does not reuse
+/// connections, because each test has its own runtime.
 pub fn client() -> Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -60,7 +60,7 @@ pub fn client() -> Client {
 }
 
 impl Gateway {
-    /// A gateway over a sandbox of its own.
+    /// A gateway in front of its own sandbox.
     pub async fn start() -> (Self, Sandbox) {
         Self::with(|_| {}).await
     }
@@ -71,24 +71,24 @@ impl Gateway {
         (Self::over(&sandbox.base, change).await, sandbox)
     }
 
-    /// A gateway whose callers bring their own key.
+    /// A gateway whose callers send their own key.
     pub async fn passthrough() -> (Self, Sandbox) {
         Self::with(|settings| settings.auth.mode = AuthMode::Passthrough).await
     }
 
-    /// A gateway over any upstream. It sends each call once, so that a test counts what it asked for; tests of
-    /// resilience ask for more.
+    /// A gateway in front of any upstream. It does not retry calls, so that tests can count them. Tests of resilience enable
+    /// retries.
     pub async fn over(upstream: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::load(None).unwrap();
         settings.upstream.max_attempts = 1;
-        // Generous, since machines that run tests are busy; a test of these sets its own.
+        // Long, because machines that run tests are busy. Tests of these limits set their own.
         settings.server.deadline = Duration::from_secs(60);
         settings.upstream.timeout = Duration::from_secs(30);
         change(&mut settings);
         Self::serve(upstream, &settings)
     }
 
-    /// A gateway over any upstream, with exactly these settings.
+    /// A gateway in front of any upstream, with exactly these settings.
     pub fn serve(upstream: &str, settings: &Settings) -> Self {
         let app = App::new(settings, Url::parse(upstream).unwrap()).unwrap();
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
@@ -112,17 +112,17 @@ impl Gateway {
         Self { base, admin, client: client(), _stop: shutdown.clone().drop_guard(), shutdown, served }
     }
 
-    /// A POST to `/graphql` that is not sent yet.
+    /// A POST to `/graphql`, not yet sent.
     pub fn post(&self, body: &Value) -> RequestBuilder {
         self.client.post(format!("{}/graphql", self.base)).json(body)
     }
 
-    /// Any request that is not sent yet.
+    /// A request, not yet sent.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    /// The whole answer to an operation.
+    /// The whole response to an operation.
     pub async fn ask(&self, query: &str) -> Value {
         self.ask_with(query, json!({})).await
     }
@@ -148,18 +148,18 @@ impl Gateway {
     }
 }
 
-/// Sends a request and reads its answer as JSON.
+/// Sends a request and returns the response as JSON.
 pub async fn send(request: RequestBuilder) -> Value {
     Got::from(request.send().await.unwrap()).await.json()
 }
 
-/// The data of an answer, which has no errors.
+/// The data of a response without errors.
 pub fn without_errors(answer: Value) -> Value {
     assert_eq!(answer["errors"], Value::Null, "{answer}");
     answer["data"].clone()
 }
 
-/// A running sandbox and its control door.
+/// A running sandbox and its control API.
 pub struct Sandbox {
     pub base: String,
     client: Client,
@@ -167,15 +167,15 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox on a port of its own, with the gateway's default key.
+    /// A sandbox on its own port, with the gateway's default key.
     pub async fn start() -> Self {
         Self::start_at("127.0.0.1:0").await
     }
 
-    /// A sandbox at an address, such as that of one that is gone.
+    /// A sandbox at a given address, such as the address of a stopped one.
     pub async fn start_at(address: &str) -> Self {
         let listener = loop {
-            // The one before may still be on its way out.
+            // The previous sandbox may still be stopping.
             match tokio::net::TcpListener::bind(address).await {
                 Ok(listener) => break listener,
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -208,7 +208,7 @@ impl Sandbox {
         self.control(Method::DELETE, "calls", None).await;
     }
 
-    /// Asks for a fault.
+    /// Injects a fault.
     pub async fn fault(&self, fault: Value) {
         self.control(Method::POST, "faults", Some(fault)).await;
     }
@@ -217,27 +217,27 @@ impl Sandbox {
         self.control(Method::DELETE, "faults", None).await;
     }
 
-    /// Makes every answer take this long.
+    /// Delays every response of the API.
     pub async fn latency(&self, ms: u64) {
         self.control(Method::PUT, "latency", Some(json!({"ms": ms}))).await;
     }
 
-    /// The writes that took effect in the world of the default key.
+    /// The writes that took effect in the data set of the default key.
     pub async fn writes(&self) -> Vec<Value> {
         self.control(Method::GET, "writes", None).await.as_array().unwrap().clone()
     }
 
-    /// That many more people.
+    /// Adds so many customers.
     pub async fn plant(&self, count: usize) {
         self.control(Method::POST, "customers", Some(json!({"count": count}))).await;
     }
 
-    /// Changes a customer behind everybody's back.
+    /// Changes a customer without a call of the API.
     pub async fn change(&self, id: uuid::Uuid, change: Value) {
         self.control(Method::PUT, &format!("customers/{id}"), Some(change)).await;
     }
 
-    /// A call of the API itself, behind the gateway's back.
+    /// Calls the API directly, not through the gateway.
     pub async fn api(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Got {
         let request = self.client.request(method, format!("{}/v1{path}", self.base)).bearer_auth(key);
         let request = match body {
@@ -247,7 +247,7 @@ impl Sandbox {
         Got::from(request.send().await.unwrap()).await
     }
 
-    /// Waits until a condition of the calls holds.
+    /// Waits until the call counts fulfil a condition.
     pub async fn until_calls(&self, holds: impl Fn(&Value) -> bool) {
         for _ in 0..1000 {
             if holds(&self.calls().await) {

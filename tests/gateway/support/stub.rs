@@ -1,4 +1,4 @@
-//! An upstream that answers what a test tells it to, and remembers what it was asked.
+//! A stub upstream that responds as the test defines, and records the calls.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// What a call looked like when it arrived.
+/// A received call.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: String,
     pub path: String,
-    /// As it came, not decoded.
+    /// The query string, not decoded.
     pub query: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -47,7 +47,7 @@ impl Seen {
     }
 }
 
-/// An answer of the stub.
+/// A response of the stub.
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
@@ -69,7 +69,7 @@ impl Reply {
         Self::json(200, &json!({"data": data, "meta": meta, "response_type": "object"}))
     }
 
-    /// The page that was asked for, with these rows.
+    /// The requested page with these rows.
     pub fn page(seen: &Seen, rows: &[Value], total: impl Into<Value>) -> Self {
         let number = |name| seen.parameter(name).unwrap().parse::<u64>().unwrap();
         let meta = json!({
@@ -96,10 +96,10 @@ impl Reply {
     }
 }
 
-/// The `meta.api_request_id` of every answer here.
+/// The `meta.api_request_id` of all responses of the stub.
 pub const API_REQUEST_ID: &str = "0190b2de-9000-7aaa-8f10-2f6b2c3d4e63";
 
-/// A masked person as the API shows one.
+/// A masked person as the API returns it.
 pub fn person(id: impl Display) -> Value {
     json!({
         "id": id.to_string(), "name": "Ada Example", "type": "individual", "email": "ada@example.test",
@@ -112,7 +112,7 @@ pub fn person(id: impl Display) -> Value {
     })
 }
 
-/// The same in clear.
+/// The same person unmasked.
 pub fn clear_person(id: impl Display) -> Value {
     let clear = json!({"compliance_profile": {"dob": "1985-12-10", "ssn": "900-12-3456"},
         "device": {"ip_address": "203.0.113.9"}});
@@ -135,12 +135,12 @@ type Script = Box<dyn Fn(&Seen) -> Reply + Send + Sync>;
 struct Shared {
     script: Script,
     seen: Mutex<Vec<Seen>>,
-    /// How many have arrived, how many are here, and the most that were at once.
+    /// How many calls have arrived, how many are in progress, and the most that were in progress at once.
     counts: watch::Sender<(usize, usize, usize)>,
     hold: AtomicUsize,
 }
 
-/// A stub, stopped when it goes out of scope.
+/// A stub. It stops when it goes out of scope.
 pub struct Stub {
     pub base: String,
     shared: Arc<Shared>,
@@ -152,7 +152,7 @@ impl Stub {
         Self::holding(0, script).await
     }
 
-    /// Answers nobody before so many calls have arrived.
+    /// Holds all responses until so many calls have arrived.
     pub async fn holding(hold: usize, script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let (counts, _) = watch::channel((0, 0, 0));
         let shared =
@@ -166,12 +166,12 @@ impl Stub {
         Self { base, shared, _stop: shutdown.drop_guard() }
     }
 
-    /// Answers nobody from now on, until it is released.
+    /// Holds all responses until `release`.
     pub fn hold(&self) {
         self.shared.hold.store(usize::MAX, Ordering::SeqCst);
     }
 
-    /// Answers whoever waits, and all others at once.
+    /// Sends the held responses, and all later ones at once.
     pub fn release(&self) {
         self.shared.hold.store(0, Ordering::SeqCst);
         self.shared.counts.send_modify(|_| {});
@@ -184,7 +184,7 @@ impl Stub {
         tokio::time::timeout(Duration::from_secs(30), reached).await.expect("they arrive").unwrap();
     }
 
-    /// Every call that has arrived, in order.
+    /// All received calls, in order.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
@@ -194,7 +194,7 @@ impl Stub {
         self.seen().iter().map(Seen::route).collect()
     }
 
-    /// How many calls were here at once, at most.
+    /// The most calls that were in progress at once.
     pub fn most_at_once(&self) -> usize {
         self.shared.counts.borrow().2
     }

@@ -1,4 +1,4 @@
-//! An upstream by the byte: for what no HTTP server would do.
+//! An upstream at the level of bytes, for behaviour that no HTTP server has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// What is done with a connection on which a request has come.
+/// What the upstream does with a connection after it received a request.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// These bytes, then an orderly end.
+    /// Send these bytes, then close the connection.
     Say(Vec<u8>),
-    /// Nothing, until the other side goes.
+    /// Wait until the peer closes the connection.
     Hang,
-    /// Reset it.
+    /// Reset the connection.
     Reset,
-    /// These bytes, then reset it.
+    /// Send these bytes, then reset the connection.
     SayThenReset(Vec<u8>),
-    /// Head and body, the body a byte a second.
+    /// Send the head, then the body at one byte per second.
     Drip(Vec<u8>),
 }
 
-/// A whole answer with a body.
+/// A complete response.
 pub fn answer(content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// A listener that does one thing with every connection, stopped when it goes out of scope.
+/// A listener that does the same with every connection. It stops when it goes out of scope.
 pub struct Wire {
     pub base: String,
-    /// How many requests have come, and how many of their connections the other side has closed.
+    /// How many requests were received, and how many of their connections the peer has closed.
     counts: watch::Sender<(usize, usize)>,
     _stop: DropGuard,
 }
@@ -52,17 +52,17 @@ impl Wire {
         Self { base, counts, _stop: shutdown.drop_guard() }
     }
 
-    /// How many requests have come.
+    /// How many requests were received.
     pub fn calls(&self) -> usize {
         self.counts.borrow().0
     }
 
-    /// How many of their callers have gone.
+    /// How many connections the peer has closed.
     pub fn gone(&self) -> usize {
         self.counts.borrow().1
     }
 
-    /// Waits until so many requests have come and so many of their callers have gone.
+    /// Waits until so many requests were received and so many of their connections were closed.
     pub async fn until(&self, calls: usize, gone: usize) {
         let mut counts = self.counts.subscribe();
         let reached = counts.wait_for(|counts| counts.0 >= calls && counts.1 >= gone);
@@ -89,7 +89,7 @@ async fn serve(mut stream: TcpStream, act: Arc<Act>, counts: watch::Sender<(usiz
         Act::Reset => return stream.set_zero_linger().unwrap(),
         Act::SayThenReset(bytes) => {
             let _gone = stream.write_all(bytes).await;
-            // What is reset overtakes what was sent before.
+            // A reset can overtake the bytes that were sent before.
             tokio::time::sleep(Duration::from_millis(50)).await;
             return stream.set_zero_linger().unwrap();
         }

@@ -1,4 +1,4 @@
-//! The dashboard, the alerts and the page for people on call name metrics, labels and headings that are there.
+//! The dashboard, the alerts and the operations page name existing metrics, labels and headings.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The expressions of the alerts, one a line.
+/// The expressions of the alerts, one per line.
 fn alerts() -> Vec<String> {
     let alerts = read("docs/operations/alerts.yaml");
     alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).map(str::to_owned).collect()
@@ -31,7 +31,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The series of an expression, each with the labels that stand in its braces.
+/// The series of an expression, each with the labels in its braces.
 fn series(expression: &str) -> Vec<(&str, Vec<&str>)> {
     let starts = expression.match_indices(is_word).map(|(at, _)| at);
     let starts = starts.filter(|at| *at == 0 || !expression[..*at].ends_with(is_word));
@@ -49,7 +49,7 @@ fn series(expression: &str) -> Vec<(&str, Vec<&str>)> {
         .collect()
 }
 
-/// What is wrong with an expression.
+/// The problems of an expression.
 fn problems(expression: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (series, labels) in series(expression) {
@@ -67,7 +67,7 @@ fn problems(expression: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_dashboard_and_the_alerts_ask_for_metrics_that_are_there() {
+fn the_dashboard_and_the_alerts_use_existing_metrics() {
     let (alerts, panels) = (alerts(), panels());
     assert!(alerts.len() > 15 && panels.len() > 40, "they were not found");
     let found: Vec<String> = alerts.iter().chain(&panels).flat_map(|expression| problems(expression)).collect();
@@ -82,13 +82,13 @@ fn the_dashboard_shows_every_metric() {
     let panels = panels();
     let shown: BTreeSet<&str> =
         panels.iter().flat_map(|expression| series(expression)).map(|(series, _)| metric(series)).collect();
-    // The calls are in the histogram's count.
+    // The histogram's count shows the calls.
     let missing = METRICS.iter().map(|known| known.name).filter(|name| !shown.contains(name));
     assert_eq!(missing.collect::<Vec<_>>(), ["gateway_upstream_calls_total"]);
 }
 
 #[test]
-fn the_page_for_people_on_call_explains_every_metric_and_field_and_what_alerts_point_to() {
+fn the_operations_page_explains_every_metric_field_and_alert() {
     let page = read("docs/operations.md");
     let names = METRICS.iter().map(|known| known.name).chain(REQUEST_FIELDS.iter().map(|field| field.name));
     let missing: Vec<&str> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
@@ -104,7 +104,7 @@ fn the_page_for_people_on_call_explains_every_metric_and_field_and_what_alerts_p
     assert_eq!(unexplained, [""; 0]);
 }
 
-/// A heading as its page's address has it.
+/// The anchor of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()

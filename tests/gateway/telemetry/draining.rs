@@ -1,4 +1,4 @@
-//! Going down: not ready first, then what runs gets to end, and no write is left half done.
+//! Shutdown: readiness fails first, then running requests finish, and every write ends in a known state.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn start(sandbox: &Sandbox, delay: &str) -> (Process, TcpStream) {
     (process, stream)
 }
 
-/// Waits until it has taken notice of a signal: two that come together are one.
+/// Waits until the process has handled a signal. The system merges two pending signals into one.
 async fn going_down(process: &Process) {
     for _ in 0..3000 {
         if process.said().contains("going down") {
@@ -41,7 +41,7 @@ async fn going_down(process: &Process) {
     panic!("it takes no notice: {}", process.said());
 }
 
-/// All that still comes, until the other side ends the connection.
+/// Reads until the peer closes the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut told = Vec::new();
     let _ended = timeout(Duration::from_secs(30), stream.read_to_end(&mut told)).await.expect("it ends");
@@ -57,7 +57,7 @@ async fn a_write_after_sigterm_is_answered_or_never_started() {
     sandbox.until_calls(|calls| calls["POST /v1/customers"] == 1).await;
     process.signal("TERM");
     going_down(&process).await;
-    // On the kept connection, while the first still runs.
+    // On the same connection, while the first request still runs.
     let _refused_or_not = stream.write_all(create("second").as_bytes()).await;
     let told = rest(&mut stream).await;
     process.ends().await;
@@ -70,11 +70,11 @@ async fn a_write_after_sigterm_is_answered_or_never_started() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_fails_before_the_drain_starts() {
     let sandbox = Sandbox::start().await;
-    // Far longer than the test: a second signal ends it.
+    // Far longer than the test. A second signal ends it.
     let (mut process, mut stream) = start(&sandbox, "10m").await;
     process.signal("TERM");
     going_down(&process).await;
-    // Its line is written a moment before.
+    // The process writes the log line just before that.
     let mut ready = process.admin("/readyz").await;
     while ready.status == 200 {
         ready = process.admin("/readyz").await;
@@ -115,7 +115,7 @@ async fn upstream_failures_show_on_admin_readyz_only() {
     assert_eq!(upstream().await["status"], "ok");
 }
 
-/// A gateway with a write under way that does not end, and the caller who waits for it.
+/// A gateway with a write that never ends, and the connection of its caller.
 async fn hanging(sandbox: &Sandbox, settings: &[(&str, &str)]) -> (Process, TcpStream) {
     let settings = [&[("GATEWAY__UPSTREAM__BASE_URL", sandbox.base.as_str())], settings].concat();
     let process = Process::start(&settings).await;

@@ -1,4 +1,4 @@
-//! The log's line for a request: what it says, in which form, and of whom.
+//! The request log: its fields, its format, and its callers' digests.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{lines, traffic};
 use crate::process::Process;
 
-/// What every line has, whatever it is about.
+/// The fields of every log line.
 const OF_ANY_LINE: [&str; 3] = ["timestamp", "level", "message"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +38,7 @@ async fn the_request_log_has_the_documented_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_are_told_apart_by_digests_that_a_key_keeps_over_starts() {
+async fn caller_digests_stay_the_same_across_restarts_with_a_digest_key() {
     let key = ("GATEWAY__LOG__DIGEST_KEY", "0123456789abcdef0123456789abcdef");
     let passthrough = ("GATEWAY__AUTH__MODE", "passthrough");
     let caller = async |settings: &[(&str, &str)]| {
@@ -56,7 +56,7 @@ async fn callers_are_told_apart_by_digests_that_a_key_keeps_over_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_hangs_up_leaves_a_line_and_is_counted() {
+async fn an_abandoned_request_is_logged_and_counted() {
     let process = Process::start(&[]).await;
     process.control("PUT", "latency", json!({"ms": 3000})).await;
     let asked = process.ask("{ customers { totalCount } }", json!({}));

@@ -1,4 +1,4 @@
-//! `/metrics`: by the table of names, from closed sets, on the admin server alone.
+//! `/metrics`: it matches the table of names, labels have closed sets of values, and only the admin listener serves it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Series, Shown, traffic};
 use crate::process::{Directory, Process};
 
-/// Metrics that no harmless traffic over the sandbox need show: those of tokens, and of calls that wait or go wrong.
+/// Metrics that ordinary traffic over the sandbox need not show: those of tokens, and of calls that wait or fail.
 const NOT_HERE: [&str; 2] = [names::JWKS_AGE, names::UPSTREAM_QUEUE_DURATION];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +81,7 @@ async fn reached_limits_are_counted_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_are_named_for_trusted_documents_alone() {
+async fn operation_names_are_recorded_for_trusted_documents_only() {
     let directory = Directory::new();
     let trusted = "query Trusted { viewer { permissions } }";
     std::fs::write(directory.path("manifest.json"), json!({ "doc-1": trusted }).to_string()).unwrap();
@@ -116,9 +116,9 @@ async fn the_admin_server_serves_probes_and_metrics_only() {
     assert_eq!(callers.text, r#"{"status":"ok"}"#, "callers are not told what is wrong behind");
 }
 
-/// The first increase of a counter that was not there before is none to Prometheus.
+/// Prometheus does not see the first increase of a counter that did not exist before.
 #[tokio::test(flavor = "multi_thread")]
-async fn counters_are_there_before_anything_is_counted() {
+async fn counters_exist_before_the_first_increase() {
     let process = Process::start(&[]).await;
     let shown = Shown::by(&process).await;
     let there = shown.metrics();
@@ -138,13 +138,13 @@ fn the_tables_of_codes_agree() {
     assert_eq!(errors.labels[0].1, ErrorCode::ALL.map(ErrorCode::name));
 }
 
-/// The words between two others in a source file, each once.
+/// The distinct texts between two markers in a source file.
 fn quoted(path: &str, before: &str, after: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     text.split(before).skip(1).filter_map(|rest| rest.split_once(after)).map(|(word, _)| word.to_owned()).collect()
 }
 
-/// A route or an outcome that the table does not know would be no series until it first counts.
+/// A route or an outcome that is missing in the table would have no series until its first increase.
 #[test]
 fn the_table_knows_every_route_and_every_outcome_of_a_call() {
     let calls = METRICS.iter().find(|metric| metric.name == names::UPSTREAM_CALLS).unwrap();

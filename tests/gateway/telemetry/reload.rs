@@ -1,4 +1,4 @@
-//! SIGHUP: the log's level and the trusted documents, read again while requests are served.
+//! SIGHUP reloads the log level and the trusted documents while requests are served.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn until(process: &Process, said: &str, times: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
+async fn a_valid_manifest_and_level_are_reloaded_and_invalid_ones_change_nothing() {
     let directory = Directory::new();
     let (file, manifest) = (directory.path("gateway.toml"), directory.path("manifest.json"));
     let documents = |id: &str| std::fs::write(&manifest, json!({ id: "{ viewer { subject } }" }).to_string()).unwrap();
@@ -32,7 +32,7 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     };
     documents("first");
     settings("info");
-    // The variable that the helper sets would win over the file.
+    // The environment variable that the helper sets would override the file.
     let process = Process::start_with_file(directory, &file, &[]).await;
     let runs = async |id: &str| process.post(json!({ "documentId": id }).to_string()).await.json()["errors"].is_null();
     assert!(runs("first").await && !runs("second").await);
@@ -41,7 +41,7 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     settings("warn");
     process.signal("HUP");
     until(&process, "read again: ", 1).await;
-    // Its own line is of level info, which was there until it; from here on there are warnings alone.
+    // The reload's own line has the level info, which was active until then. From here on only warnings are logged.
     let lines = super::lines(&process.said()).len();
     assert!(runs("second").await && !runs("first").await);
     assert_eq!(super::lines(&process.said()).len(), lines, "the level is warn now");
@@ -64,7 +64,7 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     assert_eq!(shown.sum("gateway_reloads_total", &[("outcome", "failed")]), 3.0);
 }
 
-/// What a reload says of each setting that changed: taken over, or to be restarted for.
+/// A process whose reloads report each changed setting: applied, or applied by a restart only.
 struct Reloaded {
     process: Process,
     file: PathBuf,
@@ -77,7 +77,7 @@ impl Reloaded {
         Self { process: Process::start_with_file(directory, &file, &[]).await, file }
     }
 
-    /// The next line that says what was read again, after other settings and SIGHUP.
+    /// Changes the settings, sends SIGHUP, and returns the log line of the reload.
     async fn with(&self, settings: &str) -> Value {
         std::fs::write(&self.file, settings).unwrap();
         let before = self.process.said().matches(READ_AGAIN).count();
@@ -105,14 +105,14 @@ fn message(line: &Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_secret_that_is_not_taken_over_is_named() {
+async fn a_changed_secret_that_needs_a_restart_is_named() {
     let one =
         "[upstream]\nproxy = \"http://planted-1:x@127.0.0.1:9\"\n[traces]\nauthorization = \"Bearer planted-1\"\n";
     let reloaded = Reloaded::start(Directory::new(), one).await;
     assert_eq!(reloaded.with(one).await["needs_restart"], Value::Null);
     let waiting = ["upstream.proxy", "traces.authorization"];
     let two = one.replace("planted-1", "planted-2");
-    // As long as the process has the old ones, they wait.
+    // They stay pending as long as the process has the old ones.
     for settings in [two.as_str(), &two, "[upstream]\nproxy = \"\"\n[cache]\npage_ttl = \"7s\"\n"] {
         let line = reloaded.with(settings).await;
         let named = line["needs_restart"].as_str().unwrap_or_default();
@@ -123,7 +123,7 @@ async fn a_changed_secret_that_is_not_taken_over_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_file_of_a_secret_that_is_not_taken_over_is_named() {
+async fn a_changed_secret_file_that_needs_a_restart_is_named() {
     let directory = Directory::new();
     let secret = directory.path("authorization");
     std::fs::write(&secret, "Bearer planted-1").unwrap();
@@ -131,7 +131,7 @@ async fn a_changed_file_of_a_secret_that_is_not_taken_over_is_named() {
     let reloaded = Reloaded::start(directory, &settings).await;
     std::fs::write(&secret, "Bearer planted-2").unwrap();
     assert_eq!(reloaded.read_again(1).await["needs_restart"], "traces.authorization");
-    // Another file with what the process has.
+    // Another file with the same secret.
     let other = secret.with_extension("other");
     std::fs::write(&other, "Bearer planted-1").unwrap();
     let settings = format!("[server]\nwatch_interval = \"0s\"\n[traces]\nauthorization_file = {other:?}\n");
@@ -160,7 +160,7 @@ async fn a_digest_key_that_is_cleared_is_no_longer_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_that_is_turned_on_or_off_is_named() {
+async fn turning_tls_on_or_off_is_named() {
     let certified = Certified::new();
     let (certificate, key) = (certified.certificate(), certified.key());
     let on = format!("[server]\ntls_certificate = {certificate:?}\ntls_key = {key:?}\n");

@@ -1,10 +1,10 @@
-//! `check-config`: every setting, where it comes from, and no secret.
+//! `check-config` shows all settings with their sources, and no secrets.
 
 use crate::binary::{complaint, run};
 use crate::process::Directory;
 
 #[test]
-fn every_setting_is_told_with_its_origin_and_secrets_are_not_shown() {
+fn every_setting_is_shown_with_its_source_and_secrets_are_hidden() {
     let directory = Directory::new();
     let file = directory.path("gateway.toml");
     let text = "[cache]\npage_ttl = \"7s\"\n[upstream]\napi_key = \"sk_planted_file\"\n[log]\nlevel = \"debug\"\n";
@@ -57,7 +57,7 @@ fn settings_that_send_credentials_over_plain_http_are_rejected() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_found_before_the_start() {
+fn unusable_files_are_reported_before_the_start() {
     let directory = Directory::new();
     let nowhere = directory.path("nowhere").join("audit.jsonl");
     for command in ["serve", "check-config"] {
@@ -77,13 +77,13 @@ fn files_that_cannot_be_used_are_found_before_the_start() {
 }
 
 #[test]
-fn a_level_that_would_silence_the_log_is_refused() {
+fn a_level_that_would_silence_the_log_is_rejected() {
     let told = complaint(&["check-config"], &[("GATEWAY__LOG__LEVEL", "infoo")]);
-    assert!(told.contains("log.level") && told.contains("`infoo` is no level"), "{told}");
+    assert!(told.contains("log.level") && told.contains("`infoo` is not a level"), "{told}");
 }
 
 #[test]
-fn a_password_in_the_address_of_the_keys_is_refused_and_not_shown() {
+fn a_password_in_the_jwks_url_is_rejected_and_not_shown() {
     let settings = [
         ("GATEWAY__AUTH__MODE", "jwt"),
         ("GATEWAY__AUTH__JWT__ISSUER", "https://id.example.com"),

@@ -1,4 +1,4 @@
-//! `Server-Timing`: off unless it is set, and no names in it.
+//! `Server-Timing`: off by default, and without names of operations.
 
 use crate::support::gateway::{Gateway, Got};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 const QUERY: &str = "query Planted { customers(first: 2) { totalCount nodes { id } } }";
 
 #[tokio::test]
-async fn answers_say_where_their_time_went_only_where_that_is_set() {
+async fn server_timing_is_sent_only_if_the_setting_is_on() {
     let (gateway, _sandbox) = Gateway::start().await;
     let got = Got::from(gateway.post(&json!({ "query": QUERY })).send().await.unwrap()).await;
     assert_eq!(got.header("server-timing"), None);

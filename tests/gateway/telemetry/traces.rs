@@ -1,4 +1,4 @@
-//! Traces: what a collector gets, what the upstream is told, and whose context is believed.
+//! Traces: the spans that a collector gets, the context that the upstream gets, and the callers whose context is trusted.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::support::stub::{Reply, Stub, id_in, person};
 
 const ID: &str = "0190b2de-7c11-7c3a-8f10-2f6b2c3d4e5f";
 
-/// What a span may say, beside what the exporter's library adds of itself.
+/// The attributes of spans. The exporter's library adds others of its own.
 const ATTRIBUTES: [&str; 15] = [
     "request_id",
     "status",
@@ -40,11 +40,11 @@ const ATTRIBUTES: [&str; 15] = [
     "target",
 ];
 
-/// What came to the collector: bodies, and the credential that they came with.
+/// The bodies that the collector received, with their credentials.
 #[derive(Clone, Default)]
 pub struct Collected(Arc<Mutex<Vec<Sent>>>);
 
-/// A body, and its credential.
+/// A body and its credential.
 type Sent = (Bytes, Option<String>);
 
 impl Collected {
@@ -55,14 +55,14 @@ impl Collected {
         resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()
     }
 
-    /// All that came, as text: what is text in it can be searched.
+    /// All bodies as lossy text, to search for words.
     pub fn text(&self) -> String {
         let bytes: Vec<u8> = self.0.lock().unwrap().iter().flat_map(|(body, _)| body.to_vec()).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
-/// A collector that takes spans, or refuses them all.
+/// A collector that responds to all spans with `status`.
 pub async fn collector(status: StatusCode) -> (String, Collected) {
     async fn take(
         State((status, collected)): State<(StatusCode, Collected)>,
@@ -112,7 +112,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_has_a_span_for_the_request_the_wait_and_the_call_and_the_upstream_is_told() {
+async fn a_trace_has_spans_for_request_wait_and_call_and_is_propagated() {
     let (upstream, (endpoint, collected)) = (upstream().await, collector(StatusCode::OK).await);
     let settings = [("GATEWAY__TRACES__SAMPLE_RATIO", "1"), ("GATEWAY__TRACES__AUTHORIZATION", "Bearer planted-token")];
     let mut process = start(&upstream, &endpoint, &settings).await;
@@ -120,7 +120,7 @@ async fn a_trace_has_a_span_for_the_request_the_wait_and_the_call_and_the_upstre
         [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("tracestate", "x=planted")];
     let got = process.post_with(ask(), &strangers).await;
     assert_eq!(got.json()["data"]["customer"]["name"], "Ada Example");
-    // It fails, and its span says so.
+    // This call fails, and its span has an error.
     let list = json!({"query": "{ customers { totalCount } }"}).to_string();
     process.post(list).await;
     process.stop().await;
@@ -162,14 +162,14 @@ async fn a_trace_has_a_span_for_the_request_the_wait_and_the_call_and_the_upstre
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_context_is_taken_over_only_where_that_is_set() {
+async fn an_incoming_context_is_used_only_if_the_setting_is_on() {
     let (upstream, (endpoint, collected)) = (upstream().await, collector(StatusCode::OK).await);
     let trust = [("GATEWAY__TRACES__SAMPLE_RATIO", "0"), ("GATEWAY__TRACES__TRUST_INCOMING", "true")];
     let mut process = start(&upstream, &endpoint, &trust).await;
     let theirs = "0af7651916cd43dd8448eb211c80319c";
     let kept = format!("00-{theirs}-b7ad6b7169203331-01");
     process.post_with(ask(), &[("traceparent", &kept), ("tracestate", "x=planted")]).await;
-    // Its caller does not keep it, and we keep none of our own.
+    // The caller does not sample this trace, and the gateway samples none of its own.
     process.post_with(ask(), &[("traceparent", "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")]).await;
     process.post_with(ask(), &[("traceparent", "nonsense")]).await;
     process.stop().await;
@@ -210,5 +210,5 @@ async fn an_unreachable_collector_delays_neither_requests_nor_exit() {
     }
     process.stop().await;
     assert!(!collected.0.lock().unwrap().is_empty());
-    assert_eq!(process.said().matches("spans cannot be sent").count(), 1, "{}", process.said());
+    assert_eq!(process.said().matches("spans cannot be exported").count(), 1, "{}", process.said());
 }
