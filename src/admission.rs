@@ -11,6 +11,7 @@
 //! Every limit is per caller: [`client_key`] says who that is.
 
 pub mod bodies;
+pub mod caller;
 pub mod client_key;
 pub mod operations;
 pub mod rate_limit;
@@ -22,14 +23,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-use secrecy::ExposeSecret;
-
+pub use caller::{CallerDigests, CallerIdentity};
 pub use client_key::ClientKey;
 
-use crate::auth::{Credential, Permission, Principal};
+use crate::auth::{Permission, Principal};
 use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::Permit;
-use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::names;
 use bodies::{BodyBudget, BodyReservation};
 use operations::OperationLimit;
@@ -59,39 +58,25 @@ pub struct Admission {
     operations: OperationLimit,
     bodies: Arc<BodyBudget>,
     verified_keys: VerifiedKeys,
-    digest: KeyedDigest,
+    digests: CallerDigests,
 }
 
 impl Admission {
-    /// Limits of which nothing is used. Callers are told apart by digests under `digest`.
-    pub fn new(settings: &Settings, digest: KeyedDigest) -> Self {
+    /// Limits of which nothing is used. `digests` identify the callers.
+    pub fn new(settings: &Settings, digests: CallerDigests) -> Self {
         Self {
             rate_limit: settings.rate_limit.map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.max_unmask_per_minute),
             operations: OperationLimit::new(settings.max_operations),
             bodies: Arc::new(BodyBudget::new(settings.max_buffered_body_bytes, settings.max_body_bytes)),
             verified_keys: VerifiedKeys::default(),
-            digest,
+            digests,
         }
     }
 
-    /// The key under which an authenticated caller's use is counted. An API key of the caller's own counts only once the
-    /// upstream has accepted it: until then a client could invent keys and have a new rate with each.
-    pub fn client_key(&self, principal: &Principal, address: IpAddr) -> ClientKey {
-        let caller = match (&principal.credential, &principal.subject) {
-            (Credential::Caller(_), _) => self.api_key(principal).filter(|key| self.verified_keys.contains(*key)),
-            (Credential::Gateway(_), Some(subject)) => Some(self.digest.digest(["subject", subject])),
-            (Credential::Gateway(_), None) => None,
-        };
-        caller.map_or_else(|| self.address_key(address), ClientKey::verified)
-    }
-
-    /// The digest of the API key that a caller sent; `None` where the gateway uses its own.
-    pub fn api_key(&self, principal: &Principal) -> Option<u128> {
-        match &principal.credential {
-            Credential::Caller(key) => Some(self.digest.digest(["key", key.expose_secret()])),
-            Credential::Gateway(_) => None,
-        }
+    /// Identifies an authenticated caller. Call it once per request: each call digests the credential.
+    pub fn identify(&self, principal: &Principal, address: IpAddr) -> CallerIdentity {
+        self.digests.identify(principal, address, &self.verified_keys)
     }
 
     /// Records whether the upstream accepts an API key.
@@ -116,7 +101,7 @@ impl Admission {
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn charge_unauthenticated(&self, address: IpAddr) -> Result<(), PublicError> {
-        self.charge_units(self.address_key(address), 1, "refused_callers")
+        self.charge_units(self.digests.address_key(address), 1, "refused_callers")
     }
 
     /// A reservation for the bytes of a client's body, of which nothing has arrived yet.
@@ -157,10 +142,6 @@ impl Admission {
     fn charge_units(&self, client: ClientKey, units: usize, limit: &'static str) -> Result<(), PublicError> {
         let charged = self.rate_limit.as_ref().map_or(Ok(()), |rate_limit| rate_limit.charge(client, units));
         charged.inspect_err(|error| record_rate_limited(limit, error))
-    }
-
-    fn address_key(&self, address: IpAddr) -> ClientKey {
-        ClientKey::unverified(self.digest.digest(["address", &client_key::client_network(address).to_string()]))
     }
 }
 

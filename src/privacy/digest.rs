@@ -18,6 +18,9 @@ pub fn abbreviated(digest: u128) -> String {
 #[derive(Clone)]
 pub struct KeyedDigest {
     secret: Arc<ArcSwap<[u8; 32]>>,
+    /// How many digests this and its clones have made.
+    #[cfg(test)]
+    count: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl fmt::Debug for KeyedDigest {
@@ -35,7 +38,11 @@ impl Default for KeyedDigest {
 impl KeyedDigest {
     /// Digests under a new secret.
     pub fn new() -> Self {
-        Self { secret: Arc::new(ArcSwap::from_pointee(new_secret())) }
+        Self {
+            secret: Arc::new(ArcSwap::from_pointee(new_secret())),
+            #[cfg(test)]
+            count: Arc::default(),
+        }
     }
 
     /// Digests under a secret of the settings, so that instances and starts give the same; a new one where it is empty.
@@ -56,6 +63,8 @@ impl KeyedDigest {
 
     /// A digest of texts, each kept apart from the next.
     pub fn digest<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
+        #[cfg(test)]
+        self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut hash = Sha256::new_with_prefix(**self.secret.load());
         for text in texts {
             hash.update((text.len() as u64).to_le_bytes());
@@ -64,6 +73,13 @@ impl KeyedDigest {
         let digest: [u8; 32] = hash.finalize().into();
         let (half, _) = digest.split_at(16);
         half.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+    }
+}
+
+#[cfg(test)]
+impl KeyedDigest {
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 

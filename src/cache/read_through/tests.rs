@@ -8,7 +8,6 @@ use super::*;
 use crate::cache::Scope;
 use crate::cache::{Cache, Settings};
 use crate::model::CustomerId;
-use crate::privacy::digest::KeyedDigest;
 
 const POLICY: TtlPolicy =
     TtlPolicy { ttl: Duration::from_secs(30), not_found_ttl: Duration::from_secs(5), ..TtlPolicy::DISABLED };
@@ -27,7 +26,7 @@ fn store(policy: TtlPolicy) -> Arc<ReadThrough<u32, Word>> {
 }
 
 fn key(subject: u128) -> Key {
-    Key { scope: Scope::new(&KeyedDigest::new(), &"key".into(), None), subject, generation: 0 }
+    Key { scope: Scope::new(1, None), subject, generation: 0 }
 }
 
 fn found(value: u32) -> Result<Fetched<u32>, Word> {
@@ -294,7 +293,7 @@ async fn a_later_caller_joins_the_newest_load() {
 #[tokio::test]
 async fn cached_entries_stay_within_the_byte_limit() {
     let store: ReadThrough<[u8; 1000], Word> = ReadThrough::new("test", POLICY, 100_000);
-    let scope = Scope::new(&KeyedDigest::new(), &"key".into(), None);
+    let scope = Scope::new(1, None);
     for subject in 0..1000 {
         let key = Key { scope, subject, generation: 0 };
         let load = |_| async { Ok(Fetched { value: Some([0_u8; 1000]), bytes: 1000 }) };
@@ -320,7 +319,7 @@ async fn a_read_in_flight_during_a_write_is_not_cached() {
         pages_max_bytes: 1 << 20,
     });
     let (store, ended) = (store(POLICY), Arc::default());
-    let scope = Scope::new(&cache.digest, &"key".into(), None);
+    let scope = Scope::new(1, None);
     let id = CustomerId(uuid::Uuid::from_u128(1));
     let (release, released) = oneshot::channel();
     let in_flight = {

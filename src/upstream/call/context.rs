@@ -13,6 +13,8 @@ use crate::telemetry::busy_time::BusyTime;
 #[derive(Clone, Debug)]
 pub struct CallContext {
     pub credential: SecretString,
+    /// The digest of `credential` under the process's secret, for the cache scope.
+    pub credential_digest: u128,
     /// `Straddle-Account-Id`, where the caller acts for one.
     pub account: Option<Uuid>,
     /// Who asks, as a digest. With the gateway's own key several callers have one credential.
