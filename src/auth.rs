@@ -5,7 +5,6 @@ pub mod jwt;
 pub mod permission;
 pub mod principal;
 
-use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,8 +26,9 @@ pub use principal::{Credential, Principal};
 const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 
 /// How callers are told apart; `auth.mode` in the settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum AuthMode {
     /// Nobody is asked who they are, and everybody may do all: for the sandbox, whose people are made up.
     Sandbox,
@@ -36,16 +36,6 @@ pub enum AuthMode {
     Passthrough,
     /// Callers bring a token of the company's identity provider; the upstream is asked with the gateway's key.
     Jwt,
-}
-
-impl fmt::Display for AuthMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sandbox => "sandbox",
-            Self::Passthrough => "passthrough",
-            Self::Jwt => "jwt",
-        })
-    }
 }
 
 /// A mode with what it needs.

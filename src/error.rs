@@ -8,9 +8,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
+use strum::{IntoStaticStr, VariantArray};
 
 /// An error code as in `extensions.code`. Frontends branch on it, so a code is never renamed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(IntoStaticStr, VariantArray, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     GraphqlParseFailed,
     BadRequest,
@@ -65,7 +67,6 @@ impl RequestOutcome {
 
 /// What the table says of a code.
 struct CodeProperties {
-    name: &'static str,
     /// The status where the whole request fails, under `application/graphql-response+json`.
     status: StatusCode,
     /// Whether the same request can succeed later.
@@ -73,55 +74,37 @@ struct CodeProperties {
 }
 
 impl ErrorCode {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self::GraphqlParseFailed,
-        Self::BadRequest,
-        Self::GraphqlValidationFailed,
-        Self::BadUserInput,
-        Self::OperationTooLarge,
-        Self::PersistedQueryNotFound,
-        Self::PersistedQueryNotSupported,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::RateLimited,
-        Self::Overloaded,
-        Self::UpstreamRateLimited,
-        Self::UpstreamUnavailable,
-        Self::UpstreamTimeout,
-        Self::UpstreamError,
-        Self::UpstreamInvalidResponse,
-        Self::InternalServerError,
-    ];
+    /// All error codes.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     const fn properties(self) -> CodeProperties {
-        const fn row(name: &'static str, status: StatusCode, retryable: bool) -> CodeProperties {
-            CodeProperties { name, status, retryable }
+        const fn row(status: StatusCode, retryable: bool) -> CodeProperties {
+            CodeProperties { status, retryable }
         }
         match self {
-            Self::GraphqlParseFailed => row("GRAPHQL_PARSE_FAILED", StatusCode::BAD_REQUEST, false),
-            Self::BadRequest => row("BAD_REQUEST", StatusCode::BAD_REQUEST, false),
-            Self::GraphqlValidationFailed => row("GRAPHQL_VALIDATION_FAILED", StatusCode::BAD_REQUEST, false),
-            Self::BadUserInput => row("BAD_USER_INPUT", StatusCode::BAD_REQUEST, false),
-            Self::OperationTooLarge => row("OPERATION_TOO_LARGE", StatusCode::BAD_REQUEST, false),
-            Self::PersistedQueryNotFound => row("PERSISTED_QUERY_NOT_FOUND", StatusCode::BAD_REQUEST, false),
-            Self::PersistedQueryNotSupported => row("PERSISTED_QUERY_NOT_SUPPORTED", StatusCode::BAD_REQUEST, false),
-            Self::Unauthenticated => row("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, false),
-            Self::Forbidden => row("FORBIDDEN", StatusCode::FORBIDDEN, false),
-            Self::RateLimited => row("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, true),
-            Self::Overloaded => row("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE, true),
-            Self::UpstreamRateLimited => row("UPSTREAM_RATE_LIMITED", StatusCode::OK, true),
-            Self::UpstreamUnavailable => row("UPSTREAM_UNAVAILABLE", StatusCode::OK, true),
-            Self::UpstreamTimeout => row("UPSTREAM_TIMEOUT", StatusCode::OK, true),
-            Self::UpstreamError => row("UPSTREAM_ERROR", StatusCode::OK, true),
-            Self::UpstreamInvalidResponse => row("UPSTREAM_INVALID_RESPONSE", StatusCode::OK, false),
-            Self::InternalServerError => row("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR, false),
+            Self::GraphqlParseFailed => row(StatusCode::BAD_REQUEST, false),
+            Self::BadRequest => row(StatusCode::BAD_REQUEST, false),
+            Self::GraphqlValidationFailed => row(StatusCode::BAD_REQUEST, false),
+            Self::BadUserInput => row(StatusCode::BAD_REQUEST, false),
+            Self::OperationTooLarge => row(StatusCode::BAD_REQUEST, false),
+            Self::PersistedQueryNotFound => row(StatusCode::BAD_REQUEST, false),
+            Self::PersistedQueryNotSupported => row(StatusCode::BAD_REQUEST, false),
+            Self::Unauthenticated => row(StatusCode::UNAUTHORIZED, false),
+            Self::Forbidden => row(StatusCode::FORBIDDEN, false),
+            Self::RateLimited => row(StatusCode::TOO_MANY_REQUESTS, true),
+            Self::Overloaded => row(StatusCode::SERVICE_UNAVAILABLE, true),
+            Self::UpstreamRateLimited => row(StatusCode::OK, true),
+            Self::UpstreamUnavailable => row(StatusCode::OK, true),
+            Self::UpstreamTimeout => row(StatusCode::OK, true),
+            Self::UpstreamError => row(StatusCode::OK, true),
+            Self::UpstreamInvalidResponse => row(StatusCode::OK, false),
+            Self::InternalServerError => row(StatusCode::INTERNAL_SERVER_ERROR, false),
         }
     }
 
     /// The code of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.name() == name)
+        Self::ALL.iter().copied().find(|code| code.name() == name)
     }
 
     /// Whose doing an answer with this code is.
@@ -149,7 +132,7 @@ impl ErrorCode {
 
     /// The code as it stands in `extensions.code`.
     pub fn name(self) -> &'static str {
-        self.properties().name
+        self.into()
     }
 
     /// The HTTP status where the whole request fails for this reason, before anything was run.

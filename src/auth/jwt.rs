@@ -17,6 +17,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
+use strum::IntoStaticStr;
 use tokio::time::Instant;
 use url::Url;
 
@@ -71,7 +72,8 @@ impl VerifiedClaims {
 }
 
 /// Why a token is refused: for our log, by class. The caller is told nothing of it but that it was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(IntoStaticStr, Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[strum(serialize_all = "snake_case")]
 pub enum TokenError {
     #[error("there is no bearer token")]
     Missing,
@@ -84,6 +86,7 @@ pub enum TokenError {
     #[error("of a type that is not an access token's")]
     Type,
     #[error("with critical extensions, of which none is known")]
+    #[strum(serialize = "malformed")]
     CriticalHeader,
     #[error("signed by a key that is not known")]
     UnknownKey,
@@ -107,21 +110,7 @@ pub enum TokenError {
 impl TokenError {
     /// As the metrics call it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::TooLong => "too_long",
-            Self::Malformed | Self::CriticalHeader => "malformed",
-            Self::Algorithm => "algorithm",
-            Self::Type => "type",
-            Self::UnknownKey => "unknown_key",
-            Self::Signature => "signature",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Claims => "claims",
-            Self::NoKeys => "no_keys",
-        }
+        self.into()
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a caller may do.
 
 use async_graphql::Enum;
+use strum::{IntoStaticStr, VariantArray};
 
 /// Something that a caller may or may not do.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Enum, IntoStaticStr, VariantArray, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Permission {
     /// Read customers, masked.
     CustomersRead,
@@ -20,32 +22,18 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// All there are, in the schema's order.
-    pub const ALL: [Self; 6] = [
-        Self::CustomersRead,
-        Self::CustomersWrite,
-        Self::CustomersDelete,
-        Self::CustomersUnmask,
-        Self::ReviewsRead,
-        Self::ReviewsDecide,
-    ];
+    /// All permissions, in the order of the schema.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Its name in the schema.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::CustomersRead => "CUSTOMERS_READ",
-            Self::CustomersWrite => "CUSTOMERS_WRITE",
-            Self::CustomersDelete => "CUSTOMERS_DELETE",
-            Self::CustomersUnmask => "CUSTOMERS_UNMASK",
-            Self::ReviewsRead => "REVIEWS_READ",
-            Self::ReviewsDecide => "REVIEWS_DECIDE",
-        }
+        self.into()
     }
 
     /// The permission that a word of a token means: its name in the schema in any case, also as identity providers
     /// spell such words: `customers:read`, `customers.read`.
     pub fn from_word(word: &str) -> Option<Self> {
         let name = word.replace([':', '.'], "_");
-        Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(&name))
+        Self::ALL.iter().copied().find(|permission| permission.name().eq_ignore_ascii_case(&name))
     }
 }

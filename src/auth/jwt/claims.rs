@@ -41,7 +41,7 @@ pub fn subject<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Result<
 pub fn permissions(names: &ClaimNames, claims: &Map<String, Json>) -> Vec<Permission> {
     let granted: Vec<Permission> =
         permission_words(names, claims).into_iter().filter_map(Permission::from_word).collect();
-    Permission::ALL.into_iter().filter(|permission| granted.contains(permission)).collect()
+    Permission::ALL.iter().copied().filter(|permission| granted.contains(permission)).collect()
 }
 
 /// Whether the same claim has the word that opens introspection. It is no permission of the schema: it says nothing
