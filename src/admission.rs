@@ -8,7 +8,7 @@
 //! 4. the units of its planned upstream calls ([`rate_limit`]);
 //! 5. its unmaskings ([`unmask_limit`]).
 //!
-//! Every limit is per caller: [`client_key`] says who that is.
+//! Every limit is per caller. [`caller`] identifies the caller.
 
 pub mod bodies;
 pub mod caller;
@@ -39,18 +39,18 @@ use verified_keys::VerifiedKeys;
 /// The limits of this instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// `None` where callers have no rate.
+    /// `None` if there is no rate limit.
     pub rate_limit: Option<rate_limit::Settings>,
-    /// Customers that one caller may unmask per minute.
+    /// How many customers one caller may unmask per minute.
     pub max_unmask_per_minute: NonZeroU32,
-    /// Operations that run at once.
+    /// The maximum number of concurrent operations.
     pub max_operations: usize,
-    /// Bytes of all request bodies that are held while they are read.
+    /// The maximum number of bytes of all request bodies in memory.
     pub max_buffered_body_bytes: usize,
     pub max_body_bytes: usize,
 }
 
-/// What every caller has used of the limits.
+/// The limits, and how much of them each caller has used.
 #[derive(Debug)]
 pub struct Admission {
     rate_limit: Option<RateLimit>,
@@ -62,7 +62,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Limits of which nothing is used. `digests` identify the callers.
+    /// Creates limits of which nothing is used. `digests` identify the callers.
     pub fn new(settings: &Settings, digests: CallerDigests) -> Self {
         Self {
             rate_limit: settings.rate_limit.map(RateLimit::new),
@@ -88,7 +88,7 @@ impl Admission {
         }
     }
 
-    /// Charges one unit for a request, whatever becomes of it: rejecting a request costs time as well.
+    /// Charges one unit for a request, also if it is rejected later: a rejection costs time as well.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
@@ -96,7 +96,8 @@ impl Admission {
         self.charge_units(client, 1, "operations")
     }
 
-    /// Charges one unit to the address of a request without a valid credential, so that guessing has a rate too.
+    /// Charges one unit to the address of a request without a valid credential, so that guessing credentials has a
+    /// rate limit too.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
@@ -109,15 +110,15 @@ impl Admission {
         BodyBudget::start(&self.bodies, client)
     }
 
-    /// A permit for one operation, held until it is dropped.
+    /// Acquires a permit for one operation. It is released when it is dropped.
     ///
     /// # Errors
-    /// `OVERLOADED` at once where the gateway is at its limit, or the client at its share of it.
+    /// `OVERLOADED` at once if the gateway is at its limit, or the client at its share.
     pub fn admit_operation(&self, client: ClientKey) -> Result<Permit, PublicError> {
         self.operations.acquire(client)
     }
 
-    /// Charges the planned cost of an operation, in units, and its unmaskings. The same for every transport.
+    /// Charges the planned cost of an operation, in units, and its unmaskings. Every transport uses this function.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
@@ -131,7 +132,7 @@ impl Admission {
         if units > 0 {
             self.charge_units(client, units, "operations")?;
         }
-        // An operation without the permission fails later, and must not use up the rate of callers who have it.
+        // An operation without the permission fails later, and must not use up unmaskings.
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             return Ok(());
         }
@@ -145,7 +146,7 @@ impl Admission {
     }
 }
 
-/// Counts a request over its rate. One that costs more than the burst ever allows has another code, and is counted there.
+/// Counts a request over its rate limit. A request that exceeds the burst has another error code and metric.
 fn record_rate_limited(limit: &'static str, error: &PublicError) {
     if error.code == ErrorCode::RateLimited {
         metrics::counter!(names::RATE_LIMITED, "limit" => limit).increment(1);
