@@ -1,8 +1,8 @@
-//! The one table of errors: each code with its HTTP status and whether trying again can help.
+//! The table of public errors: each code with its HTTP status, and whether a retry can help.
 //!
-//! A [`PublicError`] is what a caller gets to see: a code, a sentence that says what to do, and bounded details. It never
-//! holds an upstream URL, header or body, a stack, a variable's value or personal data. What we want to know besides
-//! is logged where the failure is made.
+//! A [`PublicError`] is the error that a caller sees: a code, a message that says what to do, and bounded details. It
+//! never contains an upstream URL, header or body, a stack, a value of a variable or personal data. Other details are
+//! logged where the error occurs.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use strum::{IntoStaticStr, VariantArray};
 
-/// An error code as in `extensions.code`. Frontends branch on it, so a code is never renamed.
+/// An error code, as in `extensions.code`. Frontends depend on it, so a code is never renamed.
 #[derive(IntoStaticStr, VariantArray, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
@@ -33,26 +33,26 @@ pub enum ErrorCode {
     InternalServerError,
 }
 
-/// Whose doing it is that a request was not served in full; the gravest last.
+/// Who is responsible for a request that was not served completely. The most severe value is the last.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum RequestOutcome {
-    /// Nobody's: it was served.
+    /// The request was served.
     #[default]
     Ok,
-    /// The caller's: what it sent cannot be served to it.
+    /// The caller: the request is invalid, or not allowed.
     Rejected,
-    /// The caller's: it asked too often.
+    /// The caller: it exceeded a rate limit.
     RateLimited,
-    /// The upstream's.
+    /// The upstream.
     Upstream,
-    /// The gateway's: it had no room.
+    /// The gateway: it was at a limit.
     Overloaded,
-    /// The gateway's: a defect, or something that wants a person.
+    /// The gateway: a defect.
     InternalError,
 }
 
 impl RequestOutcome {
-    /// As metrics and the log call it.
+    /// Its name in metrics and the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -65,9 +65,9 @@ impl RequestOutcome {
     }
 }
 
-/// What the table says of a code.
+/// The properties of a code.
 struct CodeProperties {
-    /// The status where the whole request fails, under `application/graphql-response+json`.
+    /// The HTTP status if the whole request fails, with `application/graphql-response+json`.
     status: StatusCode,
     /// Whether the same request can succeed later.
     retryable: bool,
@@ -102,12 +102,12 @@ impl ErrorCode {
         }
     }
 
-    /// The code of a name.
+    /// The code with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
     }
 
-    /// Whose doing an answer with this code is.
+    /// Who is responsible for an error with this code.
     pub fn outcome(self) -> RequestOutcome {
         match self {
             Self::GraphqlParseFailed
@@ -130,12 +130,12 @@ impl ErrorCode {
         }
     }
 
-    /// The code as it stands in `extensions.code`.
+    /// The code in `extensions.code`.
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The HTTP status where the whole request fails for this reason, before anything was run.
+    /// The HTTP status if the whole request fails with this code before anything ran.
     pub fn status(self) -> StatusCode {
         self.properties().status
     }
@@ -146,26 +146,26 @@ impl ErrorCode {
     }
 }
 
-/// An error as a caller gets to see it.
+/// An error as a caller sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicError {
     pub code: ErrorCode,
     /// What is wrong and what to do about it. No personal data.
     pub message: Cow<'static, str>,
-    /// The upstream's id of the call that failed.
+    /// The upstream's id of the failed call.
     pub upstream_request_id: Option<String>,
-    /// How long to wait before trying again.
+    /// How long to wait before a retry.
     pub retry_after: Option<Duration>,
-    /// The permission that is missing, in the schema's name.
+    /// The missing permission, by its name in the schema.
     pub permission: Option<&'static str>,
-    /// It ended a write of which nobody knows now whether it was carried out.
+    /// It ended a write of unknown outcome.
     pub is_outcome_unknown: bool,
-    /// Another status than the code's, where HTTP has a more precise one (405, 406, 413, 415).
+    /// A more precise HTTP status than the code's (405, 406, 413, 415).
     pub status: Option<StatusCode>,
 }
 
 impl PublicError {
-    /// A failure without details.
+    /// Creates an error without details.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -184,17 +184,17 @@ impl PublicError {
         Self { status: Some(status), ..self }
     }
 
-    /// Whether the same request can succeed later and can be sent again without a second thought.
+    /// Whether the same request can succeed later and is safe to repeat.
     pub fn is_retryable(&self) -> bool {
         self.code.is_retryable() && !self.is_outcome_unknown
     }
 
-    /// How long to wait in whole seconds, rounded up: a caller that waits so long is not too early.
+    /// How long to wait in whole seconds, rounded up, so that a caller that waits this long is not too early.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|pause| pause.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
     }
 
-    /// The HTTP status where the whole request fails for this reason.
+    /// The HTTP status if the whole request fails with this error.
     pub fn http_status(&self) -> StatusCode {
         self.status.unwrap_or_else(|| self.code.status())
     }

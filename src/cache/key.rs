@@ -1,11 +1,12 @@
-//! Keys of the cache. They hold no personal data: what could be some is in them as a digest under a secret that is
-//! made anew with each start, so that a key tells nothing to whoever sees it.
+//! Keys of the cache. They contain no personal data. A credential and a query are represented by digests under a
+//! secret that each process creates at startup, so a key reveals nothing about them.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// An upstream credential with an account: what one scope may see says nothing about another.
+/// An upstream credential with an account. Scopes never share entries, because the upstream may show each of them
+/// other data.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope {
     credential: u128,
@@ -13,7 +14,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The scope of a credential, as its digest under the process's secret, and of an account.
+    /// The scope of a credential and an account. The credential is its digest under the process's secret.
     pub fn new(credential: u128, account: Option<Uuid>) -> Self {
         Self { credential, account }
     }
@@ -25,7 +26,7 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Where an entry lies.
+/// The key of a cache entry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Key {
     pub scope: Scope,

@@ -1,9 +1,9 @@
-//! Loads that are under way, each shared by all who wait for it.
+//! Single flight: callers that need the same load at the same time share it.
 //!
-//! A load runs in a task of its own, and is cancelled when the last of those who wait for it goes away: nobody wants its
-//! answer, and the upstream has others to serve. A caller whose time is up is no such case: it has left, and the load goes on
-//! to its end, within its own bounds. Else callers in a hurry would start the same load again and again, and what they
-//! all ask for would never be kept.
+//! A load runs in its own task. It is cancelled when the last caller that waits for it disconnects, because nobody
+//! needs its result then. A caller whose deadline passes only detaches: the load runs to its end, within its own
+//! limits. Otherwise callers with short deadlines would start the same load again and again, and its result would
+//! never be cached.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,38 +17,38 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::key::Key;
 
-/// How a load ended; `None` where its task was lost (it panicked, or the runtime is going down).
+/// The result of a load. `None` if its task was lost: it panicked, or the runtime is shutting down.
 pub type Finished<T> = Option<T>;
 
 type SharedLoad<T> = Shared<BoxFuture<'static, Finished<T>>>;
 
-/// The loads under way. `T` is what they bring, errors included.
+/// The running loads. `T` is their result, errors included.
 pub struct SingleFlight<T: Clone> {
     in_flight: Mutex<InFlight<T>>,
 }
 
 struct InFlight<T: Clone> {
     loads: HashMap<Key, InFlightLoad<T>>,
-    /// The number of the next flight: a key can have a new one before the old one is cleared away.
+    /// The id of the next load. A key can have a new load before the old one is removed.
     next_id: u64,
 }
 
 struct InFlightLoad<T: Clone> {
     id: u64,
     load: WeakShared<BoxFuture<'static, Finished<T>>>,
-    /// Holds the flight where somebody's time was up.
+    /// Keeps the load alive after a caller has detached.
     kept_alive: Option<SharedLoad<T>>,
-    /// Until when somebody waits for it.
+    /// The latest deadline of the callers that wait for it.
     deadline: watch::Sender<Instant>,
 }
 
-/// A seat on a flight. Whoever drops the last one cancels it.
+/// A caller's handle on a load. The load is cancelled when its last handle is dropped.
 pub struct Waiter<T: Clone + Send + Sync + 'static> {
     group: Arc<SingleFlight<T>>,
     key: Key,
     id: u64,
     load: SharedLoad<T>,
-    /// Whether the flight began with this seat.
+    /// Whether this caller started the load.
     pub is_leader: bool,
 }
 
@@ -65,8 +65,8 @@ impl<T: Clone> Default for SingleFlight<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// A seat on the flight for a key: the one under way, or a new one of `load`, which gets to know until when somebody
-    /// waits for it.
+    /// Joins the running load of a key, or starts `load`. `load` gets the latest deadline of the callers that wait for
+    /// it.
     pub fn join<F>(
         self: &Arc<Self>,
         key: Key,
@@ -91,7 +91,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         seat
     }
 
-    /// A seat on a new flight, which those who come from now on join. Whoever waits for the one before stays on it.
+    /// Starts a new load, which later callers join. Callers that wait for the previous load keep waiting for it.
     pub fn start_new<F>(
         self: &Arc<Self>,
         key: Key,
@@ -102,12 +102,12 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         F: Future<Output = T> + Send + 'static,
     {
         let (seat, before) = self.insert(&mut self.lock(), key, deadline, load);
-        // Past the lock, as below.
+        // After the lock is released, as below.
         drop(before);
         seat
     }
 
-    /// Puts a new flight on the board; also gives what stood there.
+    /// Inserts a new load, and returns the one that it replaces.
     fn insert<F>(
         self: &Arc<Self>,
         board: &mut InFlight<T>,
@@ -123,8 +123,8 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let (until, patience) = watch::channel(deadline);
         let cleared = RemoveOnDrop { group: Arc::clone(self), key, id: number };
         let load = load(patience);
-        // The task begins when the first waits for it, and not under this lock: a runtime that is going down would drop it
-        // at once, and clearing it away takes the lock.
+        // The task starts when its first caller waits, not under this lock. A runtime that is shutting down would drop
+        // the task at once, and its removal takes the lock.
         let flight = async move {
             let task = tokio::spawn(async move {
                 let _cleared = cleared;
@@ -140,25 +140,25 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         (Waiter { group: Arc::clone(self), key, id: number, load: flight, is_leader: true }, before)
     }
 
-    /// How many loads there are.
+    /// The number of loads.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.lock().loads.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, InFlight<T>> {
-        // Nothing in here panics half way, so a poisoned board is a whole one.
+        // No code panics while it holds the lock, so a poisoned map is still consistent.
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> Waiter<T> {
-    /// Waits for the landing.
+    /// Waits for the result.
     pub async fn finished(&self) -> Finished<T> {
         self.load.clone().await
     }
 
-    /// Gets off; the flight goes on to its end.
+    /// Stops waiting without cancelling: the load runs to its end, so the next caller finds its result in the cache.
     pub fn detach(self) {
         let mut board = self.group.lock();
         if let Some(entry) = board.loads.get_mut(&self.key)
@@ -170,7 +170,7 @@ impl<T: Clone + Send + Sync + 'static> Waiter<T> {
     }
 }
 
-/// Clears a flight away when it has landed, or was cancelled.
+/// Removes a load when it has finished or was cancelled.
 struct RemoveOnDrop<T: Clone + Send + Sync + 'static> {
     group: Arc<SingleFlight<T>>,
     key: Key,
@@ -185,7 +185,7 @@ impl<T: Clone + Send + Sync + 'static> Drop for RemoveOnDrop<T> {
             _ => None,
         };
         drop(board);
-        // Past the lock: it can hold the last of the flight.
+        // After the lock is released: the entry can be the last handle of the load.
         drop(entry);
     }
 }

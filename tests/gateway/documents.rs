@@ -227,7 +227,7 @@ async fn untrusted_documents_are_logged() {
         ("GATEWAY__DOCUMENTS__AUTOMATIC_MAX_BYTES", "10000"),
     ])
     .await;
-    let lines = || gateway.said().matches("a document ran that no manifest lists").count();
+    let lines = || gateway.said().matches("an untrusted document ran: the manifest does not list it").count();
     for known in [json!({"query": VIEWER}), json!({"documentId": "viewer"})] {
         assert_eq!(gateway.post(known.to_string()).await.status, 200);
     }

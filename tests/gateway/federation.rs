@@ -105,7 +105,7 @@ async fn representations_are_limited_per_operation() {
     .await;
     let twice = "query ($r: [_Any!]!) { a: _entities(representations: $r) { __typename } ...B } fragment B on Query { b: _entities(representations: $r) { __typename } }";
     let over = |answer: &Value, count: usize| {
-        let told = format!("The operation is over the bound `max_representations`: {count}, where 4 is the limit.");
+        let told = format!("The operation exceeds the limit `max_representations`: {count}, where 4 is the maximum.");
         let error = only_error(answer);
         assert_eq!((&error["extensions"]["code"], &error["message"]), (&json!("OPERATION_TOO_LARGE"), &json!(told)));
     };

@@ -70,7 +70,7 @@ impl Attacked {
 /// That an answer refuses what is over a bound, and names it, the limit and the value.
 fn over(got: &Got, bound: &str, limit: usize, value: impl Display) {
     let error = refused(got, 400, "OPERATION_TOO_LARGE");
-    let told = format!("The operation is over the bound `{bound}`: {value}, where {limit} is the limit.");
+    let told = format!("The operation exceeds the limit `{bound}`: {value}, where {limit} is the maximum.");
     assert_eq!(error["message"], told);
 }
 

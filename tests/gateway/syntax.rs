@@ -110,7 +110,7 @@ async fn a_value_that_does_not_fit_is_refused_before_anything_runs(#[case] query
 )]
 #[case(
     "query Q($planted Int) { viewer { subject } }",
-    "The document is not GraphQL: a name cannot stand at line 1, column 18."
+    "The document is not GraphQL: unexpected a name at line 1, column 18."
 )]
 #[case(
     "{ viewer {\n  subject }\n  planted: }",

@@ -1,4 +1,4 @@
-//! The store with loads that tests steer.
+//! Tests of the cache with loads that the tests control.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use crate::model::CustomerId;
 const POLICY: TtlPolicy =
     TtlPolicy { ttl: Duration::from_secs(30), not_found_ttl: Duration::from_secs(5), ..TtlPolicy::DISABLED };
 
-/// An error by its word; "no" is what somebody said, all else is trouble.
+/// An error by its name: "no" is a rejection, all others are failures.
 type Word = &'static str;
 
 impl StaleIfError for Word {
@@ -41,7 +41,7 @@ fn patient() -> ReadOptions {
     within(Duration::from_secs(60))
 }
 
-/// A load that waits to be told, says that it began, and counts itself as ended only where it gets to its end.
+/// A load that reports its start, waits for a release, and counts itself only when it runs to its end.
 fn steered(
     released: oneshot::Receiver<()>,
     ended: &Arc<AtomicUsize>,
@@ -54,7 +54,7 @@ fn steered(
     }
 }
 
-/// Lets every task run that can.
+/// Runs every task that can run.
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
@@ -105,7 +105,7 @@ async fn a_load_without_waiters_is_cancelled() {
     settle().await;
     let second = waiting(None);
     settle().await;
-    // The first leaves: the second still waits. Then nobody does.
+    // The first caller disconnects and the second still waits. Then the second disconnects.
     first.abort();
     settle().await;
     assert!(!release.is_closed());
@@ -257,7 +257,7 @@ async fn a_bypassing_read_does_not_join_an_earlier_load() {
     settle().await;
     let new = store.get(key, past_the_cache(), |_| async { found(8) }).await.expect("a new one");
     assert_eq!((new.entry.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&8), 0));
-    // The one that was overtaken serves who waited for it, and does not take the place of the newer one.
+    // The older load serves the caller that waited for it, and does not replace the newer result.
     release.send(()).expect("it still waits");
     assert_eq!(before.await.expect("the task ends"), Some(7));
     assert_eq!(store.get_fresh(&key).await.and_then(|kept| kept.value.as_deref().copied()), Some(8));
@@ -298,7 +298,7 @@ async fn cached_entries_stay_within_the_byte_limit() {
         let key = Key { scope, subject, generation: 0 };
         let load = |_| async { Ok(Fetched { value: Some([0_u8; 1000]), bytes: 1000 }) };
         store.get(key, patient(), load).await.expect("the load succeeds");
-        // Of those too that are not tidied up yet.
+        // Including entries that moka's maintenance has not processed.
         let kept: u32 = store.store.iter().map(|(_, kept)| kept.weight).sum();
         assert!(kept <= 100_000, "{kept} bytes after {subject} loads");
     }

@@ -291,7 +291,7 @@ async fn the_log_has_the_reason_and_no_part_of_the_token() {
     assert_eq!(send(&token).await, 401);
     assert_eq!(send(&ec.token(&claims(json!({"email": "tess@example.com"})))).await, 200);
     let log = program.log();
-    assert!(log.contains("a bearer token was refused") && log.contains("expired"), "{log}");
+    assert!(log.contains("a bearer token was rejected") && log.contains("expired"), "{log}");
     for secret in [token.split('.').nth(1).unwrap(), "user-7", "tess@", "id.example.com", "customers.example.com"] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }

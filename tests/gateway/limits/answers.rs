@@ -79,7 +79,7 @@ async fn the_size_of_a_read_is_limited_while_it_runs(#[case] texts: usize, #[cas
         let got = Got::from(request.header("accept", "application/graphql-response+json").send().await.unwrap()).await;
         let error = refused(&got, 400, "OPERATION_TOO_LARGE");
         let told = format!(
-            "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
+            "The response exceeds the limit `max_response_bytes` of {limit} bytes. Select fewer rows, aliases or fields."
         );
         assert_eq!((&error["message"], got.text.len() < 1_000), (&json!(told), true));
     }
