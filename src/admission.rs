@@ -11,12 +11,12 @@
 //! Every limit is per caller. [`caller`] identifies the caller.
 
 pub mod bodies;
-pub mod caller;
-pub mod client_key;
-pub mod operations;
+mod caller;
+mod client_key;
+mod operations;
 pub mod rate_limit;
-pub mod unmask_limit;
-pub mod verified_keys;
+mod unmask_limit;
+mod verified_keys;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -1,9 +1,9 @@
 //! Authentication: creates a [`Principal`] from the headers of a request, or rejects the request.
 
-pub mod allowed_origins;
+mod allowed_origins;
 pub mod jwt;
-pub mod permission;
-pub mod principal;
+mod permission;
+mod principal;
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;

@@ -10,10 +10,10 @@
 //!
 //! Responses of mutations and unmasked customers are never cached; the types ensure it.
 
-pub mod generations;
-pub mod key;
-pub mod read_through;
-pub mod single_flight;
+mod generations;
+mod key;
+mod read_through;
+mod single_flight;
 
 use std::time::Duration;
 

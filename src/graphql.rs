@@ -6,19 +6,19 @@
 
 pub mod connection;
 pub mod cursor;
-pub mod customer;
+mod customer;
 pub mod error;
-pub mod federation;
-pub mod mutation;
-pub mod node;
+mod federation;
+mod mutation;
+mod node;
 pub mod nullability;
-pub mod page;
+mod page;
 pub mod payload;
-pub mod permissions;
-pub mod query;
-pub mod review;
+mod permissions;
+mod query;
+mod review;
 pub mod root_field;
 pub mod schema;
-pub mod viewer;
+mod viewer;
 
 pub use schema::{Schema, sdl, subgraph_sdl};

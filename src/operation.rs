@@ -9,7 +9,7 @@ pub mod cost;
 pub mod document;
 pub mod executor;
 pub mod lower;
-pub mod on_error;
+mod on_error;
 pub mod response;
 pub mod variables;
 

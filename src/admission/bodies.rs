@@ -165,7 +165,7 @@ mod tests {
         assert!(BodyBudget::start(&budget, caller(1)).reserve(10).is_ok());
         let mut most = BodyBudget::start(&budget, caller(1));
         assert!(most.reserve(8).is_ok());
-        assert!(BodyBudget::start(&budget, caller(2)).reserve(3).is_err(), "there is no room at all");
+        assert!(BodyBudget::start(&budget, caller(2)).reserve(3).is_err(), "the budget is full");
         assert!(BodyBudget::start(&budget, caller(2)).reserve(2).is_ok());
     }
 
@@ -178,7 +178,7 @@ mod tests {
             assert_eq!(budget.lock().total, held);
         }
         assert!(body.hold(101).is_err());
-        assert_eq!(budget.lock().total, 70, "what is refused is not held");
+        assert_eq!(budget.lock().total, 70, "rejected bytes are not reserved");
         drop(body);
         assert!(budget.lock().callers.is_empty());
     }

@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn overloaded_has_retry_after() {
-        let crowd = OperationLimit::new(1);
-        let _only = crowd.acquire(ClientKey::verified(1)).expect("the only place");
-        let refused = crowd.acquire(ClientKey::verified(2)).expect_err("full");
+        let limit = OperationLimit::new(1);
+        let _only = limit.acquire(ClientKey::verified(1)).expect("the only permit");
+        let refused = limit.acquire(ClientKey::verified(2)).expect_err("full");
         assert_eq!((refused.code, refused.retry_after_seconds()), (ErrorCode::Overloaded, Some(1)));
     }
 }

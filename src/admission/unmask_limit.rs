@@ -111,7 +111,10 @@ mod tests {
         }
         let late = ClientKey::unverified(u128::MAX);
         assert!(limit.charge(late, 1, start).is_err());
-        assert!(limit.charge(ClientKey::verified(u128::MAX), 1, start).is_ok(), "a known one has its place");
+        assert!(
+            limit.charge(ClientKey::verified(u128::MAX), 1, start).is_ok(),
+            "verified callers have a table of their own"
+        );
         assert!(limit.charge(late, 1, start + MINUTE).is_ok());
     }
 }

@@ -9,7 +9,7 @@
 
 pub mod claims;
 pub mod jwks;
-pub mod keys;
+mod keys;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -96,8 +96,8 @@ impl Generations {
 
     fn counter(&self, scope: Scope, subject: Option<u128>) -> &Counter {
         let hash = self.hasher.hash_one((scope, subject));
-        let place = usize::try_from(hash % COUNTER_COUNT as u64).expect("a number below 4096 fits any usize");
-        self.counters.get(place).expect("the place is below the table's length")
+        let index = usize::try_from(hash % COUNTER_COUNT as u64).expect("a number below 4096 fits any usize");
+        self.counters.get(index).expect("the index is below the table's length")
     }
 }
 

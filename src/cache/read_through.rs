@@ -102,7 +102,7 @@ impl CacheStatus {
     /// Its name in traces.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Hit => "kept",
+            Self::Hit => "cached",
             Self::Miss => "loaded",
             Self::Shared => "shared",
             Self::StaleIfError => "old",
@@ -149,18 +149,18 @@ pub struct ReadThrough<V: Send + Sync + 'static, E: StaleIfError> {
 struct EntryExpiry;
 
 impl<V> Expiry<Key, CacheEntry<V>> for EntryExpiry {
-    fn expire_after_create(&self, _: &Key, kept: &CacheEntry<V>, _: std::time::Instant) -> Option<Duration> {
-        Some(kept.expires_in)
+    fn expire_after_create(&self, _: &Key, cached: &CacheEntry<V>, _: std::time::Instant) -> Option<Duration> {
+        Some(cached.expires_in)
     }
 
     fn expire_after_update(
         &self,
         _: &Key,
-        kept: &CacheEntry<V>,
+        cached: &CacheEntry<V>,
         _: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.expires_in)
+        Some(cached.expires_in)
     }
 }
 
@@ -177,7 +177,7 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
         };
         let store = Store::builder()
             .max_capacity(max_bytes)
-            .weigher(|_: &Key, kept: &CacheEntry<V>| kept.weight)
+            .weigher(|_: &Key, cached: &CacheEntry<V>| cached.weight)
             .expire_after(EntryExpiry)
             .eviction_listener(gone)
             .build();
@@ -203,7 +203,7 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
 
     /// The cached entry if it is fresh. Starts no load. The caller must count its use by [`Self::record_hit`].
     pub async fn get_fresh(&self, key: &Key) -> Option<CacheEntry<V>> {
-        self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until)
+        self.store.get(key).await.filter(|cached| Instant::now() < cached.fresh_until)
     }
 
     /// Counts the use of a fresh entry.
@@ -219,57 +219,57 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
     pub async fn get<F>(
         &self,
         key: Key,
-        terms: ReadOptions,
+        options: ReadOptions,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
     ) -> Result<Lookup<V>, LoadError<E>>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
-        let kept = self.store.get(&key).await;
+        let cached = self.store.get(&key).await;
         let now = Instant::now();
-        match &kept {
-            Some(fresh) if terms.freshness != Freshness::Bypass && now < fresh.fresh_until => {
+        match &cached {
+            Some(fresh) if options.freshness != Freshness::Bypass && now < fresh.fresh_until => {
                 self.record_hit();
                 return Ok(Lookup { entry: fresh.clone(), status: CacheStatus::Hit });
             }
             Some(old)
-                if terms.freshness == Freshness::AllowStale
+                if options.freshness == Freshness::AllowStale
                     && now < old.fresh_until + self.ttl.stale_while_revalidate =>
             {
                 self.record_lookup("stale");
-                let seat = self.join_or_start(key, terms, load);
-                if seat.is_leader {
+                let waiter = self.join_or_start(key, options, load);
+                if waiter.is_leader {
                     // In the background, while the caller gets the stale entry. A failed load leaves that entry in
                     // place.
-                    tokio::spawn(async move { seat.finished().await.is_some() });
+                    tokio::spawn(async move { waiter.finished().await.is_some() });
                 }
                 return Ok(Lookup { entry: old.clone(), status: CacheStatus::Hit });
             }
             _ => {}
         }
-        let seat = self.join_or_start(key, terms, load);
-        self.record_lookup(if seat.is_leader { "miss" } else { "shared" });
-        let missed = match timeout_at(terms.deadline, seat.finished()).await {
-            Ok(Some(Ok(kept))) => {
-                let source = if seat.is_leader { CacheStatus::Miss } else { CacheStatus::Shared };
-                return Ok(Lookup { entry: kept, status: source });
+        let waiter = self.join_or_start(key, options, load);
+        self.record_lookup(if waiter.is_leader { "miss" } else { "shared" });
+        let missed = match timeout_at(options.deadline, waiter.finished()).await {
+            Ok(Some(Ok(cached))) => {
+                let source = if waiter.is_leader { CacheStatus::Miss } else { CacheStatus::Shared };
+                return Ok(Lookup { entry: cached, status: source });
             }
             Ok(Some(Err(error))) => LoadError::Failed(error),
             Ok(None) => LoadError::TaskLost,
             Err(_elapsed) => {
-                seat.detach();
+                waiter.detach();
                 LoadError::DeadlineExceeded
             }
         };
-        let stands_in = match &missed {
+        let is_stale_allowed = match &missed {
             LoadError::Failed(error) => error.allows_stale(),
             LoadError::DeadlineExceeded => true,
             LoadError::TaskLost => false,
         };
-        match kept {
+        match cached {
             Some(old)
-                if stands_in
-                    && terms.freshness == Freshness::AllowStale
+                if is_stale_allowed
+                    && options.freshness == Freshness::AllowStale
                     && old.value.is_some()
                     && Instant::now() < old.fresh_until + self.ttl.stale_if_error =>
             {
@@ -285,40 +285,40 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
     fn join_or_start<F>(
         &self,
         key: Key,
-        terms: ReadOptions,
+        options: ReadOptions,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
     ) -> Waiter<LoadResult<V, E>>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
         let (store, policy) = (self.store.clone(), self.ttl);
-        let past_the_cache = terms.freshness == Freshness::Bypass;
+        let bypasses_cache = options.freshness == Freshness::Bypass;
         let flight = |until| {
             let load = load(until);
             async move {
                 // Another load may have finished since the first look into the cache. Then its result is used.
-                if !past_the_cache
-                    && let Some(kept) = store.get(&key).await
-                    && Instant::now() < kept.fresh_until
+                if !bypasses_cache
+                    && let Some(cached) = store.get(&key).await
+                    && Instant::now() < cached.fresh_until
                 {
-                    return Ok(kept);
+                    return Ok(cached);
                 }
-                let asked_at = Instant::now();
-                let kept = policy.entry(asked_at, load.await.map_err(Arc::new)?);
+                let requested_at = Instant::now();
+                let cached = policy.entry(requested_at, load.await.map_err(Arc::new)?);
                 // The result of a load never replaces the result of a load that started later.
                 let newest = |there: Option<Entry<Key, CacheEntry<V>>>| {
-                    let overtaken = there.is_some_and(|there| there.value().requested_at > asked_at);
-                    ready(if overtaken { Op::Nop } else { Op::Put(kept.clone()) })
+                    let overtaken = there.is_some_and(|there| there.value().requested_at > requested_at);
+                    ready(if overtaken { Op::Nop } else { Op::Put(cached.clone()) })
                 };
                 store.entry(key).and_compute_with(newest).await;
                 // moka evicts only after some hundred inserts, so a burst of large entries would exceed the limit.
                 store.run_pending_tasks().await;
-                Ok(kept)
+                Ok(cached)
             }
         };
-        match past_the_cache {
-            true => self.loads.start_new(key, terms.deadline, flight),
-            false => self.loads.join(key, terms.deadline, flight),
+        match bypasses_cache {
+            true => self.loads.start_new(key, options.deadline, flight),
+            false => self.loads.join(key, options.deadline, flight),
         }
     }
 }
@@ -332,7 +332,7 @@ impl TtlPolicy {
         stale_if_error: Duration::ZERO,
     };
 
-    fn entry<V>(self, asked_at: Instant, load: Fetched<V>) -> CacheEntry<V> {
+    fn entry<V>(self, requested_at: Instant, load: Fetched<V>) -> CacheEntry<V> {
         let fresh = if load.value.is_some() { self.ttl } else { self.not_found_ttl };
         let old = match fresh.is_zero() {
             true => Duration::ZERO,
@@ -342,7 +342,7 @@ impl TtlPolicy {
         let read_at = Instant::now();
         CacheEntry {
             value: load.value.map(Arc::new),
-            requested_at: asked_at,
+            requested_at,
             read_at,
             fresh_until: read_at + fresh,
             expires_in: fresh + old,

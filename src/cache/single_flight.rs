@@ -54,7 +54,7 @@ pub struct Waiter<T: Clone + Send + Sync + 'static> {
 
 impl<T: Clone> fmt::Debug for SingleFlight<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Flights")
+        f.write_str("SingleFlight")
     }
 }
 
@@ -76,8 +76,8 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut board = self.lock();
-        if let Some(entry) = board.loads.get(&key)
+        let mut in_flight = self.lock();
+        if let Some(entry) = in_flight.loads.get(&key)
             && let Some(flight) = entry.load.upgrade()
         {
             entry.deadline.send_if_modified(|until| {
@@ -87,8 +87,8 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
             });
             return Waiter { group: Arc::clone(self), key, id: entry.id, load: flight, is_leader: false };
         }
-        let (seat, _nobody_waits_for_it) = self.insert(&mut board, key, deadline, load);
-        seat
+        let (waiter, _replaced) = self.insert(&mut in_flight, key, deadline, load);
+        waiter
     }
 
     /// Starts a new load, which later callers join. Callers that wait for the previous load keep waiting for it.
@@ -101,16 +101,16 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let (seat, before) = self.insert(&mut self.lock(), key, deadline, load);
+        let (waiter, before) = self.insert(&mut self.lock(), key, deadline, load);
         // After the lock is released, as below.
         drop(before);
-        seat
+        waiter
     }
 
     /// Inserts a new load, and returns the one that it replaces.
     fn insert<F>(
         self: &Arc<Self>,
-        board: &mut InFlight<T>,
+        in_flight: &mut InFlight<T>,
         key: Key,
         deadline: Instant,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
@@ -118,16 +118,16 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let number = board.next_id;
-        board.next_id += 1;
-        let (until, patience) = watch::channel(deadline);
-        let cleared = RemoveOnDrop { group: Arc::clone(self), key, id: number };
-        let load = load(patience);
+        let number = in_flight.next_id;
+        in_flight.next_id += 1;
+        let (deadline_sender, deadline_receiver) = watch::channel(deadline);
+        let remove_on_drop = RemoveOnDrop { group: Arc::clone(self), key, id: number };
+        let load = load(deadline_receiver);
         // The task starts when its first caller waits, not under this lock. A runtime that is shutting down would drop
         // the task at once, and its removal takes the lock.
         let flight = async move {
             let task = tokio::spawn(async move {
-                let _cleared = cleared;
+                let _remove_on_drop = remove_on_drop;
                 load.await
             });
             AbortOnDropHandle::new(task).await.ok()
@@ -135,7 +135,9 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let flight = flight.boxed().shared();
         let weak = flight.downgrade();
         let before = weak.and_then(|flight| {
-            board.loads.insert(key, InFlightLoad { id: number, load: flight, kept_alive: None, deadline: until })
+            in_flight
+                .loads
+                .insert(key, InFlightLoad { id: number, load: flight, kept_alive: None, deadline: deadline_sender })
         });
         (Waiter { group: Arc::clone(self), key, id: number, load: flight, is_leader: true }, before)
     }
@@ -160,8 +162,8 @@ impl<T: Clone + Send + Sync + 'static> Waiter<T> {
 
     /// Stops waiting without cancelling: the load runs to its end, so the next caller finds its result in the cache.
     pub fn detach(self) {
-        let mut board = self.group.lock();
-        if let Some(entry) = board.loads.get_mut(&self.key)
+        let mut in_flight = self.group.lock();
+        if let Some(entry) = in_flight.loads.get_mut(&self.key)
             && entry.id == self.id
             && entry.kept_alive.is_none()
         {
@@ -179,12 +181,12 @@ struct RemoveOnDrop<T: Clone + Send + Sync + 'static> {
 
 impl<T: Clone + Send + Sync + 'static> Drop for RemoveOnDrop<T> {
     fn drop(&mut self) {
-        let mut board = self.group.lock();
-        let entry = match board.loads.get(&self.key) {
-            Some(entry) if entry.id == self.id => board.loads.remove(&self.key),
+        let mut in_flight = self.group.lock();
+        let entry = match in_flight.loads.get(&self.key) {
+            Some(entry) if entry.id == self.id => in_flight.loads.remove(&self.key),
             _ => None,
         };
-        drop(board);
+        drop(in_flight);
         // After the lock is released: the entry can be the last handle of the load.
         drop(entry);
     }

@@ -105,7 +105,7 @@ pub fn session<'a>(ctx: &'a Context<'_>) -> &'a Session {
     ctx.data_unchecked::<Arc<Session>>()
 }
 
-/// A person or a business that pays or gets paid, with masked personal data.
+/// A person or a company that pays or gets paid, with masked personal data.
 #[Object(name = "Customer")]
 impl CustomerObject {
     /// The customer's id: a UUID, the same as in the Customers API.
@@ -113,13 +113,13 @@ impl CustomerObject {
         Fallible(self.customer_id().map(|id| ID(id.to_string())))
     }
 
-    /// Full name of the person, or name of the business. Not masked.
+    /// Full name of the person, or name of the company. Not masked.
     #[graphql(directive = pii::apply(Contact))]
     async fn name(&self) -> Fallible<&Personal<String>> {
         Fallible(self.summary().name.as_ref().map_err(|field| unreadable_field(*field)))
     }
 
-    /// Person or business.
+    /// Person or company.
     #[graphql(name = "type")]
     async fn kind(&self) -> Fallible<CustomerType> {
         Fallible(self.summary().kind.map_err(unreadable_field))

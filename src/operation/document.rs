@@ -6,9 +6,9 @@
 pub mod collect;
 pub mod trusted;
 
-pub mod arguments;
+mod arguments;
 pub mod errors;
-pub mod lexical;
+mod lexical;
 pub mod limits;
 pub mod parse;
 pub mod position;

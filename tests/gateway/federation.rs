@@ -1,4 +1,5 @@
-//! The gateway as a subgraph: what a supergraph's router asks it, what that costs, and that nobody else sees it.
+//! The gateway as a subgraph: the queries of a supergraph's router, their cost, and that standalone schemas lack these
+//! fields.
 
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use crate::process::Directory;
 use crate::support::gateway::send;
 use crate::support::{CUSTOMER, Gateway, REVIEW, Sandbox, codes, count, only_error};
 
-/// As routers ask: a name for the operation, and the representations as a variable.
+/// The form of a router's query: a named operation, with the representations in a variable.
 const ENTITIES: &str = "query Desk__customers__1($representations: [_Any!]!) { _entities(representations: $representations) { ... on Customer { __typename id name status } } }";
 
 const NOBODY: &str = "0190b2de-7c11-7c3a-8f10-00000000ffff";
@@ -130,7 +131,7 @@ async fn entities_count_as_planned_calls_and_rate_limit_units() {
     .await;
     let three = [customer(ADA), customer(REX), customer(NOBODY)];
     assert!(entities(&gateway, &three).await.to_string().contains("`max_upstream_calls`: 3"));
-    // A variable without a value beside them hides none of them.
+    // A variable without a value in the list does not hide the other items.
     let written: String = three.iter().map(|one| format!("{{__typename: \"Customer\", id: {}}} ", one["id"])).collect();
     let hidden = format!(
         "query ($none: ID) {{ _entities(representations: [{written} {{__typename: \"Customer\", id: $none}}]) {{ __typename }} }}"
