@@ -102,7 +102,7 @@ impl CacheStatus {
     /// Its name in traces.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Hit => "cached",
+            Self::Hit => "kept",
             Self::Miss => "loaded",
             Self::Shared => "shared",
             Self::StaleIfError => "old",

@@ -115,7 +115,7 @@ async fn a_load_without_waiters_is_cancelled() {
     assert_eq!(ended.load(Ordering::SeqCst), 0);
     let got = store.get(key, patient(), |_| async { found(8) }).await.expect("a new load");
     assert_eq!(got.entry.value.as_deref(), Some(&8));
-    assert!(format!("{:?}", store.loads).contains("Flights"));
+    assert!(format!("{:?}", store.loads).contains("SingleFlight"));
 }
 
 #[tokio::test]
