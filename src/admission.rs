@@ -8,28 +8,27 @@
 //! 4. the units of its planned upstream calls ([`rate_limit`]);
 //! 5. its unmaskings ([`unmask_limit`]).
 //!
-//! Every limit is per caller: [`client_key`] says who that is.
+//! Every limit is per caller. [`caller`] identifies the caller.
 
 pub mod bodies;
-pub mod client_key;
-pub mod operations;
+mod caller;
+mod client_key;
+mod operations;
 pub mod rate_limit;
-pub mod unmask_limit;
-pub mod verified_keys;
+mod unmask_limit;
+mod verified_keys;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-use secrecy::ExposeSecret;
-
+pub use caller::{CallerDigests, CallerIdentity};
 pub use client_key::ClientKey;
 
-use crate::auth::{Credential, Permission, Principal};
+use crate::auth::{Permission, Principal};
 use crate::error::{ErrorCode, PublicError};
 use crate::fair_limit::Permit;
-use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::names;
 use bodies::{BodyBudget, BodyReservation};
 use operations::OperationLimit;
@@ -40,18 +39,18 @@ use verified_keys::VerifiedKeys;
 /// The limits of this instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// `None` where callers have no rate.
+    /// `None` if there is no rate limit.
     pub rate_limit: Option<rate_limit::Settings>,
-    /// Customers that one caller may unmask per minute.
+    /// How many customers one caller may unmask per minute.
     pub max_unmask_per_minute: NonZeroU32,
-    /// Operations that run at once.
+    /// The maximum number of concurrent operations.
     pub max_operations: usize,
-    /// Bytes of all request bodies that are held while they are read.
+    /// The maximum number of bytes of all request bodies in memory.
     pub max_buffered_body_bytes: usize,
     pub max_body_bytes: usize,
 }
 
-/// What every caller has used of the limits.
+/// The limits, and how much of them each caller has used.
 #[derive(Debug)]
 pub struct Admission {
     rate_limit: Option<RateLimit>,
@@ -59,39 +58,25 @@ pub struct Admission {
     operations: OperationLimit,
     bodies: Arc<BodyBudget>,
     verified_keys: VerifiedKeys,
-    digest: KeyedDigest,
+    digests: CallerDigests,
 }
 
 impl Admission {
-    /// Limits of which nothing is used. Callers are told apart by digests under `digest`.
-    pub fn new(settings: &Settings, digest: KeyedDigest) -> Self {
+    /// Creates limits of which nothing is used. `digests` identify the callers.
+    pub fn new(settings: &Settings, digests: CallerDigests) -> Self {
         Self {
             rate_limit: settings.rate_limit.map(RateLimit::new),
             unmask_limit: UnmaskLimit::new(settings.max_unmask_per_minute),
             operations: OperationLimit::new(settings.max_operations),
             bodies: Arc::new(BodyBudget::new(settings.max_buffered_body_bytes, settings.max_body_bytes)),
             verified_keys: VerifiedKeys::default(),
-            digest,
+            digests,
         }
     }
 
-    /// The key under which an authenticated caller's use is counted. An API key of the caller's own counts only once the
-    /// upstream has accepted it: until then a client could invent keys and have a new rate with each.
-    pub fn client_key(&self, principal: &Principal, address: IpAddr) -> ClientKey {
-        let caller = match (&principal.credential, &principal.subject) {
-            (Credential::Caller(_), _) => self.api_key(principal).filter(|key| self.verified_keys.contains(*key)),
-            (Credential::Gateway(_), Some(subject)) => Some(self.digest.digest(["subject", subject])),
-            (Credential::Gateway(_), None) => None,
-        };
-        caller.map_or_else(|| self.address_key(address), ClientKey::verified)
-    }
-
-    /// The digest of the API key that a caller sent; `None` where the gateway uses its own.
-    pub fn api_key(&self, principal: &Principal) -> Option<u128> {
-        match &principal.credential {
-            Credential::Caller(key) => Some(self.digest.digest(["key", key.expose_secret()])),
-            Credential::Gateway(_) => None,
-        }
+    /// Identifies an authenticated caller. Call it once per request: each call digests the credential.
+    pub fn identify(&self, principal: &Principal, address: IpAddr) -> CallerIdentity {
+        self.digests.identify(principal, address, &self.verified_keys)
     }
 
     /// Records whether the upstream accepts an API key.
@@ -103,7 +88,7 @@ impl Admission {
         }
     }
 
-    /// Charges one unit for a request, whatever becomes of it: rejecting a request costs time as well.
+    /// Charges one unit for a request, also if it is rejected later: a rejection costs time as well.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
@@ -111,12 +96,13 @@ impl Admission {
         self.charge_units(client, 1, "requests")
     }
 
-    /// Charges one unit to the address of a request without a valid credential, so that guessing has a rate too.
+    /// Charges one unit to the address of a request without a valid credential, so that guessing credentials has a
+    /// rate limit too.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
     pub fn charge_unauthenticated(&self, address: IpAddr) -> Result<(), PublicError> {
-        self.charge_units(self.address_key(address), 1, "unauthenticated")
+        self.charge_units(self.digests.address_key(address), 1, "unauthenticated")
     }
 
     /// A reservation for the bytes of a client's body, of which nothing has arrived yet.
@@ -124,15 +110,15 @@ impl Admission {
         BodyBudget::start(&self.bodies, client)
     }
 
-    /// A permit for one operation, held until it is dropped.
+    /// Acquires a permit for one operation. It is released when it is dropped.
     ///
     /// # Errors
-    /// `OVERLOADED` at once where the gateway is at its limit, or the client at its share of it.
+    /// `OVERLOADED` at once if the gateway is at its limit, or the client at its share.
     pub fn admit_operation(&self, client: ClientKey) -> Result<Permit, PublicError> {
         self.operations.acquire(client)
     }
 
-    /// Charges the planned cost of an operation, in units, and its unmaskings. The same for every transport.
+    /// Charges the planned cost of an operation, in units, and its unmaskings. Every transport uses this function.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time to wait.
@@ -146,7 +132,7 @@ impl Admission {
         if units > 0 {
             self.charge_units(client, units, "requests")?;
         }
-        // An operation without the permission fails later, and must not use up the rate of callers who have it.
+        // An operation without the permission fails later, and must not use up unmaskings.
         if !principal.permissions.contains(&Permission::CustomersUnmask) {
             return Ok(());
         }
@@ -158,13 +144,9 @@ impl Admission {
         let charged = self.rate_limit.as_ref().map_or(Ok(()), |rate_limit| rate_limit.charge(client, units));
         charged.inspect_err(|error| record_rate_limited(limit, error))
     }
-
-    fn address_key(&self, address: IpAddr) -> ClientKey {
-        ClientKey::unverified(self.digest.digest(["address", &client_key::client_network(address).to_string()]))
-    }
 }
 
-/// Counts a request over its rate. One that costs more than the burst ever allows has another code, and is counted there.
+/// Counts a request over its rate limit. A request that exceeds the burst has another error code and metric.
 fn record_rate_limited(limit: &'static str, error: &PublicError) {
     if error.code == ErrorCode::RateLimited {
         metrics::counter!(names::RATE_LIMITED, "limit" => limit).increment(1);

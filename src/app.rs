@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::admission::{self, Admission, ClientKey};
+use crate::admission::{self, Admission, CallerDigests, CallerIdentity};
 use crate::auth::{AllowedOrigins, AuthMethod, AuthMode, Authenticator, Credential, Principal, jwt};
 use crate::cache::{self, Cache};
 use crate::config::Settings;
@@ -25,7 +25,7 @@ use crate::operation::document::parse;
 use crate::operation::executor::{self, Executor};
 use crate::operation::response;
 use crate::privacy::audit::{Actor, AuditLog};
-use crate::privacy::digest::{KeyedDigest, abbreviated};
+use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::busy_time::BusyTime;
 use crate::telemetry::metrics::{BoundedLabelValues, Metrics, as_f64};
 use crate::telemetry::names;
@@ -89,7 +89,7 @@ pub struct RequestContext<'a> {
     /// When its answer is wanted.
     pub deadline: Instant,
     pub freshness: Freshness,
-    pub client_key: ClientKey,
+    pub caller: &'a CallerIdentity,
     /// Its place among the operations that run.
     pub permit: Permit,
     /// Counts what it asks of the upstream, and for how long it waits for that.
@@ -171,7 +171,7 @@ impl App {
                 AuthMethod::Jwt(jwt::Verifier::start(settings.auth.jwt.verifier_settings()?, proxy.as_ref())?)
             }
         };
-        let caller_digest = cache.digest.clone();
+        let caller_digests = CallerDigests { process: cache.digest.clone(), log: digests.clone() };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
             authenticator: Authenticator::new(access, key, settings.upstream.account()?),
@@ -199,7 +199,7 @@ impl App {
                     max_buffered_body_bytes: settings.server.max_buffered_body_bytes,
                     max_body_bytes: settings.server.max_body_bytes,
                 },
-                caller_digest,
+                caller_digests,
             ),
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
@@ -263,16 +263,6 @@ impl App {
         }
     }
 
-    /// What stands for a caller in the log: of its own key, or of the name in its token; none for an anonymous one.
-    pub fn caller_digest(&self, principal: &Principal) -> Option<String> {
-        let digest = match (&principal.credential, &principal.subject) {
-            (Credential::Caller(key), _) => self.digest.digest(["key", key.expose_secret()]),
-            (Credential::Gateway(_), Some(subject)) => self.digest.digest(["subject", subject]),
-            (Credential::Gateway(_), None) => return None,
-        };
-        Some(abbreviated(digest))
-    }
-
     /// How old the answers to an operation may be. Somebody who changes something sees it as it is.
     pub fn freshness_for(kind: OperationType, past_the_cache: bool) -> Freshness {
         match kind {
@@ -288,15 +278,16 @@ impl App {
             request_id,
             deadline,
             freshness: reading,
-            client_key: payer,
+            caller: identity,
             permit: place,
             upstream_calls: calls,
             upstream_time: waiting,
         } = asking;
         let caller = CallContext {
             credential: principal.credential.key().clone(),
+            credential_digest: identity.credential,
             account: principal.account,
-            client_key: payer.digest(),
+            client_key: identity.client_key.digest(),
             correlation_id: request_id.to_owned(),
             calls,
             busy_time: waiting,

@@ -1,11 +1,10 @@
-//! Who asks: turns what a request shows of its caller into a [`Principal`], or refuses it.
+//! Authentication: creates a [`Principal`] from the headers of a request, or rejects the request.
 
-pub mod allowed_origins;
+mod allowed_origins;
 pub mod jwt;
-pub mod permission;
-pub mod principal;
+mod permission;
+mod principal;
 
-use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -26,29 +25,20 @@ pub use principal::{Credential, Principal};
 
 const ACCOUNT: HeaderName = HeaderName::from_static("straddle-account-id");
 
-/// How callers are told apart; `auth.mode` in the settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// How callers are authenticated: `auth.mode` in the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::Display, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum AuthMode {
-    /// Nobody is asked who they are, and everybody may do all: for the sandbox, whose people are made up.
+    /// Nobody is authenticated, and every caller may do everything. Only for the sandbox, whose customers are made up.
     Sandbox,
-    /// The caller's own upstream key is sent on: the upstream decides what it may do.
+    /// The gateway forwards the caller's own API key, and the upstream decides what it may do.
     Passthrough,
-    /// Callers bring a token of the company's identity provider; the upstream is asked with the gateway's key.
+    /// Callers send a token of the company's identity provider. The gateway calls the upstream with its own key.
     Jwt,
 }
 
-impl fmt::Display for AuthMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sandbox => "sandbox",
-            Self::Passthrough => "passthrough",
-            Self::Jwt => "jwt",
-        })
-    }
-}
-
-/// A mode with what it needs.
+/// A mode with the parts that it needs.
 #[derive(Debug)]
 pub enum AuthMethod {
     Sandbox,
@@ -56,27 +46,28 @@ pub enum AuthMethod {
     Jwt(jwt::Verifier),
 }
 
-/// Tells who a request comes from.
+/// Authenticates callers.
 #[derive(Debug)]
 pub struct Authenticator {
     method: AuthMethod,
-    /// It is replaced while the process runs. Nothing waits while it is locked.
+    /// It can be replaced while the process runs. No code waits while it holds the lock.
     gateway_key: RwLock<SecretString>,
     gateway_account: Option<Uuid>,
 }
 
 impl Authenticator {
-    /// By the mode; the gateway's own key and account serve the callers that bring none.
+    /// Creates an authenticator. The gateway's own key and account serve callers without a key of their own.
     pub fn new(access: AuthMethod, gateway_key: SecretString, gateway_account: Option<Uuid>) -> Self {
         Self { method: access, gateway_key: RwLock::new(gateway_key), gateway_account }
     }
 
-    /// From now on the upstream is asked with another key. Calls that are under way keep theirs.
+    /// Replaces the gateway's key. Calls that are running keep the previous key.
     pub fn replace_gateway_key(&self, key: SecretString) {
         *self.gateway_key.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
-    /// From now on tokens are checked by another shared secret, where they are by one. Whether they are.
+    /// Replaces the shared secret of token verification. Returns `false` if tokens are not verified by a shared
+    /// secret.
     pub fn replace_jwt_secret(&self, secret: &SecretString) -> bool {
         matches!(&self.method, AuthMethod::Jwt(verifier) if verifier.replace_secret(secret))
     }
@@ -85,7 +76,7 @@ impl Authenticator {
         Credential::Gateway(self.gateway_key.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// How old the identity provider's keys are, where there is one.
+    /// The age of the identity provider's keys. `None` if there is no provider.
     pub fn key_age(&self) -> Option<Duration> {
         match &self.method {
             AuthMethod::Jwt(verifier) => verifier.key_age(),
@@ -93,11 +84,11 @@ impl Authenticator {
         }
     }
 
-    /// The caller of a request. It may wait for the identity provider's keys, until the deadline at most.
+    /// The caller of a request. Waits for the identity provider's keys if necessary, until the deadline at most.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` where a credential is needed and none is there that is good; `FORBIDDEN` and `BAD_REQUEST`
-    /// for an account that the caller may not, or did not, choose.
+    /// `UNAUTHENTICATED` if the request needs a credential and has no valid one. `FORBIDDEN` or `BAD_REQUEST` for an
+    /// account that the caller may not, or did not, choose.
     pub async fn principal(&self, headers: &HeaderMap, deadline: Instant) -> Result<Principal, PublicError> {
         match &self.method {
             AuthMethod::Sandbox => Ok(Principal {
@@ -148,41 +139,42 @@ impl Authenticator {
     }
 }
 
-/// What the caller is told: the same for every token that is not good, so that nobody learns from it how to make one.
+/// The error for the caller. It is the same for every invalid token, so that it does not help to forge one.
 fn token_rejected(refusal: jwt::TokenError, verifier: &jwt::Verifier) -> PublicError {
     metrics::counter!(names::TOKENS_REJECTED, "reason" => refusal.name()).increment(1);
-    // At `debug`: anybody can send bad tokens, as many as they like.
-    debug!(reason = %refusal, "a bearer token was refused");
+    // At `debug`, because a client can send any number of invalid tokens.
+    debug!(reason = %refusal, "a bearer token was rejected");
     match refusal {
         jwt::TokenError::NoKeys => {
-            let message = "Tokens cannot be checked yet, since the identity provider does not answer. Try again.";
+            let message = "Tokens cannot be verified yet, because the identity provider does not respond. Try again.";
             let failure =
                 PublicError::new(ErrorCode::UpstreamUnavailable, message).with_status(StatusCode::SERVICE_UNAVAILABLE);
             PublicError { retry_after: Some(verifier.min_refresh_interval()), ..failure }
         }
         _ => {
-            let message = "Send a good access token as `Authorization: Bearer …`. There is none, or it has expired, or it \
-                is not one for this gateway: get a new one from your identity provider.";
+            let message = "Send a valid access token as `Authorization: Bearer …`. Your request has none, or the token has \
+                expired, or it is not for this gateway. Get a new one from your identity provider.";
             PublicError::new(ErrorCode::Unauthenticated, message)
         }
     }
 }
 
-/// The longest key of the Customers API, in bytes. It is passed on, and what is too long for the upstream's server would
-/// look like a broken connection. Access tokens are not passed on, and have a limit of their own ([`jwt::MAX_TOKEN_BYTES`]).
+/// The maximum length of a key of the Customers API, in bytes. Keys are forwarded, and the upstream's server would
+/// answer a longer header by closing the connection. Access tokens are not forwarded and have a limit of their own
+/// ([`jwt::MAX_TOKEN_BYTES`]).
 const MAX_KEY_BYTES: usize = 8 * 1024;
 
-const KEY_TOO_LONG: &str = "The key in `Authorization` is longer than 8 KiB, which is none of the Customers API's.";
+const KEY_TOO_LONG: &str = "The key in `Authorization` is longer than 8 KiB. No key of the Customers API is that long.";
 
-/// Why a request shows no token.
+/// Why a request has no usable token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum MissingToken {
-    /// There is no such header, or it holds none.
+    /// There is no such header, or it contains no token.
     Missing,
     TooLong,
 }
 
-/// The token of a bearer credential, of so many bytes at most.
+/// The token of a bearer credential of at most `longest` bytes.
 fn bearer(headers: &HeaderMap, longest: usize) -> Result<SecretString, MissingToken> {
     let value = single_header(headers, &header::AUTHORIZATION).and_then(|value| value.ok()?.to_str().ok());
     let token = value.and_then(|value| {
@@ -197,7 +189,7 @@ fn bearer(headers: &HeaderMap, longest: usize) -> Result<SecretString, MissingTo
     }
 }
 
-/// The account that the caller names. With its own key it may name any: the upstream says whether it is allowed to.
+/// The account that the request names. With its own key a caller may name any account, because the upstream checks it.
 fn account(headers: &HeaderMap) -> Result<Option<Uuid>, PublicError> {
     let Some(value) = single_header(headers, &ACCOUNT) else { return Ok(None) };
     let account = value.ok().and_then(|value| value.to_str().ok()).and_then(|text| Uuid::try_parse(text.trim()).ok());
@@ -206,14 +198,14 @@ fn account(headers: &HeaderMap) -> Result<Option<Uuid>, PublicError> {
         .ok_or_else(|| PublicError::new(ErrorCode::BadRequest, "The header `Straddle-Account-Id` is not a UUID."))
 }
 
-/// A header's only value. One that comes twice is an error: what stands before us may go by the other.
+/// The only value of a header. A duplicate is an error: a proxy in front of the gateway may have used the other value.
 fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a HeaderValue, DuplicateHeader>> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     Some(if values.next().is_some() { Err(DuplicateHeader) } else { Ok(value) })
 }
 
-/// A header that a request may have once came again.
+/// A header that may occur once occurs twice.
 struct DuplicateHeader;
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! Do we know it: what the upstream said lately, kept for a short time, apart for each caller's scope.
+//! Caches upstream responses for a short time, separately for each caller's scope.
 //!
-//! Three ideas carry it:
 //! - A **scope** is the upstream credential plus the account. It is part of every key, so two scopes never share an
 //!   entry or a call.
-//! - A **generation** is part of every key too. A write moves it on, so what was kept before, and what a read that is
-//!   still under way will bring, lies under a key that nobody asks for any more.
-//! - **Single flight**: callers that miss the same key wait for one load, which runs in a task of its own. It is given up
-//!   when all of them have gone away; where the time of one was up, it goes on, so that the next finds its answer.
+//! - A **generation** is part of every key too. A write increments it. After that no request reads the old entries,
+//!   nor the result of a read that was in flight during the write.
+//! - **Single flight**: callers that miss the same key wait for one load, which runs in its own task. It is cancelled
+//!   when all of them have disconnected. A caller whose deadline passes leaves it running, so that the next caller
+//!   finds its result.
 //!
-//! Nothing of a mutation and nothing in clear is ever put here; the types see to it.
+//! Responses of mutations and unmasked customers are never cached; the types ensure it.
 
-pub mod generations;
-pub mod key;
-pub mod read_through;
-pub mod single_flight;
+mod generations;
+mod key;
+mod read_through;
+mod single_flight;
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::model::{Customer, CustomerId, Page, Review};
 use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::names;
 
-/// How long and how much is kept; see `[cache]` in `config/default.toml`.
+/// The times to live and the sizes; see `[cache]` in `config/default.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub enabled: bool,
@@ -42,7 +42,7 @@ pub struct Settings {
     pub pages_max_bytes: u64,
 }
 
-/// All that is kept. `E` is how loads fail.
+/// All caches. `E` is the error of a load.
 #[derive(Debug)]
 pub struct Cache<E: StaleIfError> {
     pub customers: ReadThrough<Customer, E>,
@@ -53,7 +53,7 @@ pub struct Cache<E: StaleIfError> {
 }
 
 impl<E: StaleIfError> Cache<E> {
-    /// An empty cache.
+    /// Creates empty caches.
     pub fn new(settings: &Settings) -> Self {
         let policy = |fresh: Duration| {
             if settings.enabled {
@@ -76,32 +76,32 @@ impl<E: StaleIfError> Cache<E> {
         }
     }
 
-    /// The key of a customer, and of its review, as of now.
+    /// The current key of a customer and of its review.
     pub fn customer_key(&self, scope: Scope, id: CustomerId) -> Key {
         let subject = id.0.as_u128();
         Key { scope, subject, generation: self.generations.current(scope, Some(subject)) }
     }
 
-    /// The key of a page as of now; `digest` stands for its query.
+    /// The current key of a page. `digest` is the digest of its query.
     pub fn page_key(&self, scope: Scope, digest: u128) -> Key {
         Key { scope, subject: digest, generation: self.generations.current(scope, None) }
     }
 
-    /// Tells the metrics how much is kept.
+    /// Updates the metrics of all sizes.
     pub async fn record_metrics(&self) {
         self.customers.record_metrics().await;
         self.reviews.record_metrics().await;
         self.pages.record_metrics().await;
     }
 
-    /// Forgets a customer and its review.
+    /// Makes the cached customer and its review unreachable.
     pub fn invalidate_customer(&self, scope: Scope, id: CustomerId) {
         metrics::counter!(names::CACHE_INVALIDATIONS, "scope" => "customer").increment(1);
         self.generations.advance(scope, Some(id.0.as_u128()));
     }
 
-    /// Keeps nothing of a customer and its review for a time, and of the scope's pages little: a write may still take
-    /// effect. `id` is none of a customer who may come to be.
+    /// Suspends caching of a customer and its review for a time, and limits that of the scope's pages: a write may
+    /// still take effect. `id` is `None` for a customer that may have been created.
     pub fn suspend_caching(&self, scope: Scope, id: Option<CustomerId>, time: Duration) {
         self.generations.suspend_caching(scope, None, time);
         if let Some(id) = id {
@@ -109,7 +109,7 @@ impl<E: StaleIfError> Cache<E> {
         }
     }
 
-    /// Forgets every page of a scope.
+    /// Makes all cached pages of a scope unreachable.
     pub fn invalidate_pages(&self, scope: Scope) {
         metrics::counter!(names::CACHE_INVALIDATIONS, "scope" => "pages").increment(1);
         self.generations.advance(scope, None);

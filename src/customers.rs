@@ -143,7 +143,7 @@ impl Session {
         reading: Freshness,
         place: Permit,
     ) -> Self {
-        let scope = Scope::new(&services.cache.digest, &caller.credential, caller.account);
+        let scope = Scope::new(caller.credential_digest, caller.account);
         let gone = CancellationToken::new();
         let context = Arc::new(SessionContext {
             services,

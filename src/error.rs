@@ -1,16 +1,17 @@
-//! The one table of errors: each code with its HTTP status and whether trying again can help.
+//! The table of public errors: each code with its HTTP status, and whether a retry can help.
 //!
-//! A [`PublicError`] is what a caller gets to see: a code, a sentence that says what to do, and bounded details. It never
-//! holds an upstream URL, header or body, a stack, a variable's value or personal data. What we want to know besides
-//! is logged where the failure is made.
+//! A [`PublicError`] is the error that a caller sees: a code, a message that says what to do, and bounded details. It
+//! never contains an upstream URL, header or body, a stack, a value of a variable or personal data. Other details are
+//! logged where the error occurs.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
+use strum::{IntoStaticStr, VariantArray};
 
-/// An error code as in `extensions.code`. Frontends branch on it, so a code is never renamed.
-#[derive(strum::VariantNames, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// An error code, as in `extensions.code`. Frontends depend on it, so a code is never renamed.
+#[derive(IntoStaticStr, VariantArray, strum::VariantNames, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     GraphqlParseFailed,
@@ -32,26 +33,26 @@ pub enum ErrorCode {
     InternalServerError,
 }
 
-/// Whose doing it is that a request was not served in full; the gravest last.
+/// Who is responsible for a request that was not served completely. The most severe value is the last.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum RequestOutcome {
-    /// Nobody's: it was served.
+    /// The request was served.
     #[default]
     Ok,
-    /// The caller's: what it sent cannot be served to it.
+    /// The caller: the request is invalid, or not allowed.
     Rejected,
-    /// The caller's: it asked too often.
+    /// The caller: it exceeded a rate limit.
     RateLimited,
-    /// The upstream's.
+    /// The upstream.
     Upstream,
-    /// The gateway's: it had no room.
+    /// The gateway: it was at a limit.
     Overloaded,
-    /// The gateway's: a defect, or something that wants a person.
+    /// The gateway: a defect.
     InternalError,
 }
 
 impl RequestOutcome {
-    /// As metrics and the log call it.
+    /// Its name in metrics and the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -64,68 +65,49 @@ impl RequestOutcome {
     }
 }
 
-/// What the table says of a code.
+/// The properties of a code.
 struct CodeProperties {
-    name: &'static str,
-    /// The status where the whole request fails, under `application/graphql-response+json`.
+    /// The HTTP status if the whole request fails, with `application/graphql-response+json`.
     status: StatusCode,
     /// Whether the same request can succeed later.
     retryable: bool,
 }
 
 impl ErrorCode {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self::GraphqlParseFailed,
-        Self::BadRequest,
-        Self::GraphqlValidationFailed,
-        Self::BadUserInput,
-        Self::OperationTooLarge,
-        Self::PersistedQueryNotFound,
-        Self::PersistedQueryNotSupported,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::RateLimited,
-        Self::Overloaded,
-        Self::UpstreamRateLimited,
-        Self::UpstreamUnavailable,
-        Self::UpstreamTimeout,
-        Self::UpstreamError,
-        Self::UpstreamInvalidResponse,
-        Self::InternalServerError,
-    ];
+    /// All error codes.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     const fn properties(self) -> CodeProperties {
-        const fn row(name: &'static str, status: StatusCode, retryable: bool) -> CodeProperties {
-            CodeProperties { name, status, retryable }
+        const fn row(status: StatusCode, retryable: bool) -> CodeProperties {
+            CodeProperties { status, retryable }
         }
         match self {
-            Self::GraphqlParseFailed => row("GRAPHQL_PARSE_FAILED", StatusCode::BAD_REQUEST, false),
-            Self::BadRequest => row("BAD_REQUEST", StatusCode::BAD_REQUEST, false),
-            Self::GraphqlValidationFailed => row("GRAPHQL_VALIDATION_FAILED", StatusCode::BAD_REQUEST, false),
-            Self::BadUserInput => row("BAD_USER_INPUT", StatusCode::BAD_REQUEST, false),
-            Self::OperationTooLarge => row("OPERATION_TOO_LARGE", StatusCode::BAD_REQUEST, false),
-            Self::PersistedQueryNotFound => row("PERSISTED_QUERY_NOT_FOUND", StatusCode::BAD_REQUEST, false),
-            Self::PersistedQueryNotSupported => row("PERSISTED_QUERY_NOT_SUPPORTED", StatusCode::BAD_REQUEST, false),
-            Self::Unauthenticated => row("UNAUTHENTICATED", StatusCode::UNAUTHORIZED, false),
-            Self::Forbidden => row("FORBIDDEN", StatusCode::FORBIDDEN, false),
-            Self::RateLimited => row("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, true),
-            Self::Overloaded => row("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE, true),
-            Self::UpstreamRateLimited => row("UPSTREAM_RATE_LIMITED", StatusCode::OK, true),
-            Self::UpstreamUnavailable => row("UPSTREAM_UNAVAILABLE", StatusCode::OK, true),
-            Self::UpstreamTimeout => row("UPSTREAM_TIMEOUT", StatusCode::OK, true),
-            Self::UpstreamError => row("UPSTREAM_ERROR", StatusCode::OK, true),
-            Self::UpstreamInvalidResponse => row("UPSTREAM_INVALID_RESPONSE", StatusCode::OK, false),
-            Self::InternalServerError => row("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR, false),
+            Self::GraphqlParseFailed => row(StatusCode::BAD_REQUEST, false),
+            Self::BadRequest => row(StatusCode::BAD_REQUEST, false),
+            Self::GraphqlValidationFailed => row(StatusCode::BAD_REQUEST, false),
+            Self::BadUserInput => row(StatusCode::BAD_REQUEST, false),
+            Self::OperationTooLarge => row(StatusCode::BAD_REQUEST, false),
+            Self::PersistedQueryNotFound => row(StatusCode::BAD_REQUEST, false),
+            Self::PersistedQueryNotSupported => row(StatusCode::BAD_REQUEST, false),
+            Self::Unauthenticated => row(StatusCode::UNAUTHORIZED, false),
+            Self::Forbidden => row(StatusCode::FORBIDDEN, false),
+            Self::RateLimited => row(StatusCode::TOO_MANY_REQUESTS, true),
+            Self::Overloaded => row(StatusCode::SERVICE_UNAVAILABLE, true),
+            Self::UpstreamRateLimited => row(StatusCode::OK, true),
+            Self::UpstreamUnavailable => row(StatusCode::OK, true),
+            Self::UpstreamTimeout => row(StatusCode::OK, true),
+            Self::UpstreamError => row(StatusCode::OK, true),
+            Self::UpstreamInvalidResponse => row(StatusCode::OK, false),
+            Self::InternalServerError => row(StatusCode::INTERNAL_SERVER_ERROR, false),
         }
     }
 
-    /// The code of a name.
+    /// The code with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.name() == name)
+        Self::ALL.iter().copied().find(|code| code.name() == name)
     }
 
-    /// Whose doing an answer with this code is.
+    /// Who is responsible for an error with this code.
     pub fn outcome(self) -> RequestOutcome {
         match self {
             Self::GraphqlParseFailed
@@ -148,12 +130,12 @@ impl ErrorCode {
         }
     }
 
-    /// The code as it stands in `extensions.code`.
+    /// The code in `extensions.code`.
     pub fn name(self) -> &'static str {
-        self.properties().name
+        self.into()
     }
 
-    /// The HTTP status where the whole request fails for this reason, before anything was run.
+    /// The HTTP status if the whole request fails with this code before anything ran.
     pub fn status(self) -> StatusCode {
         self.properties().status
     }
@@ -164,26 +146,26 @@ impl ErrorCode {
     }
 }
 
-/// An error as a caller gets to see it.
+/// An error as a caller sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicError {
     pub code: ErrorCode,
     /// What is wrong and what to do about it. No personal data.
     pub message: Cow<'static, str>,
-    /// The upstream's id of the call that failed.
+    /// The upstream's id of the failed call.
     pub upstream_request_id: Option<String>,
-    /// How long to wait before trying again.
+    /// How long to wait before a retry.
     pub retry_after: Option<Duration>,
-    /// The permission that is missing, in the schema's name.
+    /// The missing permission, by its name in the schema.
     pub permission: Option<&'static str>,
-    /// It ended a write of which nobody knows now whether it was carried out.
+    /// It ended a write of unknown outcome.
     pub is_outcome_unknown: bool,
-    /// Another status than the code's, where HTTP has a more precise one (405, 406, 413, 415).
+    /// A more precise HTTP status than the code's (405, 406, 413, 415).
     pub status: Option<StatusCode>,
 }
 
 impl PublicError {
-    /// A failure without details.
+    /// Creates an error without details.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -202,17 +184,17 @@ impl PublicError {
         Self { status: Some(status), ..self }
     }
 
-    /// Whether the same request can succeed later and can be sent again without a second thought.
+    /// Whether the same request can succeed later and is safe to repeat.
     pub fn is_retryable(&self) -> bool {
         self.code.is_retryable() && !self.is_outcome_unknown
     }
 
-    /// How long to wait in whole seconds, rounded up: a caller that waits so long is not too early.
+    /// How long to wait in whole seconds, rounded up, so that a caller that waits this long is not too early.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|pause| pause.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
     }
 
-    /// The HTTP status where the whole request fails for this reason.
+    /// The HTTP status if the whole request fails with this error.
     pub fn http_status(&self) -> StatusCode {
         self.status.unwrap_or_else(|| self.code.status())
     }

@@ -1,24 +1,24 @@
-//! What it means: the roots, the objects and the payloads of the schema.
+//! The schema: its roots, objects and payloads.
 //!
-//! Resolvers read arguments, ask the request's `Session`, and shape what comes back; what is done is decided below, in
-//! `customers`. Two rules of the engine are kept everywhere (docs/architecture.md): a nullable field that can fail is
-//! an `Option<Result<…>>`, since `Result<Option<…>>` would take its parent along, and no extension is used.
+//! Resolvers read arguments, call the request's `Session`, and shape the result. `customers` contains the logic. Two
+//! rules of the engine hold everywhere (docs/architecture.md): a nullable field that can fail is an
+//! `Option<Result<…>>`, because `Result<Option<…>>` would null its parent; and no extension of the engine is used.
 
 pub mod connection;
 pub mod cursor;
-pub mod customer;
+mod customer;
 pub mod error;
-pub mod federation;
-pub mod mutation;
-pub mod node;
+mod federation;
+mod mutation;
+mod node;
 pub mod nullability;
-pub mod page;
+mod page;
 pub mod payload;
-pub mod permissions;
-pub mod query;
-pub mod review;
+mod permissions;
+mod query;
+mod review;
 pub mod root_field;
 pub mod schema;
-pub mod viewer;
+mod viewer;
 
 pub use schema::{Schema, sdl, subgraph_sdl};

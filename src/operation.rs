@@ -1,15 +1,15 @@
-//! May it run: what stands between a request's text and the schema, the same for every transport.
+//! The steps between a request's text and the schema. Every transport uses them.
 //!
-//! [`Executor::prepare`] takes the steps in order: trusted document → text → valid document ([`document`], kept) → choose
-//! the operation → coerce the variables → collect the fields ([`collect`], kept) → put the variables in ([`lower`]) → cost
-//! and limits. [`Executor::run`] runs what comes of it, and sees to it that every error has its code and says nothing that
-//! it should not.
+//! [`Executor::prepare`] takes the steps in order: trusted document → text → valid document ([`document`], cached) →
+//! select the operation → coerce the variables → collect the fields ([`document::collect`], cached) → insert the
+//! variables ([`lower`]) → cost and limits. [`Executor::run`] runs the result. It ensures that every error has a code
+//! and contains no value of the caller.
 
 pub mod cost;
 pub mod document;
 pub mod executor;
 pub mod lower;
-pub mod on_error;
+mod on_error;
 pub mod response;
 pub mod variables;
 

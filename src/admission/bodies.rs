@@ -1,10 +1,10 @@
-//! The bytes of request bodies that are held while they are being read: bounded for all callers together, and fair per
-//! caller. Below half of the bound everyone is admitted; above it each caller gets an equal share, and a share is never
-//! less than one whole body. Without it, one caller's unfinished bodies would shut out everybody else's requests.
+//! Limits the bytes of request bodies that are in memory while they are read. The limit is fair per caller: below half
+//! of it every body is admitted, and above it each caller gets an equal share. A share is never less than one whole
+//! body. Without this limit one caller's unfinished bodies could block the requests of all others.
 //!
-//! The bytes that are held count, and no others. A compressed body holds its coded bytes, which become fewer while it is
-//! decoded, and its decoded bytes. Each of the two is bounded by the largest body, so one body holds twice that at most:
-//! [`most_held`].
+//! Only bytes in memory count. A compressed body counts with its compressed bytes, which become fewer while it is
+//! decompressed, and with its decompressed bytes. Each of the two is at most the largest body, so one body counts at
+//! most twice that: [`most_held`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,17 +16,17 @@ use crate::admission::operations;
 use crate::error::PublicError;
 use crate::telemetry::names::LIMITS_REACHED;
 
-/// How many bytes one body holds at most, where neither its coded nor its decoded form may have more than
+/// The maximum number of bytes that one body holds, if neither its compressed nor its decompressed form may exceed
 /// `max_body_bytes`.
 pub fn most_held(max_body_bytes: usize) -> usize {
     max_body_bytes.saturating_mul(2)
 }
 
-/// The bytes that may be held.
+/// The budget of bytes for all request bodies.
 #[derive(Debug)]
 pub struct BodyBudget {
     max: usize,
-    /// How many bytes one body holds at most. A caller's share is never less.
+    /// The maximum number of bytes that one body holds. A caller's share is never less.
     max_body: usize,
     reserved: Mutex<Reserved>,
 }
@@ -34,11 +34,11 @@ pub struct BodyBudget {
 #[derive(Debug, Default)]
 struct Reserved {
     total: usize,
-    /// No caller stays here with none.
+    /// The reserved bytes per caller. Callers without any have no entry.
     callers: HashMap<u128, usize>,
 }
 
-/// The bytes of one request's body, until it is dropped.
+/// The reserved bytes of one request body. They are released when it is dropped.
 #[derive(Debug)]
 pub struct BodyReservation {
     budget: Arc<BodyBudget>,
@@ -47,29 +47,28 @@ pub struct BodyReservation {
 }
 
 impl BodyBudget {
-    /// None are held. `max` is the bound for all bodies together; settings are refused where it is below
-    /// [`most_held`].
+    /// Creates a budget of `max` bytes for all bodies together. The settings reject a `max` below [`most_held`].
     pub fn new(max: usize, max_body_bytes: usize) -> Self {
         Self { max, max_body: most_held(max_body_bytes), reserved: Mutex::default() }
     }
 
-    /// A caller's body of which nothing has come yet.
-    pub fn start(this: &Arc<Self>, payer: ClientKey) -> BodyReservation {
-        BodyReservation { budget: Arc::clone(this), caller: payer.digest, reserved: 0 }
+    /// A reservation for a caller's body of which no bytes have arrived.
+    pub fn start(this: &Arc<Self>, client: ClientKey) -> BodyReservation {
+        BodyReservation { budget: Arc::clone(this), caller: client.digest, reserved: 0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Reserved> {
-        // Nothing in here panics half way, so a poisoned count is a true one.
+        // No code panics while it holds the lock, so a poisoned value is still consistent.
         self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl BodyReservation {
-    /// Notes that the body holds so many bytes from now on, more or less than before.
+    /// Sets the number of bytes that the body holds, which can be more or less than before.
     ///
     /// # Errors
-    /// `OVERLOADED` where it is more than before and the bodies of all callers fill the bound, or those of this caller
-    /// its share.
+    /// `OVERLOADED` if the number grows, and the bodies of all callers exceed the budget, or those of this caller its
+    /// share.
     pub fn hold(&mut self, bytes: usize) -> Result<(), PublicError> {
         match bytes.checked_sub(self.reserved) {
             Some(more) => self.reserve(more),
@@ -80,10 +79,10 @@ impl BodyReservation {
         }
     }
 
-    /// Makes room for so many more bytes.
+    /// Reserves more bytes.
     ///
     /// # Errors
-    /// `OVERLOADED` where the bodies of all callers fill the bound, or those of this caller its share.
+    /// `OVERLOADED` if the bodies of all callers exceed the budget, or those of this caller its share.
     pub fn reserve(&mut self, bytes: usize) -> Result<(), PublicError> {
         if bytes == 0 {
             return Ok(());
@@ -92,7 +91,7 @@ impl BodyReservation {
         let mut held = self.budget.lock();
         let own = held.callers.get(&self.caller).copied().unwrap_or(0);
         let callers = held.callers.len() + usize::from(own == 0);
-        // A share for each caller, and one more.
+        // One share per caller, and one spare.
         let share = (max / (callers + 1)).max(largest);
         let total = held.total.saturating_add(bytes);
         if total > max || (total > max.div_ceil(2) && own.saturating_add(bytes) > share) {
@@ -105,7 +104,7 @@ impl BodyReservation {
         Ok(())
     }
 
-    /// Gives so many bytes back.
+    /// Releases bytes.
     fn release(&mut self, bytes: usize) {
         if bytes == 0 {
             return;
@@ -166,7 +165,7 @@ mod tests {
         assert!(BodyBudget::start(&budget, caller(1)).reserve(10).is_ok());
         let mut most = BodyBudget::start(&budget, caller(1));
         assert!(most.reserve(8).is_ok());
-        assert!(BodyBudget::start(&budget, caller(2)).reserve(3).is_err(), "there is no room at all");
+        assert!(BodyBudget::start(&budget, caller(2)).reserve(3).is_err(), "the budget is full");
         assert!(BodyBudget::start(&budget, caller(2)).reserve(2).is_ok());
     }
 
@@ -179,7 +178,7 @@ mod tests {
             assert_eq!(budget.lock().total, held);
         }
         assert!(body.hold(101).is_err());
-        assert_eq!(budget.lock().total, 70, "what is refused is not held");
+        assert_eq!(budget.lock().total, 70, "rejected bytes are not reserved");
         drop(body);
         assert!(budget.lock().callers.is_empty());
     }

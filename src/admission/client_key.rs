@@ -2,33 +2,34 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Who units are taken from, as a digest.
+/// The rate-limit key, as a digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClientKey {
     pub(super) digest: u128,
-    /// Whether the identity provider or the upstream vouches for it. Of the others, anybody can be as many as they have
-    /// addresses.
+    /// Whether the identity provider or the upstream has verified the caller. An unverified client has as many keys as
+    /// it has addresses.
     pub(super) verified: bool,
 }
 
 impl ClientKey {
-    /// One that somebody vouches for.
+    /// The key of a verified caller.
     pub fn verified(digest: u128) -> Self {
         Self { digest, verified: true }
     }
 
-    /// Whoever asks from an address.
+    /// The key of a client that is identified only by its address.
     pub fn unverified(digest: u128) -> Self {
         Self { digest, verified: false }
     }
 
-    /// What it is told apart by.
+    /// The digest.
     pub fn digest(self) -> u128 {
         self.digest
     }
 }
 
-/// What one caller has of addresses: one of IPv4; of IPv6 the 64 bits behind which it can make up the rest as it likes.
+/// The network that one client is assumed to control: the IPv4 address, or the /64 of an IPv6 address, within which a
+/// client can choose addresses freely.
 pub fn client_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,8 +1,8 @@
-//! How much one caller may ask of the gateway in a time, in units of cost: one for an operation, and one more for each
-//! upstream call that it plans. Callers are told apart by a digest, so that the table holds no name and no address.
+//! The rate limit per caller, in units: one for a request, and one for each upstream call that its operation plans.
+//! Callers are identified by a digest, so the table contains no name and no address.
 //!
-//! The limit is this instance's own. The upstream's limits are shared by everything behind one key, and a caller meets
-//! them as `UPSTREAM_RATE_LIMITED`.
+//! The limit belongs to this instance. The upstream has limits of its own, which all callers with the same key share.
+//! A caller that meets them gets `UPSTREAM_RATE_LIMITED`.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,10 +14,10 @@ use super::ClientKey;
 use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
-/// After how many checks the table is cleaned of callers that have not asked for a while.
+/// The number of charges after which idle callers are removed from the table.
 const CHECKS_PER_CLEANUP: u32 = 1024;
 
-/// Units for each caller.
+/// The rate of each caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub units_per_second: NonZeroU32,
@@ -25,7 +25,7 @@ pub struct Settings {
     pub burst: NonZeroU32,
 }
 
-/// The callers' budgets.
+/// The remaining units of each caller.
 #[derive(Debug)]
 pub struct RateLimit {
     budgets: DefaultKeyedRateLimiter<u128>,
@@ -34,28 +34,29 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Full budgets for everybody.
+    /// Creates a limit. Every caller may use its whole burst.
     pub fn new(settings: Settings) -> Self {
         let quota = Quota::per_second(settings.units_per_second).allow_burst(settings.burst);
         Self { budgets: RateLimiter::keyed(quota), clock: DefaultClock::default(), checks: AtomicU32::new(0) }
     }
 
-    /// Takes units from a payer's budget.
+    /// Charges units to a caller.
     ///
     /// # Errors
-    /// `RATE_LIMITED` with the time after which there are enough; nothing is taken then.
-    pub fn charge(&self, payer: ClientKey, units: usize) -> Result<(), PublicError> {
+    /// `RATE_LIMITED` with the time to wait, and nothing is charged. `OPERATION_TOO_LARGE` if the units exceed the
+    /// burst.
+    pub fn charge(&self, client: ClientKey, units: usize) -> Result<(), PublicError> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_CLEANUP == CHECKS_PER_CLEANUP - 1 {
             self.budgets.retain_recent();
             self.budgets.shrink_to_fit();
         }
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let units = NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN);
-        match self.budgets.check_key_n(&payer.digest, units) {
+        match self.budgets.check_key_n(&client.digest, units) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_yet)) => {
                 let pause = not_yet.wait_time_from(self.clock.now());
-                let message = "You ask for more than your rate allows. Wait, then try again.";
+                let message = "You exceed your rate limit. Wait, then try again.";
                 Err(PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) })
             }
             Err(never) => {

@@ -1,8 +1,8 @@
-//! How many customers one caller may see in clear within a minute.
+//! Limits how many customers one caller may unmask per minute.
 //!
-//! Any minute counts, not one that begins with the clock: a limit that fills up again bit by bit would let twice as many
-//! through within its first minute. Callers are told apart by a digest. The table is bounded: where more callers than it
-//! holds unmask within one minute, the next one waits.
+//! The limit is a sliding window: it holds for any 60 seconds. A limit that refills step by step would admit twice as
+//! many within its first minute. Callers are identified by a digest. The table is bounded: if more callers than it
+//! holds unmask within one minute, the next caller has to wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -14,12 +14,13 @@ use crate::error::{ErrorCode, PublicError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The most callers that are told apart within a minute.
+/// The maximum number of callers in a table within a minute.
 const MAX_CALLERS: usize = 10_000;
 
-/// When each caller has seen customers in clear.
+/// The times at which each caller has unmasked customers.
 ///
-/// Those that nobody vouches for have a table of their own: however many addresses ask, they take no place of a known one.
+/// Unverified callers have a table of their own. However many addresses send requests, they take no room from verified
+/// callers.
 #[derive(Debug)]
 pub struct UnmaskLimit {
     max: usize,
@@ -30,7 +31,7 @@ pub struct UnmaskLimit {
 type History = HashMap<u128, VecDeque<Instant>>;
 
 impl UnmaskLimit {
-    /// So many for each caller within any minute.
+    /// Creates a limit of `most` customers per caller within any minute.
     pub fn new(most: NonZeroU32) -> Self {
         Self {
             max: usize::try_from(most.get()).unwrap_or(usize::MAX),
@@ -39,15 +40,15 @@ impl UnmaskLimit {
         }
     }
 
-    /// Lets a caller see so many customers more. None is always let through.
+    /// Records that a caller unmasks `customers` more customers. Zero is always admitted.
     ///
     /// # Errors
-    /// `RATE_LIMITED` with the time after which there is room; nothing is taken then.
-    pub fn charge(&self, payer: ClientKey, customers: usize, now: Instant) -> Result<(), PublicError> {
+    /// `RATE_LIMITED` with the time to wait. Nothing is recorded then.
+    pub fn charge(&self, client: ClientKey, customers: usize, now: Instant) -> Result<(), PublicError> {
         if customers == 0 {
             return Ok(());
         }
-        let (caller, table) = (payer.digest, if payer.verified { &self.verified } else { &self.unverified });
+        let (caller, table) = (client.digest, if client.verified { &self.verified } else { &self.unverified });
         let mut seen = table.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.contains_key(&caller) && seen.len() >= MAX_CALLERS {
             seen.retain(|_, times| times.back().is_some_and(|time| is_recent(*time, now)));
@@ -61,7 +62,7 @@ impl UnmaskLimit {
         }
         let over = (times.len() + customers).saturating_sub(self.max);
         if over > 0 {
-            // There is room once the oldest `over` of them are a minute old.
+            // There is room when the oldest `over` unmaskings are a minute old.
             let last_to_go = times.get(over - 1).copied().unwrap_or(now);
             return Err(rate_limited((last_to_go + MINUTE).saturating_duration_since(now)));
         }
@@ -75,7 +76,7 @@ fn is_recent(time: Instant, now: Instant) -> bool {
 }
 
 fn rate_limited(pause: Duration) -> PublicError {
-    let message = "You have seen as many customers in clear as a caller may within a minute. Wait, then try again.";
+    let message = "You have unmasked as many customers as a caller may within a minute. Wait, then try again.";
     PublicError { retry_after: Some(pause), ..PublicError::new(ErrorCode::RateLimited, message) }
 }
 
@@ -110,7 +111,10 @@ mod tests {
         }
         let late = ClientKey::unverified(u128::MAX);
         assert!(limit.charge(late, 1, start).is_err());
-        assert!(limit.charge(ClientKey::verified(u128::MAX), 1, start).is_ok(), "a known one has its place");
+        assert!(
+            limit.charge(ClientKey::verified(u128::MAX), 1, start).is_ok(),
+            "verified callers have a table of their own"
+        );
         assert!(limit.charge(late, 1, start + MINUTE).is_ok());
     }
 }

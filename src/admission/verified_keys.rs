@@ -1,17 +1,17 @@
-//! The callers' own keys that the upstream has taken. Until it has, a key says nothing of who brings it: anybody can make
-//! one up for each request.
+//! The callers' API keys that the upstream has accepted. Before that, a key does not identify a caller: a client can
+//! invent one for each request.
 
 use std::time::Duration;
 
 use moka::future::Cache as Store;
 
-/// How many keys are remembered at most; one that is forgotten is soon taken again.
+/// The maximum number of remembered keys. A forgotten key is remembered again after its next successful request.
 const MAX_KEYS: u64 = 100_000;
 
-/// How long a key is remembered after the upstream last took it.
+/// How long a key is remembered after the upstream last accepted it.
 const KEY_TTL: Duration = Duration::from_secs(60 * 60);
 
-/// Keys by their digest.
+/// The digests of the accepted keys.
 #[derive(Debug)]
 pub struct VerifiedKeys {
     keys: Store<u128, ()>,
@@ -24,17 +24,17 @@ impl Default for VerifiedKeys {
 }
 
 impl VerifiedKeys {
-    /// Whether the upstream has taken a key a short time ago.
+    /// Whether the upstream has accepted a key recently.
     pub fn contains(&self, key: u128) -> bool {
         self.keys.contains_key(&key)
     }
 
-    /// The upstream has just taken a key.
+    /// Records that the upstream has accepted a key.
     pub async fn insert(&self, key: u128) {
         self.keys.insert(key, ()).await;
     }
 
-    /// The upstream has just refused a key.
+    /// Records that the upstream has rejected a key.
     pub async fn remove(&self, key: u128) {
         self.keys.invalidate(&key).await;
     }

@@ -1,37 +1,39 @@
-//! Which pages may have a browser ask: the origins that the settings list, in a sandbox those of this machine too, and no
-//! others.
+//! The origins whose pages may call the gateway from a browser: those that the settings list, and with the sandbox
+//! also loopback origins.
 //!
 //! Origins are compared as origins: scheme, host and port (RFC 6454). There are no wildcards.
 
 use http::{HeaderMap, HeaderValue, header};
 use url::{Host, Url};
 
-/// The origins that may send requests from a browser, such as `https://desk.example.com`.
+/// The allowed origins, such as `https://desk.example.com`.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedOrigins {
     listed: Vec<String>,
-    /// Whether pages of a loopback address may too, whatever their port.
+    /// Whether every loopback origin is allowed, on any port.
     loopback: bool,
 }
 
-/// An entry of the settings that is no origin. The text says what to write.
+/// An entry of the settings that is not an origin. The text says what to write.
 #[derive(PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InvalidOrigin {
-    #[error("`{0}` is a wildcard, and there are none: list each origin, such as `https://desk.example.com`")]
+    #[error(
+        "`{0}` is a wildcard, and wildcards are not supported: list each origin, such as `https://desk.example.com`"
+    )]
     Wildcard(String),
-    #[error("`{0}` has more than scheme, host and port: write `{1}`")]
+    #[error("`{0}` has more than a scheme, a host and a port: write `{1}`")]
     HasPath(String, String),
-    #[error("`{0}` has no scheme: write `https://{0}`, or `http://{0}` where that is what the browser shows")]
+    #[error("`{0}` has no scheme: write `https://{0}`, or `http://{0}` if the browser shows that")]
     NoScheme(String),
-    #[error("`{0}` is no origin: write it as `https://desk.example.com`, as the browser sends it in `Origin`")]
+    #[error("`{0}` is not an origin: write it as `https://desk.example.com`, as the browser sends it in `Origin`")]
     Other(String),
 }
 
 impl AllowedOrigins {
-    /// Origins from the settings; `loopback` adds every origin of a loopback address.
+    /// Origins from the settings. `loopback` adds every loopback origin.
     ///
     /// # Errors
-    /// Each that is no origin: it has a scheme and a host, and nothing but a port after.
+    /// Every entry that is not an origin. An origin has a scheme, a host, an optional port, and nothing else.
     pub fn new(origins: &[String], loopback: bool) -> Result<Self, Vec<InvalidOrigin>> {
         let (mut listed, mut wrong) = (Vec::new(), Vec::new());
         for origin in origins {
@@ -43,19 +45,19 @@ impl AllowedOrigins {
         if wrong.is_empty() { Ok(Self { listed, loopback }) } else { Err(wrong) }
     }
 
-    /// Whether no page at all may send requests.
+    /// Whether no page may call the gateway.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty() && !self.loopback
     }
 
-    /// Whether pages of an origin may send requests, and read the answers.
+    /// Whether pages of an origin may call the gateway and read the responses.
     pub fn allows(&self, origin: &HeaderValue) -> bool {
         let Some(url) = origin.to_str().ok().and_then(parsed) else { return false };
         self.listed.contains(&url.origin().ascii_serialization()) || (self.loopback && is_loopback(&url))
     }
 
-    /// Whether a read comes from a page of another site that is not listed. The layer around the routes lets reads pass,
-    /// since they change nothing; but a read costs upstream calls and somebody's rate.
+    /// Whether a read comes from a page of another site that is not allowed. The router's layer admits reads, because
+    /// they change nothing. But a read costs upstream calls and uses up a caller's rate limit.
     pub fn rejects_cross_site_read(&self, headers: &HeaderMap) -> bool {
         let foreign = |site: &HeaderValue| site == "cross-site" || site == "same-site";
         let listed = headers.get(header::ORIGIN).is_some_and(|origin| self.allows(origin));
@@ -63,10 +65,10 @@ impl AllowedOrigins {
     }
 }
 
-/// The URL of an origin and nothing more.
+/// The URL of an origin without path, query and credentials.
 fn parsed(origin: &str) -> Option<Url> {
     let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
-    // As it was written: a parsed URL has a path in any case.
+    // Checked in the text, because a parsed URL always has a path.
     let (_, rest) = origin.split_once("://")?;
     (!rest.contains(['/', '?', '#', '@', '\\'])).then_some(url)
 }
@@ -80,7 +82,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An entry as a browser sends it.
+/// An entry in the form that a browser sends.
 fn normalize(origin: &str) -> Result<String, InvalidOrigin> {
     let written = origin.to_owned();
     if origin.contains('*') {
@@ -92,7 +94,7 @@ fn normalize(origin: &str) -> Result<String, InvalidOrigin> {
     match Url::parse(origin).ok().filter(Url::has_host) {
         Some(url) if matches!(url.scheme(), "http" | "https") => {
             let origin = url.origin().ascii_serialization();
-            // A name and a password are not repeated.
+            // The message does not repeat a name or a password.
             let written =
                 if url.username().is_empty() && url.password().is_none() { written } else { "…@…".to_owned() };
             Err(InvalidOrigin::HasPath(written, origin))
@@ -165,10 +167,10 @@ mod tests {
     #[case("https://Desk.example.com:443/app?x#y", "write `https://desk.example.com`")]
     #[case("https://somebody:planted@desk.example.com", "write `https://desk.example.com`")]
     #[case("desk.example.com", "write `https://desk.example.com`")]
-    #[case("null", "is no origin")]
-    #[case("", "is no origin")]
-    #[case("https://", "is no origin")]
-    #[case("ftp://desk.example.com", "is no origin")]
+    #[case("null", "is not an origin")]
+    #[case("", "is not an origin")]
+    #[case("https://", "is not an origin")]
+    #[case("ftp://desk.example.com", "is not an origin")]
     fn what_is_no_origin_is_told_with_what_to_write(#[case] listed: &str, #[case] told: &str) {
         let wrong = origins(&["https://desk.example.com", listed, "another*"], false).expect_err("two are no origins");
         let [error, another] = wrong.iter().map(InvalidOrigin::to_string).collect::<Vec<_>>().try_into().expect("each");

@@ -1,14 +1,15 @@
 //! Verifies bearer tokens that are JSON Web Tokens (RFC 7519) of one identity provider.
 //!
-//! What is accepted comes from the settings alone, never from the token: the algorithms, the issuer, the audience, the
-//! keys. A token names an algorithm and a key only to choose among those; `jku`, `jwk` and `x5u` in it are not read. It
-//! refuses what RFC 8725 warns of: `none`, a public key taken for a symmetric secret, tokens made for something else.
+//! Only the settings decide what is accepted, never the token: the algorithms, the issuer, the audience and the keys.
+//! A token names an algorithm and a key only to select among those. Its `jku`, `jwk` and `x5u` are ignored. The
+//! verifier rejects what RFC 8725 warns of: `none`, a public key used as a symmetric secret, and tokens that were
+//! issued for another purpose.
 //!
-//! Nothing of a token gets into a message or the log, only the class of reason why it was refused.
+//! No content of a token gets into a message or the log, only the class of the reason for its rejection.
 
 pub mod claims;
 pub mod jwks;
-pub mod keys;
+mod keys;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
+use strum::IntoStaticStr;
 use tokio::time::Instant;
 use url::Url;
 
@@ -26,15 +28,15 @@ use keys::{Candidates, KeySet};
 
 use crate::outbound::Proxy;
 
-/// The longest token, in bytes. Most with many roles stay below 8 KiB, where proxies begin to refuse headers; this is twice
-/// that.
+/// The maximum length of a token, in bytes. Most tokens with many roles stay below 8 KiB, where proxies begin to
+/// reject headers. This limit is twice that.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// What a token's `typ` may be (RFC 7519, section 5.1; RFC 9068, section 2.1). Others, such as `logout+jwt`, are made
-/// for something else and may fit in all else.
+/// The accepted values of a token's `typ` (RFC 7519, section 5.1; RFC 9068, section 2.1). A token of another type,
+/// such as `logout+jwt`, has another purpose, even if all its claims fit.
 const ACCESS_TOKEN_TYPES: [&str; 4] = ["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
 
-/// Which tokens are taken; `[auth.jwt]` in `config/default.toml`, checked.
+/// Which tokens are accepted: `[auth.jwt]` in `config/default.toml`, validated.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub issuer: String,
@@ -46,18 +48,18 @@ pub struct Settings {
     pub refresh_policy: RefreshPolicy,
 }
 
-/// Where the keys are.
+/// Where the keys come from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// The provider's published key set (RFC 7517).
     Jwks(Url),
     /// A file with one or more public keys in PEM.
     File(PathBuf),
-    /// A secret that is shared with the provider; for HS256, HS384 and HS512 only.
+    /// A secret shared with the provider, for HS256, HS384 and HS512 only.
     Secret(SecretString),
 }
 
-/// The claims of a token that was found good. They have no `Debug`: they are somebody's.
+/// The claims of a verified token. The type has no `Debug`, because claims are personal data.
 #[derive(Clone)]
 pub struct VerifiedClaims {
     claims: Map<String, Json>,
@@ -70,75 +72,63 @@ impl VerifiedClaims {
     }
 }
 
-/// Why a token is refused: for our log, by class. The caller is told nothing of it but that it was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+/// Why a token is rejected, by class, for metrics and the log. The caller learns only that it was rejected.
+#[derive(IntoStaticStr, Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[strum(serialize_all = "snake_case")]
 pub enum TokenError {
-    #[error("there is no bearer token")]
+    #[error("the request has no bearer token")]
     Missing,
-    #[error("longer than 16 KiB")]
+    #[error("the token is longer than 16 KiB")]
     TooLong,
-    #[error("not a signed JWT with an algorithm that is known")]
+    #[error("the token is not a signed JWT with a known algorithm")]
     Malformed,
-    #[error("an algorithm that auth.jwt.algorithms does not list")]
+    #[error("auth.jwt.algorithms does not list the token's algorithm")]
     Algorithm,
-    #[error("of a type that is not an access token's")]
+    #[error("the token's type is not that of an access token")]
     Type,
-    #[error("with critical extensions, of which none is known")]
+    #[error("the token has critical extensions, and the gateway supports none")]
+    #[strum(serialize = "malformed")]
     CriticalHeader,
-    #[error("signed by a key that is not known")]
+    #[error("the token's key is unknown")]
     UnknownKey,
-    #[error("the signature is wrong")]
+    #[error("the token's signature is wrong")]
     Signature,
-    #[error("expired")]
+    #[error("the token has expired")]
     Expired,
-    #[error("not valid yet")]
+    #[error("the token is not valid yet")]
     NotYetValid,
-    #[error("of another issuer")]
+    #[error("the token is from another issuer")]
     Issuer,
-    #[error("for another audience")]
+    #[error("the token is for another audience")]
     Audience,
-    #[error("a claim that must be there is missing or of a wrong form: exp, iss, aud, nbf")]
+    #[error("a required claim is missing or malformed: exp, iss, aud, nbf")]
     Claims,
-    /// The one that is not the token's fault: no key could be had since the start.
-    #[error("the identity provider's keys could not be had yet")]
+    /// The only reason that is not in the token: no key could be loaded since startup.
+    #[error("the identity provider's keys have not been loaded yet")]
     NoKeys,
 }
 
 impl TokenError {
-    /// As the metrics call it.
+    /// Its name in metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::TooLong => "too_long",
-            Self::Malformed | Self::CriticalHeader => "malformed",
-            Self::Algorithm => "algorithm",
-            Self::Type => "type",
-            Self::UnknownKey => "unknown_key",
-            Self::Signature => "signature",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Claims => "claims",
-            Self::NoKeys => "no_keys",
-        }
+        self.into()
     }
 }
 
 /// Verifies tokens.
 #[derive(Debug)]
 pub struct Verifier {
-    /// One for each algorithm: the library wants all algorithms of a validation to be of the key's family.
+    /// One validation per algorithm: the library requires that all algorithms of a validation are of the key's family.
     validations: Vec<(Algorithm, Validation)>,
     keys: KeyStore,
     claim_names: ClaimNames,
 }
 
 impl Verifier {
-    /// A verifier whose keys are kept up to date in the background.
+    /// Creates a verifier. A background task keeps its keys up to date.
     ///
     /// # Errors
-    /// Where the key file cannot be used, or this machine cannot make HTTPS calls.
+    /// If the key file cannot be used, or this machine cannot make HTTPS calls.
     pub fn start(settings: Settings, proxy: Option<&Proxy>) -> Result<Self, KeyStoreError> {
         let validations = settings.algorithms.iter().map(|algorithm| (*algorithm, settings.validation(*algorithm)));
         let validations = validations.collect();
@@ -156,34 +146,34 @@ impl Verifier {
         Ok(Self { validations, keys: supply, claim_names: settings.claim_names })
     }
 
-    /// Takes another shared secret in place of the one there is, and says whether there is one. Keys from elsewhere stay.
+    /// Replaces the shared secret. Returns `false` and changes nothing if the keys have another source.
     pub fn replace_secret(&self, secret: &SecretString) -> bool {
         let algorithms: Vec<Algorithm> = self.validations.iter().map(|(algorithm, _)| *algorithm).collect();
         self.keys.replace_static(KeySet::from_secret(secret.expose_secret().as_bytes(), &algorithms))
     }
 
-    /// How old the keys are; none for a secret, which does not age.
+    /// The age of the keys. `None` for a secret.
     pub fn key_age(&self) -> Option<Duration> {
         self.keys.age()
     }
 
-    /// The names of the claims that say what a caller may do, and for which account.
+    /// The names of the claims that identify the caller, its permissions and its accounts.
     pub fn claim_names(&self) -> &ClaimNames {
         &self.claim_names
     }
 
-    /// How long the provider is left alone before its keys are asked for again.
+    /// The minimum interval between two loads of the provider's keys.
     pub fn min_refresh_interval(&self) -> Duration {
         self.keys.min_interval()
     }
 
-    /// The claims of a token, if it is good.
+    /// Verifies a token and returns its claims.
     ///
-    /// Verifying is work for the processor, on the runtime's own thread: RS256 takes some 50 µs, which is less than
-    /// handing it to another thread and waiting for its turn there.
+    /// Verifying runs on the runtime's own thread: RS256 takes some 50 µs, which is less than handing it to another
+    /// thread and waiting for the result.
     ///
     /// # Errors
-    /// The class of reason why it is not.
+    /// The class of the reason for the rejection.
     pub async fn verify(&self, token: &str, deadline: Instant) -> Result<VerifiedClaims, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
@@ -196,13 +186,14 @@ impl Verifier {
             Err(KeyTrialError::Final(refusal)) => return Err(refusal),
             Err(KeyTrialError::RetryWithNewKeys(refusal)) => refusal,
         };
-        // The provider may have changed its keys: look once more, no more often than the pace allows.
+        // The provider may have changed its keys. Load them again, if the minimum interval allows it.
         let Some(newer) = self.keys.wait_for_newer(&seen, deadline).await else { return Err(refusal) };
         try_keys(token, &header, validation, newer.keys.as_deref()).map_err(KeyTrialError::into_error)
     }
 
     fn validation(&self, header: &Header) -> Result<&Validation, TokenError> {
-        // RFC 7515, section 4.1.11: an extension that is not known must not be passed over. None is known here.
+        // RFC 7515, section 4.1.11: a token with an unknown critical extension must be rejected. No extension is known
+        // here.
         if header.crit.is_some() {
             return Err(TokenError::CriticalHeader);
         }
@@ -226,17 +217,17 @@ impl Settings {
         validation.set_audience(&[&self.audience]);
         validation.leeway = self.leeway.as_secs();
         validation.validate_nbf = true;
-        // `exp` is the first second in which a token is no longer good (RFC 7519, section 4.1.4); the library by itself
-        // would still take it then.
+        // `exp` is the first second in which a token is expired (RFC 7519, section 4.1.4). By default the library
+        // still accepts it in that second.
         validation.reject_tokens_expiring_in_less_than = 1;
         validation
     }
 }
 
-/// How trying the keys ended, where it did not end well.
+/// Why no key verified the token.
 enum KeyTrialError {
     Final(TokenError),
-    /// Whether another key set would have made a difference.
+    /// Another key set might verify it.
     RetryWithNewKeys(TokenError),
 }
 
@@ -248,7 +239,7 @@ impl KeyTrialError {
     }
 }
 
-/// Tries the keys that the token can have been signed by. There are few: a set is bounded, and a `kid` leaves one.
+/// Tries the candidate keys. There are few: a key set is limited, and a `kid` selects one.
 fn try_keys(
     token: &str,
     header: &Header,
@@ -260,7 +251,7 @@ fn try_keys(
     let mut refusal = TokenError::UnknownKey;
     for key in keys {
         match jsonwebtoken::decode::<Map<String, Json>>(token, key, validation) {
-            // The library takes a list of issuers too; a token has one (RFC 7519, section 4.1.1).
+            // The library also accepts a list of issuers. A token has one (RFC 7519, section 4.1.1).
             Ok(token) if token.claims.get("iss").is_some_and(Json::is_string) => {
                 return Ok(VerifiedClaims { claims: token.claims });
             }
@@ -271,11 +262,11 @@ fn try_keys(
             },
         }
     }
-    // The key that the token names is there: it is the signature that is wrong.
+    // The key that the token names exists, so the signature is wrong.
     Err(if named { KeyTrialError::Final(refusal) } else { KeyTrialError::RetryWithNewKeys(refusal) })
 }
 
-/// The class of the library's error; its text is not used, since it can hold what it failed on.
+/// The class of the library's error. Its text is not used, because it can contain parts of the token.
 fn classify(error: &ErrorKind) -> TokenError {
     match error {
         ErrorKind::InvalidSignature => TokenError::Signature,

@@ -1,51 +1,39 @@
-//! What a caller may do.
+//! Permissions of callers.
 
 use async_graphql::Enum;
+use strum::{IntoStaticStr, VariantArray};
 
-/// Something that a caller may or may not do.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// A permission of a caller.
+#[derive(Enum, IntoStaticStr, VariantArray, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Permission {
-    /// Read customers, masked.
+    /// Read masked customers.
     CustomersRead,
-    /// Create and change customers; of their status only between VERIFIED and INACTIVE.
+    /// Create and update customers. Change their status only between VERIFIED and INACTIVE.
     CustomersWrite,
-    /// Erase customers.
+    /// Delete customers.
     CustomersDelete,
-    /// See customers in clear.
+    /// Read unmasked customers.
     CustomersUnmask,
     /// Read the results of identity screenings.
     ReviewsRead,
-    /// Decide about customers in review, and screen them again; with CUSTOMERS_WRITE, set any status.
+    /// Decide reviews of customers, and repeat their screening. Together with CUSTOMERS_WRITE: set any status.
     ReviewsDecide,
 }
 
 impl Permission {
-    /// All there are, in the schema's order.
-    pub const ALL: [Self; 6] = [
-        Self::CustomersRead,
-        Self::CustomersWrite,
-        Self::CustomersDelete,
-        Self::CustomersUnmask,
-        Self::ReviewsRead,
-        Self::ReviewsDecide,
-    ];
+    /// All permissions, in the order of the schema.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Its name in the schema.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::CustomersRead => "CUSTOMERS_READ",
-            Self::CustomersWrite => "CUSTOMERS_WRITE",
-            Self::CustomersDelete => "CUSTOMERS_DELETE",
-            Self::CustomersUnmask => "CUSTOMERS_UNMASK",
-            Self::ReviewsRead => "REVIEWS_READ",
-            Self::ReviewsDecide => "REVIEWS_DECIDE",
-        }
+        self.into()
     }
 
-    /// The permission that a word of a token means: its name in the schema in any case, also as identity providers
-    /// spell such words: `customers:read`, `customers.read`.
+    /// The permission that a word in a token grants: its name in the schema, in any case. Identity providers also
+    /// write such words as `customers:read` or `customers.read`.
     pub fn from_word(word: &str) -> Option<Self> {
         let name = word.replace([':', '.'], "_");
-        Self::ALL.into_iter().find(|permission| permission.name().eq_ignore_ascii_case(&name))
+        Self::ALL.iter().copied().find(|permission| permission.name().eq_ignore_ascii_case(&name))
     }
 }

@@ -1,37 +1,37 @@
-//! The caller of a request, once it is known.
+//! The authenticated caller of a request.
 
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::Permission;
 
-/// Who asks, what it may do, and with which credential the upstream is asked for it.
+/// The caller's name, permissions and upstream credential.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// The name that the caller's token gives it; none for an anonymous one.
+    /// The subject of the caller's token. `None` for an anonymous caller.
     pub subject: Option<String>,
-    /// The upstream account that it acts for.
+    /// The upstream account that the caller acts for.
     pub account: Option<Uuid>,
     pub permissions: Vec<Permission>,
-    /// Whether introspection is answered to it also where the settings have it off; once an operation runs, whether it
-    /// is answered to it at all.
+    /// Whether the caller may introspect the schema although the settings disable introspection. When an operation
+    /// runs: whether the caller may introspect at all.
     pub may_introspect: bool,
-    /// Whether its answers may say what was asked of the upstream, also where the settings have that off.
+    /// Whether responses may report upstream calls to the caller although the settings disable the report.
     pub may_request_upstream_report: bool,
     pub credential: Credential,
 }
 
-/// The upstream credential, and whose it is: only its owner can do something about one that is refused.
+/// The upstream credential and its owner. Only the owner can correct a credential that the upstream rejects.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// The gateway's own key.
     Gateway(SecretString),
-    /// The caller's key, sent on.
+    /// The caller's own key, which the gateway forwards.
     Caller(SecretString),
 }
 
 impl Credential {
-    /// The key itself.
+    /// The key.
     pub fn key(&self) -> &SecretString {
         match self {
             Self::Gateway(key) | Self::Caller(key) => key,

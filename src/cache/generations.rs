@@ -1,11 +1,11 @@
-//! How often each customer, and each scope's list, has been written.
+//! Generations: counters of the writes to each customer and to each scope's lists.
 //!
-//! A fixed table of counters, not a map: it neither grows nor forgets. Two subjects that share a counter by chance
-//! cost each other an entry after a write, never a wrong answer.
+//! The counters are a table of fixed size, not a map, so it neither grows nor evicts. Two subjects that share a
+//! counter by chance can cause each other a cache miss after a write, never a wrong response.
 //!
-//! After a write whose outcome nobody knows it may still take effect. For a while each look at its customer is a generation of
-//! its own then: nothing that is read is kept, so that who looks whether it was made does not find what was there before. The
-//! scope's lists begin one each second: everybody looks at them, and shares what a second brings.
+//! A write of unknown outcome may still take effect later. For a while each read of its customer uses a new
+//! generation, so nothing is cached that the write may still change. The scope's lists get a new generation each
+//! second, so that callers still share what was read within a second.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::key::Scope;
 
-/// 4096 counters are 96 kB; with a thousand writes within a time to live, a quarter of the entries is loaded again.
+/// 4096 counters take 96 kB. With a thousand writes within one time to live, a quarter of the entries is loaded again.
 const COUNTER_COUNT: usize = 4096;
 
-/// The counters.
+/// The table of counters.
 #[derive(Debug)]
 pub struct Generations {
     counters: Box<[Counter]>,
@@ -29,13 +29,13 @@ pub struct Generations {
 #[derive(Debug, Default)]
 struct Counter {
     generation: AtomicU64,
-    /// Until when it is not settled, in milliseconds since the beginning.
+    /// Until when caching is suspended, in milliseconds since `started`.
     suspended_until: AtomicU64,
-    /// When a list that is not settled begins its next generation; 0 where that is not due.
+    /// When a suspended list gets its next generation, in milliseconds since `started`. 0 if none is due.
     next_refresh: AtomicU64,
 }
 
-/// How long what is read of a list that is not settled may be found.
+/// How long a generation of a suspended list lasts, in milliseconds.
 const LIST_REFRESH: u64 = 1000;
 
 impl Default for Generations {
@@ -45,24 +45,24 @@ impl Default for Generations {
 }
 
 impl Generations {
-    /// All at zero.
+    /// Creates counters that are all zero.
     pub fn new() -> Self {
         let counters = (0..COUNTER_COUNT).map(|_| Counter::default()).collect();
         Self { counters, hasher: RandomState::new(), started: Instant::now() }
     }
 
-    /// The generation of a subject, or of the scope's list where there is none.
+    /// The generation of a subject, or of the scope's lists if `subject` is `None`.
     pub fn current(&self, scope: Scope, subject: Option<u128>) -> u64 {
         let counter = self.counter(scope, subject);
         let now = self.elapsed();
         let until = counter.suspended_until.load(Ordering::SeqCst);
         match subject {
-            // One that no other look has: the next one, settled or not, has moved past it.
+            // A generation of this call alone: every later call gets a higher one, suspended or not.
             Some(_) if now < until => return counter.generation.fetch_add(2, Ordering::SeqCst) + 1,
             Some(_) => {}
             None => {
                 let due = counter.next_refresh.load(Ordering::SeqCst);
-                // The last one begins when it is settled.
+                // The last of these generations starts when the suspension ends.
                 let next = if now < until { now + LIST_REFRESH } else { 0 };
                 let is_due = due > 0 && now >= due.min(until);
                 if is_due
@@ -75,12 +75,12 @@ impl Generations {
         counter.generation.load(Ordering::SeqCst)
     }
 
-    /// Begins a new generation: what is kept under the old one is not found any more.
+    /// Starts a new generation, so entries of the old one are not found any more.
     pub fn advance(&self, scope: Scope, subject: Option<u128>) {
         self.counter(scope, subject).generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The same again and again from now on, for a time.
+    /// Suspends caching: starts new generations again and again for `time`.
     pub fn suspend_caching(&self, scope: Scope, subject: Option<u128>, time: Duration) {
         let now = self.elapsed();
         let until = now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
@@ -96,20 +96,19 @@ impl Generations {
 
     fn counter(&self, scope: Scope, subject: Option<u128>) -> &Counter {
         let hash = self.hasher.hash_one((scope, subject));
-        let place = usize::try_from(hash % COUNTER_COUNT as u64).expect("a number below 4096 fits any usize");
-        self.counters.get(place).expect("the place is below the table's length")
+        let index = usize::try_from(hash % COUNTER_COUNT as u64).expect("a number below 4096 fits any usize");
+        self.counters.get(index).expect("the index is below the table's length")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::privacy::digest::KeyedDigest;
 
     #[tokio::test(start_paused = true)]
     async fn until_it_is_settled_each_look_is_a_generation() {
         let generations = Generations::new();
-        let scope = Scope::new(&KeyedDigest::new(), &"key".into(), None);
+        let scope = Scope::new(1, None);
         let look = || generations.current(scope, Some(1));
         assert_eq!(look(), look());
         let before = look();
@@ -123,7 +122,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn until_it_is_settled_a_list_begins_a_generation_each_second_and_one_at_the_end() {
         let generations = Generations::new();
-        let scope = Scope::new(&KeyedDigest::new(), &"key".into(), None);
+        let scope = Scope::new(1, None);
         let look = || generations.current(scope, None);
         let before = look();
         generations.suspend_caching(scope, None, Duration::from_millis(2500));

@@ -1,22 +1,22 @@
-//! Keys of the cache. They hold no personal data: what could be some is in them as a digest under a secret that is
-//! made anew with each start, so that a key tells nothing to whoever sees it.
+//! Keys of the cache. They contain no personal data. A credential and a query are represented by digests under a
+//! secret that each process creates at startup, so a key reveals nothing about them.
 
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::privacy::digest::KeyedDigest;
-
-/// An upstream credential with an account: what one scope may see says nothing about another.
+/// An upstream credential with an account. Scopes never share entries, because the upstream may show each of them
+/// other data.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Scope(u128);
+pub struct Scope {
+    credential: u128,
+    account: Option<Uuid>,
+}
 
 impl Scope {
-    /// The scope of a credential and an account.
-    pub fn new(digest: &KeyedDigest, credential: &SecretString, account: Option<Uuid>) -> Self {
-        let account = account.map(|account| account.to_string()).unwrap_or_default();
-        Self(digest.digest([credential.expose_secret(), account.as_str()]))
+    /// The scope of a credential and an account. The credential is its digest under the process's secret.
+    pub fn new(credential: u128, account: Option<Uuid>) -> Self {
+        Self { credential, account }
     }
 }
 
@@ -26,7 +26,7 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Where an entry lies.
+/// The key of a cache entry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Key {
     pub scope: Scope,
@@ -41,11 +41,10 @@ mod tests {
 
     #[test]
     fn scopes_differ_by_credential_and_by_account() {
-        let digests = KeyedDigest::new();
-        let (a, b) = (SecretString::from("key-a"), SecretString::from("key-b"));
+        let (a, b) = (1, 2);
         let account = Some(Uuid::from_u128(7));
-        assert_eq!(Scope::new(&digests, &a, None), Scope::new(&digests, &a, None));
-        assert_ne!(Scope::new(&digests, &a, None), Scope::new(&digests, &b, None));
-        assert_ne!(Scope::new(&digests, &a, None), Scope::new(&digests, &a, account));
+        assert_eq!(Scope::new(a, None), Scope::new(a, None));
+        assert_ne!(Scope::new(a, None), Scope::new(b, None));
+        assert_ne!(Scope::new(a, None), Scope::new(a, account));
     }
 }

@@ -1,8 +1,8 @@
-//! A bounded store that asks for what it does not have, once for all who miss it at the same time.
+//! A bounded read-through cache. Callers that miss the same key at the same time share one load.
 //!
-//! moka does the keeping and the bounds; who waits for a load, and when it is given up, is `super::flights`. A write while
-//! a load is under way would not stop moka from keeping the old value: so the key carries a generation, see
-//! `super::generations`.
+//! moka stores the entries and limits their size. `super::single_flight` decides who waits for a load, and when it is
+//! cancelled. moka would cache an old value if a write happened during a load. Therefore the key contains a generation
+//! (`super::generations`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,41 +20,41 @@ use super::single_flight::{SingleFlight, Waiter};
 use crate::telemetry::metrics::as_f64;
 use crate::telemetry::names;
 
-/// An entry costs its own bookkeeping, and its value in memory is some twice its JSON (measured on reviews, which have
-/// many small strings).
+/// An entry has some fixed memory cost, and a value in memory has about twice the size of its JSON (measured on
+/// reviews, which have many small strings).
 const BYTES_PER_ENTRY: usize = 512;
 const MEMORY_PER_WIRE_BYTE: usize = 2;
 
-/// How long things are kept.
+/// How long entries are used.
 #[derive(Clone, Copy, Debug)]
 pub struct TtlPolicy {
-    /// How long an answer is fresh. Zero keeps nothing and still shares loads.
+    /// How long an entry is fresh. With zero nothing is cached, but loads are still shared.
     pub ttl: Duration,
-    /// The same for "there is none".
+    /// The same for "not found".
     pub not_found_ttl: Duration,
-    /// How long past that an old answer may be given while a new one is being loaded.
+    /// How long after that a stale entry may be returned while a new one is loaded.
     pub stale_while_revalidate: Duration,
-    /// How long past that an old answer may be given where a new one cannot be had.
+    /// How long after that a stale entry may be returned if a new one cannot be loaded.
     pub stale_if_error: Duration,
 }
 
-/// What a load brought: the value, or that there is none.
+/// The result of a load: the value, or `None` for "not found".
 #[derive(Debug)]
 pub struct Fetched<V> {
     pub value: Option<V>,
-    /// Size of the answer on the wire.
+    /// The size of the upstream response in bytes.
     pub bytes: usize,
 }
 
-/// A kept answer.
+/// A cached value.
 #[derive(Debug)]
 pub struct CacheEntry<V> {
     pub value: Option<Arc<V>>,
-    /// When it was asked for.
+    /// When the load started.
     pub requested_at: Instant,
-    /// When it was read.
+    /// When the load finished.
     pub read_at: Instant,
-    /// Until when it counts as new.
+    /// The end of its time to live.
     pub fresh_until: Instant,
     expires_in: Duration,
     weight: u32,
@@ -66,40 +66,40 @@ impl<V> Clone for CacheEntry<V> {
     }
 }
 
-/// What a caller asks for.
+/// What a caller accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOptions {
-    /// When it has to have an answer.
+    /// When the caller needs a result at the latest.
     pub deadline: Instant,
     pub freshness: Freshness,
 }
 
-/// How old an answer may be.
+/// How old a result may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Freshness {
-    /// What is kept will do, and where the settings allow it an old answer where no new one can be had.
+    /// A cached entry; a stale one too, if the settings allow it and no new one can be loaded.
     AllowStale,
-    /// Only what is fresh: somebody is about to change something, and must see it as it is.
+    /// Only a fresh result: the caller is about to change the customer.
     FreshOnly,
-    /// Nothing that was kept or asked for before, for a caller who says so.
+    /// No cached entry and no load that started before, for a request with `no-cache`.
     Bypass,
 }
 
-/// Where an answer came from.
+/// Where a result came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CacheStatus {
-    /// It was kept. It may be old while a new one is being loaded.
+    /// From the cache. It can be stale while a new one is loaded.
     Hit,
-    /// Of a load that began with this caller.
+    /// From a load that this caller started.
     Miss,
-    /// Of a load that began with another one.
+    /// From a load that another caller started.
     Shared,
-    /// It was kept, and is old: a new one cannot be had.
+    /// From the cache, and stale: a new one could not be loaded.
     StaleIfError,
 }
 
 impl CacheStatus {
-    /// As traces call it.
+    /// Its name in traces.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -110,36 +110,36 @@ impl CacheStatus {
     }
 }
 
-/// An answer.
+/// The result of a look-up.
 #[derive(Debug)]
 pub struct Lookup<V> {
     pub entry: CacheEntry<V>,
     pub status: CacheStatus,
 }
 
-/// Why there is no answer.
+/// Why there is no result.
 #[derive(Debug)]
 pub enum LoadError<E> {
-    /// The load failed. All who waited for it share its error, which is not kept.
+    /// The load failed. All callers that waited for it get this error. It is not cached.
     Failed(Arc<E>),
-    /// The caller's time is up.
+    /// The caller's deadline passed.
     DeadlineExceeded,
-    /// The load's task was lost: it panicked, or the runtime is going down.
+    /// The load's task was lost: it panicked, or the runtime is shutting down.
     TaskLost,
 }
 
 /// An error of a load.
 pub trait StaleIfError: Send + Sync + 'static {
-    /// Whether an old answer is better than this error: something does not work, and nobody said no.
+    /// Whether a stale entry is better than this error: true if the upstream failed, false if it rejected the request.
     fn allows_stale(&self) -> bool;
 }
 
 type LoadResult<V, E> = Result<CacheEntry<V>, Arc<E>>;
 
-/// One kind of value, kept.
+/// The cache of one kind of value.
 #[derive(Debug)]
 pub struct ReadThrough<V: Send + Sync + 'static, E: StaleIfError> {
-    /// As the metrics call it.
+    /// Its name in metrics.
     name: &'static str,
     store: Store<Key, CacheEntry<V>>,
     loads: Arc<SingleFlight<LoadResult<V, E>>>,
@@ -149,23 +149,23 @@ pub struct ReadThrough<V: Send + Sync + 'static, E: StaleIfError> {
 struct EntryExpiry;
 
 impl<V> Expiry<Key, CacheEntry<V>> for EntryExpiry {
-    fn expire_after_create(&self, _: &Key, kept: &CacheEntry<V>, _: std::time::Instant) -> Option<Duration> {
-        Some(kept.expires_in)
+    fn expire_after_create(&self, _: &Key, cached: &CacheEntry<V>, _: std::time::Instant) -> Option<Duration> {
+        Some(cached.expires_in)
     }
 
     fn expire_after_update(
         &self,
         _: &Key,
-        kept: &CacheEntry<V>,
+        cached: &CacheEntry<V>,
         _: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.expires_in)
+        Some(cached.expires_in)
     }
 }
 
 impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
-    /// An empty store. The estimated memory of its entries is `max_bytes` at most.
+    /// Creates an empty cache. The estimated memory of its entries is at most `max_bytes`.
     pub fn new(name: &'static str, policy: TtlPolicy, max_bytes: u64) -> Self {
         let gone = move |_: Arc<Key>, _: CacheEntry<V>, cause: RemovalCause| {
             let reason = match cause {
@@ -177,21 +177,21 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
         };
         let store = Store::builder()
             .max_capacity(max_bytes)
-            .weigher(|_: &Key, kept: &CacheEntry<V>| kept.weight)
+            .weigher(|_: &Key, cached: &CacheEntry<V>| cached.weight)
             .expire_after(EntryExpiry)
             .eviction_listener(gone)
             .build();
         Self { name, store, loads: Arc::default(), ttl: policy }
     }
 
-    /// As the metrics call it.
+    /// Its name in metrics.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Tells the metrics how much is kept.
+    /// Updates the metrics of its size.
     pub async fn record_metrics(&self) {
-        // The store's sums are those of what it has tidied up.
+        // moka's sums include only completed maintenance.
         self.store.run_pending_tasks().await;
         metrics::gauge!(names::CACHE_BYTES, "store" => self.name).set(as_f64(self.store.weighted_size()));
         metrics::gauge!(names::CACHE_ENTRIES, "store" => self.name).set(as_f64(self.store.entry_count()));
@@ -201,74 +201,75 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
         metrics::counter!(names::CACHE_LOOKUPS, "store" => self.name, "outcome" => outcome).increment(1);
     }
 
-    /// What is kept and fresh; asks nobody. Whoever gives it out counts it by [`Self::record_hit`].
+    /// The cached entry if it is fresh. Starts no load. The caller must count its use by [`Self::record_hit`].
     pub async fn get_fresh(&self, key: &Key) -> Option<CacheEntry<V>> {
-        self.store.get(key).await.filter(|kept| Instant::now() < kept.fresh_until)
+        self.store.get(key).await.filter(|cached| Instant::now() < cached.fresh_until)
     }
 
-    /// Counts an answer that was kept and fresh.
+    /// Counts the use of a fresh entry.
     pub fn record_hit(&self) {
         self.record_lookup("hit");
     }
 
-    /// What is kept, or what `load` brings, within the terms. `load` gets to know until when somebody waits for it, which
-    /// can be put off as others join.
+    /// Returns a cached entry, or the result of `load`, as `options` allow. `load` gets the latest deadline of the
+    /// callers that wait for it, which moves when others join.
     ///
     /// # Errors
-    /// Where there is no answer, and no old one that will do.
+    /// If there is neither a result nor an acceptable stale entry.
     pub async fn get<F>(
         &self,
         key: Key,
-        terms: ReadOptions,
+        options: ReadOptions,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
     ) -> Result<Lookup<V>, LoadError<E>>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
-        let kept = self.store.get(&key).await;
+        let cached = self.store.get(&key).await;
         let now = Instant::now();
-        match &kept {
-            Some(fresh) if terms.freshness != Freshness::Bypass && now < fresh.fresh_until => {
+        match &cached {
+            Some(fresh) if options.freshness != Freshness::Bypass && now < fresh.fresh_until => {
                 self.record_hit();
                 return Ok(Lookup { entry: fresh.clone(), status: CacheStatus::Hit });
             }
             Some(old)
-                if terms.freshness == Freshness::AllowStale
+                if options.freshness == Freshness::AllowStale
                     && now < old.fresh_until + self.ttl.stale_while_revalidate =>
             {
                 self.record_lookup("stale");
-                let seat = self.join_or_start(key, terms, load);
-                if seat.is_leader {
-                    // Behind the back of a caller who is given the old one; a failure leaves that one be.
-                    tokio::spawn(async move { seat.finished().await.is_some() });
+                let waiter = self.join_or_start(key, options, load);
+                if waiter.is_leader {
+                    // In the background, while the caller gets the stale entry. A failed load leaves that entry in
+                    // place.
+                    tokio::spawn(async move { waiter.finished().await.is_some() });
                 }
                 return Ok(Lookup { entry: old.clone(), status: CacheStatus::Hit });
             }
             _ => {}
         }
-        let seat = self.join_or_start(key, terms, load);
-        self.record_lookup(if seat.is_leader { "miss" } else { "shared" });
-        let missed = match timeout_at(terms.deadline, seat.finished()).await {
-            Ok(Some(Ok(kept))) => {
-                let source = if seat.is_leader { CacheStatus::Miss } else { CacheStatus::Shared };
-                return Ok(Lookup { entry: kept, status: source });
+        let waiter = self.join_or_start(key, options, load);
+        self.record_lookup(if waiter.is_leader { "miss" } else { "shared" });
+        let missed = match timeout_at(options.deadline, waiter.finished()).await {
+            Ok(Some(Ok(cached))) => {
+                let source = if waiter.is_leader { CacheStatus::Miss } else { CacheStatus::Shared };
+                return Ok(Lookup { entry: cached, status: source });
             }
             Ok(Some(Err(error))) => LoadError::Failed(error),
             Ok(None) => LoadError::TaskLost,
             Err(_elapsed) => {
-                seat.detach();
+                waiter.detach();
                 LoadError::DeadlineExceeded
             }
         };
-        let stands_in = match &missed {
+        let is_stale_allowed = match &missed {
             LoadError::Failed(error) => error.allows_stale(),
             LoadError::DeadlineExceeded => true,
             LoadError::TaskLost => false,
         };
-        match kept {
+        match cached {
             Some(old)
-                if stands_in
-                    && terms.freshness == Freshness::AllowStale
+                if is_stale_allowed
+                    && options.freshness == Freshness::AllowStale
                     && old.value.is_some()
                     && Instant::now() < old.fresh_until + self.ttl.stale_if_error =>
             {
@@ -279,51 +280,51 @@ impl<V: Send + Sync + 'static, E: StaleIfError> ReadThrough<V, E> {
         }
     }
 
-    /// A seat on the load for a key, which keeps what it brings; on one of its own for who wants nothing that was asked for
-    /// before.
+    /// Joins or starts the load of a key, whose result is cached. A caller that bypasses the cache starts a load of
+    /// its own.
     fn join_or_start<F>(
         &self,
         key: Key,
-        terms: ReadOptions,
+        options: ReadOptions,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
     ) -> Waiter<LoadResult<V, E>>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
         let (store, policy) = (self.store.clone(), self.ttl);
-        let past_the_cache = terms.freshness == Freshness::Bypass;
+        let bypasses_cache = options.freshness == Freshness::Bypass;
         let flight = |until| {
             let load = load(until);
             async move {
-                // Who looked a moment before the last load landed begins another one: it has landed by now.
-                if !past_the_cache
-                    && let Some(kept) = store.get(&key).await
-                    && Instant::now() < kept.fresh_until
+                // Another load may have finished since the first look into the cache. Then its result is used.
+                if !bypasses_cache
+                    && let Some(cached) = store.get(&key).await
+                    && Instant::now() < cached.fresh_until
                 {
-                    return Ok(kept);
+                    return Ok(cached);
                 }
-                let asked_at = Instant::now();
-                let kept = policy.entry(asked_at, load.await.map_err(Arc::new)?);
-                // A load that was overtaken by one that began after it does not take its place.
+                let requested_at = Instant::now();
+                let cached = policy.entry(requested_at, load.await.map_err(Arc::new)?);
+                // The result of a load never replaces the result of a load that started later.
                 let newest = |there: Option<Entry<Key, CacheEntry<V>>>| {
-                    let overtaken = there.is_some_and(|there| there.value().requested_at > asked_at);
-                    ready(if overtaken { Op::Nop } else { Op::Put(kept.clone()) })
+                    let overtaken = there.is_some_and(|there| there.value().requested_at > requested_at);
+                    ready(if overtaken { Op::Nop } else { Op::Put(cached.clone()) })
                 };
                 store.entry(key).and_compute_with(newest).await;
-                // The store evicts when some hundred inserts wait, so a burst of large answers would exceed the bound.
+                // moka evicts only after some hundred inserts, so a burst of large entries would exceed the limit.
                 store.run_pending_tasks().await;
-                Ok(kept)
+                Ok(cached)
             }
         };
-        match past_the_cache {
-            true => self.loads.start_new(key, terms.deadline, flight),
-            false => self.loads.join(key, terms.deadline, flight),
+        match bypasses_cache {
+            true => self.loads.start_new(key, options.deadline, flight),
+            false => self.loads.join(key, options.deadline, flight),
         }
     }
 }
 
 impl TtlPolicy {
-    /// Keeps nothing.
+    /// The policy that caches nothing.
     pub const DISABLED: Self = Self {
         ttl: Duration::ZERO,
         not_found_ttl: Duration::ZERO,
@@ -331,7 +332,7 @@ impl TtlPolicy {
         stale_if_error: Duration::ZERO,
     };
 
-    fn entry<V>(self, asked_at: Instant, load: Fetched<V>) -> CacheEntry<V> {
+    fn entry<V>(self, requested_at: Instant, load: Fetched<V>) -> CacheEntry<V> {
         let fresh = if load.value.is_some() { self.ttl } else { self.not_found_ttl };
         let old = match fresh.is_zero() {
             true => Duration::ZERO,
@@ -341,7 +342,7 @@ impl TtlPolicy {
         let read_at = Instant::now();
         CacheEntry {
             value: load.value.map(Arc::new),
-            requested_at: asked_at,
+            requested_at,
             read_at,
             fresh_until: read_at + fresh,
             expires_in: fresh + old,

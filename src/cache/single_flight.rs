@@ -1,9 +1,9 @@
-//! Loads that are under way, each shared by all who wait for it.
+//! Single flight: callers that need the same load at the same time share it.
 //!
-//! A load runs in a task of its own, and is cancelled when the last of those who wait for it goes away: nobody wants its
-//! answer, and the upstream has others to serve. A caller whose time is up is no such case: it has left, and the load goes on
-//! to its end, within its own bounds. Else callers in a hurry would start the same load again and again, and what they
-//! all ask for would never be kept.
+//! A load runs in its own task. It is cancelled when the last caller that waits for it disconnects, because nobody
+//! needs its result then. A caller whose deadline passes only detaches: the load runs to its end, within its own
+//! limits. Otherwise callers with short deadlines would start the same load again and again, and its result would
+//! never be cached.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,44 +17,44 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::key::Key;
 
-/// How a load ended; `None` where its task was lost (it panicked, or the runtime is going down).
+/// The result of a load. `None` if its task was lost: it panicked, or the runtime is shutting down.
 pub type Finished<T> = Option<T>;
 
 type SharedLoad<T> = Shared<BoxFuture<'static, Finished<T>>>;
 
-/// The loads under way. `T` is what they bring, errors included.
+/// The running loads. `T` is their result, errors included.
 pub struct SingleFlight<T: Clone> {
     in_flight: Mutex<InFlight<T>>,
 }
 
 struct InFlight<T: Clone> {
     loads: HashMap<Key, InFlightLoad<T>>,
-    /// The number of the next flight: a key can have a new one before the old one is cleared away.
+    /// The id of the next load. A key can have a new load before the old one is removed.
     next_id: u64,
 }
 
 struct InFlightLoad<T: Clone> {
     id: u64,
     load: WeakShared<BoxFuture<'static, Finished<T>>>,
-    /// Holds the flight where somebody's time was up.
+    /// Keeps the load alive after a caller has detached.
     kept_alive: Option<SharedLoad<T>>,
-    /// Until when somebody waits for it.
+    /// The latest deadline of the callers that wait for it.
     deadline: watch::Sender<Instant>,
 }
 
-/// A seat on a flight. Whoever drops the last one cancels it.
+/// A caller's handle on a load. The load is cancelled when its last handle is dropped.
 pub struct Waiter<T: Clone + Send + Sync + 'static> {
     group: Arc<SingleFlight<T>>,
     key: Key,
     id: u64,
     load: SharedLoad<T>,
-    /// Whether the flight began with this seat.
+    /// Whether this caller started the load.
     pub is_leader: bool,
 }
 
 impl<T: Clone> fmt::Debug for SingleFlight<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Flights")
+        f.write_str("SingleFlight")
     }
 }
 
@@ -65,8 +65,8 @@ impl<T: Clone> Default for SingleFlight<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// A seat on the flight for a key: the one under way, or a new one of `load`, which gets to know until when somebody
-    /// waits for it.
+    /// Joins the running load of a key, or starts `load`. `load` gets the latest deadline of the callers that wait for
+    /// it.
     pub fn join<F>(
         self: &Arc<Self>,
         key: Key,
@@ -76,8 +76,8 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut board = self.lock();
-        if let Some(entry) = board.loads.get(&key)
+        let mut in_flight = self.lock();
+        if let Some(entry) = in_flight.loads.get(&key)
             && let Some(flight) = entry.load.upgrade()
         {
             entry.deadline.send_if_modified(|until| {
@@ -87,11 +87,11 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
             });
             return Waiter { group: Arc::clone(self), key, id: entry.id, load: flight, is_leader: false };
         }
-        let (seat, _nobody_waits_for_it) = self.insert(&mut board, key, deadline, load);
-        seat
+        let (waiter, _replaced) = self.insert(&mut in_flight, key, deadline, load);
+        waiter
     }
 
-    /// A seat on a new flight, which those who come from now on join. Whoever waits for the one before stays on it.
+    /// Starts a new load, which later callers join. Callers that wait for the previous load keep waiting for it.
     pub fn start_new<F>(
         self: &Arc<Self>,
         key: Key,
@@ -101,16 +101,16 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let (seat, before) = self.insert(&mut self.lock(), key, deadline, load);
-        // Past the lock, as below.
+        let (waiter, before) = self.insert(&mut self.lock(), key, deadline, load);
+        // After the lock is released, as below.
         drop(before);
-        seat
+        waiter
     }
 
-    /// Puts a new flight on the board; also gives what stood there.
+    /// Inserts a new load, and returns the one that it replaces.
     fn insert<F>(
         self: &Arc<Self>,
-        board: &mut InFlight<T>,
+        in_flight: &mut InFlight<T>,
         key: Key,
         deadline: Instant,
         load: impl FnOnce(watch::Receiver<Instant>) -> F,
@@ -118,16 +118,16 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let number = board.next_id;
-        board.next_id += 1;
-        let (until, patience) = watch::channel(deadline);
-        let cleared = RemoveOnDrop { group: Arc::clone(self), key, id: number };
-        let load = load(patience);
-        // The task begins when the first waits for it, and not under this lock: a runtime that is going down would drop it
-        // at once, and clearing it away takes the lock.
+        let number = in_flight.next_id;
+        in_flight.next_id += 1;
+        let (deadline_sender, deadline_receiver) = watch::channel(deadline);
+        let remove_on_drop = RemoveOnDrop { group: Arc::clone(self), key, id: number };
+        let load = load(deadline_receiver);
+        // The task starts when its first caller waits, not under this lock. A runtime that is shutting down would drop
+        // the task at once, and its removal takes the lock.
         let flight = async move {
             let task = tokio::spawn(async move {
-                let _cleared = cleared;
+                let _remove_on_drop = remove_on_drop;
                 load.await
             });
             AbortOnDropHandle::new(task).await.ok()
@@ -135,33 +135,35 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         let flight = flight.boxed().shared();
         let weak = flight.downgrade();
         let before = weak.and_then(|flight| {
-            board.loads.insert(key, InFlightLoad { id: number, load: flight, kept_alive: None, deadline: until })
+            in_flight
+                .loads
+                .insert(key, InFlightLoad { id: number, load: flight, kept_alive: None, deadline: deadline_sender })
         });
         (Waiter { group: Arc::clone(self), key, id: number, load: flight, is_leader: true }, before)
     }
 
-    /// How many loads there are.
+    /// The number of loads.
     #[cfg(test)]
     pub fn load_count(&self) -> usize {
         self.lock().loads.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, InFlight<T>> {
-        // Nothing in here panics half way, so a poisoned board is a whole one.
+        // No code panics while it holds the lock, so a poisoned map is still consistent.
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> Waiter<T> {
-    /// Waits for the landing.
+    /// Waits for the result.
     pub async fn finished(&self) -> Finished<T> {
         self.load.clone().await
     }
 
-    /// Gets off; the flight goes on to its end.
+    /// Stops waiting without cancelling: the load runs to its end, so the next caller finds its result in the cache.
     pub fn detach(self) {
-        let mut board = self.group.lock();
-        if let Some(entry) = board.loads.get_mut(&self.key)
+        let mut in_flight = self.group.lock();
+        if let Some(entry) = in_flight.loads.get_mut(&self.key)
             && entry.id == self.id
             && entry.kept_alive.is_none()
         {
@@ -170,7 +172,7 @@ impl<T: Clone + Send + Sync + 'static> Waiter<T> {
     }
 }
 
-/// Clears a flight away when it has landed, or was cancelled.
+/// Removes a load when it has finished or was cancelled.
 struct RemoveOnDrop<T: Clone + Send + Sync + 'static> {
     group: Arc<SingleFlight<T>>,
     key: Key,
@@ -179,13 +181,13 @@ struct RemoveOnDrop<T: Clone + Send + Sync + 'static> {
 
 impl<T: Clone + Send + Sync + 'static> Drop for RemoveOnDrop<T> {
     fn drop(&mut self) {
-        let mut board = self.group.lock();
-        let entry = match board.loads.get(&self.key) {
-            Some(entry) if entry.id == self.id => board.loads.remove(&self.key),
+        let mut in_flight = self.group.lock();
+        let entry = match in_flight.loads.get(&self.key) {
+            Some(entry) if entry.id == self.id => in_flight.loads.remove(&self.key),
             _ => None,
         };
-        drop(board);
-        // Past the lock: it can hold the last of the flight.
+        drop(in_flight);
+        // After the lock is released: the entry can be the last handle of the load.
         drop(entry);
     }
 }

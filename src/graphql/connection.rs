@@ -10,15 +10,15 @@ use crate::customers::Listing;
 use crate::customers::read::window::{Direction, Window, WindowSpec};
 use crate::error::{ErrorCode, PublicError};
 
-/// How many rows there are where the caller does not say.
+/// The number of rows if the caller gives none.
 pub const DEFAULT_COUNT: u32 = 25;
-/// The most rows at once, here and in `customerPage`.
+/// The maximum number of rows, here and in `customerPage`.
 pub const MAX_ROWS: u32 = 100;
 
-/// The most rows that a list can have. An upstream counts them in 32 bits, and no account has as many as this.
+/// The maximum length of a list. An upstream counts rows in 32 bits, and no account has this many.
 pub const MAX_LIST_ROWS: u32 = 100_000_000;
 
-/// The arguments that cut a window out of a list.
+/// The arguments that select a window of a list.
 #[derive(Clone, Debug)]
 pub struct WindowArguments {
     pub first: Option<i32>,
@@ -28,7 +28,7 @@ pub struct WindowArguments {
 }
 
 impl WindowArguments {
-    /// The cut that they describe, for the list with this fingerprint.
+    /// The window that they describe, in the list with this fingerprint.
     pub fn window_spec(&self, fingerprint: u32) -> ResolverResult<WindowSpec> {
         let (count, end) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(bad_user_input("Give `first` or `last`, not both.")),
@@ -41,7 +41,7 @@ impl WindowArguments {
             let position = cursor::decode(text, fingerprint).filter(|position| *position < MAX_LIST_ROWS);
             let message = || {
                 bad_user_input(format!(
-                    "`{name}` is not a cursor of this list: take one from the same filter and sort."
+                    "`{name}` is not a cursor of this list. Use a cursor of a list with the same filter and sort."
                 ))
             };
             position.map(Some).ok_or_else(message)
@@ -60,24 +60,24 @@ fn row_count(name: &str, given: i32) -> ResolverResult<u32> {
     count.ok_or_else(|| bad_user_input(format!("`{name}` must be 1 to {MAX_ROWS}.")))
 }
 
-/// A `BAD_USER_INPUT` failure.
+/// A `BAD_USER_INPUT` error.
 pub fn bad_user_input(message: impl Into<std::borrow::Cow<'static, str>>) -> PublicError {
     PublicError::new(ErrorCode::BadUserInput, message)
 }
 
-/// What a query wants of a list.
+/// What a selection needs of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionSelection {
-    /// Rows, or where they stand.
+    /// Rows, or their positions.
     Rows { with_review: bool },
-    /// How many there are, and no row.
+    /// The total, and no row.
     TotalOnly,
-    /// Nothing that a call is needed for.
+    /// Nothing that needs a call.
     Nothing,
 }
 
 impl ConnectionSelection {
-    /// By the selection on a connection.
+    /// Determines it from the selection on a connection.
     pub fn from_selection(ctx: &Context<'_>, selection: &Lookahead<'_>) -> Self {
         let (edges, nodes) = (selection.field("edges"), selection.field("nodes"));
         if edges.exists() || nodes.exists() || selection.field("pageInfo").exists() {
@@ -105,15 +105,15 @@ impl CustomerConnection {
         Self { fingerprint: listing.fingerprint(), window, with_review }
     }
 
-    /// The cursor of the row at a place of this window.
+    /// The cursor of a row, by its index in this window.
     fn cursor(&self, place: usize) -> String {
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         cursor::encode(self.fingerprint, self.window.start.saturating_add(place))
     }
 }
 
-/// A window of a list of customers, by Relay's rules. Cursors are positions: where somebody creates or erases customers
-/// between two pages, rows can move.
+/// A window of a list of customers, by Relay's rules. Cursors are positions: if customers are created or deleted
+/// between two requests, rows can move.
 #[Object]
 impl CustomerConnection {
     /// The rows with their cursors.
@@ -131,7 +131,7 @@ impl CustomerConnection {
         self.window.rows.iter().map(|row| CustomerObject::from_summary(row.clone(), self.with_review)).collect()
     }
 
-    /// Where this window stands in the list.
+    /// The position of this window in the list.
     async fn page_info(&self) -> PageInfo {
         let last = self.window.rows.len().checked_sub(1);
         PageInfo {
@@ -142,7 +142,7 @@ impl CustomerConnection {
         }
     }
 
-    /// How many customers match, over all pages. Asked for alone it costs one small call.
+    /// How many customers match, over all pages. If only this field is selected, it costs one small call.
     async fn total_count(&self) -> i32 {
         i32::try_from(self.window.total).unwrap_or(i32::MAX)
     }
@@ -151,23 +151,23 @@ impl CustomerConnection {
 /// A customer in a list, with its cursor.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct CustomerEdge {
-    /// Opaque; give it as `after` or `before` to the same list, that is with the same filter and sort.
+    /// Opaque. Send it as `after` or `before` to the same list, with the same filter and sort.
     pub cursor: String,
     /// The customer.
     pub node: CustomerObject,
 }
 
-/// Where a window stands in its list.
+/// The position of a window in its list.
 #[derive(SimpleObject, Clone, Debug)]
-// Every subgraph with lists has this type, and composing them asks that each allows it.
+// Every subgraph with lists has this type, and composition requires that each of them allows it.
 #[graphql(shareable)]
 pub struct PageInfo {
-    /// Whether rows stand after this window; false where it has no rows.
+    /// Whether rows follow this window. false if it has no rows.
     pub has_next_page: bool,
-    /// Whether rows stand before this window; false where it has no rows.
+    /// Whether rows precede this window. false if it has no rows.
     pub has_previous_page: bool,
-    /// The cursor of the first row; null where there is none.
+    /// The cursor of the first row. null if there are no rows.
     pub start_cursor: Option<String>,
-    /// The cursor of the last row; null where there is none.
+    /// The cursor of the last row. null if there are no rows.
     pub end_cursor: Option<String>,
 }

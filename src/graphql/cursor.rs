@@ -1,15 +1,15 @@
-//! Cursors: opaque to callers, a position in a list to us.
+//! Cursors. For callers they are opaque; for the gateway each is a position in a list.
 //!
-//! A cursor is bound to its list by the fingerprint of filter and sort: one of another list is refused, not misread.
-//! Rows that move between pages since somebody wrote meanwhile are a property of the upstream's numbered pages.
+//! A cursor contains the fingerprint of its list's filter and sort. A cursor of another list is rejected. Rows that
+//! move between pages because of writes are a property of the upstream's numbered pages.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The first byte; another layout gets another number, so that an old cursor is refused and not misread.
+/// The first byte. Another layout gets another number, so that an old cursor is rejected and not misread.
 const VERSION: u8 = 1;
 
-/// A position, from 0, in the list with this fingerprint, as text.
+/// Encodes a position, from 0, in the list with this fingerprint.
 pub fn encode(fingerprint: u32, position: u32) -> String {
     let mut bytes = [VERSION; 9];
     let (_, rest) = bytes.split_at_mut(1);
@@ -19,7 +19,7 @@ pub fn encode(fingerprint: u32, position: u32) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The position that a cursor of this list stands for; none for any other text.
+/// The position in a cursor of this list. `None` for any other text.
 pub fn decode(text: &str, fingerprint: u32) -> Option<u32> {
     let mut bytes = [0; 9];
     let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;

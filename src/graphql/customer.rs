@@ -1,7 +1,7 @@
 //! The customer object: which field costs which call.
 //!
-//! A listed customer carries nine fields; the other five are looked up when one of them is asked for, once, through
-//! the request's loaders. Where the selection also wants the review, that one call serves both.
+//! A row of a list contains nine fields. One call through the request's loaders loads the other five when one of them
+//! is selected. If the selection also contains the review, its call serves both.
 
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ use crate::model::{
 use crate::privacy::Personal;
 use crate::privacy::pii::{PersonalDataClass::Contact, pii};
 
-/// A customer of the schema, as far as it is known.
+/// A customer of the schema, with the data that is loaded so far.
 #[derive(Clone, Debug)]
 pub struct CustomerObject {
     data: CustomerData,
-    /// The selection wants the review of this customer too, so that its call is the one to make.
+    /// The selection also contains this customer's review, so its call loads the other fields.
     with_review: bool,
 }
 
@@ -34,12 +34,12 @@ pub struct CustomerObject {
 enum CustomerData {
     /// A row of a list.
     Summary(Arc<CustomerSummary>),
-    /// All of it.
+    /// The whole customer.
     Full(Arc<Record>),
 }
 
 impl CustomerObject {
-    /// A row of a list; `with_review` says whether the selection wants its review.
+    /// A row of a list. `with_review` says whether the selection contains its review.
     pub fn from_summary(row: Arc<CustomerSummary>, with_review: bool) -> Self {
         Self { data: CustomerData::Summary(row), with_review }
     }
@@ -49,9 +49,9 @@ impl CustomerObject {
         Self { data: CustomerData::Full(customer), with_review: false }
     }
 
-    /// The customer with this id, read as the selection wants it: with its review where that is asked for.
+    /// Loads the customer with this id, with its review if the selection contains it.
     pub async fn load(ctx: &Context<'_>, id: &str, selection: Lookahead<'_>) -> ResolverResult<Option<Self>> {
-        // What is not a UUID cannot be a customer's id.
+        // A text that is not a UUID is the id of no customer.
         let Ok(id) = id.parse() else { return Ok(None) };
         let session = session(ctx);
         let read = if selects_review(ctx, &selection) {
@@ -73,7 +73,8 @@ impl CustomerObject {
         self.summary().id.map_err(unreadable_field)
     }
 
-    /// A field that a list does not carry; `None` where it has no value, or the customer is gone since it was listed.
+    /// A field that a row of a list does not contain. `None` if it has no value, or the customer was deleted since it
+    /// was listed.
     async fn detail<T>(
         &self,
         ctx: &Context<'_>,
@@ -99,12 +100,12 @@ impl CustomerObject {
     }
 }
 
-/// The request's session, which the executor puts into every request.
+/// The request's session, which the executor adds to every request.
 pub fn session<'a>(ctx: &'a Context<'_>) -> &'a Session {
     ctx.data_unchecked::<Arc<Session>>()
 }
 
-/// A person or a company that pays or gets paid, with personal data masked.
+/// A person or a company that pays or gets paid, with masked personal data.
 #[Object(name = "Customer")]
 impl CustomerObject {
     /// The customer's id: a UUID, the same as in the Customers API.
@@ -124,12 +125,12 @@ impl CustomerObject {
         Fallible(self.summary().kind.map_err(unreadable_field))
     }
 
-    /// Where the customer stands: this says whether it may transact.
+    /// The customer's status. It decides whether the customer may transact.
     async fn status(&self) -> Fallible<CustomerStatus> {
         Fallible(self.summary().status.map_err(unreadable_field))
     }
 
-    /// E-mail address; no two customers of an account share one. Not masked.
+    /// E-mail address. It is unique among the customers of an account. Not masked.
     #[graphql(directive = pii::apply(Contact))]
     async fn email(&self) -> Fallible<&Personal<String>> {
         Fallible(self.summary().email.as_ref().map_err(|field| unreadable_field(*field)))
@@ -155,39 +156,41 @@ impl CustomerObject {
         Fallible(self.summary().created_at.map_err(unreadable_field))
     }
 
-    /// When the customer last changed; give it as `expectedUpdatedAt` to an update.
+    /// When the customer last changed. Send it as `expectedUpdatedAt` of an update.
     async fn updated_at(&self) -> Fallible<DateTime> {
         Fallible(self.summary().updated_at.map_err(unreadable_field))
     }
 
-    /// Postal address. Of a listed customer it costs one look-up, shared with the four fields below.
+    /// Postal address. For a customer in a list it costs one call, shared with the four fields below.
     async fn address(&self, ctx: &Context<'_>) -> Option<ResolverResult<Address>> {
         self.detail(ctx, |detail| detail.address.clone()).await
     }
 
-    /// Date of birth and tax numbers, masked. Of a listed customer it costs one look-up, shared with its neighbours.
+    /// Date of birth and tax numbers, masked. For a customer in a list it costs one call, shared with `address` and
+    /// the fields below.
     async fn compliance_profile(&self, ctx: &Context<'_>) -> Option<ResolverResult<ComplianceProfile>> {
         self.detail(ctx, |detail| detail.compliance_profile.clone()).await
     }
 
-    /// The device at sign-up, its address masked. Of a listed customer it costs one look-up, shared with its neighbours.
+    /// The device at sign-up, with a masked address. For a customer in a list it costs one call, shared with its
+    /// neighbours.
     async fn device(&self, ctx: &Context<'_>) -> Option<ResolverResult<Device>> {
         self.detail(ctx, |detail| detail.device.clone()).await
     }
 
-    /// Your own pairs, sorted by key. Of a listed customer it costs one look-up, shared with its neighbours.
+    /// Your own key-value pairs, sorted by key. For a customer in a list they cost one call, shared with the
+    /// neighbours.
     async fn metadata(&self, ctx: &Context<'_>) -> Option<ResolverResult<Vec<MetadataEntry>>> {
         self.detail(ctx, |detail| detail.metadata.clone()).await
     }
 
-    /// How the screening was asked for. Of a listed customer it costs one look-up, shared with its neighbours.
+    /// How the screening was requested. For a customer in a list it costs one call, shared with its neighbours.
     async fn config(&self, ctx: &Context<'_>) -> Option<ResolverResult<CustomerConfig>> {
         self.detail(ctx, |detail| detail.config.clone()).await
     }
 
-    /// The identity screening. It costs one call per customer, and that call serves all other fields too. Where it
-    /// fails, this field is null with an error, and the customer's own fields are there all the same. Needs
-    /// REVIEWS_READ.
+    /// The identity screening. It costs one call per customer, which also loads all other fields. If it fails, this
+    /// field is null with an error, and the customer's own fields are still returned. Needs REVIEWS_READ.
     #[graphql(directive = semantic_non_null::apply(vec![0]))]
     async fn review(&self, ctx: &Context<'_>) -> Option<ResolverResult<CustomerReview>> {
         if let Err(refused) = require_permission(ctx, Permission::ReviewsRead) {
@@ -199,10 +202,10 @@ impl CustomerObject {
         };
         match session(ctx).review(id).await {
             Ok(Some(review)) => Some(Ok(CustomerReview::new(review))),
-            // The customer was there a moment ago. Null alone would say that it was never screened.
+            // The customer was deleted in the meantime. null alone would mean that it was never screened.
             Ok(None) => {
                 let message =
-                    "The Customers API has no review of this customer: it may have been erased since. Read it again.";
+                    "The Customers API has no review of this customer: it may have been deleted. Read it again.";
                 Some(Err(PublicError::new(ErrorCode::UpstreamInvalidResponse, message)))
             }
             Err(error) => Some(Err(to_public_error(ctx, error))),

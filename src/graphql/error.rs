@@ -1,4 +1,4 @@
-//! Errors of the layers below as failures that a caller gets to see, and failures as the engine's errors.
+//! Maps errors of the layers below to public errors, and public errors to the engine's.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::upstream::ErrorKind;
 /// A resolver's result.
 pub type ResolverResult<T> = Result<T, PublicError>;
 
-/// For a person, who sees it in a frontend. What a program does about it stands in `docs/errors.md`.
-const CHECK_BEFORE_RETRY: &str = "The change may have been made all the same: look before you try again.";
+/// For a person, who sees it in a frontend. `docs/errors.md` says what a program does about it.
+const CHECK_BEFORE_RETRY: &str = "The change may have been made. Check before you try again.";
 
 impl From<PublicError> for async_graphql::Error {
     fn from(failure: PublicError) -> Self {
@@ -24,7 +24,7 @@ impl From<PublicError> for async_graphql::Error {
     }
 }
 
-/// What stands under `extensions` of an error, but for the request's id, which is put in where the answer is made.
+/// The `extensions` of an error, except for the request's id, which the response adds.
 pub fn extensions(failure: &PublicError) -> ErrorExtensionValues {
     let mut values = ErrorExtensionValues::default();
     values.set("code", failure.code.name());
@@ -44,14 +44,14 @@ pub fn extensions(failure: &PublicError) -> ErrorExtensionValues {
     values
 }
 
-/// An error of the layers below, as this request's caller gets to see it.
+/// Maps an error of the layers below to the public error for this request's caller.
 pub fn to_public_error(ctx: &Context<'_>, error: customers::Error) -> PublicError {
     let callers_key =
         ctx.data_opt::<Principal>().is_some_and(|principal| matches!(principal.credential, Credential::Caller(_)));
     public_error(&error, callers_key)
 }
 
-/// A field whose value the upstream sent in a form that is not understood.
+/// The error for a field whose value from the upstream cannot be read.
 pub fn unreadable_field(UnreadableField(field): UnreadableField) -> PublicError {
     let message = format!("The Customers API sent `{field}` in a form that is not understood.");
     PublicError::new(ErrorCode::UpstreamInvalidResponse, message)
@@ -67,11 +67,13 @@ fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
         }
         Error::InvalidInput(message) => (message.as_str(), ""),
         Error::DecisionForbidden => (
-            "This change of the status decides about the customer:",
+            "This change of the status is a decision about the customer:",
             "it needs the permission REVIEWS_DECIDE, which you do not have.",
         ),
         Error::TaskLost | Error::TaskLostInWrite => ("Something went wrong in the gateway.", ""),
-        Error::AuditFailed => ("The gateway cannot record who sees the customer just now, so it does not show it.", ""),
+        Error::AuditFailed => {
+            ("The gateway cannot write the audit record at the moment, so it does not show the customer.", "")
+        }
     };
     let outcome_is_unknown = error.leaves_outcome_unknown();
     let advice = if outcome_is_unknown { CHECK_BEFORE_RETRY } else { advice };
@@ -80,7 +82,7 @@ fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
     match error {
         Error::Upstream(error) | Error::OutcomeUnknown(error) => PublicError {
             retry_after: match error.kind {
-                // A place is free as soon as one call ends.
+                // A permit is free as soon as one call ends.
                 ErrorKind::QueueFull => Some(Duration::from_secs(1)),
                 _ => error.kind.retry_after(),
             },
@@ -92,37 +94,37 @@ fn public_error(error: &customers::Error, callers_key: bool) -> PublicError {
     }
 }
 
-/// What has happened, and what to do about it.
+/// What happened, and what to do about it.
 fn wording(kind: &ErrorKind, callers_key: bool) -> (&'static str, &'static str) {
     match kind {
         ErrorKind::Unauthenticated if callers_key => {
             ("The Customers API does not accept your key:", "send a valid one as `Authorization: Bearer …`.")
         }
-        // The caller can do nothing about the gateway's key; the log says what it is.
+        // The caller cannot correct the gateway's key. The log says what is wrong.
         ErrorKind::Unauthenticated
         | ErrorKind::Unreachable(_)
         | ErrorKind::ConnectionLost
-        | ErrorKind::BreakerOpen { .. } => ("The Customers API cannot be reached just now.", "Try again later."),
+        | ErrorKind::BreakerOpen { .. } => ("The Customers API cannot be reached at the moment.", "Try again later."),
         ErrorKind::Forbidden => ("The Customers API does not allow this to your account.", ""),
-        ErrorKind::NotFound => ("The Customers API does not know what was asked for.", ""),
+        ErrorKind::NotFound => ("The Customers API does not know the requested object.", ""),
         ErrorKind::Rejected(_) | ErrorKind::Conflict(_) => {
-            ("The Customers API refused the request:", "check the arguments' values.")
+            ("The Customers API rejected the request:", "check the arguments' values.")
         }
-        ErrorKind::InProgress => ("The Customers API is still at work on this request.", ""),
+        ErrorKind::InProgress => ("The Customers API is still processing this request.", ""),
         ErrorKind::RateLimited { .. } | ErrorKind::Throttled { .. } => {
             ("The Customers API limits the rate of calls.", "Wait, then try again.")
         }
         ErrorKind::Failed { .. } => ("The Customers API failed.", "Try again later."),
         ErrorKind::Superseded { .. } => {
-            ("Somebody else changed the customer meanwhile.", "Read it again and decide anew.")
+            ("Another request changed the customer in the meantime.", "Read it again, then decide again.")
         }
         ErrorKind::TimedOut | ErrorKind::DeadlineExceeded => {
             ("The Customers API did not answer in time.", "Try again.")
         }
         ErrorKind::Unchecked(look) => wording(&look.kind, callers_key),
-        ErrorKind::QueueFull => ("Too many calls to the Customers API are under way.", "Try again shortly."),
+        ErrorKind::QueueFull => ("Too many calls to the Customers API are running.", "Try again shortly."),
         ErrorKind::MalformedSuccess(_) | ErrorKind::Invalid(_) => {
-            ("The answer of the Customers API was not understood.", "")
+            ("The response of the Customers API was not valid.", "")
         }
     }
 }
@@ -167,7 +169,7 @@ mod tests {
         let told = public_error(&customers::Error::OutcomeUnknown(error), false);
         assert_eq!(
             told.message,
-            "The Customers API did not answer in time. The change may have been made all the same: look before you try again."
+            "The Customers API did not answer in time. The change may have been made. Check before you try again."
         );
         assert!(!told.is_retryable());
         assert_eq!(extensions(&told).get("outcome"), Some(&"UNKNOWN".into()));

@@ -1,8 +1,8 @@
-//! The gateway as a subgraph of Apollo Federation: what a supergraph's router asks beside what everybody asks.
+//! The gateway as a subgraph of Apollo Federation: the fields that the router of a supergraph needs.
 //!
-//! These fields are ours and not the engine's: there one customer that is not there, or one type that is not known,
-//! fails all others of the same look-up, an error does not say which representation it is about, and the schema is
-//! given away with introspection off. They are in the schema only where the setting has them in.
+//! The gateway has its own fields instead of the engine's. In the engine's fields, one customer that does not exist or
+//! one unknown type fails the whole look-up, an error does not name its representation, and the schema is published
+//! even if introspection is disabled. The schema contains the fields only if `graphql.federation` is set.
 
 use std::sync::Arc;
 
@@ -15,20 +15,20 @@ use super::root_field::RootField;
 use crate::auth::Principal;
 use crate::error::{ErrorCode, PublicError};
 
-/// What a supergraph's router asks of any subgraph.
+/// The fields that the router of a supergraph needs.
 #[derive(Clone, Debug)]
 pub struct Federation {
     sdl: Arc<str>,
 }
 
 impl Federation {
-    /// Of a subgraph whose schema a supergraph is composed with as this text.
+    /// Creates the fields of a subgraph with this schema text.
     pub fn new(sdl: String) -> Self {
         Self { sdl: sdl.into() }
     }
 }
 
-/// Whatever other subgraphs may refer to by its key.
+/// The entities that other subgraphs may reference by their key.
 #[derive(Union, Clone, Debug)]
 #[graphql(name = "_Entity")]
 pub enum Entity {
@@ -39,20 +39,20 @@ pub enum Entity {
 #[derive(SimpleObject, Clone, Debug)]
 #[graphql(name = "_Service")]
 pub struct Service {
-    /// The schema that a supergraph is composed with.
+    /// The schema for the composition of a supergraph.
     sdl: String,
 }
 
-/// What a supergraph's router asks of any subgraph.
+/// The fields that the router of a supergraph needs.
 #[Object]
 impl Federation {
-    /// The entities that other subgraphs refer to, in the order of the representations; null where there is none. It
-    /// costs one call for each customer, however often it is there. Needs CUSTOMERS_READ.
+    /// The entities that other subgraphs reference, in the order of the representations. null if there is none. It
+    /// costs one call per customer, also for duplicates. Needs CUSTOMERS_READ.
     #[graphql(name = "_entities")]
     async fn entities(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Each with its `__typename`, which is `Customer`, and the customer's `id`.")]
+        #[graphql(desc = "Each contains its `__typename`, which is `Customer`, and the customer's `id`.")]
         representations: Vec<Any>,
     ) -> ResolverResult<Vec<Option<ResolverResult<Entity>>>> {
         require(ctx, RootField::Entities)?;
@@ -60,19 +60,19 @@ impl Federation {
         Ok(futures_util::future::join_all(reads).await)
     }
 
-    /// This subgraph's schema; only for whom introspection is answered.
+    /// This subgraph's schema. Only for callers that may introspect.
     #[graphql(name = "_service")]
     async fn service(&self, ctx: &Context<'_>) -> ResolverResult<Service> {
         if !ctx.data_unchecked::<Principal>().may_introspect {
             let message =
-                "Introspection is off here: compose with what `customers-gateway schema --federation` prints.";
+                "Introspection is disabled. Compose with the output of `customers-gateway schema --federation`.";
             return Err(PublicError::new(ErrorCode::Forbidden, message));
         }
         Ok(Service { sdl: self.sdl.as_ref().to_owned() })
     }
 }
 
-/// The entity that a representation stands for. What is wrong with one is told at its place and nowhere else.
+/// The entity of a representation. An error concerns only its own representation.
 async fn resolve_reference(ctx: &Context<'_>, representation: &Value) -> Option<ResolverResult<Entity>> {
     match customer_id(representation) {
         Ok(id) => {
@@ -83,18 +83,19 @@ async fn resolve_reference(ctx: &Context<'_>, representation: &Value) -> Option<
     }
 }
 
-/// The `id` of a customer's representation. The messages repeat nothing of it: other subgraphs may put in more fields.
+/// The `id` in a customer's representation. The messages contain nothing of the representation, because other
+/// subgraphs may add fields.
 fn customer_id(representation: &Value) -> ResolverResult<String> {
     let bad = |message| Err(PublicError::new(ErrorCode::BadUserInput, message));
     let Value::Object(fields) = representation else { return bad("A representation must be an object.") };
     match fields.get("__typename") {
         Some(Value::String(name)) if name == "Customer" => {}
-        _ => return bad("The `__typename` of a representation must be `Customer`: that is the only entity here."),
+        _ => return bad("The `__typename` of a representation must be `Customer`, the only entity."),
     }
     match fields.get("id") {
         Some(Value::String(id)) => Ok(id.clone()),
-        // An id may come as a whole number. None of ours is one, so there is nothing with it.
+        // An id can be an integer. No customer has such an id, so nothing is found.
         Some(Value::Number(id)) if id.is_i64() || id.is_u64() => Ok(id.to_string()),
-        _ => bad("The representation of a customer must have its `id`."),
+        _ => bad("The representation of a customer must contain its `id`."),
     }
 }

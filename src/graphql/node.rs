@@ -1,11 +1,11 @@
-//! Relay's `Node`: whatever has an id of its own.
+//! Relay's interface `Node`: an object with a global id.
 
 use async_graphql::{ID, Interface};
 
 use super::customer::CustomerObject;
 use super::nullability::Fallible;
 
-/// Something with an id that is its own in the whole schema; look it up again with `node(id:)`.
+/// An object with an id that is unique in the whole schema. `node(id:)` returns it again.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(name = "id", ty = "Fallible<ID>", desc = "The id."))]
 pub enum Node {

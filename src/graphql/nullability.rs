@@ -1,8 +1,8 @@
-//! Fields that are null only together with an error: their mark in the schema, and those whose type says that they never
-//! are.
+//! Fields that are null only together with an error: their directive in the schema, and the non-null types of such
+//! fields.
 //!
-//! Relay, Apollo Kotlin and graphql-codegen read it: their types for such a field are not nullable where the client
-//! handles errors apart. Types that can never be null, such as those of `customers`, need no mark.
+//! Relay, Apollo Kotlin and graphql-codegen read the directive: they generate non-nullable types for such fields if
+//! the client handles errors separately. Types that can never be null, such as that of `customers`, need no directive.
 
 use std::borrow::Cow;
 
@@ -12,11 +12,11 @@ use async_graphql::{ContextSelectionSet, Error, OutputType, Positioned, ServerRe
 
 use crate::error::PublicError;
 
-/// Whether a failed field is null where it stands, whatever its type says; the executor puts it into each request.
+/// Whether a failed field is null whatever its type. The executor adds it to each request.
 #[derive(Clone, Copy, Debug)]
 pub struct NullOnError(pub bool);
 
-/// A field that can fail and whose type cannot be null. In the schema it is just a `T`.
+/// A field that can fail and whose type is non-null. In the schema it is a plain `T`.
 #[derive(Clone, Debug)]
 pub struct Fallible<T>(pub Result<T, PublicError>);
 
@@ -47,7 +47,7 @@ impl<T: OutputType> OutputType for Fallible<T> {
     }
 }
 
-/// Null only where an error stands at the field's place in `errors`; `levels` counts lists from the outside, 0 is the
+/// Null only if `errors` contains an error with the field's path. `levels` counts lists from the outside; 0 is the
 /// field itself.
 #[TypeDirective(name = "semanticNonNull", location = "FieldDefinition")]
 pub fn semantic_non_null(#[graphql(default_with = "vec![0]")] levels: Vec<i32>) {}

@@ -1,4 +1,4 @@
-//! What mutations answer: the result, or all that the caller can mend.
+//! The payloads of mutations: the result, or all errors that the caller can fix.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use super::customer::CustomerObject;
 use crate::customers::write::writer::WriteResult;
 use crate::model::{Customer as Record, CustomerId, UnmaskedCustomer, UserError};
 
-/// What all payloads have.
+/// The fields that all payloads have.
 #[derive(Interface, Clone, Debug)]
 #[graphql(field(
     name = "user_errors",
     ty = "&Vec<UserError>",
-    desc = "What the caller can mend, all of it at once; empty where the mutation was carried out."
+    desc = "All errors that the caller can fix. Empty if the mutation succeeded."
 ))]
 pub enum MutationPayload {
     Create(CreateCustomerPayload),
@@ -32,7 +32,7 @@ macro_rules! customer_payload {
         pub struct $name {
             #[doc = $customer]
             pub customer: Option<CustomerObject>,
-            /// What the caller can mend, all of it at once; empty where the mutation was carried out.
+            /// All errors that the caller can fix. Empty if the mutation succeeded.
             pub user_errors: Vec<UserError>,
         }
 
@@ -51,31 +51,31 @@ macro_rules! customer_payload {
 
 customer_payload!(
     CreateCustomerPayload,
-    "A new customer, or why there is none.",
-    "The new customer, masked; null where there are `userErrors`. Its status is settled where it was screened inline."
+    "The new customer, or why it was not created.",
+    "The new customer, masked. null if there are `userErrors`. If it was screened inline, its status is the result."
 );
 customer_payload!(
     UpdateCustomerPayload,
-    "The changed customer, or why it was not changed.",
-    "The customer after the change, masked; null where there are `userErrors`."
+    "The updated customer, or why it was not updated.",
+    "The customer after the update, masked. null if there are `userErrors`."
 );
 customer_payload!(
     DecideCustomerReviewPayload,
-    "The decided customer, or why it was not decided.",
-    "The customer after the decision; null where there are `userErrors`. Its `review` is read afresh."
+    "The customer after the decision, or why the decision was not made.",
+    "The customer after the decision. null if there are `userErrors`. Its `review` is read again."
 );
 customer_payload!(
     RefreshCustomerReviewPayload,
-    "The customer whose screening runs again, or why it does not.",
-    "The customer as the screening begins; null where there are `userErrors`. The new result comes later: read `review`."
+    "The customer whose screening is repeated, or why it is not.",
+    "The customer at the start of the screening. null if there are `userErrors`. The new result comes later: read `review`."
 );
 
-/// The id of an erased customer, or why it was not erased.
+/// The id of a deleted customer, or why it was not deleted.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct DeleteCustomerPayload {
-    /// The id of the customer that is gone; null where there are `userErrors`.
+    /// The id of the deleted customer. null if there are `userErrors`.
     pub deleted_customer_id: Option<ID>,
-    /// What the caller can mend, all of it at once; empty where the mutation was carried out.
+    /// All errors that the caller can fix. Empty if the mutation succeeded.
     pub user_errors: Vec<UserError>,
 }
 
@@ -88,12 +88,12 @@ impl From<WriteResult<CustomerId>> for DeleteCustomerPayload {
     }
 }
 
-/// A customer in clear, or why it is not shown.
+/// An unmasked customer, or why it is not returned.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct UnmaskCustomerPayload {
-    /// The customer in clear; null where there are `userErrors`. Show it, do not keep it.
+    /// The unmasked customer. null if there are `userErrors`. Show it, but do not store it.
     pub unmasked_customer: Option<Box<UnmaskedCustomer>>,
-    /// What the caller can mend, all of it at once; empty where the mutation was carried out.
+    /// All errors that the caller can fix. Empty if the mutation succeeded.
     pub user_errors: Vec<UserError>,
 }
 

@@ -1,4 +1,4 @@
-//! Permissions, checked inside resolvers: a guard of the engine on a nullable field would null its parent.
+//! Permissions, checked inside resolvers. A guard of the engine on a nullable field would null its parent.
 
 use async_graphql::{Context, Lookahead};
 
@@ -7,12 +7,12 @@ use super::root_field::RootField;
 use crate::auth::{Permission, Principal};
 use crate::error::{ErrorCode, PublicError};
 
-/// Goes on only for a caller that has the permission that a root field needs.
+/// Requires the permission of a root field.
 pub fn require(ctx: &Context<'_>, root: RootField) -> ResolverResult<()> {
     root.permission().map_or(Ok(()), |permission| require_permission(ctx, permission))
 }
 
-/// Goes on only for a caller that has the permission.
+/// Requires a permission.
 pub fn require_permission(ctx: &Context<'_>, permission: Permission) -> ResolverResult<()> {
     if has_permission(ctx, permission) { Ok(()) } else { Err(forbidden(permission)) }
 }
@@ -22,7 +22,7 @@ pub fn has_permission(ctx: &Context<'_>, permission: Permission) -> bool {
     ctx.data_unchecked::<Principal>().permissions.contains(&permission)
 }
 
-/// Whether reviews are to be read for a selection: where it wants them and the caller may have them.
+/// Whether to load reviews for a selection: if it contains them and the caller has the permission.
 pub fn selects_review(ctx: &Context<'_>, selection: &Lookahead<'_>) -> bool {
     selection.field("review").exists() && has_permission(ctx, Permission::ReviewsRead)
 }

@@ -17,18 +17,18 @@ use crate::customers::read::window::Window;
 use crate::model::{CustomerFilter, CustomerSort};
 use crate::privacy::pii::{PersonalDataClass::Contact, pii};
 
-/// The most ids that `nodes` takes.
+/// The maximum number of ids in `nodes`.
 const MAX_IDS: usize = 100;
 
-/// The query root's fields.
+/// The fields of the query root.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryFields;
 
-/// What frontends read. The roots in `schema.rs` take these fields in, and this name with them is in no schema.
+/// The fields for frontends. The roots in `schema.rs` include them, so no schema contains this type name.
 #[Object(name = "FrontendQuery")]
 impl QueryFields {
-    /// Whatever has this id; null where nothing has. For clients that follow Relay's rules: elsewhere `customer` says
-    /// more plainly what is meant. Needs CUSTOMERS_READ.
+    /// The object with this id. null if there is none. It is for clients that follow Relay's rules; others use
+    /// `customer`. Needs CUSTOMERS_READ.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -41,7 +41,7 @@ impl QueryFields {
         read.map(|found| found.map(Node::Customer)).transpose()
     }
 
-    /// As `node` for several ids at once; null at the place of an id that nothing has. Needs CUSTOMERS_READ.
+    /// The same as `node` for several ids. The result has null at the position of an unknown id. Needs CUSTOMERS_READ.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
@@ -49,14 +49,14 @@ impl QueryFields {
     ) -> ResolverResult<Vec<Option<ResolverResult<Node>>>> {
         require(ctx, RootField::Nodes)?;
         if ids.len() > MAX_IDS {
-            return Err(bad_user_input(format!("`ids` takes {MAX_IDS} ids at most.")));
+            return Err(bad_user_input(format!("`ids` takes at most {MAX_IDS} ids.")));
         }
         let reads = ids.iter().map(|id| CustomerObject::load(ctx, id, ctx.look_ahead()));
         let found = futures_util::future::join_all(reads).await;
         Ok(found.into_iter().map(|read| read.map(|found| found.map(Node::Customer)).transpose()).collect())
     }
 
-    /// One customer; null where there is none with this id. It costs one call, with `review` as well. Needs CUSTOMERS_READ.
+    /// One customer. null if there is none with this id. It costs one call, also with `review`. Needs CUSTOMERS_READ.
     async fn customer(
         &self,
         ctx: &Context<'_>,
@@ -68,12 +68,12 @@ impl QueryFields {
         CustomerObject::load(ctx, &id, ctx.look_ahead()).await.transpose()
     }
 
-    /// The customer with this id in your own system; null where there is none. It costs one call, and a look-up more
-    /// where fields are asked for that a list does not carry. Needs CUSTOMERS_READ.
+    /// The customer with this id in your own system. null if there is none. It costs one call, and one more if the
+    /// selection contains fields that a list does not contain. Needs CUSTOMERS_READ.
     async fn customer_by_external_id(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The customer's id in your own system, to the letter; at most 500 bytes.", directive = pii::apply(Contact))]
+        #[graphql(desc = "The customer's id in your own system, exactly as stored; at most 500 bytes.", directive = pii::apply(Contact))]
         external_id: String,
     ) -> Option<ResolverResult<CustomerObject>> {
         if let Err(refused) = require(ctx, RootField::CustomerByExternalId) {
@@ -86,24 +86,24 @@ impl QueryFields {
         }
     }
 
-    /// A list of customers, window by window. One call for the list, and one per customer only where fields are asked
-    /// for that a list does not carry. Needs CUSTOMERS_READ.
+    /// A list of customers, window by window. It costs one call, and one per customer if the selection contains fields
+    /// that a list does not contain. Needs CUSTOMERS_READ.
     #[expect(clippy::too_many_arguments, reason = "Relay's four, the filter and the sort are the schema's contract")]
     async fn customers(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "How many rows from the start of the list or after `after`: 1 to 100. Left out with `last`: 25."
+            desc = "How many rows from the start of the list or after `after`: 1 to 100. 25 if neither `first` nor `last` is given."
         )]
         first: Option<i32>,
-        #[graphql(desc = "A cursor of the same list: rows after it.")] after: Option<String>,
+        #[graphql(desc = "A cursor of the same list. The rows follow it.")] after: Option<String>,
         #[graphql(
             desc = "How many rows from the end of the list or before `before`: 1 to 100. Not together with `first`."
         )]
         last: Option<i32>,
-        #[graphql(desc = "A cursor of the same list: rows before it.")] before: Option<String>,
+        #[graphql(desc = "A cursor of the same list. The rows precede it.")] before: Option<String>,
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
-        #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
+        #[graphql(desc = "The order of the rows. The default is by name, A to Z.")] sort: Option<CustomerSort>,
     ) -> ResolverResult<CustomerConnection> {
         require(ctx, RootField::Customers)?;
         let listing = Listing::new(filter, sort).map_err(|error| to_public_error(ctx, error))?;
@@ -119,14 +119,15 @@ impl QueryFields {
         Ok(CustomerConnection::new(&listing, window, with_review))
     }
 
-    /// A numbered page of customers, for tables. It mirrors the upstream's page and costs one call. Needs CUSTOMERS_READ.
+    /// A numbered page of customers, for tables. It mirrors the upstream's page and costs one call. Needs
+    /// CUSTOMERS_READ.
     async fn customer_page(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which page, from 1; times `size` 100 million at most.", default = 1)] number: i32,
-        #[graphql(desc = "How many rows a page has: 1 to 100.", default = 25)] size: i32,
+        #[graphql(desc = "The page number, from 1. `number` times `size` is at most 100 million.", default = 1)] number: i32,
+        #[graphql(desc = "The number of rows per page: 1 to 100.", default = 25)] size: i32,
         #[graphql(desc = "Which customers; left out: all.")] filter: Option<CustomerFilter>,
-        #[graphql(desc = "In which order; left out: by name, A to Z.")] sort: Option<CustomerSort>,
+        #[graphql(desc = "The order of the rows. The default is by name, A to Z.")] sort: Option<CustomerSort>,
     ) -> ResolverResult<CustomerPage> {
         require(ctx, RootField::CustomerPage)?;
         let (number, size) = number_and_size(number, size)?;
@@ -136,7 +137,8 @@ impl QueryFields {
         Ok(CustomerPage::new(page, with_review))
     }
 
-    /// A customer's review; null where there is no such customer. It costs one call, the customer included. Needs REVIEWS_READ.
+    /// A customer's review. null if there is no such customer. It costs one call, the customer included. Needs
+    /// REVIEWS_READ.
     async fn customer_review(
         &self,
         ctx: &Context<'_>,
@@ -152,7 +154,7 @@ impl QueryFields {
         }
     }
 
-    /// Who asks, and what it may do. It costs no call.
+    /// The caller and its permissions. It costs no call.
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         ctx.data_unchecked::<Principal>().into()
     }

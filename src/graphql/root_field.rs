@@ -1,12 +1,13 @@
-//! The root fields, each with the permission that it needs; `operation/cost.rs` has the price of each.
+//! The root fields and their permissions. `operation/cost.rs` has their prices.
 //!
-//! A resolver asks for its permission by its root field, and both tables are exhaustive: one of these without a permission or
-//! without a price does not compile. A name of the schema that is not here is found by a test, and is not run.
+//! A resolver requires its permission by its root field. Both tables are exhaustive, so a root field without a
+//! permission or without a price does not compile. A test finds names of the schema that are not in the enumeration.
+//! The gateway does not run such a name.
 
 use crate::auth::Permission;
 use crate::model::Mutation;
 
-/// A field of the query or of the mutation root.
+/// A field of the query root or of the mutation root.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RootField {
     Node,
@@ -46,7 +47,7 @@ impl RootField {
         })
     }
 
-    /// The permission that the field needs; `None` where every caller may ask it.
+    /// The permission that the field needs. `None` if every caller may select it.
     pub fn permission(self) -> Option<Permission> {
         match self {
             Self::Node

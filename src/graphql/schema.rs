@@ -1,4 +1,4 @@
-//! Builds the schema, and exports it.
+//! Builds and exports the schema.
 
 use async_graphql::{EmptySubscription, MergedObject, ObjectType, Request, Response, SDLExportOptions, ValidationMode};
 
@@ -7,30 +7,31 @@ use super::mutation::MutationRoot;
 use super::payload::MutationPayload;
 use super::query::QueryFields;
 
-// The docstrings of the roots are their descriptions in the schema, and there they are one and the same type.
+// The doc comments of the roots are their descriptions in the schema, where both are the same type.
 
-/// Everything that can be read. Reading changes nothing and can be repeated freely.
+/// Fields that read data. They change nothing, so a query can be repeated.
 #[derive(MergedObject, Clone, Debug)]
 #[graphql(name = "Query")]
 pub struct QueryRoot(QueryFields);
 
-/// Everything that can be read. Reading changes nothing and can be repeated freely.
+/// Fields that read data. They change nothing, so a query can be repeated.
 #[derive(MergedObject, Clone, Debug)]
 #[graphql(name = "Query")]
 pub struct SubgraphQueryRoot(QueryFields, Federation);
 
 type SchemaOf<Q> = async_graphql::Schema<Q, MutationRoot, EmptySubscription>;
 
-/// The schema with its roots, ready to run. What a request needs comes with the request; the schema itself holds nothing.
+/// The schema with its roots, ready to run. It contains no data of a request.
 #[derive(Clone)]
 pub enum Schema {
     /// For frontends.
     Standalone(SchemaOf<QueryRoot>),
-    /// For a supergraph's router: the same and what a router asks of any subgraph.
+    /// For the router of a supergraph: the same, with the fields that a router needs from a subgraph.
     Subgraph(SchemaOf<SubgraphQueryRoot>),
 }
 
-/// The engine's own bound on levels. It has to be above ours (`max_depth`), which is checked before, in linear time.
+/// The engine's limit on nesting. It must exceed the gateway's limit (`max_depth`), which is checked before, in linear
+/// time.
 pub const ENGINE_MAX_DEPTH: usize = 64;
 
 impl Schema {
@@ -63,7 +64,7 @@ impl Schema {
 
 fn with_root<Q: ObjectType + 'static>(query: Q) -> SchemaOf<Q> {
     SchemaOf::build(query, MutationRoot, EmptySubscription)
-        // No field returns this interface: it is there for clients that treat all payloads alike.
+        // No field returns this interface. It is for clients that handle all payloads alike.
         .register_output_type::<MutationPayload>()
         .limit_recursive_depth(ENGINE_MAX_DEPTH)
         // `operation` validates documents before the engine gets them.
@@ -71,14 +72,14 @@ fn with_root<Q: ObjectType + 'static>(query: Q) -> SchemaOf<Q> {
         .finish()
 }
 
-/// The schema as text, as it stands in `schema.graphql`.
+/// The schema as text, as in `schema.graphql`.
 pub fn sdl() -> String {
     export("schema", SDLExportOptions::new())
 }
 
-/// The schema that a supergraph is composed with.
+/// The schema for the composition of a supergraph.
 ///
-/// The engine writes what composition asks for, but for the key: a key that it knows of would have it answer
+/// The engine prints all that composition needs, except for the key. If the engine knew the key, it would resolve
 /// `_entities` itself (see [`super::federation`]).
 pub fn subgraph_sdl() -> String {
     let sdl = export("schema --federation", SDLExportOptions::new().federation().compose_directive());

@@ -1,17 +1,17 @@
-//! Who asks, as the caller itself may see it.
+//! The caller, as it may see itself.
 
 use async_graphql::{ID, SimpleObject};
 
 use crate::auth::{Permission, Principal};
 
-/// Who asks, and what it may do: lets a frontend hide what would be refused.
+/// The caller and its permissions. A frontend can use it to hide actions that would be rejected.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct Viewer {
-    /// The token's subject; null for an anonymous caller of the sandbox.
+    /// The token's subject. null for an anonymous caller of the sandbox.
     pub subject: Option<String>,
-    /// The upstream account that the caller acts for, where there is one.
+    /// The upstream account that the caller acts for. null if it names none.
     pub account_id: Option<ID>,
-    /// What the caller may do. What is not here is answered with `FORBIDDEN`.
+    /// The caller's permissions. An operation without its permission fails with `FORBIDDEN`.
     pub permissions: Vec<Permission>,
 }
 

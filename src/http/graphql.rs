@@ -150,8 +150,9 @@ impl RequestHandler<'_> {
             _ => return Err(method_not_allowed("Send a GET, a POST or a QUERY.").into()),
         };
         let principal = self.principal(deadline).await?;
-        self.summary.update(|summary| summary.caller = self.app.caller_digest(&principal));
-        let client_key = self.app.admission.client_key(&principal, self.peer.ip());
+        let caller = self.app.admission.identify(&principal, self.peer.ip());
+        self.summary.update(|summary| summary.caller.clone_from(&caller.log_digest));
+        let client_key = caller.client_key;
         // Before the body is read, so that requests with unfinished bodies are charged as well.
         self.app.admission.charge_request(client_key)?;
         let operation = if by_get {
@@ -200,17 +201,16 @@ impl RequestHandler<'_> {
             request_id: self.id.as_str(),
             deadline,
             freshness,
-            client_key,
+            caller: &caller,
             permit,
             upstream_calls,
             upstream_time,
         };
         let session = Arc::new(self.app.session(&principal, context));
-        let key = self.app.admission.api_key(&principal);
         let includes_report = self.includes_report(&principal);
         let run = self.app.executor.run(prepared, principal, Arc::clone(&session), self.id.as_str());
         let response = AssertUnwindSafe(run).catch_unwind().await.map_err(|_panic| internal_error_in(kind))?;
-        if let Some(key) = key {
+        if let Some(key) = caller.api_key {
             self.update_verified_keys(key, &response).await;
         }
         let usage = session.usage();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use async_graphql::{Enum, SimpleObject};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use super::lenient::{FromJson, Readable, UnreadableField};
@@ -135,8 +136,9 @@ pub enum CustomerType {
 }
 
 /// Where a customer stands. This, not a review's decision, says whether it may transact.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[derive(Enum, IntoStaticStr, Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum CustomerStatus {
     /// The screening is running.
     Pending,
@@ -156,14 +158,7 @@ pub enum CustomerStatus {
 impl CustomerStatus {
     /// Its name in the schema.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Review => "REVIEW",
-            Self::Verified => "VERIFIED",
-            Self::Inactive => "INACTIVE",
-            Self::Rejected => "REJECTED",
-            Self::Unrecognized => "UNRECOGNIZED",
-        }
+        self.into()
     }
 }
 

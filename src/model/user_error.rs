@@ -1,6 +1,7 @@
 //! What a caller can mend: the errors in a mutation's payload.
 
 use async_graphql::{Enum, SimpleObject};
+use strum::IntoStaticStr;
 
 /// Something about the input, or the state of the customer, that the caller can mend. Nothing was changed, but for what
 /// `CONFLICT` says.
@@ -16,7 +17,8 @@ pub struct UserError {
 }
 
 /// What kind of trouble an input makes.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Enum, IntoStaticStr, Clone, Copy, PartialEq, Eq, Debug)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserErrorCode {
     /// Not of the right form, or out of range.
     Invalid,
@@ -44,16 +46,7 @@ pub const MAX_USER_ERRORS: usize = 100;
 impl UserErrorCode {
     /// Its name in the schema.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Invalid => "INVALID",
-            Self::Required => "REQUIRED",
-            Self::Taken => "TAKEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::NotInReview => "NOT_IN_REVIEW",
-            Self::Conflict => "CONFLICT",
-            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
-            Self::Refused => "REFUSED",
-        }
+        self.into()
     }
 }
 

@@ -1,9 +1,10 @@
-//! What an operation is going to cost, known before anything runs: upstream calls, customers shown in clear, fields of
-//! the answer.
+//! The cost of an operation, computed before anything runs: upstream calls, unmasked customers, and fields of the
+//! response.
 //!
-//! It says of each root field what `graphql/customer.rs` says of each field: which costs which call. The calls are for an empty cache and an upstream that answers; what is kept or shared costs less. A window
-//! that needs two pages, and what a failed call has to be made up for with another, cost one call more than planned.
-//! Rows from a list's end cost the total as well.
+//! It prices each root field as `graphql/customer.rs` resolves each field: which field costs which call. The calls are
+//! those for an empty cache and an upstream without failures. Cached customers and shared calls cost less. A window
+//! that needs two pages costs one call more than planned, and so does a second call in place of a failed one. Rows
+//! from the end of a list also cost the total.
 
 use std::collections::HashSet;
 
@@ -16,32 +17,32 @@ use crate::graphql::root_field::RootField;
 use crate::model::{CustomerId, Mutation};
 use crate::operation::document::collect::{CollectedField, CollectedOperation, CollectedSelection};
 
-/// The fields that a list does not carry: asking one of them of a row costs a call.
+/// The fields that a list does not contain. For each row, one call loads them.
 const DETAIL_FIELDS: [&str; 6] = ["address", "complianceProfile", "device", "metadata", "config", "review"];
 
-/// How many items a list has whose length no argument gives. Few lists of the upstream are longer.
+/// The assumed length of a list without an argument that limits it. Few lists of the upstream are longer.
 const ASSUMED_LIST_ITEMS: usize = 10;
 
 /// The cost of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Cost {
-    /// Upstream calls.
+    /// The number of upstream calls.
     pub calls: usize,
-    /// Customers that are shown in clear.
+    /// The number of unmasked customers.
     pub unmaskings: usize,
-    /// Representations of entities, each as often as it is there: each is answered.
+    /// The number of representations of entities, duplicates included, because each gets its own result.
     pub representations: usize,
-    /// Fields of the answer: rows × fields, each row as often as it is asked for.
+    /// The number of fields in the response: rows × fields. Duplicate rows count each time.
     pub response_fields: usize,
 }
 
-/// The cost of an operation whose variables are put in.
+/// The cost of a lowered operation.
 ///
 /// # Errors
-/// The name of a root field that has no price.
+/// The name of a root field without a price.
 pub fn cost<'a>(collected: &'a CollectedOperation, lowered: &[Positioned<Lowered>]) -> Result<Cost, &'a str> {
     let mut cost = Cost::default();
-    // However often and in however many places a request asks for a customer, it is one call.
+    // All requests for one customer within an operation share one call.
     let mut customers = HashSet::new();
     for (field, lowered) in collected.fields.iter().zip(lowered) {
         let root = RootField::from_name(&field.name).ok_or(field.name.as_str())?;
@@ -87,7 +88,7 @@ pub fn cost<'a>(collected: &'a CollectedOperation, lowered: &[Positioned<Lowered
     Ok(cost)
 }
 
-/// How many fields of the answer a root field is; `rows` is the length of its list, or of the list that it is a window of.
+/// The number of response fields of a root field. `rows` is the length of its list, or of the list in its connection.
 fn response_fields(root: &CollectedField, rows: usize) -> usize {
     let inside = root.selection.fields().map(|field| match field.name.as_str() {
         "edges" | "nodes" => field_count(field, rows),
@@ -98,7 +99,7 @@ fn response_fields(root: &CollectedField, rows: usize) -> usize {
     inside.saturating_mul(times).saturating_add(1)
 }
 
-/// How many fields of the answer a field is, with all below it; `items` is its length where it is a list.
+/// The number of response fields of a field, with all fields below it. `items` is its length if it is a list.
 fn field_count(field: &CollectedField, items: usize) -> usize {
     let inside = field.selection.fields().map(|field| field_count(field, assumed_items(&field.name)));
     let inside = inside.fold(0, usize::saturating_add);
@@ -106,7 +107,7 @@ fn field_count(field: &CollectedField, items: usize) -> usize {
     inside.saturating_add(1)
 }
 
-/// How many items a list of this name has, about. The lists of introspection are as long as the schema makes them.
+/// The assumed length of a list with this name. The lists of introspection are as long as the schema makes them.
 fn assumed_items(name: &str) -> usize {
     match name {
         "types" => 100,
@@ -126,7 +127,7 @@ impl<'a> RootCall<'a> {
         self.arguments.get_argument(name).map(|value| &value.node)
     }
 
-    /// The items of a list; a value that is no list stands for a list of one.
+    /// The items of a list. A single value is a list of one.
     fn items(&self, name: &str) -> &'a [Value] {
         match self.argument(name) {
             Some(Value::List(items)) => items,
@@ -135,7 +136,7 @@ impl<'a> RootCall<'a> {
         }
     }
 
-    /// How many rows the arguments ask for.
+    /// The number of rows that the arguments select.
     fn rows(&self) -> usize {
         let number = |name: &str| match self.argument(name)? {
             Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
@@ -149,7 +150,7 @@ impl<'a> RootCall<'a> {
         if !self.selects_any(&["edges", "nodes", "pageInfo", "totalCount"]) {
             return 0;
         }
-        // `last` without `before` needs the total first. Where the total alone is asked for, that is all.
+        // `last` without `before` needs the total first. If the query selects only the total, that is the only call.
         let is_given = |name: &str| self.argument(name).is_some_and(|value| *value != Value::Null);
         let from_the_end = is_given("last") && !is_given("before") && self.selects_any(&["edges", "nodes", "pageInfo"]);
         let in_edges = self.selection.named("edges").flat_map(|edges| edges.selection.named("node"));
@@ -158,7 +159,7 @@ impl<'a> RootCall<'a> {
         1 + usize::from(from_the_end) + if wanted { self.rows() } else { 0 }
     }
 
-    /// The look-ups of rows that stand under this name.
+    /// The number of calls that load the fields of rows under this name.
     fn lookups(&self, name: &str, rows: usize) -> usize {
         let wanted = self.selection.named(name).any(|node| selects_any(&node.selection, &DETAIL_FIELDS));
         if wanted { rows } else { 0 }
@@ -177,7 +178,7 @@ fn selects_any(selection: &CollectedSelection, names: &[&str]) -> bool {
     selection.fields().any(|field| names.contains(&field.name.as_str()))
 }
 
-/// A customer's id; what cannot be one costs no call.
+/// The id of a customer. An invalid id costs no call.
 fn customer_id(value: &Value) -> Option<CustomerId> {
     match value {
         Value::String(text) => text.parse().ok(),
@@ -185,7 +186,7 @@ fn customer_id(value: &Value) -> Option<CustomerId> {
     }
 }
 
-/// The customer that a representation stands for; what is no representation of one costs no call.
+/// The customer of a representation. An invalid representation costs no call.
 fn referenced_customer(representation: &Value) -> Option<CustomerId> {
     match representation {
         Value::Object(fields) => fields.get("id").and_then(customer_id),

@@ -1,14 +1,14 @@
-//! Documents: what a text says, read once and kept, since frontends send the same few again and again.
+//! Documents: parsed and validated once, then cached, because frontends send the same few texts again and again.
 //!
-//! A kept document is within all limits and valid against the schema. It also keeps the collected forms of its operations
-//! ([`collect`]), by the values of the Boolean variables in its conditions.
+//! A cached document is within all limits and valid against the schema. It also caches the collected forms of its
+//! operations ([`collect`]), by the values of the Boolean variables in their conditions.
 
 pub mod collect;
 pub mod trusted;
 
-pub mod arguments;
+mod arguments;
 pub mod errors;
-pub mod lexical;
+mod lexical;
 pub mod limits;
 pub mod parse;
 pub mod position;
@@ -29,7 +29,8 @@ use crate::operation::document::collect::{CollectedOperation, Conditions, boolea
 use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::names;
 
-/// Reads documents and keeps them, by the digest of their text: a document can hold literals, a key must not.
+/// Parses documents and caches them by the digest of their text. A document can contain literals, and a cache key must
+/// not.
 #[derive(Debug)]
 pub struct DocumentCache {
     schema: Valid<Schema>,
@@ -41,7 +42,7 @@ pub struct DocumentCache {
 /// A valid document.
 #[derive(Debug)]
 pub struct Document {
-    /// As it was sent: places in errors are told by it.
+    /// The text as it was sent, for the positions in errors.
     pub text: Arc<str>,
     valid: Valid<ExecutableDocument>,
     /// The variables in the conditions of each operation and of its fragments.
@@ -66,26 +67,29 @@ impl FormKey {
     }
 }
 
-/// What a document takes in memory for each of its tokens, in bytes. Measured with 5,000 fields of one letter.
+/// The estimated memory of a document per token, in bytes. Measured with 5,000 fields of one letter.
 const BYTES_PER_TOKEN: usize = 250;
-/// How often a text is there: as it was sent, as it was parsed, and its literals in the parsed document.
+/// How many copies of a text are in memory: the text as sent, the text as parsed, and its literals in the parsed
+/// document.
 const TEXT_COPIES: usize = 3;
-/// What a collected form takes in memory for each of its fields, in bytes: the field itself, and its names and arguments.
+/// The estimated memory of a collected form per field, in bytes, including its names and arguments.
 const BYTES_PER_FIELD: usize = 350;
-/// What a value in the arguments takes in a collected form, in bytes; a long text is one value for each of its 100 bytes.
+/// The estimated memory of a collected form per argument value, in bytes. A long text counts as one value per 100
+/// bytes.
 const BYTES_PER_VALUE: usize = 100;
-/// How many collected forms a document keeps at most. A frontend uses few of the combinations of its conditions.
+/// The maximum number of collected forms per document. A frontend uses few of the combinations of its conditions.
 const MAX_FORMS: usize = 8;
 
 impl DocumentCache {
-    /// Keeps documents whose estimated memory is `max_bytes` at most.
+    /// Creates a cache of documents whose estimated memory is at most `max_bytes`.
     pub fn new(schema: Valid<Schema>, settings: Settings, max_bytes: u64, digests: KeyedDigest) -> Self {
         let weigh = |_: &u128, document: &Arc<Document>| document.bytes;
         let cache = Store::builder().max_capacity(max_bytes).weigher(weigh).build();
         Self { schema, settings, cache, digest: digests }
     }
 
-    /// What a text is called where it must not be repeated: the same for the same text, under a secret.
+    /// The digest of a text under a secret, for places where the text must not appear. The same text has the same
+    /// digest.
     pub fn text_digest(&self, text: &str) -> u128 {
         self.digest.digest([text])
     }
@@ -95,10 +99,11 @@ impl DocumentCache {
         &self.schema
     }
 
-    /// The document of a text with this digest. `suggest` says whether messages may name what the caller did not name.
+    /// The document of a text with this digest. `suggest` says whether error messages may contain names of the schema
+    /// that the caller did not write.
     ///
     /// # Errors
-    /// Why the text is no document that may run; such a text is not kept.
+    /// Why the document must not run. Such a document is not cached.
     pub async fn get_or_parse(
         &self,
         text: &Arc<str>,
@@ -114,7 +119,7 @@ impl DocumentCache {
         record_lookup("miss");
         let document = Arc::new(Document::new(Arc::clone(text), read));
         self.cache.insert(digest, Arc::clone(&document)).await;
-        // The store evicts when some hundred inserts wait, so a burst of large documents would exceed the bound.
+        // moka evicts only after some hundred inserts, so a burst of large documents would exceed the limit.
         self.cache.run_pending_tasks().await;
         Ok(document)
     }
@@ -122,7 +127,7 @@ impl DocumentCache {
     /// The collected form of a document's operation with these variables.
     ///
     /// # Errors
-    /// Where a condition has no value.
+    /// If a condition has no value.
     pub fn collected(
         &self,
         document: &Document,
@@ -137,7 +142,7 @@ impl DocumentCache {
         let conditions = Conditions::Variables(variables);
         let collected =
             collect::collect(&self.schema, &document.valid, operation, conditions, self.settings.max_argument_values);
-        // Both were ruled out with every condition met when the document was read.
+        // Both errors were excluded when the document was parsed, with every condition met.
         let collected =
             Arc::new(collected.map_err(|_| PublicError::new(ErrorCode::GraphqlValidationFailed, CONFLICTING_FIELDS))?);
         let mut forms = document.forms();
@@ -168,7 +173,7 @@ impl Document {
         let forms_bytes = most_forms.saturating_mul(form_bytes);
         let bytes = text.len().saturating_mul(TEXT_COPIES).saturating_add(tokens.saturating_mul(BYTES_PER_TOKEN));
         let bytes = u32::try_from(bytes.saturating_add(forms_bytes)).unwrap_or(u32::MAX);
-        // Without a condition an operation was collected for good when the document was read.
+        // An operation without conditions has one form, which was collected when the document was parsed.
         let forms = document.operations.iter().zip(collected).zip(&found).filter(|(_, found)| !found.has_condition);
         let forms =
             forms.map(|((operation, collected), _)| (FormKey::new(operation, Box::default()), Arc::new(collected)));
@@ -181,13 +186,13 @@ impl Document {
     /// The operation to run.
     ///
     /// # Errors
-    /// `BAD_REQUEST` where there is none with this name, or several and no name.
+    /// `BAD_REQUEST` if no operation has this name, or if there are several and no name.
     pub fn operation(&self, name: Option<&str>) -> Result<&Node<Operation>, PublicError> {
         let operations = &self.valid.operations;
         operations.get(name).map_err(|_| {
             let message = match name {
                 Some(_) => "The document has no operation with this `operationName`.",
-                None => "The document has several operations: say which one by `operationName`.",
+                None => "The document has several operations. Select one by `operationName`.",
             };
             PublicError::new(ErrorCode::BadRequest, message)
         })
@@ -196,7 +201,8 @@ impl Document {
     fn form(&self, operation: &Operation, variables: &Variables) -> Result<FormKey, PublicError> {
         let value = |name: &str| {
             boolean_variable(variables, name).ok_or_else(|| {
-                // Its type can be null and its default is not, so the document is valid; its value is null.
+                // The variable's type is nullable and its default is not null, so the document is valid; but the
+                // request sent null.
                 let message = format!("Variable `${name}` must not be null: a condition takes `true` or `false`.");
                 PublicError::new(ErrorCode::BadUserInput, message)
             })
@@ -211,7 +217,7 @@ impl Document {
     }
 }
 
-/// An operation's name in a document.
+/// The key of an operation in a document: its name.
 fn operation_key(operation: &Operation) -> Option<Box<str>> {
     operation.name.as_ref().map(|name| name.as_str().into())
 }
@@ -219,9 +225,9 @@ fn operation_key(operation: &Operation) -> Option<Box<str>> {
 /// The conditions of an operation and of its fragments.
 #[derive(Default)]
 struct ConditionVariables {
-    /// Whether there is one, with a variable or a literal.
+    /// Whether there is a condition, with a variable or a literal.
     has_condition: bool,
-    /// The variables in them, each once.
+    /// The variables in the conditions, without duplicates.
     variables: Vec<Box<str>>,
 }
 
@@ -232,7 +238,7 @@ impl ConditionVariables {
         conditional
     }
 
-    /// Adds those of a selection. How deep it is was bounded before.
+    /// Adds the conditions of a selection. Its depth was limited before.
     fn find<'a>(&mut self, document: &'a ExecutableDocument, set: &'a SelectionSet, visited: &mut HashSet<&'a str>) {
         for selection in &set.selections {
             for directive in selection.directives().iter() {
@@ -322,7 +328,7 @@ mod tests {
         (Arc::downgrade(&document), document.bytes.into())
     }
 
-    /// The weight of the documents that are kept, of those too that are not tidied up yet.
+    /// The weight of the cached documents, including those that moka's maintenance has not processed.
     fn kept(documents: &DocumentCache) -> u64 {
         documents.cache.iter().map(|(_, document)| u64::from(document.bytes)).sum()
     }
@@ -349,8 +355,8 @@ mod tests {
         }
         let read = burst.join_all().await;
         assert!(kept(&documents) <= 1_000_000, "{} bytes", kept(&documents));
-        // The memory of what is evicted is free when no thread can be looking at it any more, which is found out as more
-        // documents are read. Two of them may be waiting for that.
+        // The memory of an evicted document is freed when no thread can read it any more. The cache detects this as it
+        // parses more documents, so up to two evicted documents may still be in memory.
         let in_memory =
             || read.iter().filter(|(document, _)| document.strong_count() > 0).map(|(_, bytes)| bytes).sum();
         let freed = async {
@@ -394,7 +400,7 @@ mod tests {
             (kept, collected.fields.len())
         };
         assert_eq!(fields("{ a b }", 1).await, (1, 2));
-        // A literal condition is one too: with every condition met both fields would be there.
+        // A literal condition counts too: with every condition met both fields would be in the form.
         assert_eq!(fields("{ a @skip(if: true) b @include(if: true) }", 2).await, (0, 1));
     }
 

@@ -1,4 +1,4 @@
-//! Prepares operations and runs them: the one way in for every transport.
+//! Prepares and runs operations. Every transport uses it.
 
 use std::sync::Arc;
 
@@ -26,18 +26,18 @@ use crate::operation::document::trusted::{self, DocumentReference, Manifest, Tru
 use crate::privacy::digest::{KeyedDigest, abbreviated};
 use crate::response_size::ResponseSize;
 
-/// What a transport has read of a request. It has no `Debug`: documents and variables hold personal data.
+/// The parameters of a request. It has no `Debug`, because documents and variables contain personal data.
 #[derive(Clone)]
 pub struct GraphqlRequest {
     pub document: DocumentReference,
-    /// Which operation of the document; needed where it has several.
+    /// The operation of the document to run. Required if the document has several.
     pub operation_name: Option<String>,
     pub variables: serde_json::Map<String, Json>,
-    /// What the caller wants an error to do; by the settings where it does not say.
+    /// How far errors propagate. `None` for the default of the settings.
     pub on_error: Option<OnError>,
 }
 
-/// An operation that may run. It has no `Debug`: it holds the variables.
+/// An operation that may run. It has no `Debug`, because it contains the variables.
 pub struct PreparedOperation {
     document: Arc<Document>,
     collected: Arc<CollectedOperation>,
@@ -47,17 +47,17 @@ pub struct PreparedOperation {
     cost: Cost,
 }
 
-/// What an operation is called where others than its caller read it.
+/// The name of an operation in logs and metrics.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OperationLabel {
-    /// Its name; of a trusted document alone, since any other is the caller's words.
+    /// The operation's name. Only for a trusted document, because any other name is text of the caller.
     pub name: Option<Arc<str>>,
-    /// Its document: the id of a trusted one, of any other a digest under a secret.
+    /// The document: the id of a trusted one, otherwise a digest under a secret.
     pub document: Arc<str>,
 }
 
 impl PreparedOperation {
-    /// What it is called in the log and the metrics.
+    /// The name in the log and the metrics.
     pub fn label(&self) -> &OperationLabel {
         &self.label
     }
@@ -67,18 +67,17 @@ impl PreparedOperation {
         self.operation.kind
     }
 
-    /// How many upstream calls it is going to make where nothing is kept.
+    /// The number of upstream calls with an empty cache.
     pub fn planned_calls(&self) -> usize {
         self.cost.calls
     }
 
-    /// How many customers it is going to show in clear.
+    /// The number of customers that it unmasks.
     pub fn unmaskings(&self) -> usize {
         self.cost.unmaskings
     }
 
-    /// What it takes of its caller's rate besides the unit of the request: a unit for each call, and one for each 10,000
-    /// fields of the answer.
+    /// The units that it costs besides the request unit: one per planned call, and one per 10,000 response fields.
     pub fn rate_limit_cost(&self) -> usize {
         self.cost.calls.saturating_add(self.cost.response_fields / FIELDS_PER_UNIT)
     }
@@ -90,17 +89,17 @@ pub struct Settings {
     pub documents: parse::Settings,
     pub documents_max_bytes: u64,
     pub responses: response::ResponseLimits,
-    /// Whether introspection is answered.
+    /// Whether every caller may introspect.
     pub introspection: bool,
-    /// How many upstream calls an operation may plan.
+    /// The maximum number of planned upstream calls.
     pub max_upstream_calls: usize,
-    /// How many representations of entities an operation may hold.
+    /// The maximum number of representations of entities.
     pub max_representations: usize,
-    /// How many customers an operation may show in clear.
+    /// The maximum number of unmasked customers.
     pub max_unmask_per_operation: usize,
-    /// How many fields an answer may have.
+    /// The maximum number of fields in a response.
     pub max_response_fields: usize,
-    /// What an error does where the caller does not say.
+    /// How far errors propagate if the request does not say.
     pub on_error: OnError,
 }
 
@@ -113,10 +112,10 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor for a schema; documents are told apart by digests.
+    /// Creates an executor for a schema. Documents are identified by digests.
     ///
     /// # Errors
-    /// Where the schema's own SDL is not valid.
+    /// If the schema's own SDL is not valid.
     pub fn new(
         schema: Schema,
         trusted: TrustedDocuments,
@@ -128,8 +127,8 @@ impl Executor {
         Ok(Self { schema, trusted, documents, settings })
     }
 
-    /// Takes every step before running: find the document, read it unless it is kept, choose the operation, coerce the
-    /// variables, collect the fields, put the variables in, and compare the cost with the limits.
+    /// Takes every step before running: finds the document, parses it unless it is cached, selects the operation,
+    /// coerces the variables, collects the fields, inserts the variables, and compares the cost with the limits.
     ///
     /// # Errors
     /// Why the operation may not run.
@@ -170,7 +169,7 @@ impl Executor {
         Ok(PreparedOperation { document, collected, operation: lowered, on_error, label, cost })
     }
 
-    /// Goes by another manifest of trusted documents from now on.
+    /// Replaces the manifest of trusted documents.
     pub fn replace_manifest(&self, manifest: Manifest) {
         self.trusted.replace_manifest(manifest);
     }
@@ -187,7 +186,7 @@ impl Executor {
         let PreparedOperation { document, collected, operation, on_error, .. } = prepared;
         let limits = self.settings.responses;
         let size = Arc::new(match operation.kind {
-            // What was carried out is told.
+            // The result of a mutation is always reported.
             OperationType::Mutation => ResponseSize::unlimited(),
             OperationType::Query | OperationType::Subscription => ResponseSize::limited(limits.max_response_bytes),
         });
@@ -200,7 +199,7 @@ impl Executor {
             () = size.exceeded() => None,
             response = run.operation(operation, on_error) => Some(response),
         };
-        // What fails by its size is given up as a whole, also where it came to its end in the same moment.
+        // A response that exceeds the size limit fails as a whole, also if it completes at the same moment.
         match response.filter(|_| !size.is_exceeded()) {
             Some(response) => GraphqlResponse::from_engine(response, &collected, &document.text, limits, request_id),
             None => GraphqlResponse::too_large(limits, request_id),
@@ -208,7 +207,7 @@ impl Executor {
     }
 }
 
-/// What every part of an operation runs with.
+/// What all parts of an operation run with.
 struct Execution<'a> {
     schema: &'a Schema,
     principal: Principal,
@@ -224,7 +223,7 @@ impl Execution<'_> {
             (OnError::Halt, OperationType::Query | OperationType::Subscription) => {
                 drop_data_on_error(self.document(operation.into_document()).await)
             }
-            // Boxed, so that the futures of these rarer ways do not make that of the usual one larger.
+            // Boxed, so that the futures of these rarer modes do not enlarge the common one.
             (OnError::Halt, OperationType::Mutation) => Box::pin(self.run_serially(operation, true)).await,
             (OnError::Null, OperationType::Mutation) => Box::pin(self.run_serially(operation, false)).await,
             (OnError::Null, OperationType::Query | OperationType::Subscription) => {
@@ -243,7 +242,8 @@ impl Execution<'_> {
         self.schema.execute(request).await
     }
 
-    /// The root fields of a query at once, each by itself: one that fails is null and takes no other with it.
+    /// Runs the root fields of a query concurrently, each by itself. One that fails is null and does not affect the
+    /// others.
     async fn run_in_parallel(&self, operation: LoweredOperation) -> Response {
         let (keys, documents): (Vec<_>, Vec<_>) = operation.into_root_documents().unzip();
         let responses = join_all(documents.into_iter().map(|document| self.document(document))).await;
@@ -252,7 +252,8 @@ impl Execution<'_> {
         parts.response()
     }
 
-    /// The root fields of a mutation one after the other; `halt` ends it at the first error, without data.
+    /// Runs the root fields of a mutation one after the other. With `halt` the first error ends the operation, without
+    /// data.
     async fn run_serially(&self, operation: LoweredOperation, halt: bool) -> Response {
         let mut parts = RootFieldResponses::default();
         for (key, document) in operation.into_root_documents() {
@@ -265,7 +266,7 @@ impl Execution<'_> {
     }
 }
 
-/// The answers of root fields that ran by themselves.
+/// Merges the responses of root fields that ran by themselves.
 #[derive(Default)]
 struct RootFieldResponses {
     data: IndexMap<Name, Value>,
@@ -296,8 +297,8 @@ fn drop_data_on_error(mut response: Response) -> Response {
     response
 }
 
-/// As many fields of an answer take about as long as one call.
+/// This many response fields take about as long as one call.
 const FIELDS_PER_UNIT: usize = 10_000;
 
-/// Ids are hashes or names; a longer one would fill the log.
+/// Ids are hashes or names. A longer id would fill the log.
 const MAX_DOCUMENT_ID_CHARS: usize = 100;

@@ -1,5 +1,5 @@
-//! A collected operation with a request's variables put in, as the engine runs it: no fragments by name, no conditions and
-//! no variables.
+//! Lowers a collected operation to the form that the engine runs: with the request's variables inserted, and without
+//! named fragments, conditions and variables.
 
 use apollo_compiler::executable::OperationType;
 use async_graphql::parser::types::{
@@ -14,18 +14,18 @@ use super::document::position::to_pos;
 use crate::error::PublicError;
 use crate::operation::document::collect::{CollectedField, CollectedOperation, CollectedSelection, value_count};
 
-/// An operation as the engine runs it, root field by root field.
+/// A lowered operation, by root field.
 pub struct LoweredOperation {
     pub kind: engine::OperationType,
     pub fields: Vec<Positioned<engine::Field>>,
     offset: usize,
 }
 
-/// Puts the variables into an operation. They were coerced to their types before.
+/// Inserts the variables into an operation. They are already coerced to their types.
 ///
 /// # Errors
-/// `OPERATION_TOO_LARGE` where the arguments hold more than `max_argument_values` values then. They are counted before the first
-/// one is put in: a list in one variable can stand at every field.
+/// `OPERATION_TOO_LARGE` if the arguments would contain more than `max_argument_values` values. They are counted
+/// before the first one is inserted, because a list in one variable can be used by every field.
 pub fn lower(
     collected: &CollectedOperation,
     variables: &Variables,
@@ -54,7 +54,7 @@ impl LoweredOperation {
         document(self.kind, self.offset, self.fields)
     }
 
-    /// A document for each root field, with the field's name in the answer.
+    /// One document per root field, with the field's response key.
     pub fn into_root_documents(self) -> impl Iterator<Item = (Name, ExecutableDocument)> {
         let Self { kind, fields, offset: at } = self;
         let key = |field: &engine::Field| field.response_key().node.clone();
@@ -119,8 +119,8 @@ fn selection(selection: &CollectedSelection, variables: &Variables) -> Selection
     SelectionSet { items }
 }
 
-/// A value with the variables put in; `None` where it is a variable that is not given. Such an argument or input field is
-/// left out, so that its own default holds; in a list it is null.
+/// A value with the variables inserted. `None` for a variable without a value: then the argument or input field is
+/// omitted, so that its own default applies. In a list, such a variable is null.
 fn value(value: &Value, variables: &Variables) -> Option<Value> {
     Some(match value {
         Value::Variable(name) => variables.get(name)?.clone().into_value(),

@@ -1,19 +1,19 @@
-//! What an error does to the rest of an answer: the request parameter `onError`, as proposed for the specification
+//! The request parameter `onError`: how far an error propagates in the response, as proposed for the specification
 //! (graphql-spec pull requests 1163 and 1236).
 
 use serde::Deserialize;
 
-/// What the error of a field does to the rest of the answer.
+/// How far the error of a field propagates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum OnError {
-    /// The field is null where its type allows it, otherwise the next field above it that can be: a failed root field
-    /// that cannot be null takes the whole answer. The specification's rule.
+    /// The field is null if its type is nullable; otherwise the nearest nullable field above it is null. A failed
+    /// non-null root field makes `data` null. This is the rule of the specification.
     #[default]
     Propagate,
-    /// The field is null where it stands, whatever its type says, and everything else is there.
+    /// The field is null, whatever its type. The rest of the response is complete.
     Null,
-    /// `data` is null, and no further mutation of the operation is begun.
+    /// `data` is null, and no further mutation of the operation starts.
     Halt,
 }
 

@@ -1,4 +1,5 @@
-//! The answer to an operation. Every error in it has a code and the request's id, and repeats none of the caller's values.
+//! The response of an operation. Every error in it has a code and the request's id, and repeats no value of the
+//! caller.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,56 +16,57 @@ use crate::graphql::error::extensions;
 use crate::operation::document::collect::{CollectedField, CollectedOperation};
 use crate::telemetry::names;
 
-/// The answer to an operation.
+/// The response of an operation.
 #[derive(Debug)]
 pub struct GraphqlResponse {
     errors: Vec<ServerError>,
-    /// As JSON. `None` where the request has no result: then `data` is not there at all, as the specification asks.
+    /// The result as JSON. `None` if the request has no result: then the response has no `data`, as the specification
+    /// requires.
     data: Option<Vec<u8>>,
     extensions: Extensions,
 }
 
-/// Limits on an answer; see `[graphql]` in `config/default.toml`.
+/// Limits on a response; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseLimits {
     pub max_errors: usize,
-    /// Of `data`, in bytes.
+    /// The maximum size of `data`, in bytes.
     pub max_response_bytes: usize,
 }
 
-/// What stands under `extensions` of the answer.
+/// The `extensions` of the response.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Extensions {
-    /// How many errors were left out, since there is a bound.
+    /// How many errors were left out because of the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors_left_out: Option<usize>,
-    /// What the request asked of the upstream, where the caller wants to know.
+    /// The report of upstream calls, if the request asked for it and may have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<UpstreamReport>,
-    /// Parts of the answer are past their time: new ones could not be had, or are being read.
+    /// Present if parts of the response are stale: new ones could not be loaded, or are being loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<Stale>,
 }
 
-/// How old an answer is whose parts are old ones.
+/// The age of a response with stale parts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stale {
-    /// How long ago the oldest of them was read.
+    /// How long ago the oldest stale part was loaded.
     oldest_seconds: u64,
 }
 
-/// What a request asked of the upstream.
+/// The report of a request's upstream calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct UpstreamReport {
-    /// Calls that it was going to make with nothing kept, as its document says.
+    /// The planned calls: the calls that the operation needs with an empty cache.
     pub planned: usize,
-    /// Calls that were made for it.
+    /// The calls that were made for this request.
     pub actual: u64,
-    /// Customers and pages that were kept and fresh.
+    /// The customers and pages that came from the cache and were fresh.
     pub cached: u64,
-    /// Answers of calls that were made for another request at the same time.
+    /// The results of calls that were made for another request at the same time.
     pub shared: u64,
 }
 
@@ -79,7 +81,7 @@ impl Extensions {
 }
 
 impl GraphqlResponse {
-    /// Of a request that was not run.
+    /// The response to a request that was not run.
     pub fn request_error(refused: &RequestError, request_id: &str) -> Self {
         let error = |message: &str, place: Option<Pos>, failure: &PublicError| {
             let mut error = ServerError::new(message, place);
@@ -100,7 +102,7 @@ impl GraphqlResponse {
         Self { errors, data: None, extensions: Extensions::with_omitted_errors(left_out) }
     }
 
-    /// Of what the engine gave back for an operation of a document with this text.
+    /// The response made from the engine's result for a document with this text.
     pub fn from_engine(
         response: Response,
         collected: &CollectedOperation,
@@ -133,17 +135,17 @@ impl GraphqlResponse {
         Self { errors, data: Some(data), extensions: Extensions::with_omitted_errors(left_out) }
     }
 
-    /// Of a read whose answer is over its limit.
+    /// The response to a read whose result exceeds the size limit.
     pub fn too_large(limits: ResponseLimits, request_id: &str) -> Self {
         record_limit_reached("max_response_bytes");
         let limit = limits.max_response_bytes;
         let message = format!(
-            "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
+            "The response exceeds the limit `max_response_bytes` of {limit} bytes. Select fewer rows, aliases or fields."
         );
         Self::request_error(&PublicError::new(ErrorCode::OperationTooLarge, message).into(), request_id)
     }
 
-    /// The answer as JSON.
+    /// The response as JSON.
     pub fn into_json(self) -> Vec<u8> {
         let mut json = Vec::with_capacity(self.data.as_ref().map_or(0, Vec::len) + 512);
         let mut member = |name: &str, value: &[u8]| {
@@ -164,31 +166,31 @@ impl GraphqlResponse {
         json
     }
 
-    /// The same with a report of what was asked of the upstream.
+    /// The same with a report of upstream calls.
     #[must_use]
     pub fn with_report(mut self, report: UpstreamReport) -> Self {
         self.extensions.upstream = Some(report);
         self
     }
 
-    /// The same, saying that its oldest part is so old, and past its time.
+    /// The same with the age of its oldest stale part.
     #[must_use]
     pub fn with_staleness(mut self, oldest: Duration) -> Self {
         self.extensions.stale = Some(Stale { oldest_seconds: oldest.as_secs() });
         self
     }
 
-    /// Whether the request has no result: it was not run, or its answer was over the bound.
+    /// Whether the request has no result: it was not run, or its response exceeded the size limit.
     pub fn is_request_error(&self) -> bool {
         self.data.is_none()
     }
 
-    /// Whether there is an error.
+    /// Whether the response contains an error.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 
-    /// The codes of the errors, each once.
+    /// The codes of the errors, without duplicates.
     pub fn codes(&self) -> Vec<ErrorCode> {
         let mut codes: Vec<ErrorCode> = self.errors.iter().filter_map(code).filter_map(ErrorCode::from_name).collect();
         codes.sort_unstable_by_key(|code| code.name());
@@ -202,14 +204,14 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("errors and extensions have texts for keys and are written to memory")
 }
 
-/// A value as JSON; `None` where that is over a limit in bytes.
+/// A value as JSON. `None` if it exceeds a limit in bytes.
 fn to_limited_json(value: &Value, limit: usize) -> Option<Vec<u8>> {
     let mut bounded = LimitedBuffer { bytes: Vec::new(), limit };
     serde_json::to_writer(&mut bounded, value).ok()?;
     Some(bounded.bytes)
 }
 
-/// Bytes up to a limit.
+/// A buffer of limited size.
 struct LimitedBuffer {
     bytes: Vec<u8>,
     limit: usize,
@@ -229,8 +231,9 @@ impl io::Write for LimitedBuffer {
     }
 }
 
-/// The ids and the `userErrors` of a mutation's payloads, each once, and an error for each payload that lost the rest. What
-/// was carried out is told, however large the rest is.
+/// Truncates a mutation's result that exceeds the size limit: keeps the ids and `userErrors` of the payloads, each
+/// once, and adds an error for each payload that lost other fields. So the caller always learns which writes
+/// succeeded.
 fn truncate_mutation(data: Value, collected: &CollectedOperation) -> (Value, Vec<ServerError>) {
     let Value::Object(mut payloads) = data else { return (data, Vec::new()) };
     let mut errors = Vec::new();
@@ -260,8 +263,8 @@ fn truncate_mutation(data: Value, collected: &CollectedOperation) -> (Value, Vec
         if !is_shortened {
             continue;
         }
-        let message = "The payload is over the bound `max_response_bytes`: of it only ids and `userErrors` are here. Where \
-            `userErrors` is empty the mutation was carried out; read the rest by a query.";
+        let message = "The payload exceeds the limit `max_response_bytes`: it contains only ids and `userErrors`. If \
+            `userErrors` is empty, the mutation succeeded. Read the rest by a query.";
         let mut error = ServerError::new(message, Some(position::to_pos(root.offset)));
         error.extensions = Some(extensions(&PublicError::new(ErrorCode::OperationTooLarge, message)));
         error.path = vec![PathSegment::Field(root.response_key().to_string())];
@@ -270,8 +273,9 @@ fn truncate_mutation(data: Value, collected: &CollectedOperation) -> (Value, Vec
     (Value::Object(payloads), errors)
 }
 
-/// Gives an error the rest of its path. Where the error of a field passes the items of a list, the engine cuts the path to the
-/// item; the place in the text still is the field's. Below a further list the index is not known, and the path stays cut.
+/// Completes the path of an error. When an error propagates through the items of a list, the engine cuts the path off
+/// at the item, but the error's position is still that of the field. Below another list the index is unknown, so the
+/// path stays cut off.
 fn complete_path(error: &mut ServerError, collected: &CollectedOperation) {
     let Some(at) = error.locations.first().filter(|pos| pos.line == 0).map(|pos| pos.column) else { return };
     let mut selected: Vec<&CollectedField> = collected.fields.iter().collect();
@@ -287,7 +291,7 @@ fn complete_path(error: &mut ServerError, collected: &CollectedOperation) {
     error.path.extend(rest.into_iter().flatten());
 }
 
-/// The keys from below a field down to the one that starts at an offset.
+/// The keys from below a field down to the field at an offset.
 fn keys_down_to(field: &CollectedField, at: usize) -> Option<Vec<PathSegment>> {
     field.selection.fields().find_map(|inside| {
         let key = PathSegment::Field(inside.response_key().to_string());
@@ -319,20 +323,20 @@ fn with_request_id(mut error: ServerError, request_id: &str) -> ServerError {
     error
 }
 
-/// An error that the engine made: it gets its code, and loses what it repeats of the caller's values.
+/// Gives an error of the engine its code, and removes values of the caller from its message.
 fn reword_engine_error(error: ServerError) -> ServerError {
     let (code, message) = if is_about_an_argument(&error.message) {
         (ErrorCode::BadUserInput, without_values(&error.message))
     } else {
         let place: Vec<String> = error.path.iter().map(path_segment).collect();
-        tracing::error!(path = place.join("."), "the engine failed a field");
+        tracing::error!(path = place.join("."), "the GraphQL engine failed a field");
         (ErrorCode::InternalServerError, "Something went wrong in the gateway.".to_owned())
     };
     let extensions = extensions(&PublicError::new(code, message.clone()));
     ServerError { message, source: None, locations: error.locations, path: error.path, extensions: Some(extensions) }
 }
 
-/// A place in the answer, without the caller's aliases: they could be anything.
+/// A path segment for the log, without the caller's aliases, which can contain anything.
 fn path_segment(segment: &PathSegment) -> String {
     match segment {
         PathSegment::Field(_) => "field".to_owned(),
@@ -340,13 +344,13 @@ fn path_segment(segment: &PathSegment) -> String {
     }
 }
 
-/// The two ways in which the engine words a value that a custom scalar does not take, and null where a value is needed.
-/// Everything else about arguments is found before an operation runs.
+/// The engine's two messages for a value that a custom scalar rejects, and for null where a value is required. All
+/// other errors in arguments are detected before an operation runs.
 fn is_about_an_argument(message: &str) -> bool {
     message.starts_with("Failed to parse \"") || message.starts_with("Expected input type \"")
 }
 
-/// An engine's message without the value that it quotes at its end. The type that was expected stays.
+/// A message of the engine without the value at its end. The expected type stays.
 fn without_values(message: &str) -> String {
     const MAX_MESSAGE_CHARS: usize = 300;
     let told = message.split_once(", found ").map_or(message, |(expected, _)| expected);
@@ -369,7 +373,7 @@ mod tests {
 
     const LIMITS: ResponseLimits = ResponseLimits { max_errors: 20, max_response_bytes: 1_000 };
 
-    /// The answer to an operation of two fields under one alias each, as JSON.
+    /// The response of an operation with two aliased fields, as JSON.
     fn answer(kind: OperationType, data: serde_json::Value, errors: Vec<ServerError>) -> serde_json::Value {
         let sdl = "type Query { a: P b: P } type Mutation { a: P b: P }
             type P { deletedCustomerId: ID customer: C userErrors: [E!]! } type C { id: ID! name: String! } type E { code: Int }";

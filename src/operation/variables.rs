@@ -1,8 +1,8 @@
-//! Variables, coerced against the operation that declares them, before anything is run.
+//! Coerces variables to the types that the operation declares, before anything runs.
 //!
-//! The engine does this only while it executes: a missing variable would fail a field and not the request, its messages
-//! repeat the caller's values, and defaults are not there yet when `@include` and `@skip` are looked at. Here all that
-//! is wrong is told at once, by place and expected type, never by value.
+//! The engine coerces them only during execution. Then a missing variable fails a field and not the request, messages
+//! repeat the caller's values, and defaults are missing when `@include` and `@skip` are evaluated. This module reports
+//! all errors at once, by position and expected type, never by value.
 
 use apollo_compiler::ast::{Type, VariableDefinition};
 use apollo_compiler::schema::ExtendedType;
@@ -14,15 +14,15 @@ use super::document::errors::input_values;
 use crate::error::{ErrorCode, PublicError};
 use crate::operation::document::collect::const_value;
 
-/// How many mistakes are told at most: more help nobody.
+/// The maximum number of reported errors.
 const MAX_ERRORS: usize = 10;
 
-/// The values of all variables that are given or have a default.
+/// The values of all variables that the request gives or that have a default.
 ///
-/// `names` says whether messages may name what a type has: not where introspection is off, of which that would be a part.
+/// `names` says whether messages may contain names of the schema. They must not if introspection is disabled.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` with all that is wrong, up to a bound.
+/// `BAD_USER_INPUT` with the errors, up to a limit.
 pub fn coerce(
     schema: &Schema,
     definitions: &[Node<VariableDefinition>],
@@ -64,7 +64,7 @@ impl Coercion<'_> {
         }
     }
 
-    /// What a type has, for a message.
+    /// Names of the schema for a message, if messages may contain them.
     fn known_names(&self, names: impl FnOnce() -> String) -> String {
         if self.suggest { names() } else { "those that the type has".to_owned() }
     }
@@ -93,7 +93,7 @@ impl Coercion<'_> {
                     .map(|(i, json)| self.value(json, item, &format!("{place}.{i}")))
                     .collect(),
             ),
-            // A single value stands for a list of one.
+            // A single value is coerced to a list of one.
             (Type::List(item) | Type::NonNullList(item), json) => Value::List(vec![self.value(json, item, place)]),
             (Type::Named(name) | Type::NonNullNamed(name), json) => self.named(json, name, ty, place),
         }
@@ -133,8 +133,8 @@ impl Coercion<'_> {
                         None if self.suggest => {
                             self.record(&place, &format!("is required and has the type `{}`", definition.ty));
                         }
-                        // Without names the place says only where something is missing, not what.
-                        None => self.record(parent, "lacks a field that is required"),
+                        // Without names the message says only that a field is missing, not which.
+                        None => self.record(parent, "lacks a required field"),
                     }
                 }
                 if !given.is_empty() {
@@ -148,7 +148,7 @@ impl Coercion<'_> {
     }
 }
 
-/// The value of a scalar, or the JSON back where it does not fit.
+/// The value of a scalar, or the JSON if it does not fit.
 fn scalar(name: &str, json: Json) -> Result<Value, Json> {
     match (name, json) {
         ("Int", Json::Number(number)) => whole_number(&number).map(Value::from).ok_or(Json::Number(number)),
@@ -156,14 +156,14 @@ fn scalar(name: &str, json: Json) -> Result<Value, Json> {
         ("Boolean", Json::Bool(value)) => Ok(Value::Boolean(value)),
         ("ID", Json::Number(number)) if number.is_i64() || number.is_u64() => Ok(Value::String(number.to_string())),
         ("Int" | "Float" | "Boolean", json) => Err(json),
-        // The representations of entities, which their resolver checks one by one.
+        // Representations of entities. Their resolver checks each of them.
         ("_Any", json) => Value::from_json(json).map_err(|_| Json::Null),
         (_, Json::String(text)) => Ok(Value::String(text)),
         (_, json) => Err(json),
     }
 }
 
-/// A whole number of 32 bits; `2.0` is one.
+/// An integer of 32 bits. `2.0` is one.
 fn whole_number(number: &serde_json::Number) -> Option<i32> {
     if let Some(whole) = number.as_i64() {
         return i32::try_from(whole).ok();

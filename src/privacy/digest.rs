@@ -27,6 +27,9 @@ pub fn abbreviated(digest: u128) -> String {
 #[derive(Clone)]
 pub struct KeyedDigest {
     secret: Arc<ArcSwap<[u8; 32]>>,
+    /// How many digests this and its clones have made.
+    #[cfg(test)]
+    count: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl fmt::Debug for KeyedDigest {
@@ -44,7 +47,11 @@ impl Default for KeyedDigest {
 impl KeyedDigest {
     /// Digests under a new random secret.
     pub fn new() -> Self {
-        Self { secret: Arc::new(ArcSwap::from_pointee(new_secret())) }
+        Self {
+            secret: Arc::new(ArcSwap::from_pointee(new_secret())),
+            #[cfg(test)]
+            count: Arc::default(),
+        }
     }
 
     /// Digests under a secret of the settings, which are the same on all instances and after a restart. An empty secret
@@ -66,6 +73,8 @@ impl KeyedDigest {
 
     /// A digest of texts. The boundaries between the texts are part of it.
     pub fn digest<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> u128 {
+        #[cfg(test)]
+        self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut hash = Sha256::new_with_prefix(**self.secret.load());
         for text in texts {
             hash.update((text.len() as u64).to_le_bytes());
@@ -77,7 +86,14 @@ impl KeyedDigest {
     }
 }
 
-/// A new random secret.
+#[cfg(test)]
+impl KeyedDigest {
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// A secret that nobody else has.
 fn new_secret() -> [u8; 32] {
     let mut secret = [0; 32];
     let (left, right) = secret.split_at_mut(16);

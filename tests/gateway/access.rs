@@ -1,4 +1,4 @@
-//! Who may ask: tokens of an identity provider, as a caller with good, bad and forged ones meets the gateway.
+//! Authentication: how the gateway treats valid, invalid and forged tokens of an identity provider.
 
 mod accounts;
 mod decisions;
@@ -28,14 +28,14 @@ const AUDIENCE: &str = "https://customers.example.com";
 /// The account of the gateway's own key.
 const OWN: &str = "0f000000-0000-4000-8000-00000000000f";
 
-/// A running gateway with a sandbox behind it, stopped when it goes out of scope.
+/// A running gateway with a sandbox behind it, stopped when it is dropped.
 struct Gateway {
     graphql: String,
     client: reqwest::Client,
     _stop: DropGuard,
 }
 
-/// What came back.
+/// A response.
 struct Got {
     status: u16,
     headers: reqwest::header::HeaderMap,
@@ -95,7 +95,7 @@ async fn gateway(jwt: &str) -> Gateway {
 }
 
 impl Gateway {
-    /// Asks with a token, and with an account where there is one.
+    /// Sends a request with a token, and with an account if given.
     async fn ask(&self, token: &str, account: Option<&str>, body: Value) -> Got {
         let mut request = self.client.post(&self.graphql).json(&body);
         if !token.is_empty() {
@@ -109,18 +109,18 @@ impl Gateway {
         Got { status, headers, text: response.text().await.unwrap() }
     }
 
-    /// Asks who the caller is.
+    /// Queries the caller's own permissions.
     async fn viewer(&self, token: &str) -> Got {
         self.ask(token, None, json!({"query": "{ viewer { subject accountId permissions } }"})).await
     }
 
-    /// The status that a token gets.
+    /// The status of a request with a token.
     async fn status(&self, token: &str) -> u16 {
         self.viewer(token).await.status
     }
 }
 
-/// A file of its own with a text in it.
+/// A temporary file with this text.
 fn file(name: &str, text: &str) -> std::path::PathBuf {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -130,13 +130,13 @@ fn file(name: &str, text: &str) -> std::path::PathBuf {
     path
 }
 
-/// Seconds since 1970, some from now.
+/// The time that is this many seconds from now, in seconds since 1970.
 fn in_seconds(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     i64::try_from(now).unwrap() + seconds
 }
 
-/// The claims of a good token, with some replaced; `null` takes one away.
+/// The claims of a valid token, with some replaced. `null` removes a claim.
 fn claims(other: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "exp": in_seconds(300), "sub": "user-7",

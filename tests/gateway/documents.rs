@@ -1,4 +1,4 @@
-//! Documents that are known by their ids: those of a manifest, and those that callers register.
+//! Documents that requests identify by id: those of a manifest, and those that callers register.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A file that is gone with its test.
+/// A file that is deleted with its test.
 struct File(Directory);
 
 impl File {
@@ -37,12 +37,12 @@ impl File {
     }
 }
 
-/// As graphql-codegen and Relay write it.
+/// The manifest format of graphql-codegen and Relay.
 fn map() -> Value {
     json!({"viewer": VIEWER, sha256(COUNT): COUNT, "delete": DELETE})
 }
 
-/// As Apollo writes it.
+/// The manifest format of Apollo.
 fn apollo() -> Value {
     let operation = |id: &str, kind: &str, body: &str| json!({"id": id, "name": "N", "type": kind, "body": body});
     json!({"format": "apollo-persisted-query-manifest", "version": 1, "operations": [
@@ -59,13 +59,13 @@ fn settings(mode: &str, manifest: &str, automatic: u64) -> Settings {
     Settings::load(Some(file.path().as_ref())).unwrap()
 }
 
-/// A gateway that knows these documents.
+/// A gateway with this manifest.
 async fn knowing(mode: &str, manifest: &Value, automatic: u64) -> (Gateway, Sandbox) {
     let (sandbox, file) = (Sandbox::start().await, File::of(&manifest.to_string()));
     (Gateway::serve(&sandbox.base, &settings(mode, &file.path(), automatic)), sandbox)
 }
 
-/// A gateway that knows none, and takes so many bytes of what callers register.
+/// A gateway without a manifest, for which callers may register this many bytes.
 async fn taking(automatic: u64) -> (Gateway, Sandbox) {
     let sandbox = Sandbox::start().await;
     (Gateway::serve(&sandbox.base, &settings("off", "", automatic)), sandbox)
@@ -116,7 +116,7 @@ async fn a_trusted_document_runs_by_its_id(#[case] manifest: Value) {
             let by_get = get(&gateway, &[("extensions", extensions), ("variables", "{\"first\": 1}")]).await;
             assert_eq!(served(&by_get)["customers"]["totalCount"], 250);
         }
-        // Known or not, it is coerced, bounded and kept to its method like any other.
+        // Its variables, limits and methods are checked like those of any other document.
         let wrong = post(&gateway, json!({"documentId": sha256(COUNT), "variables": {"first": "planted"}})).await;
         assert_eq!(codes(&wrong.json()), ["BAD_USER_INPUT"]);
         assert_eq!(get(&gateway, &[("documentId", "delete")]).await.status, 405);
@@ -142,9 +142,9 @@ async fn an_unknown_document_id_is_persisted_query_not_found() {
 #[tokio::test]
 async fn untrusted_documents_follow_documents_mode(#[case] mode: &str, #[case] runs: bool) {
     let (gateway, sandbox) = knowing(mode, &map(), 10_000).await;
-    // The text of a known document is that document.
+    // The text of a trusted document is trusted too.
     served(&post(&gateway, json!({"query": VIEWER})).await);
-    // One more space makes another of it, and so does an id that belongs to another text.
+    // One more space makes it another document, and so does an id of another text.
     let others = [
         json!({"query": OTHER}),
         json!({"query": format!("{VIEWER} ")}),
@@ -161,7 +161,7 @@ async fn untrusted_documents_follow_documents_mode(#[case] mode: &str, #[case] r
     }
     let got = get(&gateway, &[("query", OTHER)]).await;
     assert_eq!(got.status, if runs { 200 } else { 400 });
-    // With `only`, nothing was registered either.
+    // With `only`, the request did not register the text either.
     assert_eq!(post(&gateway, json!({"extensions": persisted(&sha256(OTHER))})).await.status == 200, runs);
     assert_eq!(sandbox.calls().await, json!({}));
 }
@@ -199,20 +199,20 @@ async fn without_apq_clients_get_persisted_query_not_supported() {
     served(&post(&gateway, json!({"query": OTHER, "extensions": persisted(&sha256(OTHER))})).await);
     let answer = post(&gateway, json!({"extensions": persisted(&sha256(OTHER))})).await.json();
     assert_eq!(codes(&answer), ["PERSISTED_QUERY_NOT_SUPPORTED"]);
-    // By its name: Apollo's and urql's clients look for it.
+    // The clients of Apollo and urql look for this message.
     assert_eq!(only_error(&answer)["message"], "PersistedQueryNotSupported");
-    // An id of a manifest is no hash of theirs.
+    // An id of a manifest is not a hash.
     not_found(&post(&gateway, json!({"documentId": "planted"})).await);
 }
 
 #[tokio::test]
 async fn persisted_queries_are_limited_in_bytes() {
-    // One that is larger than all there is room for is run and not kept.
+    // A document that exceeds the whole budget runs and is not stored.
     let (gateway, _sandbox) = taking(1_000).await;
     let large = format!("{OTHER} # {}", "x".repeat(2_000));
     served(&post(&gateway, json!({"query": large, "extensions": persisted(&sha256(&large))})).await);
     let started = Instant::now();
-    // The store makes room behind its caller's back.
+    // The store evicts in the background.
     while post(&gateway, json!({"extensions": persisted(&sha256(&large))})).await.status == 200 {
         assert!(started.elapsed() < Duration::from_secs(20), "it is kept");
     }
@@ -227,7 +227,7 @@ async fn untrusted_documents_are_logged() {
         ("GATEWAY__DOCUMENTS__AUTOMATIC_MAX_BYTES", "10000"),
     ])
     .await;
-    let lines = || gateway.said().matches("a document ran that no manifest lists").count();
+    let lines = || gateway.said().matches("an untrusted document ran: the manifest does not list it").count();
     for known in [json!({"query": VIEWER}), json!({"documentId": "viewer"})] {
         assert_eq!(gateway.post(known.to_string()).await.status, 200);
     }
@@ -240,7 +240,7 @@ async fn untrusted_documents_are_logged() {
     }
 }
 
-/// A document of a caller's is bounded whether it was registered or not.
+/// The limits apply to a caller's document whether it was registered or not.
 #[tokio::test]
 async fn a_persisted_query_obeys_the_document_limits() {
     let (gateway, _sandbox) = taking(100_000).await;

@@ -1,4 +1,5 @@
-//! The gateway as a subgraph: what a supergraph's router asks it, what that costs, and that nobody else sees it.
+//! The gateway as a subgraph: the queries of a supergraph's router, their cost, and that standalone schemas lack these
+//! fields.
 
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use crate::process::Directory;
 use crate::support::gateway::send;
 use crate::support::{CUSTOMER, Gateway, REVIEW, Sandbox, codes, count, only_error};
 
-/// As routers ask: a name for the operation, and the representations as a variable.
+/// The form of a router's query: a named operation, with the representations in a variable.
 const ENTITIES: &str = "query Desk__customers__1($representations: [_Any!]!) { _entities(representations: $representations) { ... on Customer { __typename id name status } } }";
 
 const NOBODY: &str = "0190b2de-7c11-7c3a-8f10-00000000ffff";
@@ -105,7 +106,7 @@ async fn representations_are_limited_per_operation() {
     .await;
     let twice = "query ($r: [_Any!]!) { a: _entities(representations: $r) { __typename } ...B } fragment B on Query { b: _entities(representations: $r) { __typename } }";
     let over = |answer: &Value, count: usize| {
-        let told = format!("The operation is over the bound `max_representations`: {count}, where 4 is the limit.");
+        let told = format!("The operation exceeds the limit `max_representations`: {count}, where 4 is the maximum.");
         let error = only_error(answer);
         assert_eq!((&error["extensions"]["code"], &error["message"]), (&json!("OPERATION_TOO_LARGE"), &json!(told)));
     };
@@ -130,7 +131,7 @@ async fn entities_count_as_planned_calls_and_rate_limit_units() {
     .await;
     let three = [customer(ADA), customer(REX), customer(NOBODY)];
     assert!(entities(&gateway, &three).await.to_string().contains("`max_upstream_calls`: 3"));
-    // A variable without a value beside them hides none of them.
+    // A variable without a value in the list does not hide the other items.
     let written: String = three.iter().map(|one| format!("{{__typename: \"Customer\", id: {}}} ", one["id"])).collect();
     let hidden = format!(
         "query ($none: ID) {{ _entities(representations: [{written} {{__typename: \"Customer\", id: $none}}]) {{ __typename }} }}"

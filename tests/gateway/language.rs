@@ -1,4 +1,4 @@
-//! The language itself, at the places where the engine alone would get it wrong.
+//! GraphQL language features that the engine alone handles incorrectly.
 
 use customers_sandbox::seed::{ADA, REX, RHEA};
 use rstest::rstest;
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use crate::support::gateway::Got;
 use crate::support::{CUSTOMER, Gateway, LIST, codes, only_error};
 
-/// The answer under the newer media type, with its status.
+/// The response under the newer media type, with its status.
 async fn strictly(gateway: &Gateway, query: &str, variables: Value) -> (u16, Value) {
     let request = gateway.post(&json!({"query": query, "variables": variables}));
     let got = Got::from(request.header("accept", "application/graphql-response+json").send().await.unwrap()).await;
     (got.status, got.json())
 }
 
-/// The data of an operation without errors, which is the same when it is asked again: the gateway knows the document then.
+/// The data of an operation without errors. A second request, for which the document is cached, must return the same.
 async fn twice(gateway: &Gateway, query: &str, variables: Value) -> Value {
     let first = gateway.data_with(query, variables.clone()).await;
     assert_eq!(gateway.data_with(query, variables).await, first);
     first
 }
 
-/// That a request is refused before anything runs, with one error of this code, and costs nothing.
+/// Checks that a request is rejected before anything runs, with one error of this code, and without upstream calls.
 async fn refused(query: &str, variables: Value, code: &str) -> Value {
     let (gateway, sandbox) = Gateway::start().await;
     let (status, answer) = strictly(&gateway, query, variables.clone()).await;
@@ -94,7 +94,7 @@ async fn an_optional_argument_whose_variable_is_not_given_is_left_out() {
 async fn a_variable_that_does_not_fit_fails_the_request(#[case] query: &str, #[case] variables: Value) {
     let answer = refused(query, variables, "BAD_USER_INPUT").await;
     only_error(&answer);
-    // An unknown field's name is the caller's as much as a value is.
+    // The name of an unknown field is text of the caller, as a value is.
     assert!(!answer.to_string().contains("planted"), "{answer}");
 }
 
@@ -289,7 +289,7 @@ async fn deep_nesting_is_rejected_without_a_crash() {
 async fn a_syntax_error_gives_the_location_and_no_text(#[case] query: &str) {
     let mut answer = refused(query, json!({}), "GRAPHQL_PARSE_FAILED").await;
     only_error(&answer);
-    // It is random, and holds any three digits now and then.
+    // The request id is random, and can contain any three digits.
     answer["errors"][0]["extensions"]["requestId"].take();
     for planted in ["900", "ada"] {
         assert!(!answer.to_string().contains(planted), "{answer}");

@@ -1,5 +1,5 @@
-//! Requests that are small and mean harm: each is refused by name, in time, without a call to the upstream and without
-//! repeating what was sent; and the next caller is served as if nothing had been.
+//! Small requests that attack the gateway. Each is rejected with a clear error, in time, without an upstream call and
+//! without repeating its content. The next caller is served normally.
 
 mod answers;
 mod bodies;
@@ -17,16 +17,16 @@ use serde_json::{Value, json};
 use crate::support::gateway::Got;
 use crate::support::{Gateway, Sandbox};
 
-/// Stands in what attacks send, and must stand in no answer.
+/// A word in the attacks that no response may contain.
 const PLANTED: &str = "planted";
 
-/// Long enough for a debug build beside others; what these requests are about takes minutes, or the process.
+/// Long enough for a debug build on a busy machine. Without the limits these requests take minutes, or all memory.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The largest answer to a request that was refused, in bytes.
+/// The maximum size of a response to a rejected request, in bytes.
 const MOST_TOLD: usize = 16 * 1024;
 
-/// A gateway that is attacked, and what it asked of its upstream.
+/// A gateway under attack, with the number of its upstream calls.
 struct Attacked {
     gateway: Gateway,
     sandbox: Sandbox,
@@ -38,7 +38,7 @@ impl Attacked {
         Self { gateway, sandbox }
     }
 
-    /// The answer to a body, which came in time, is small, repeats nothing, cost no call, and did no harm.
+    /// The response to a body. Checks that it is in time, small, repeats nothing, cost no call, and did no harm.
     async fn body(&self, body: impl Into<reqwest::Body>) -> Got {
         let request = self.gateway.request(Method::POST, "/graphql").header("content-type", "application/json");
         let request = request.header("accept", "application/graphql-response+json").timeout(PATIENCE);
@@ -60,17 +60,17 @@ impl Attacked {
         self.body(json!({"query": query.into(), "variables": variables}).to_string()).await
     }
 
-    /// That a document is refused as over a bound, with the limit and the value.
+    /// Checks that a document is rejected because it exceeds a limit, with the limit and the value.
     async fn over(&self, query: impl Into<String>, bound: &str, limit: usize, value: impl Display) {
         let got = self.document(query, json!({})).await;
         over(&got, bound, limit, value);
     }
 }
 
-/// That an answer refuses what is over a bound, and names it, the limit and the value.
+/// Checks that a response names the exceeded limit, its maximum and the value.
 fn over(got: &Got, bound: &str, limit: usize, value: impl Display) {
     let error = refused(got, 400, "OPERATION_TOO_LARGE");
-    let told = format!("The operation is over the bound `{bound}`: {value}, where {limit} is the limit.");
+    let told = format!("The operation exceeds the limit `{bound}`: {value}, where {limit} is the maximum.");
     assert_eq!(error["message"], told);
 }
 
@@ -84,7 +84,7 @@ fn refused(got: &Got, status: u16, code: &str) -> Value {
     error
 }
 
-/// Fragments of which each spreads the next so many times; the last holds `end`.
+/// Fragments that each spread the next one `spreads` times. The last one contains `end`.
 fn fragments(levels: usize, spreads: usize, on: &str, end: &str) -> String {
     let mut text = String::new();
     for level in 0..levels {
@@ -95,7 +95,7 @@ fn fragments(levels: usize, spreads: usize, on: &str, end: &str) -> String {
     text
 }
 
-/// So many items, each with its number.
+/// `count` items, each with its number.
 fn items(count: usize, item: impl Fn(usize) -> String) -> String {
     (0..count).map(item).collect::<Vec<_>>().join(" ")
 }

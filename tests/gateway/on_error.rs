@@ -1,4 +1,4 @@
-//! What an error does to the rest of an answer: the request parameter `onError` and its default.
+//! The request parameter `onError` and its default: how far an error propagates in the response.
 
 use customers_gateway::operation::OnError;
 use customers_sandbox::seed::{ADA, REX, RHEA};
@@ -17,7 +17,7 @@ const FIVE: &str = "{ a: customers(filter: {statuses: PENDING}) { totalCount } b
     c: customers(filter: {statuses: VERIFIED}) { totalCount } d: customers(filter: {statuses: INACTIVE}) { totalCount } \
     e: customers(filter: {statuses: REJECTED}) { totalCount } }";
 
-/// A gateway whose next call of a list fails.
+/// A gateway whose next list call fails.
 async fn one_failure() -> (Gateway, Sandbox) {
     let (gateway, sandbox) = Gateway::start().await;
     sandbox.fault(json!({"route": LIST, "times": 1, "fault": {"status": 500}})).await;
@@ -77,7 +77,7 @@ fn three_deletions() -> String {
     )
 }
 
-/// A gateway that cannot erase Rhea.
+/// A gateway that cannot delete the customer Rhea.
 async fn rhea_stays() -> (Gateway, Sandbox) {
     let (gateway, sandbox) = Gateway::start().await;
     let fault = json!({"route": "DELETE /v1/customers/{id}", "customer_id": RHEA, "fault": {"status": 403}});
@@ -105,7 +105,7 @@ async fn on_error_propagate_starts_no_further_mutation() {
     }
 }
 
-/// The review of the first payload fails: it can be null, so only under HALT is the second mutation not begun.
+/// The review of the first payload fails. It is nullable, so only under HALT the second mutation does not start.
 #[tokio::test]
 async fn halt_ends_a_mutation_at_an_error_inside_a_payload() {
     for (on_error, writes) in [("HALT", 1), ("PROPAGATE", 2), ("NULL", 2)] {

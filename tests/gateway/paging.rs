@@ -1,4 +1,4 @@
-//! Windows of lists: whatever is asked for equals slicing the whole list, for one call or two.
+//! Windows of lists: each equals a slice of the whole list, and costs one call or two.
 
 use customers_sandbox::seed::ADA;
 use rstest::rstest;
@@ -13,7 +13,7 @@ const WINDOW: &str = "query ($first: Int, $after: String, $last: Int, $before: S
     customers(first: $first, after: $after, last: $last, before: $before) { \
     edges { cursor node { id } } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-/// Numbers that look random and are the same each time (SplitMix64).
+/// Pseudo-random numbers that are the same in each run (SplitMix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -25,7 +25,7 @@ impl Numbers {
     }
 }
 
-/// An upstream with that many customers in either order.
+/// An upstream with this many customers, in both orders.
 async fn upstream_with(total: u128) -> Stub {
     Stub::start(move |seen| {
         let number = |name| seen.parameter(name).unwrap().parse::<usize>().unwrap();
@@ -71,12 +71,12 @@ async fn walked(gateway: &Gateway, page: usize) -> Vec<(String, String)> {
     }
 }
 
-/// How many calls a range of rows needs: one where a page of up to 1000 holds it.
+/// How many calls a range of rows needs: one if a page of up to 1000 rows contains it.
 fn pages_needed(start: usize, end: usize) -> u64 {
     if start >= end || (end - start..=1000).any(|size| start / size == (end - 1) / size) { 1 } else { 2 }
 }
 
-/// Asks for random windows and compares each with its slice; `calls` counts and forgets.
+/// Queries random windows and compares each with its slice. `calls` returns and resets the number of calls.
 async fn windows_equal_slices(gateway: &Gateway, total: usize, rounds: usize, calls: impl AsyncFn() -> u64) {
     let ids = whole(gateway, total).await;
     let rows = walked(gateway, 100).await;
@@ -112,10 +112,10 @@ async fn windows_equal_slices(gateway: &Gateway, total: usize, rounds: usize, ca
                 "startCursor": rows[start].1, "endCursor": rows[end - 1].1});
             assert_eq!(*info, expected, "{what}");
         }
-        // Without knowing the list's length, a window to the front is asked for as if the list went on.
+        // The length of the list is unknown, so a window at the front is requested as if the list continued.
         let asked_until = if forward { before.unwrap_or(usize::MAX).min(from + size) } else { end };
         let needed = match !forward && before.is_none() {
-            // The total first, and no row where there is none; the page of the total holds the only row.
+            // The total first. An empty window needs no other call, and the page of the total contains the only row.
             true if start >= end || (start, end) == (0, 1) => 1,
             true => 1 + pages_needed(start, end),
             false => pages_needed(start, asked_until),
@@ -188,7 +188,7 @@ async fn the_last_rows_of_a_long_list_cost_its_total_and_one_call() {
         assert_eq!(ids_of(&data["customers"]), ids[2497..]);
         assert_eq!(list_calls(&sandbox).await, calls);
     }
-    // A total that is kept is not asked for again.
+    // A cached total is not requested again.
     assert_eq!(
         gateway.data("{ customers(sort: {order: DESC}) { totalCount } }").await["customers"]["totalCount"],
         2500
@@ -202,8 +202,8 @@ fn ids_of(list: &Value) -> Vec<String> {
     list["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A list in which ten rows are equal in what it is sorted by. Equal rows are in the order of their ids whichever way the
-/// list is sorted, as in every database whose order ends with the key.
+/// A list in which ten rows are equal in the sort field. Equal rows are in the order of their ids in both sort orders,
+/// as in every database whose order ends with the key.
 async fn upstream_with_ties(total: u128) -> Stub {
     Stub::start(move |seen| {
         let number = |name| seen.parameter(name).unwrap().parse::<usize>().unwrap();
@@ -244,7 +244,7 @@ async fn the_end_of_a_list_with_equal_rows_is_its_end(#[case] total: u128) {
     assert_eq!(rows, ids);
 }
 
-/// An upstream may say that there are more rows than it gives.
+/// An upstream may report more rows than it returns.
 #[tokio::test]
 async fn a_window_without_rows_ends_the_list_whatever_the_total_says() {
     let stub = Stub::start(|seen| {
@@ -270,7 +270,7 @@ async fn the_end_of_a_list_that_shrinks_while_it_is_read_is_its_end() {
     let stub = Stub::start(move |seen| {
         let number = |name| seen.parameter(name).unwrap().parse::<u64>().unwrap();
         let (size, from) = (number("page_size"), (number("page_number") - 1) * number("page_size"));
-        // After the total was asked for, most rows are erased.
+        // After the total was read, most rows are deleted.
         let total = total.swap(7, std::sync::atomic::Ordering::SeqCst);
         let rows: Vec<Value> = (from..total.min(from + size)).map(|id| person(Uuid::from_u128(id.into()))).collect();
         Reply::page(seen, &rows, total)
@@ -282,7 +282,7 @@ async fn the_end_of_a_list_that_shrinks_while_it_is_read_is_its_end() {
     assert_eq!(data["customers"]["pageInfo"]["hasNextPage"], false);
 }
 
-/// What stands in an address is a number that every upstream can hold, and a row that a list can have.
+/// A page number in a URL must fit every upstream's integers, and a row must be one that a list can have.
 #[rstest]
 #[case("{ customerPage(number: 2000000000, size: 1) { nodes { id } } }")]
 #[case("{ customerPage(number: 1000001, size: 100) { nodes { id } } }")]
@@ -294,7 +294,7 @@ async fn an_out_of_range_row_is_rejected_without_an_upstream_call(#[case] query:
     let (gateway, sandbox) = Gateway::start().await;
     let data = gateway.data("{ customers(first: 1) { pageInfo { endCursor } } }").await;
     let cursor = data["customers"]["pageInfo"]["endCursor"].as_str().unwrap();
-    // The position stands in the last four bytes.
+    // The position is in the last four bytes.
     let forged = |position: u32| {
         use base64::Engine;
         let base64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -353,7 +353,7 @@ async fn a_cursor_of_another_list_is_refused() {
         assert_eq!(codes(&refused), ["BAD_USER_INPUT"], "{arguments}");
     }
     assert_eq!(sandbox.calls().await, json!({}));
-    // The same list in other words is the same list.
+    // The same list in another notation is the same list.
     let same = format!(
         "{{ customers(after: \"{cursor}\", filter: {{statuses: [], name: \"\"}}, sort: {{}}) {{ totalCount }} }}"
     );

@@ -1,4 +1,4 @@
-//! How much one caller may ask: what it costs, who it is counted for, and what one over it is told.
+//! Rate limits: what a request costs, which caller is charged, and the error for a caller over its limit.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::support::gateway::Got;
 use crate::support::{CUSTOMER, Gateway, LIST, Reply, Sandbox, Stub, count, only_error};
 
-/// A unit comes back each second, so that none does while a test runs its few requests.
+/// One unit is refilled per second, so none is refilled while a test sends its few requests.
 async fn limited(burst: u32) -> (Gateway, Sandbox) {
     Gateway::with(|settings| {
         settings.auth.mode = AuthMode::Passthrough;
@@ -32,13 +32,13 @@ async fn ask(gateway: &Gateway, key: &str, query: &str) -> Got {
     Got::from(gateway.post(&json!({"query": query})).bearer_auth(key).send().await.unwrap()).await
 }
 
-/// Makes a key one that the upstream has taken, for two units of the address.
+/// Lets the upstream accept a key, which costs two units of the address.
 async fn accepted(gateway: &Gateway, key: &str) {
     let got = ask(gateway, key, "{ customers(first: 1) { totalCount } }").await;
     assert_eq!(got.json()["data"]["customers"]["totalCount"], 250, "{}", got.text);
 }
 
-/// That an answer says that the caller is over its rate, and when to come back.
+/// Checks that the caller is over its rate limit, and returns the time to wait.
 fn over_its_rate(got: &Got) -> u64 {
     assert_eq!(got.status, 429, "{}", got.text);
     let answer = got.json();
@@ -77,7 +77,7 @@ async fn a_rate_limited_caller_gets_retry_after_and_others_are_served() {
 async fn a_rate_limited_request_makes_no_upstream_call() {
     let (gateway, sandbox) = limited(8).await;
     accepted(&gateway, "one").await;
-    // One for the operation, and one for each of four calls.
+    // One unit for the request, and one for each of four calls.
     let four = format!(
         "{{ a: customer(id: \"{ADA}\") {{ id }} b: customers(first: 1) {{ totalCount }} c: customerPage {{ meta {{ pageNumber }} }} d: customers(first: 2) {{ totalCount }} }}"
     );
@@ -86,13 +86,14 @@ async fn a_rate_limited_request_makes_no_upstream_call() {
     let pause = over_its_rate(&ask(&gateway, "one", &four).await);
     assert!((1..=2).contains(&pause), "five units of which three are there: {pause}");
     assert_eq!(sandbox.calls().await, before);
-    // What is kept costs as much: the plan is what counts. Three units are left, since the refused took none.
+    // A cached customer costs as much, because the planned calls count. Three units are left: the rejected request
+    // took none.
     let one = format!("{{ customer(id: \"{ADA}\") {{ id }} }}");
     assert_eq!(ask(&gateway, "one", &one).await.status, 200);
     over_its_rate(&ask(&gateway, "one", &four).await);
 }
 
-/// Who sends bodies that never come pays for each of them.
+/// A client that sends incomplete bodies pays for each of them.
 #[tokio::test]
 async fn the_unit_of_a_request_is_taken_before_its_body_is_read() {
     let (gateway, _sandbox) = limited(6).await;
@@ -152,8 +153,8 @@ async fn callers_without_a_key_are_limited_by_address() {
         limit(settings, 6);
     })
     .await;
-    // What a caller says of itself makes it nobody else.
-    // All at once, and many more than units come back meanwhile.
+    // Invented keys and `X-Forwarded-For` do not change the rate-limit key.
+    // All requests run at once, and far fewer units are refilled meanwhile.
     let requests = (0..100).map(async |i| {
         let request = gateway.post(&json!({"query": "{ __typename }"}));
         let request = request.bearer_auth(i).header("x-forwarded-for", format!("203.0.113.{i}"));
@@ -182,7 +183,7 @@ async fn unverified_keys_are_limited_by_address() {
     assert_eq!(ask(&gateway, "good", query).await.json()["data"]["customers"]["totalCount"], 0);
     let mut made_up = 0;
     loop {
-        // Each comes some times, and is none the better known for it.
+        // Each invented key comes several times, and is still not verified.
         let got = ask(&gateway, &format!("made-up-{}", made_up / 4), query).await;
         if got.status == 429 {
             break;
@@ -192,7 +193,7 @@ async fn unverified_keys_are_limited_by_address() {
         assert!(made_up < 60, "each has a rate of its own");
     }
     assert!(made_up >= 28, "{made_up}");
-    // Whom the upstream knows is not touched by it.
+    // A verified caller is not affected.
     assert_eq!(ask(&gateway, "good", query).await.json()["data"]["customers"]["totalCount"], 0);
 }
 
@@ -214,7 +215,7 @@ async fn unverified_keys_share_one_unmask_limit() {
 
 #[tokio::test]
 async fn an_operation_larger_than_the_burst_is_not_retryable() {
-    // Such settings do not start; a program that is built of them still has an answer.
+    // The gateway does not start with such settings, but an app that is built with them must still respond.
     let (gateway, sandbox) = Gateway::with(|settings| limit(settings, 3)).await;
     let got = ask(&gateway, "one", "{ customers(first: 10) { nodes { device { ipAddress } } } }").await;
     let answer: Value = got.json();

@@ -1,4 +1,4 @@
-//! What reading costs: every row of the table of calls, to the call.
+//! The cost of reads: every row of the table of calls, exactly.
 
 use customers_gateway::upstream::ArrayEncoding;
 use customers_sandbox::seed::{ADA, BLUE_KETTLE, IVY, PENNY, REX, RHEA};
@@ -9,9 +9,9 @@ use uuid::Uuid;
 use crate::support::stub::{id_in, person};
 use crate::support::{CUSTOMER, Gateway, LIST, REVIEW, Reply, Stub, codes, only_error};
 
-/// The nine fields that a list carries.
+/// The nine fields that a list contains.
 const SUMMARY: &str = "id name type status email phone externalId createdAt updatedAt";
-/// The five that it does not.
+/// The five fields that a list does not contain.
 const DETAIL: [&str; 5] = [
     "address { city }",
     "complianceProfile { __typename }",
@@ -29,7 +29,7 @@ fn customers(selection: &str) -> String {
     format!("{{ customers(first: 20) {{ {selection} }} }}")
 }
 
-/// The data, and what they cost on a gateway that knows nothing yet.
+/// The data, and their cost on a gateway with an empty cache.
 async fn cost(query: &str, variables: Value) -> (Value, Value) {
     let (gateway, sandbox) = Gateway::start().await;
     let data = gateway.data_with(query, variables).await;
@@ -88,7 +88,7 @@ fn fifty_aliases_over_ten_ids() -> String {
 
 #[tokio::test]
 async fn fifty_aliases_over_ten_ids_cost_ten_calls_at_once() {
-    // The stub answers nobody before all ten are there: one after the other they would never end.
+    // The stub responds only after all ten requests have arrived, so sequential calls would never end.
     let stub = Stub::holding(10, |seen| Reply::object(&person(id_in(&seen.path)))).await;
     let gateway = Gateway::over(&stub.base, |_| {}).await;
     let data = gateway.data(&fifty_aliases_over_ten_ids()).await;
@@ -119,7 +119,7 @@ async fn a_list_costs_one_call_and_one_more_per_customer_only_for_what_it_does_n
         (format!("nodes {{ {SUMMARY} {review} }}"), json!({LIST: 1, REVIEW: 20})),
         (format!("nodes {{ {SUMMARY} {all_details} {review} }}"), json!({LIST: 1, REVIEW: 20})),
         (format!("edges {{ node {{ {all_details} {review} }} }}"), json!({LIST: 1, REVIEW: 20})),
-        // One asks for the review in one place, and for details in the other.
+        // One position selects the review, and the other the detail fields.
         (format!("edges {{ node {{ {all_details} }} }} nodes {{ {review} }}"), json!({LIST: 1, REVIEW: 20})),
     ];
     cases.extend(DETAIL.map(|field| (format!("nodes {{ id {field} }}"), json!({LIST: 1, CUSTOMER: 20}))));
@@ -233,7 +233,7 @@ async fn a_fresh_cache_entry_costs_no_call() {
         assert_eq!(gateway.data(&query).await, first);
         assert_eq!(sandbox.calls().await, json!({}), "{query}");
     }
-    // A kept review serves the customer too.
+    // A cached review serves the customer too.
     gateway.data(&format!("{{ customerReview(customerId: \"{RHEA}\") {{ identity {{ decision }} }} }}")).await;
     sandbox.forget_calls().await;
     gateway.data(&format!("{{ customer(id: \"{RHEA}\") {{ name address {{ city }} }} }}")).await;
@@ -365,10 +365,10 @@ async fn the_seeded_customers_are_returned_as_documented() {
             {"name": "Cy Doe", "email": "cy@bluekettle.example.test", "phone": "+12025550145"},
             {"name": "Di Roe", "email": null, "phone": null}]});
     assert_eq!(of(BLUE_KETTLE).await["complianceProfile"], kettle);
-    // The screening accepts, and the customer is rejected all the same.
+    // The screening accepts, and the customer is rejected nevertheless.
     let rex = of(REX).await;
     assert_eq!((&rex["status"], &rex["review"]["identity"]["decision"]), (&json!("REJECTED"), &json!("ACCEPT")));
-    // Nothing optional is there, and no screening has run.
+    // No optional value exists, and no screening has run.
     let penny = of(PENNY).await;
     assert_eq!(
         (&penny["address"], &penny["complianceProfile"], &penny["metadata"]),

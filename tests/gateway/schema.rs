@@ -1,4 +1,4 @@
-//! The schema: its export is up to date, and everything in it says what it is.
+//! The schema: its export is up to date, and all its elements have descriptions.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::Gateway;
 
-/// The query that clients send, in its longest form (graphql-js 16, with all options on).
+/// The introspection query of clients in its longest form (graphql-js 16, with all options on).
 const INTROSPECTION: &str = include_str!("introspection.graphql");
 
 async fn introspected() -> Value {

@@ -1,4 +1,4 @@
-//! The September 2025 language, and what is told of a document that does not hold to it.
+//! The syntax of September 2025, and the errors for documents that do not follow it.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn the_place_of_an_error_is_that_of_the_text_with_its_descriptions() {
     assert_eq!(only_error(&answer)["locations"], json!([{"line": 1, "column": 36}]));
 }
 
-/// The metadata that a customer is created with, as the answer has it.
+/// The metadata that a customer is created with, as the response contains it.
 async fn written(literal: &str) -> String {
     let (gateway, _sandbox) = Gateway::start().await;
     let query = format!(
@@ -110,7 +110,7 @@ async fn a_value_that_does_not_fit_is_refused_before_anything_runs(#[case] query
 )]
 #[case(
     "query Q($planted Int) { viewer { subject } }",
-    "The document is not GraphQL: a name cannot stand at line 1, column 18."
+    "The document is not GraphQL: unexpected a name at line 1, column 18."
 )]
 #[case(
     "{ viewer {\n  subject }\n  planted: }",
@@ -150,7 +150,7 @@ async fn a_validation_error_suggests_the_correction(#[case] query: &str, #[case]
     assert!(told.contains(&&json!(message)), "{answer}");
 }
 
-/// With introspection off a suggestion would give the schema away name by name.
+/// With introspection off, suggestions would reveal the schema name by name.
 #[tokio::test]
 async fn without_introspection_nothing_is_suggested() {
     let (gateway, _sandbox) =

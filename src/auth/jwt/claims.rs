@@ -1,8 +1,8 @@
-//! What a verified token says of its caller: what it may do, and for which account.
+//! Reads a verified token's claims: the caller's subject, permissions and accounts.
 //!
-//! Providers name these claims as they like, so the settings say which. Words that mean nothing here are passed over,
-//! since such a claim often lists rights in other services too. An account that cannot be read is refused, never
-//! passed over: the gateway's own account would take its place.
+//! Providers choose the names of these claims, so the settings contain them. Unknown permission words are ignored,
+//! because such a claim often lists rights in other services too. A claim with an invalid account is an error and not
+//! ignored: otherwise the gateway's own account would be used instead.
 
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -10,48 +10,48 @@ use uuid::Uuid;
 use crate::auth::Permission;
 use crate::error::{ErrorCode, PublicError};
 
-/// The names of the claims that are read. Each is a claim's name, or a path with dots: `realm_access.roles`.
+/// The names of the claims. Each is the name of a claim, or a path with dots: `realm_access.roles`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimNames {
-    /// Who the caller is.
+    /// The claim with the caller's subject.
     pub subject: String,
     pub permissions: String,
-    /// None where no claim names accounts, and all callers act for the gateway's own.
+    /// `None` if no claim lists accounts. Then all callers act for the gateway's own account.
     pub account: Option<String>,
 }
 
-/// Who the caller is.
+/// The caller's subject.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` where the token does not say: what a nameless caller did could be told of nobody. The token itself is
-/// good, so saying why helps its owner and nobody else.
+/// `UNAUTHENTICATED` if the token has none: audit records could not name the caller. The token is valid, so the
+/// message may say what is missing.
 pub fn subject<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Result<&'a str, PublicError> {
     let subject =
         find_claim(claims, &names.subject).and_then(Json::as_str).filter(|subject| !subject.trim().is_empty());
     subject.ok_or_else(|| {
         let message = format!(
-            "Your token has no claim `{}` that says who you are, as a text; ask whoever issues your tokens.",
+            "Your token has no text claim `{}` that identifies you. Ask the issuer of your tokens to add it.",
             names.subject
         );
         PublicError::new(ErrorCode::Unauthenticated, message)
     })
 }
 
-/// What the caller may do, in the schema's order.
+/// The caller's permissions, in the order of the schema.
 pub fn permissions(names: &ClaimNames, claims: &Map<String, Json>) -> Vec<Permission> {
     let granted: Vec<Permission> =
         permission_words(names, claims).into_iter().filter_map(Permission::from_word).collect();
-    Permission::ALL.into_iter().filter(|permission| granted.contains(permission)).collect()
+    Permission::ALL.iter().copied().filter(|permission| granted.contains(permission)).collect()
 }
 
-/// Whether the same claim has the word that opens introspection. It is no permission of the schema: it says nothing
-/// about customers, and callers that have it need not be told.
+/// Whether the permissions claim contains the word that permits introspection. It is no permission of the schema,
+/// because it does not concern customers.
 pub fn may_introspect(names: &ClaimNames, claims: &Map<String, Json>) -> bool {
     has_permission_word(names, claims, "SCHEMA_INTROSPECT")
 }
 
-/// Whether the same claim has the word that opens the report of upstream calls, which tells whether somebody else of the
-/// scope has read a customer lately. It is no permission of the schema either.
+/// Whether the permissions claim contains the word that permits the report of upstream calls. The report reveals
+/// whether another caller of the scope has read a customer recently. The word is no permission of the schema either.
 pub fn may_request_upstream_report(names: &ClaimNames, claims: &Map<String, Json>) -> bool {
     has_permission_word(names, claims, "UPSTREAM_REPORT")
 }
@@ -61,7 +61,7 @@ fn has_permission_word(names: &ClaimNames, claims: &Map<String, Json>, wanted: &
     permission_words(names, claims).into_iter().any(is_it)
 }
 
-/// The words of the claim: a list, or one text with spaces between them.
+/// The words of the claim: a list, or one text with words separated by spaces.
 fn permission_words<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Vec<&'a str> {
     match find_claim(claims, &names.permissions) {
         Some(Json::String(list)) => list.split_whitespace().collect(),
@@ -70,12 +70,13 @@ fn permission_words<'a>(names: &ClaimNames, claims: &'a Map<String, Json>) -> Ve
     }
 }
 
-/// The account that the caller acts for: the token says which it may, the caller chooses where there are several.
+/// The account that the caller acts for. The token lists the permitted accounts. If there are several, the caller
+/// chooses one.
 ///
-/// `chosen` is the account that the request names, `own` the gateway's.
+/// `chosen` is the account that the request names, `own` the gateway's account.
 ///
 /// # Errors
-/// `FORBIDDEN` for an account that is not the caller's, `BAD_REQUEST` where it has to choose and did not.
+/// `FORBIDDEN` for an account that the token does not list. `BAD_REQUEST` if the caller has to choose and did not.
 pub fn account(
     names: &ClaimNames,
     claims: &Map<String, Json>,
@@ -83,12 +84,13 @@ pub fn account(
     own: Option<Uuid>,
 ) -> Result<Option<Uuid>, PublicError> {
     let Some(claim) = names.account.as_deref().and_then(|name| find_claim(claims, name)) else {
-        // Equal or nothing: with no account of its own, the gateway's key would be sent with whichever is asked for.
+        // Only the gateway's own account is permitted. Otherwise the gateway's key would be sent with any account that
+        // a caller names.
         return if chosen.is_none_or(|chosen| own == Some(chosen)) { Ok(own) } else { Err(account_forbidden()) };
     };
     let listed = account_ids(claim).filter(|listed| !listed.is_empty());
     let Some(listed) = listed else {
-        let message = "Your token's account is not one that can be acted for; ask whoever issues your tokens.";
+        let message = "Your token contains no valid account. Ask the issuer of your tokens to correct it.";
         return Err(PublicError::new(ErrorCode::Forbidden, message));
     };
     match (chosen, listed.as_slice()) {
@@ -107,7 +109,7 @@ fn account_forbidden() -> PublicError {
     PublicError::new(ErrorCode::Forbidden, message)
 }
 
-/// The accounts in a claim, each once; none where any of it is no UUID.
+/// The accounts in a claim, without duplicates. `None` if one of them is not a UUID.
 fn account_ids(claim: &Json) -> Option<Vec<Uuid>> {
     let one = |value: &Json| value.as_str().and_then(|text| Uuid::try_parse(text.trim()).ok());
     let mut listed = match claim {
@@ -119,8 +121,8 @@ fn account_ids(claim: &Json) -> Option<Vec<Uuid>> {
     Some(listed)
 }
 
-/// A claim by its name or path. Names can have dots of their own (`https://example.com/roles`, a client's name in
-/// `resource_access`), so at each level the longest name that is there is taken.
+/// A claim by its name or path. Names can contain dots (`https://example.com/roles`, or a client's name in
+/// `resource_access`), so at each level the longest existing name is used.
 fn find_claim<'a>(claims: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
     let mut splits: Vec<usize> = path.match_indices('.').map(|(at, _)| at).collect();
     splits.reverse();

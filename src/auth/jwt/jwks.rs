@@ -1,9 +1,9 @@
-//! Keeps keys up to date: from the provider's key set by URL, or from a file.
+//! Keeps keys up to date, from the provider's key set or from a file.
 //!
-//! One task does all the loading, so there is never more than one load under way, and a caller that gives up stops
-//! nothing. It loads at the start, again after the refresh time, and earlier where a token asks for a key that is not
-//! there; but never sooner after the last time than the minimum interval, so that tokens with made-up key names cannot
-//! have the provider hammered. While the provider is down the old keys go on, for a day at most.
+//! One task does all loads. So two loads never run at once, and a caller that disconnects cancels none. The task loads
+//! at startup, after each refresh interval, and earlier if a token names an unknown key. Between two loads it always
+//! waits for the minimum interval, so that tokens with invented key names cannot flood the provider. While the
+//! provider is unavailable the previous keys stay valid, for a day at most.
 
 mod load;
 
@@ -20,45 +20,45 @@ use crate::telemetry::names;
 use load::{KeyLoadError, LoadedKeys};
 pub use load::{KeyLoader, KeyStoreError, check_file};
 
-/// Past this a key that the provider took back could still be in use, only because the provider cannot be reached.
-/// Tokens live for minutes or hours: a provider that is down for so long has no callers with good tokens any more.
+/// After this time the keys are dropped: the provider may have revoked one of them while it could not be reached.
+/// Tokens live for minutes or hours, so after such an outage no caller has a valid token anyway.
 const MAX_KEY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often keys are loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshPolicy {
-    /// How old keys get before they are loaded again.
+    /// The interval between regular loads.
     pub refresh: Duration,
-    /// The least time between two loads.
+    /// The minimum interval between two loads.
     pub min_interval: Duration,
 }
 
-/// The keys at a moment.
+/// The keys at one point in time.
 #[derive(Clone, Debug)]
 pub struct KeySnapshot {
-    /// None where none could be had yet, or not for too long.
+    /// `None` if no keys could be loaded yet, or the last successful load is too long ago.
     pub keys: Option<Arc<KeySet>>,
-    /// How many loads have ended, well or not.
+    /// The number of finished loads, failed ones included.
     loads: u64,
-    /// From when on another load may begin.
+    /// The earliest time of the next load.
     next_load: Option<Instant>,
     loaded_at: Instant,
 }
 
-/// Keys that are kept up to date for as long as this lives.
+/// Keys that are kept up to date until this value is dropped.
 #[derive(Debug)]
 pub struct KeyStore {
     snapshot: watch::Receiver<KeySnapshot>,
-    /// The number of loads that somebody waits for.
+    /// The number of the load that callers wait for.
     load_requests: watch::Sender<u64>,
     min_interval: Duration,
-    /// Where keys are published that have no source.
+    /// Publishes keys that have no source.
     static_keys: Option<watch::Sender<KeySnapshot>>,
     _task: Option<AbortOnDropHandle<()>>,
 }
 
 impl KeyStore {
-    /// Keys that have no source and do not age.
+    /// Creates a store of keys that have no source and do not age.
     pub fn from_static(keys: KeySet) -> Self {
         let snapshot = KeySnapshot { keys: Some(Arc::new(keys)), loads: 0, next_load: None, loaded_at: Instant::now() };
         let (publish, snapshot) = watch::channel(snapshot);
@@ -71,14 +71,14 @@ impl KeyStore {
         }
     }
 
-    /// Puts other keys in place of those that have no source, and says whether it did; keys that have one stay.
+    /// Replaces keys that have no source. Returns `false` and changes nothing if the keys have a source.
     pub fn replace_static(&self, keys: KeySet) -> bool {
         let Some(publish) = &self.static_keys else { return false };
         publish.send_modify(|snapshot| snapshot.keys = Some(Arc::new(keys)));
         true
     }
 
-    /// Keys from a source. The first load begins at once.
+    /// Creates a store with a source. The first load starts at once.
     pub fn start(source: KeyLoader, pace: RefreshPolicy) -> Self {
         let now = Instant::now();
         let keys = source.initial_keys().map(Arc::new);
@@ -94,23 +94,23 @@ impl KeyStore {
         }
     }
 
-    /// The keys as they are.
+    /// The current keys.
     pub fn current(&self) -> KeySnapshot {
         self.snapshot.borrow().clone()
     }
 
-    /// How long ago the keys were loaded; since the start where none could be had yet. None for keys that do not age.
+    /// The time since the last successful load, or since startup if there was none. `None` for keys that do not age.
     pub fn age(&self) -> Option<Duration> {
         let snapshot = self.current();
         snapshot.next_load.map(|_| snapshot.loaded_at.elapsed())
     }
 
-    /// The least time between two loads.
+    /// The minimum interval between two loads.
     pub fn min_interval(&self) -> Duration {
         self.min_interval
     }
 
-    /// The keys after a later load than the one seen. None where no load may begin yet, or none ends in time.
+    /// The keys after a later load than `seen`. `None` if no load may start yet, or none finishes before the deadline.
     pub async fn wait_for_newer(&self, seen: &KeySnapshot, deadline: Instant) -> Option<KeySnapshot> {
         let current = self.current();
         if current.loads > seen.loads {
@@ -131,7 +131,7 @@ impl KeyStore {
     }
 }
 
-/// Loads for as long as somebody wants keys.
+/// Loads keys until the store is dropped.
 async fn run_refresh(
     mut source: KeyLoader,
     pace: RefreshPolicy,
@@ -145,7 +145,7 @@ async fn run_refresh(
         metrics::counter!(names::JWKS_LOADS, "outcome" => outcome).increment(1);
         let now = Instant::now();
         let next = now + pace.min_interval;
-        // A failed load is tried again as soon as it may be; by then callers are being served with old keys, or none.
+        // A failed load is repeated after the minimum interval: callers are being served with old keys, or rejected.
         let due = if loaded.is_ok() { next.max(now + pace.refresh) } else { next };
         loads += 1;
         publish.send_modify(|snapshot| {
@@ -166,17 +166,19 @@ async fn run_refresh(
     }
 }
 
-/// Says what a load brought, where somebody who runs the gateway would want to know.
+/// Logs the outcome of a load if it changed, or failed.
 fn log_load(loaded: &Result<LoadedKeys, KeyLoadError>, before: &KeySnapshot) {
     match loaded {
         Ok(LoadedKeys::Keys(keys)) if keys.is_empty() => {
-            warn!("the identity provider publishes no key that fits auth.jwt.algorithms: every token is refused");
+            warn!("the identity provider publishes no key that auth.jwt.algorithms allows: every token is rejected");
         }
-        Ok(LoadedKeys::Keys(keys)) if before.loads == 0 => info!(keys = keys.len(), "the keys for tokens are there"),
+        Ok(LoadedKeys::Keys(keys)) if before.loads == 0 => {
+            info!(keys = keys.len(), "loaded the identity provider's keys")
+        }
         Ok(LoadedKeys::Keys(_) | LoadedKeys::Unchanged) => {}
         Err(reason) => {
             let using_old_keys = before.keys.is_some();
-            warn!(error = %reason, using_old_keys, "the keys for tokens could not be loaded; it will be tried again");
+            warn!(error = %reason, using_old_keys, "the identity provider's keys could not be loaded; the gateway will retry");
         }
     }
 }
@@ -203,7 +205,7 @@ mod tests {
         path
     }
 
-    /// Waits until so many loads have ended.
+    /// Waits until `loads` loads have finished.
     async fn loads(supply: &KeyStore, loads: u64) {
         let mut snapshots = supply.snapshot.clone();
         snapshots.wait_for(|snapshot| snapshot.loads >= loads).await.expect("the task runs");

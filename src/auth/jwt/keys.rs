@@ -1,8 +1,8 @@
-//! Keys that tokens can be signed by, and which of them may verify what.
+//! Verification keys, and the algorithms of each.
 //!
-//! A key is taken only where its `kty`, `crv`, `use`, `key_ops` and `alg` all fit an algorithm that the settings allow;
-//! keys for anything else are passed over. A symmetric key never comes out of a key set or a file: whatever is public
-//! must not be able to sign.
+//! A key is used only if its `kty`, `crv`, `use`, `key_ops` and `alg` all fit an algorithm that the settings allow.
+//! Other keys are ignored. A symmetric key in a key set or a file is never used: a published key must not be able to
+//! sign.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,16 +13,18 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// Providers publish two to ten keys. A token that names none is tried against all that fit, so this bounds its cost.
+/// Providers publish two to ten keys. A token that names no key is tried against all that fit, so this limit bounds
+/// its cost.
 const MAX_KEYS: usize = 32;
 
-/// RSA moduli in bytes: below 2048 bits they are too weak (RFC 7518, section 3.3), above 8192 they only cost time.
+/// RSA moduli in bytes. Below 2048 bits they are too weak (RFC 7518, section 3.3); above 8192 bits they only cost
+/// time.
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 const RSA_ALGORITHMS: [Algorithm; 6] =
     [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
-/// Keys with what each may verify.
+/// Keys, each with the algorithms that it may verify.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
@@ -35,44 +37,44 @@ struct VerificationKey {
     decoding: DecodingKey,
 }
 
-/// The keys that a token can have been signed by.
+/// The keys that may have signed a token.
 #[derive(Debug)]
 pub struct Candidates<'a> {
     pub keys: Vec<&'a DecodingKey>,
-    /// Whether one of them has the very name that the token gives.
+    /// Whether one of them has exactly the `kid` of the token.
     pub matches_kid: bool,
 }
 
-/// A text that holds no keys that can be used; what to do about it.
+/// Why a text contains no usable keys, and what to do about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum KeySetError {
     #[error("is not a JSON Web Key Set: an object with `keys`")]
     NotAKeySet,
-    #[error("holds no public key: it must have `-----BEGIN PUBLIC KEY-----` blocks")]
+    #[error("contains no public key: it must have `-----BEGIN PUBLIC KEY-----` blocks")]
     NoPublicKey,
-    #[error("holds a private key: give the public one, which `openssl pkey -pubout` makes of it")]
+    #[error("contains a private key: use its public key, which `openssl pkey -pubout` prints")]
     PrivateKey,
-    #[error("holds a certificate: give its public key, which `openssl x509 -pubkey -noout` makes of it")]
+    #[error("contains a certificate: use its public key, which `openssl x509 -pubkey -noout` prints")]
     Certificate,
-    #[error("holds a key that cannot be read")]
+    #[error("contains a key that cannot be read")]
     Unreadable,
-    #[error("holds a key that fits none of auth.jwt.algorithms, or one of RSA with fewer than 2048 bits")]
+    #[error("contains a key that fits none of auth.jwt.algorithms, or an RSA key with fewer than 2048 bits")]
     NotAllowed,
-    #[error("holds more than 32 keys")]
+    #[error("contains more than 32 keys")]
     TooMany,
 }
 
 impl KeySet {
-    /// The one key that a shared secret is.
+    /// A set with one key: the shared secret.
     pub fn from_secret(secret: &[u8], allowed: &[Algorithm]) -> Self {
         let algorithms = allowed.to_vec();
         Self { keys: vec![VerificationKey { id: None, algorithms, decoding: DecodingKey::from_secret(secret) }] }
     }
 
-    /// The keys of a published set that fit. What else is in it is for others, and passed over.
+    /// The usable keys of a published set. Other keys in it are ignored.
     ///
     /// # Errors
-    /// Where it is no key set.
+    /// If the text is not a key set.
     pub fn from_jwks(json: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetError> {
         #[derive(Deserialize)]
         struct Published {
@@ -83,10 +85,10 @@ impl KeySet {
         Ok(Self { keys: keys.filter_map(|key| VerificationKey::from_jwk(&key, allowed)).take(MAX_KEYS).collect() })
     }
 
-    /// The public keys of a PEM file, all of which must fit.
+    /// The public keys of a PEM file. All of them must be usable.
     ///
     /// # Errors
-    /// What else is in it, and how to make a public key of it.
+    /// What else the file contains, and how to convert it to a public key.
     pub fn from_pem(text: &str, allowed: &[Algorithm]) -> Result<Self, KeySetError> {
         let mut keys = Vec::new();
         for block in text.split("-----BEGIN ").skip(1) {
@@ -112,18 +114,18 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoPublicKey) } else { Ok(Self { keys }) }
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// How many there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// The keys that a token with this algorithm and this `kid` can have been signed by: the one of that name; else,
-    /// where the token or the key has none, those that may use the algorithm.
+    /// The keys that may have signed a token with this algorithm and `kid`: the key with that `kid`; if the token or
+    /// the key has none, all keys for the algorithm.
     pub fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Candidates<'_> {
         let fit = || self.keys.iter().filter(|key| key.algorithms.contains(&algorithm));
         let named: Vec<_> = fit().filter(|key| kid.is_some() && key.id.as_deref() == kid).collect();
@@ -134,7 +136,7 @@ impl KeySet {
 }
 
 impl VerificationKey {
-    /// The key, where it may verify anything that is allowed.
+    /// The key, if it may verify an allowed algorithm.
     fn from_jwk(key: &Jwk, allowed: &[Algorithm]) -> Option<Self> {
         let CommonParameters { public_key_use, key_operations, key_algorithm, key_id, .. } = &key.common;
         let for_signatures = public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
@@ -153,8 +155,8 @@ impl VerificationKey {
     }
 }
 
-/// What a key of these parameters can verify. The lengths are looked at here: the library puts coordinates together as
-/// they come, and finds out at the first token that they are no point.
+/// The algorithms that a key with these parameters can verify. Lengths are checked here, because the library
+/// concatenates coordinates unchecked, and detects an invalid point only at the first token.
 fn supported_algorithms(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     match parameters {
         AlgorithmParameters::RSA(key) => {
@@ -171,7 +173,7 @@ fn supported_algorithms(parameters: &AlgorithmParameters) -> &'static [Algorithm
             EllipticCurve::Ed25519 if decoded_length(&key.x) == 32 => &[Algorithm::EdDSA],
             _ => &[],
         },
-        // A symmetric key that is published is nobody's secret.
+        // A published symmetric key is not secret.
         _ => &[],
     }
 }
@@ -184,7 +186,7 @@ fn decoded_length(coordinate: &str) -> usize {
 mod tests {
     use super::*;
 
-    // Public keys whose private halves were thrown away.
+    // Public keys whose private keys were discarded.
     const P256: &str = "-----BEGIN PUBLIC KEY-----\n\
         MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnS3Fz1OG+L5uaJEQhSTwoe22fyIE\n\
         RCRcSXwrqbfoBfnpyZzoHpVUEgfxKto6UgtbZfgbSf8Fs2nOb6HgIOZefQ==\n\

@@ -1,4 +1,4 @@
-//! The store with loads that tests steer.
+//! Tests of the cache with loads that the tests control.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,12 +8,11 @@ use super::*;
 use crate::cache::Scope;
 use crate::cache::{Cache, Settings};
 use crate::model::CustomerId;
-use crate::privacy::digest::KeyedDigest;
 
 const POLICY: TtlPolicy =
     TtlPolicy { ttl: Duration::from_secs(30), not_found_ttl: Duration::from_secs(5), ..TtlPolicy::DISABLED };
 
-/// An error by its word; "no" is what somebody said, all else is trouble.
+/// An error by its name: "no" is a rejection, all others are failures.
 type Word = &'static str;
 
 impl StaleIfError for Word {
@@ -27,7 +26,7 @@ fn store(policy: TtlPolicy) -> Arc<ReadThrough<u32, Word>> {
 }
 
 fn key(subject: u128) -> Key {
-    Key { scope: Scope::new(&KeyedDigest::new(), &"key".into(), None), subject, generation: 0 }
+    Key { scope: Scope::new(1, None), subject, generation: 0 }
 }
 
 fn found(value: u32) -> Result<Fetched<u32>, Word> {
@@ -42,7 +41,7 @@ fn patient() -> ReadOptions {
     within(Duration::from_secs(60))
 }
 
-/// A load that waits to be told, says that it began, and counts itself as ended only where it gets to its end.
+/// A load that reports its start, waits for a release, and counts itself only when it runs to its end.
 fn steered(
     released: oneshot::Receiver<()>,
     ended: &Arc<AtomicUsize>,
@@ -55,7 +54,7 @@ fn steered(
     }
 }
 
-/// Lets every task run that can.
+/// Runs every task that can run.
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
@@ -106,7 +105,7 @@ async fn a_load_without_waiters_is_cancelled() {
     settle().await;
     let second = waiting(None);
     settle().await;
-    // The first leaves: the second still waits. Then nobody does.
+    // The first caller disconnects and the second still waits. Then the second disconnects.
     first.abort();
     settle().await;
     assert!(!release.is_closed());
@@ -116,7 +115,7 @@ async fn a_load_without_waiters_is_cancelled() {
     assert_eq!(ended.load(Ordering::SeqCst), 0);
     let got = store.get(key, patient(), |_| async { found(8) }).await.expect("a new load");
     assert_eq!(got.entry.value.as_deref(), Some(&8));
-    assert!(format!("{:?}", store.loads).contains("Flights"));
+    assert!(format!("{:?}", store.loads).contains("SingleFlight"));
 }
 
 #[tokio::test]
@@ -258,7 +257,7 @@ async fn a_bypassing_read_does_not_join_an_earlier_load() {
     settle().await;
     let new = store.get(key, past_the_cache(), |_| async { found(8) }).await.expect("a new one");
     assert_eq!((new.entry.value.as_deref(), ended.load(Ordering::SeqCst)), (Some(&8), 0));
-    // The one that was overtaken serves who waited for it, and does not take the place of the newer one.
+    // The older load serves the caller that waited for it, and does not replace the newer result.
     release.send(()).expect("it still waits");
     assert_eq!(before.await.expect("the task ends"), Some(7));
     assert_eq!(store.get_fresh(&key).await.and_then(|kept| kept.value.as_deref().copied()), Some(8));
@@ -294,12 +293,12 @@ async fn a_later_caller_joins_the_newest_load() {
 #[tokio::test]
 async fn cached_entries_stay_within_the_byte_limit() {
     let store: ReadThrough<[u8; 1000], Word> = ReadThrough::new("test", POLICY, 100_000);
-    let scope = Scope::new(&KeyedDigest::new(), &"key".into(), None);
+    let scope = Scope::new(1, None);
     for subject in 0..1000 {
         let key = Key { scope, subject, generation: 0 };
         let load = |_| async { Ok(Fetched { value: Some([0_u8; 1000]), bytes: 1000 }) };
         store.get(key, patient(), load).await.expect("the load succeeds");
-        // Of those too that are not tidied up yet.
+        // Including entries that moka's maintenance has not processed.
         let kept: u32 = store.store.iter().map(|(_, kept)| kept.weight).sum();
         assert!(kept <= 100_000, "{kept} bytes after {subject} loads");
     }
@@ -320,7 +319,7 @@ async fn a_read_in_flight_during_a_write_is_not_cached() {
         pages_max_bytes: 1 << 20,
     });
     let (store, ended) = (store(POLICY), Arc::default());
-    let scope = Scope::new(&cache.digest, &"key".into(), None);
+    let scope = Scope::new(1, None);
     let id = CustomerId(uuid::Uuid::from_u128(1));
     let (release, released) = oneshot::channel();
     let in_flight = {

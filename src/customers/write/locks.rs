@@ -63,12 +63,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::privacy::digest::KeyedDigest;
 
     #[tokio::test]
     async fn one_customer_is_written_by_one_and_its_queue_leaves_nothing_behind() {
         let turns = Arc::new(CustomerLocks::default());
-        let scope = Scope::new(&KeyedDigest::new(), &"key".into(), None);
+        let scope = Scope::new(1, None);
         let id = |n| CustomerId(uuid::Uuid::from_u128(n));
         let first = turns.lock(scope, id(1)).await;
         let second = tokio::time::timeout(Duration::from_millis(5), turns.lock(scope, id(1))).await;

@@ -1,11 +1,12 @@
-//! Rules about arguments that the validator does not check, by a walk over all arguments with their types.
+//! Rules for arguments that `apollo-compiler` does not check, by a walk over all arguments with their types.
 //!
-//! - A variable inside a list or an object has to fit the place where it stands. The validator compares only the names of
+//! - A variable inside a list or an object must fit the type at its position. The validator compares only the names of
 //!   the types there.
-//! - A default `null` is no default: `$a: ID = null` does not fit `ID!`.
-//! - A `@oneOf` input object takes exactly one of its fields, and not null; a variable there has to be non-null.
-//! - No field of an input object is given twice.
-//! - A custom scalar takes a string. The validator takes anything there, and a number that JSON cannot hold would become null.
+//! - A default of `null` is no default: `$a: ID = null` does not fit `ID!`.
+//! - A `@oneOf` input object takes exactly one non-null field. A variable there must be non-null.
+//! - No field of an input object occurs twice.
+//! - A custom scalar takes a string. The validator accepts anything, and a number that JSON cannot represent would
+//!   become null.
 
 use std::collections::HashSet;
 
@@ -17,8 +18,8 @@ use apollo_compiler::{Name, Node, Schema};
 use super::errors::DocumentError;
 use super::position;
 
-/// What is wrong with the arguments of a document and with the defaults of its variables. `names` says whether messages may
-/// name types and enum values that the caller did not write.
+/// The errors in a document's arguments and in the defaults of its variables. `names` says whether messages may
+/// contain types and enum values that the caller did not write.
 pub fn check(schema: &Schema, document: &ExecutableDocument, names: bool) -> Vec<DocumentError> {
     let mut mistakes = Vec::new();
     for operation in document.operations.iter() {
@@ -42,7 +43,7 @@ struct ArgumentWalk<'a> {
     document: &'a ExecutableDocument,
     operation: &'a Operation,
     suggest: bool,
-    /// Those that were gone through: a fragment says the same wherever this operation spreads it.
+    /// The fragments that were visited. A fragment gives the same result wherever this operation spreads it.
     fragments: HashSet<&'a Name>,
     errors: Vec<DocumentError>,
 }
@@ -84,8 +85,8 @@ impl<'a> ArgumentWalk<'a> {
         }
     }
 
-    /// `ty` is the type of the value's place; `None` inside a custom scalar, which takes anything. `has_default` says
-    /// whether the place has a default of its own.
+    /// `ty` is the type at the value's position. It is `None` inside a custom scalar that takes anything.
+    /// `has_default` says whether the position has a default of its own.
     fn value(&mut self, value: &'a Node<Value>, ty: Option<&Type>, has_default: bool) {
         match (&**value, ty) {
             (Value::Variable(name), Some(ty)) => {
@@ -112,7 +113,10 @@ impl<'a> ArgumentWalk<'a> {
         let name = ty.inner_named_type();
         match (&**value, self.schema.types.get(name)) {
             (Value::Int(number), Some(ExtendedType::Scalar(_))) if name == "ID" && number.as_str().len() > 18 => {
-                self.record("An id that is a number has 18 digits at most: write it as a string.".to_owned(), value);
+                self.record(
+                    "An id that is written as a number has at most 18 digits. Write it as a string.".to_owned(),
+                    value,
+                );
             }
             (Value::Int(_) | Value::Float(_) | Value::Boolean(_) | Value::Enum(_), _) => {
                 if let Some(name) = self.text_scalar(ty) {
@@ -123,7 +127,7 @@ impl<'a> ArgumentWalk<'a> {
         }
     }
 
-    /// The name of a custom scalar, all of which take a string; `_Any` takes anything.
+    /// The name of a custom scalar that takes a string. `_Any` takes anything.
     fn text_scalar<'t>(&self, ty: &'t Type) -> Option<&'t str> {
         let name = ty.inner_named_type();
         let scalar = self.schema.get_scalar(name)?;
@@ -162,7 +166,7 @@ impl<'a> ArgumentWalk<'a> {
             }
         }
         for (name, value) in fields {
-            // The validator tells of a field that the type does not have.
+            // The validator reports a field that the type does not have.
             let definition = object.and_then(|object| object.fields.get(name));
             let has_default = definition.is_some_and(|definition| definition.default_value.is_some());
             self.value(value, definition.map(|definition| &*definition.ty), has_default);

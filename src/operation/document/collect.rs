@@ -1,12 +1,12 @@
-//! An operation with its fragments and conditions resolved: `CollectFields()` of the specification, at every level.
+//! Resolves the fragments and conditions of an operation: `CollectFields()` of the specification, at every level.
 //!
-//! Each response key stands once, and what stands under it is one call with one set of arguments. Two calls under one key
-//! cannot be expressed in this form, so an answer cannot mix two of them. What cannot be merged is refused: arguments
-//! are compared strictly, lists by their length too, whatever the validator said of them.
+//! In the result each response key occurs once, for one call with one set of arguments. Two calls under one key cannot
+//! be expressed, so a response cannot mix them. Fields that cannot be merged are an error. Arguments are compared
+//! strictly, also the lengths of lists, whatever the validator accepts.
 //!
-//! Arguments are kept as written, with their variables. The form depends on the document, the operation and the values of
-//! the Boolean variables in its conditions, and is kept by these ([`crate::operation::document`]); [`crate::operation::lower`] puts a request's
-//! variables in.
+//! Arguments are kept as written, with their variables. The result depends on the document, the operation and the
+//! values of the Boolean variables in its conditions. It is cached by these ([`crate::operation::document`]).
+//! [`crate::operation::lower`] inserts the variables of a request.
 
 use apollo_compiler::collections::{HashMap, HashSet, IndexMap};
 use apollo_compiler::executable::{self, ExecutableDocument, OperationType, Selection as Written, SelectionSet};
@@ -17,23 +17,23 @@ use async_graphql_value::Value;
 
 use crate::operation::document::position::offset;
 
-/// An operation, collected.
+/// An operation in its collected form.
 #[derive(Debug)]
 pub struct CollectedOperation {
     pub kind: OperationType,
-    /// The root fields, in the order of the answer.
+    /// The root fields, in the order of the response.
     pub fields: Vec<CollectedField>,
-    /// Where the operation starts in the text, in bytes.
+    /// The byte offset of the operation in the text.
     pub offset: usize,
-    /// How many fields there are at all levels.
+    /// The number of fields at all levels.
     pub field_count: usize,
-    /// How many values stand in the arguments of all fields, without those of variables.
+    /// The number of values in the arguments of all fields, without the values of variables.
     pub value_count: usize,
-    /// The variables in the arguments, and how often each stands there.
+    /// The variables in the arguments, and how often each occurs.
     pub variable_uses: HashMap<Name, usize>,
 }
 
-/// One field of an answer: one call under one response key.
+/// One field of a response: one call under one response key.
 #[derive(Debug)]
 pub struct CollectedField {
     pub name: Name,
@@ -42,42 +42,42 @@ pub struct CollectedField {
     pub selection: CollectedSelection,
     /// Whether the field's type is a list.
     pub is_list: bool,
-    /// Where the field starts in the text, in bytes.
+    /// The byte offset of the field in the text.
     pub offset: usize,
 }
 
-/// An argument as it is written.
+/// An argument as written.
 #[derive(Debug)]
 pub struct Argument {
     pub name: Name,
     pub value: Value,
-    /// Where the value starts in the text, in bytes.
+    /// The byte offset of the value in the text.
     pub offset: usize,
 }
 
-/// What is selected of a field's value.
+/// The selection on a field's value.
 #[derive(Debug)]
 pub enum CollectedSelection {
-    /// The same of every object; nothing of a scalar.
+    /// The same fields for every object. Empty for a scalar.
     Fields(Vec<CollectedField>),
-    /// By the object's type, in the order of the schema: of an interface with fragments below it, and of a union.
+    /// The fields by the object's type, in the order of the schema: for a union, and for an interface with fragments.
     ByType(Vec<(Name, Vec<CollectedField>)>),
 }
 
 impl CollectedField {
-    /// The name of the field in the answer.
+    /// The name of the field in the response.
     pub fn response_key(&self) -> &Name {
         self.alias.as_ref().unwrap_or(&self.name)
     }
 }
 
 impl CollectedSelection {
-    /// The fields with this name, whatever their keys and the type of the object.
+    /// The fields with this name, for every response key and every type.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a CollectedField> {
         self.fields().filter(move |field| field.name == name)
     }
 
-    /// All fields, of any type.
+    /// All fields, of every type.
     pub fn fields(&self) -> impl Iterator<Item = &CollectedField> {
         let (same, by_type) = match self {
             Self::Fields(fields) => (fields.as_slice(), [].as_slice()),
@@ -90,25 +90,25 @@ impl CollectedSelection {
 /// Why an operation cannot be collected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CollectError {
-    /// Two different calls stand under one response key; where the second one stands.
+    /// Two different calls have one response key. The value is the byte offset of the second.
     ConflictingFields(usize),
-    /// The arguments hold more values than the limit.
+    /// The arguments contain more values than the limit.
     TooManyValues,
 }
 
 /// Which conditions are met.
 #[derive(Clone, Copy)]
 pub enum Conditions<'a> {
-    /// All of them, `@skip` included: what cannot be merged then, never can.
+    /// All of them, `@skip` included. Fields that can be merged then can always be merged.
     All,
-    /// Those that these variables meet.
+    /// Those that are true for these variables.
     Variables(&'a Variables),
 }
 
-/// Collects an operation of a valid document. `max_argument_values` bounds the values that are written in its arguments.
+/// Collects an operation of a valid document. `max_argument_values` limits the values in its arguments.
 ///
 /// # Errors
-/// Where two calls stand under one key, and where there are too many values.
+/// If two calls have one response key, or the arguments contain too many values.
 pub fn collect(
     schema: &Schema,
     document: &ExecutableDocument,
@@ -149,7 +149,7 @@ struct Collector<'a> {
     size: usize,
     value_count: usize,
     variable_uses: HashMap<Name, usize>,
-    /// One allocation for each name.
+    /// Each name is allocated once.
     interned_names: HashMap<&'a str, Name>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Collector<'a> {
     fn selection(&mut self, on: &'a str, sets: &[&'a SelectionSet]) -> Result<CollectedSelection, CollectError> {
         let types: Vec<&'a str> = match self.schema.types.get(on) {
             Some(ExtendedType::Union(union)) => union.members.iter().map(|member| member.as_str()).collect(),
-            // Without a fragment it is the same for every object.
+            // Without fragments the selection is the same for every object.
             Some(ExtendedType::Interface(_)) if has_fragment(sets) => self.implementers(on),
             _ => return self.object(on, sets).map(CollectedSelection::Fields),
         };
@@ -235,7 +235,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    /// The one call that the fields under one response key are.
+    /// Merges the fields under one response key to one call.
     fn field(&mut self, fields: &[&'a Node<executable::Field>]) -> Result<CollectedField, CollectError> {
         let Some((first, others)) = fields.split_first() else { return Err(CollectError::ConflictingFields(0)) };
         if let Some(other) = others.iter().find(|other| !is_same_call(first, other)) {
@@ -295,7 +295,7 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// How many values a variable's value is, itself included.
+/// The number of values in a variable's value, itself included.
 pub fn value_count(value: &ConstValue) -> usize {
     match value {
         ConstValue::List(items) => items.iter().map(value_count).fold(1, usize::saturating_add),
@@ -305,12 +305,13 @@ pub fn value_count(value: &ConstValue) -> usize {
     }
 }
 
-/// A long text counts as many values as it has hundreds of bytes, and one more: it is copied to each place.
+/// The number of values that a text counts as: one per 100 bytes, and one more, because the text is copied wherever it
+/// is used.
 fn text_size(text: &str) -> usize {
     1 + text.len() / 100
 }
 
-/// A constant as the engine's value; variables, of which a constant has none, are null.
+/// A constant as the engine's value. A constant contains no variables; if one did, it would become null.
 pub fn const_value(value: &ast::Value) -> ConstValue {
     // A number that JSON cannot hold is null. The validator lets it stand only at `ID` and at custom scalars, which do not
     // take null either.

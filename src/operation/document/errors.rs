@@ -1,7 +1,7 @@
-//! Why a document does not run, in words that name kinds and names and repeat no value.
+//! Document errors. Their messages contain kinds of tokens and names, and never a value.
 //!
-//! The parser's and the validator's own messages are used where they hold to that. Two kinds do not: a syntax error
-//! quotes the text, and an unknown enum value is a word of the caller's. Those are worded here.
+//! The messages of the parser and the validator are used if they follow this rule. Two kinds do not: a syntax error
+//! quotes the text, and an unknown enum value is text of the caller. This module words those two itself.
 
 use apollo_compiler::Schema;
 use apollo_compiler::diagnostic::ToCliReport;
@@ -13,7 +13,7 @@ use async_graphql::Pos;
 use super::position;
 use crate::error::{ErrorCode, PublicError};
 
-/// Why a request does not run.
+/// Why a request was not run.
 #[derive(Debug)]
 pub enum RequestError {
     Public(PublicError),
@@ -21,17 +21,17 @@ pub enum RequestError {
     Document(DocumentErrors),
 }
 
-/// What is wrong with a document, up to a bound.
+/// The errors of a document, up to a limit.
 #[derive(Debug)]
 pub struct DocumentErrors {
-    /// `GRAPHQL_PARSE_FAILED` or `GRAPHQL_VALIDATION_FAILED`, of all of them.
+    /// The code of all of them: `GRAPHQL_PARSE_FAILED` or `GRAPHQL_VALIDATION_FAILED`.
     pub code: ErrorCode,
     shown: Vec<DocumentError>,
-    /// How many more there are.
+    /// How many errors exceed the limit.
     pub omitted: usize,
 }
 
-/// One thing that is wrong with a document.
+/// One error of a document.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentError {
     pub message: String,
@@ -39,7 +39,7 @@ pub struct DocumentError {
 }
 
 impl DocumentError {
-    /// A mistake at a byte offset of the text.
+    /// An error at a byte offset of the text.
     pub fn new(message: impl Into<String>, at: Option<usize>) -> Self {
         Self { message: message.into(), position: at.map(position::to_pos) }
     }
@@ -52,19 +52,19 @@ impl From<PublicError> for RequestError {
 }
 
 impl RequestError {
-    /// By one mistake.
+    /// A document with one error.
     pub fn document_error(code: ErrorCode, mistake: DocumentError) -> Self {
         Self::Document(DocumentErrors { code, shown: vec![mistake], omitted: 0 })
     }
 
-    /// By rules of validation that are not met; the first `most` of them are told.
+    /// Validation errors, of which the first `most` are reported.
     pub fn validation_errors(mut mistakes: Vec<DocumentError>, most: usize) -> Self {
         let left_out = mistakes.len().saturating_sub(most);
         mistakes.truncate(most);
         Self::Document(DocumentErrors { code: ErrorCode::GraphqlValidationFailed, shown: mistakes, omitted: left_out })
     }
 
-    /// The code of the refusal.
+    /// The error code.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Public(failure) => failure.code,
@@ -72,7 +72,7 @@ impl RequestError {
         }
     }
 
-    /// The same with lines and columns in place of offsets into the text.
+    /// The same with lines and columns instead of offsets into the text.
     pub(super) fn with_positions(mut self, text: &str) -> Self {
         if let Self::Document(mistakes) = &mut self {
             position::locate(text, mistakes.shown.iter_mut().filter_map(|mistake| mistake.position.as_mut()));
@@ -82,37 +82,38 @@ impl RequestError {
 }
 
 impl DocumentErrors {
-    /// Those that are told.
+    /// The reported errors.
     pub fn shown(&self) -> impl Iterator<Item = &DocumentError> {
         self.shown.iter()
     }
 }
 
-/// The refusal of a document that the parser does not understand.
+/// The error for a text that the parser rejects.
 pub fn syntax_errors(errors: &DiagnosticList, text: &str) -> RequestError {
     let first = errors.iter().next();
     let at = first.as_ref().and_then(|first| first.error.location()).map(|span| span.offset());
     let expected = first.as_ref().and_then(|first| expected_token(&first.error.to_string()));
-    // An error without a place is one of the whole text.
+    // An error without a position concerns the whole text.
     syntax_error_at(text, at.unwrap_or(0), expected)
 }
 
-/// The refusal of a text that is not GraphQL: where, what was expected there and what was found.
+/// The error for a text that is not GraphQL: the position, what the parser expected there, and what it found.
 pub fn syntax_error_at(text: &str, at: usize, expected: Option<&'static str>) -> RequestError {
     let message = match (expected, found_token(text, at)) {
         (Some(expected), found) if expected != found => {
             format!("The document is not GraphQL: expected {expected}, found {found}")
         }
-        (_, found) => format!("The document is not GraphQL: {found} cannot stand"),
+        (_, found) => format!("The document is not GraphQL: unexpected {found}"),
     };
-    // The place stands in the message as well: clients show the message, and not all show `locations`.
+    // The message contains the position as well, because clients show the message, and not all show `locations`.
     let mut pos = position::to_pos(at);
     position::locate(text, std::iter::once(&mut pos));
     let message = format!("{message} at line {}, column {}.", pos.line, pos.column);
     RequestError::document_error(ErrorCode::GraphqlParseFailed, DocumentError { message, position: Some(pos) })
 }
 
-/// What the parser expected, in words of ours. Its own messages are fixed but for a quoted token, which is the caller's.
+/// What the parser expected, in fixed words. The parser's messages are fixed except for a quoted token, which is text
+/// of the caller.
 fn expected_token(message: &str) -> Option<&'static str> {
     let message = message.strip_prefix("syntax error: ").unwrap_or(message);
     let wanted = message.strip_prefix("expected ")?;
@@ -160,7 +161,7 @@ fn expected_token(message: &str) -> Option<&'static str> {
     WORDS.iter().find(|(theirs, _)| wanted.starts_with(theirs)).map(|(_, ours)| *ours)
 }
 
-/// What kind of token stands at an offset.
+/// The kind of the token at an offset.
 fn found_token(text: &str, at: usize) -> &'static str {
     let Some(rest) = text.get(at..) else { return "the end of the document" };
     let token = Lexer::new(rest).find(|token| {
@@ -192,7 +193,8 @@ fn found_token(text: &str, at: usize) -> &'static str {
     }
 }
 
-/// The refusal of a document by the validator. `suggest` has the schema where messages may name what the caller did not.
+/// The error for a document that the validator rejects. `suggest` is the schema if messages may contain names that the
+/// caller did not write, otherwise `None`.
 pub fn from_validator(errors: &DiagnosticList, suggest: Option<&Schema>, most: usize) -> RequestError {
     let told = errors.iter().take(most).map(|diagnostic| {
         let at = diagnostic.error.location().map(|span| span.offset());
@@ -206,7 +208,7 @@ pub fn from_validator(errors: &DiagnosticList, suggest: Option<&Schema>, most: u
 fn reword(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
     let message = error.to_string();
     match error.unstable_error_name() {
-        // It quotes the value.
+        // The validator's message quotes the value.
         Some("UndefinedEnumValue") => {
             let ty = message.rsplit('`').nth(1).unwrap_or_default();
             match suggest.and_then(|schema| schema.get_enum(ty)) {
@@ -214,12 +216,12 @@ fn reword(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
                 None => "the value must be one of those that the type has".to_owned(),
             }
         }
-        // These name what the caller did not write.
+        // These messages contain names that the caller did not write.
         Some("RequiredArgument") if suggest.is_none() => "a required argument is not provided".to_owned(),
         Some("RequiredField") if suggest.is_none() => "a required field of an input object is not provided".to_owned(),
         Some("DisallowedVariableUsage") if suggest.is_none() => {
             let variable = message.split('`').nth(1).unwrap_or_default();
-            format!("variable `{variable}` cannot be used there by its type")
+            format!("variable `{variable}` does not fit there by its type")
         }
         Some("UnsupportedValueType") if suggest.is_none() => {
             let found = message.rsplit_once(", found ").map_or("another", |(_, found)| found);
@@ -233,17 +235,17 @@ fn reword(error: &DiagnosticData, suggest: Option<&Schema>) -> String {
     }
 }
 
-/// The values of an enum that a caller may give, for a message.
+/// The values of an enum that a caller may send, for a message.
 pub fn input_values(values: &apollo_compiler::schema::EnumType) -> String {
     let words = values.values.keys().map(|value| value.as_str()).filter(|word| *word != OUTPUT_ONLY);
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// The enum value for what the upstream may add later: answers have it, and no input takes it.
+/// The enum value for words that the upstream may add later. It occurs in responses only.
 const OUTPUT_ONLY: &str = "UNRECOGNIZED";
 
-/// The name that is there and most like the one that a message says is not. The message quotes both the name and where
-/// it was looked for.
+/// The existing name that is most similar to the unknown name in a message. The message quotes the unknown name and
+/// its type.
 fn nearest_name<'a>(schema: &'a Schema, message: &str) -> Option<&'a str> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (first, second) = (quoted.next()?, quoted.next()?);
@@ -267,7 +269,7 @@ fn nearest_name<'a>(schema: &'a Schema, message: &str) -> Option<&'a str> {
     (near.0 <= wrong.chars().count().div_ceil(2)).then_some(near.1)
 }
 
-/// A message as a sentence.
+/// Converts a message to a sentence.
 fn as_sentence(message: &str) -> String {
     let mut characters = message.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());

@@ -1,54 +1,54 @@
-//! One pass over a text's tokens, before the parser: counts what the lexical limits bound, and mends what the parser gets
-//! wrong (apollo-parser 0.8.7).
+//! One pass over the tokens of a text before the parser. It measures what the lexical limits bound, and works around
+//! faults of the parser (apollo-parser 0.8.7).
 //!
-//! - The September 2025 specification allows a description before an operation, before a fragment and before a variable.
-//!   The parser does not know them, so each is blanked.
-//! - A comma means nothing in GraphQL. The parser does not take one after an alias or after `...`, so commas are blanked.
-//! - An argument or a field of an input object without a colon and a value is dropped by the parser without a word:
-//!   `filter: {email}` would be an empty filter. Such a place is a syntax error here.
+//! - The September 2025 specification allows a description before an operation, a fragment or a variable. The parser
+//!   rejects them, so each is blanked.
+//! - A comma has no meaning in GraphQL. The parser rejects one after an alias or after `...`, so commas are blanked.
+//! - The parser drops an argument or input field without a colon and a value: `filter: {email}` would be an empty
+//!   filter. Here it is a syntax error.
 //!
-//! What is blanked becomes spaces. Every byte keeps its place and every line its number, so that places in messages are
-//! those of the text as it was sent.
+//! Blanked bytes become spaces. Every byte keeps its offset and every line its number, so positions in messages are
+//! those of the text as sent.
 
 use apollo_parser::{Lexer, TokenKind as Kind};
 
-/// What the text of a document measures.
+/// The measures of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct TextSize {
-    /// Names, numbers, strings and punctuation. White space, commas and comments do not count.
+    /// The number of names, numbers, strings and punctuators. White space, commas and comments do not count.
     pub tokens: usize,
     /// The deepest nesting of `(`, `[` and `{`.
     pub nesting: usize,
-    /// The longest name in bytes.
+    /// The length of the longest name in bytes.
     pub longest_name: usize,
 }
 
-/// What a pass over a text gives.
+/// The result of the pass.
 #[derive(Debug, Default)]
 pub struct LexicalScan {
     pub size: TextSize,
-    /// The text that the parser is to read, where it is not the text itself.
+    /// The text for the parser. `None` if it equals the original text.
     pub text: Option<String>,
     /// The first argument or input field that the parser would drop.
     pub incomplete: Option<Incomplete>,
 }
 
-/// Where an argument or an input field lacks a part.
+/// An argument or input field without a colon or a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Incomplete {
-    /// The byte offset of the token that stands in place of the part.
+    /// The byte offset of the token at the position of the missing part.
     pub at: usize,
-    /// The part, for a message.
+    /// The missing part, for a message.
     pub expected: &'static str,
 }
 
-/// Goes over the tokens of a text.
+/// Scans the tokens of a text.
 pub fn scan(text: &str) -> LexicalScan {
     let mut scan = Scanner { text, ..Scanner::default() };
     for token in Lexer::new(text) {
         match token {
             Ok(token) => scan.token(token.kind(), token.index(), token.data()),
-            // What is no token counts as one; the parser tells where it is.
+            // An invalid token counts as one. The parser reports its position.
             Err(_) => scan.size.tokens += 1,
         }
     }
@@ -56,14 +56,14 @@ pub fn scan(text: &str) -> LexicalScan {
     LexicalScan { size: scan.size, text, incomplete: scan.incomplete }
 }
 
-/// What stands inside a pair of brackets.
+/// The content of a pair of brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum BracketContent {
-    /// Selections; and values of a list, of which each token is one or begins one.
+    /// Selections, or the values of a list. Each token is one of them or starts one.
     Any,
     List,
     Variables,
-    /// Names with values: arguments, or the fields of an input object. What comes next of them:
+    /// Arguments or input fields, and which part of a pair comes next.
     Pairs(NextInPair),
 }
 
@@ -82,12 +82,12 @@ struct Scanner<'a> {
     size: TextSize,
     blanked: Option<Vec<u8>>,
     incomplete: Option<Incomplete>,
-    /// The brackets that are open, outermost first.
+    /// The open brackets, outermost first.
     open_brackets: Vec<BracketContent>,
     /// The last two tokens, the latest first.
     last_tokens: [Option<Kind>; 2],
-    /// The byte range of a string that is a description if the next token confirms it. Both neighbours have to: by the one
-    /// before it alone, the string in `{ a } "text"` would be one.
+    /// The byte range of a string that is a description if the next token confirms it. The token before it alone is
+    /// not enough: the string in `{ a } "text"` is no description.
     description_candidate: Option<(usize, usize)>,
 }
 
@@ -134,7 +134,7 @@ impl Scanner<'_> {
         self.last_tokens = [Some(kind), self.last_tokens[0]];
     }
 
-    /// What stands inside a bracket that opens.
+    /// The content of a bracket that opens.
     fn inside(&self, kind: Kind) -> BracketContent {
         let is_of_a_directive = self.last_tokens == [Some(Kind::Name), Some(Kind::At)];
         match (kind, self.open_brackets.last()) {
@@ -148,7 +148,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes on with the pairs of the innermost bracket. A value that is a list or an object counts when it opens.
+    /// Continues the pairs of the innermost bracket. A list or an object counts as a value when it opens.
     fn check_pair(&mut self, kind: Kind, at: usize) {
         let Some(BracketContent::Pairs(next)) = self.open_brackets.last_mut() else { return };
         let (after, expected) = match (*next, kind) {
@@ -168,7 +168,7 @@ impl Scanner<'_> {
         };
         match after {
             Some(after) => *next = after,
-            // The first one is told; from there on the rest means nothing.
+            // Only the first one is reported, because the tokens after it cannot be interpreted.
             None if self.incomplete.is_none() => self.incomplete = Some(Incomplete { at, expected }),
             None => {}
         }

@@ -1,10 +1,10 @@
-//! How large the operations of a document are with their fragments put in: found in linear time, before validation.
+//! Measures the operations of a document with their fragments expanded, in linear time and before validation.
 //!
-//! A fragment is measured once and its measure is used wherever it is spread: 900 bytes of fragments that each spread
-//! the next one twice would otherwise cost minutes. Every fragment is measured and has to be spread by an operation,
-//! since validation goes through all of them.
+//! Each fragment is measured once, and its measure is used wherever it is spread. Otherwise 900 bytes of fragments
+//! that each spread the next one twice would cost minutes. Every fragment is measured and must be spread by an
+//! operation, because validation walks all of them.
 //!
-//! The limits look at the document as it was parsed: what is built from it by the schema lacks the unknown fields.
+//! The limits measure the document as it was parsed: the form that is built with the schema lacks unknown fields.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::errors::{DocumentError, RequestError};
 use crate::error::{ErrorCode, PublicError};
 use crate::telemetry::names;
 
-/// The bounds; see `[graphql]` in `config/default.toml`.
+/// The limits; see `[graphql]` in `config/default.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentLimits {
     pub max_depth: usize,
@@ -28,7 +28,7 @@ pub struct DocumentLimits {
     pub max_operations: usize,
 }
 
-/// What a selection measures with its fragments put in. Sums saturate.
+/// The measures of a selection with its fragments expanded. Sums saturate.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 struct SelectionSize {
     /// Levels of fields and fragments.
@@ -37,12 +37,12 @@ struct SelectionSize {
     aliases: usize,
     root_fields: usize,
     directives: usize,
-    /// How many of introspection's lists stand inside each other: each multiplies the answer.
+    /// How many introspection lists are nested. Each multiplies the size of the response.
     introspection_depth: usize,
 }
 
 impl SelectionSize {
-    /// Beside another selection of the same level.
+    /// Adds the measures of another selection of the same level.
     fn combine(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
@@ -55,11 +55,11 @@ impl SelectionSize {
     }
 }
 
-/// Refuses a document that is over a limit.
+/// Rejects a document that exceeds a limit.
 ///
 /// # Errors
-/// `OPERATION_TOO_LARGE` with the limit's name and both values. A fragment that contains itself, and one that no
-/// operation spreads, are refused with `GRAPHQL_VALIDATION_FAILED`: validation would go through them first.
+/// `OPERATION_TOO_LARGE` with the limit's name and both values. `GRAPHQL_VALIDATION_FAILED` for a fragment that
+/// contains itself, and for one that no operation spreads, because validation would walk them first.
 pub fn check(document: &Document, limits: &DocumentLimits) -> Result<(), RequestError> {
     let mut walk =
         LimitWalk { fragments: IndexMap::default(), fragment_sizes: HashMap::new(), max_depth: limits.max_depth };
@@ -68,10 +68,10 @@ pub fn check(document: &Document, limits: &DocumentLimits) -> Result<(), Request
         match definition {
             Definition::OperationDefinition(operation) => operations.push(operation),
             Definition::FragmentDefinition(fragment) => {
-                // Validation refuses a second one of the same name.
+                // Validation rejects a second fragment with the same name.
                 walk.fragments.entry(&fragment.name).or_insert(fragment);
             }
-            // Validation refuses type definitions.
+            // Validation rejects type definitions.
             _ => {}
         }
     }
@@ -82,7 +82,7 @@ pub fn check(document: &Document, limits: &DocumentLimits) -> Result<(), Request
         let mistake = DocumentError::new("The document has no operation.", None);
         return Err(RequestError::document_error(ErrorCode::GraphqlValidationFailed, mistake));
     }
-    // One of them runs, and validation goes through all of them with their fragments put in.
+    // One operation runs, but validation walks all of them with their fragments expanded.
     let mut fields = 0_usize;
     for operation in operations {
         let measure = walk.selection(&operation.selection_set, 0)?;
@@ -115,22 +115,22 @@ pub fn check(document: &Document, limits: &DocumentLimits) -> Result<(), Request
     }
 }
 
-/// The refusal of what is over a limit, counted.
+/// The error for an exceeded limit. It is counted in the metrics.
 pub fn exceeded(name: &'static str, limit: usize, value: usize) -> PublicError {
     metrics::counter!(names::LIMITS_REACHED, "limit" => name).increment(1);
-    let message = format!("The operation is over the bound `{name}`: {value}, where {limit} is the limit.");
+    let message = format!("The operation exceeds the limit `{name}`: {value}, where {limit} is the maximum.");
     PublicError::new(ErrorCode::OperationTooLarge, message)
 }
 
 struct LimitWalk<'a> {
     fragments: IndexMap<&'a Name, &'a FragmentDefinition>,
-    /// The measures of fragments; `None` while one is being taken.
+    /// The measures of fragments. `None` while a fragment is being measured.
     fragment_sizes: HashMap<&'a Name, Option<SelectionSize>>,
     max_depth: usize,
 }
 
 impl<'a> LimitWalk<'a> {
-    /// `level` is how deep this selection stands. The walk goes no deeper than the limit.
+    /// `level` is the depth of this selection. The recursion goes no deeper than the limit.
     fn selection(&mut self, selection: &'a [Selection], level: usize) -> Result<SelectionSize, RequestError> {
         if selection.is_empty() {
             return Ok(SelectionSize::default());
@@ -161,7 +161,8 @@ impl<'a> LimitWalk<'a> {
                 Selection::FragmentSpread(spread) => {
                     let measure = match self.fragments.get(&spread.fragment_name).copied() {
                         Some(fragment) => self.fragment(fragment, level)?,
-                        // Validation names one that is not there. It counts as a field: to go through it takes time too.
+                        // Validation reports an unknown fragment. It counts as a field, because it takes time to
+                        // process too.
                         None => SelectionSize { fields: 1, root_fields: 1, ..SelectionSize::default() },
                     };
                     (measure, &spread.directives)
@@ -196,7 +197,7 @@ impl<'a> LimitWalk<'a> {
     }
 }
 
-/// Whether a field is one of introspection's lists. No field of ours has such a name.
+/// Whether a field is one of introspection's lists. No field of the gateway's schema has such a name.
 fn is_introspection_list(name: &Name) -> bool {
     matches!(
         name.as_str(),

@@ -1,4 +1,4 @@
-//! From a text to a valid document: lexical limits → parser → limits → validation → the rules that validation lacks.
+//! Parses and validates a text: lexical limits → parser → limits → validation → the rules that the validator lacks.
 
 use apollo_compiler::Schema;
 use apollo_compiler::executable::ExecutableDocument;
@@ -18,36 +18,37 @@ pub struct Settings {
     pub max_nesting: usize,
     pub max_name_bytes: usize,
     pub limits: DocumentLimits,
-    /// How many values the arguments of an operation may hold.
+    /// The maximum number of values in the arguments of an operation.
     pub max_argument_values: usize,
-    /// How many mistakes of a document are told.
+    /// The maximum number of reported errors of a document.
     pub max_validation_errors: usize,
 }
 
-/// A schema to validate documents against.
+/// The schema to validate documents against.
 ///
 /// # Errors
-/// Where the text is not the SDL of a valid schema.
+/// If the text is not the SDL of a valid schema.
 pub fn schema(sdl: &str) -> Result<Valid<Schema>, String> {
-    // The validator's own introspection types lack this field of the September 2025 specification.
+    // The validator's introspection types lack this field of the September 2025 specification.
     let sdl = format!("{sdl}\nextend type __Type {{ isOneOf: Boolean }}\n");
     Schema::parse_and_validate(sdl, "schema").map_err(|error| error.errors.to_string())
 }
 
-/// What reading a text gives.
+/// The result of parsing a text.
 #[derive(Debug)]
 pub struct ParsedDocument {
     pub document: Valid<ExecutableDocument>,
     pub tokens: usize,
-    /// The operations in their order, with every condition met.
+    /// The operations in their order, collected with every condition met.
     pub collected: Vec<CollectedOperation>,
 }
 
-/// Reads a text. `suggest` says whether messages may name fields, arguments and enum values that the caller did not name.
+/// Parses a text. `suggest` says whether messages may contain fields, arguments and enum values that the caller did
+/// not write.
 ///
 /// # Errors
-/// `OPERATION_TOO_LARGE` with the limit that the text is over, `GRAPHQL_PARSE_FAILED` and `GRAPHQL_VALIDATION_FAILED` with
-/// the places of the mistakes.
+/// `OPERATION_TOO_LARGE` with the exceeded limit. `GRAPHQL_PARSE_FAILED` and `GRAPHQL_VALIDATION_FAILED` with the
+/// positions of the errors.
 pub fn parse(
     schema: &Valid<Schema>,
     text: &str,
@@ -77,7 +78,7 @@ fn validate(
     settings: &Settings,
     suggest: bool,
 ) -> Result<(Valid<ExecutableDocument>, Vec<CollectedOperation>), RequestError> {
-    // The nesting was counted; the parser counts a few levels more.
+    // The nesting was checked before. The parser counts a few more levels.
     let parsed = Parser::new().recursion_limit(settings.max_nesting + 8).parse_ast(text, "");
     let ast = parsed.map_err(|error| errors::syntax_errors(&error.errors, text))?;
     if let Some(Incomplete { at, expected }) = incomplete {
@@ -86,14 +87,15 @@ fn validate(
     limits::check(&ast, &settings.limits)?;
     let suggest = suggest.then_some(&**schema);
     let invalid = |errors: &DiagnosticList| errors::from_validator(errors, suggest, settings.max_validation_errors);
-    // What could not be built lacks fields. To validate it as well would tell of variables that are unused only by that.
+    // A document that could not be built lacks fields. Its validation would report variables as unused that these
+    // fields use.
     let document = ast.to_executable(schema).map_err(|error| invalid(&error.errors))?;
     let document = document.validate(schema).map_err(|error| invalid(&error.errors))?;
     let mut found = arguments::check(schema, &document, suggest.is_some());
     let mut collected = Vec::with_capacity(document.operations.len());
     for operation in document.operations.iter() {
         match collect::collect(schema, &document, operation, Conditions::All, settings.max_argument_values) {
-            // What is selected of a union counts for each of its members here, and counted once before.
+            // Here the selection of a union counts for each of its members. The limits above counted it once.
             Ok(CollectedOperation { field_count: size, .. }) if size > settings.limits.max_fields => {
                 return Err(exceeded("max_fields", settings.limits.max_fields, size).into());
             }
@@ -118,7 +120,7 @@ fn validate(
     }
 }
 
-/// Two calls under one response key.
+/// The message for two calls under one response key.
 pub const CONFLICTING_FIELDS: &str =
     "Two different fields or arguments have the same response key: give one of them an alias.";
 

@@ -1,12 +1,12 @@
-//! Places in a document's text.
+//! Positions in a document's text.
 //!
-//! A place is kept as the byte offset into the text. Only the places of reported errors become lines and columns, so the
-//! rest of a document costs nothing. In the engine's positions the offset stands in `column`.
+//! A position is the byte offset into the text. Only the positions of reported errors are converted to lines and
+//! columns. In the engine's positions, `column` contains the offset.
 
 use apollo_compiler::Node;
 use async_graphql::Pos;
 
-/// The byte offset at which a node starts; 0 for one that was not parsed.
+/// The byte offset at which a node starts. 0 for a node that was not parsed.
 pub fn offset<T: ?Sized>(node: &Node<T>) -> usize {
     node.location().map_or(0, |span| span.offset())
 }
@@ -16,8 +16,8 @@ pub fn to_pos(offset: usize) -> Pos {
     Pos { line: 0, column: offset }
 }
 
-/// Turns offsets into lines and columns, both from 1, in one pass over the text; columns count characters. A line ends at
-/// `\n`, `\r\n` or `\r` and nowhere else, as the specification says.
+/// Converts offsets to lines and columns, both from 1, in one pass over the text. Columns count characters. As the
+/// specification says, a line ends only at `\n`, `\r\n` or `\r`.
 pub fn locate<'a>(text: &str, positions: impl Iterator<Item = &'a mut Pos>) {
     let mut positions: Vec<&mut Pos> = positions.filter(|pos| pos.line == 0).collect();
     positions.sort_unstable_by_key(|pos| pos.column);

@@ -1,9 +1,9 @@
-//! Trusted documents: the texts that the team's own frontends were built with, known by their ids.
+//! Trusted documents: the documents of the operator's own frontends, identified by their ids.
 //!
-//! A manifest lists them, as graphql-codegen and Relay write it (`{"hash": "text"}`) or as Apollo does
-//! (`{"format": "apollo-persisted-query-manifest", "operations": [{"id", "body"}]}`). With mode `only` nothing else is
-//! run, which ends all guessing at what a caller may send. Automatic persisted queries, where any caller may register a
-//! text, are apart from it: they save bytes and protect nothing.
+//! A manifest lists them, in the format of graphql-codegen and Relay (`{"hash": "text"}`), or of Apollo (`{"format":
+//! "apollo-persisted-query-manifest", "operations": [{"id", "body"}]}`). With the mode `only` no other document runs,
+//! so callers cannot send documents of their own. Automatic persisted queries are something else: any caller may
+//! register a text, so they save bytes and protect nothing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,37 +19,37 @@ use crate::error::{ErrorCode, PublicError};
 use crate::privacy::digest::hex;
 use crate::telemetry::names;
 
-/// What is done with documents that no manifest lists.
+/// What the gateway does with documents that no manifest lists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforcement {
-    /// They run.
+    /// It runs them.
     Off,
-    /// They run, and the log says so.
+    /// It runs them and logs them.
     Log,
-    /// They do not run.
+    /// It rejects them.
     #[serde(rename = "only")]
     Required,
 }
 
-/// How a request names its document.
+/// The parts of a request that identify its document.
 #[derive(Clone, Default)]
 pub struct DocumentReference {
     /// The text.
     pub text: Option<String>,
     /// `documentId`, the id in a manifest.
     pub id: Option<String>,
-    /// `extensions.persistedQuery.sha256Hash`, by which Apollo's clients name a text.
+    /// `extensions.persistedQuery.sha256Hash`, by which Apollo's clients identify a text.
     pub sha256: Option<String>,
 }
 
-/// Documents known by id.
+/// The documents that a request can identify without their text.
 #[derive(Debug)]
 pub struct TrustedDocuments {
     mode: Enforcement,
-    /// Read again while the process runs. Nothing waits while it is locked.
+    /// It can be replaced while the process runs. No code waits while it holds the lock.
     manifest: RwLock<Arc<Manifest>>,
-    /// Texts that callers registered by their hash; `None` where they may not.
+    /// Texts that callers have registered by their hash. `None` if they may not.
     persisted: Option<Store<String, Arc<str>>>,
 }
 
@@ -60,22 +60,22 @@ pub struct Manifest {
     ids: HashMap<[u8; 32], Arc<str>>,
 }
 
-/// The text that a request means, and whether it is trusted.
+/// The text of a request's document, and whether it is trusted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResolvedDocument {
     pub text: Arc<str>,
-    /// Its id in the manifest; none where that does not list it.
+    /// The document's id in the manifest. `None` if the manifest does not list it.
     pub id: Option<Arc<str>>,
 }
 
-/// A manifest that cannot be used. It names the file and never quotes it.
+/// A manifest that cannot be used. The text contains the file's path and never its contents.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error("cannot be read: {0}")]
     Unreadable(std::io::Error),
     #[error("is neither a map from ids to documents nor an apollo-persisted-query-manifest")]
     NotAManifest,
-    #[error("lists an id twice, with different documents: write it anew")]
+    #[error("lists an id twice with different documents: generate it again")]
     Ambiguous,
 }
 
@@ -86,7 +86,7 @@ enum ManifestFile {
     Map(UniquePairs),
 }
 
-/// The members of an object in their order, also those that come twice.
+/// The members of an object in their order, with duplicates.
 struct UniquePairs(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for UniquePairs {
@@ -119,10 +119,10 @@ struct ApolloOperation {
 }
 
 impl Manifest {
-    /// The documents of a file.
+    /// Reads the manifest in a file.
     ///
     /// # Errors
-    /// Where the file cannot be read or is no manifest.
+    /// If the file cannot be read or is no manifest.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
         Self::parse(&std::fs::read(path).map_err(ManifestError::Unreadable)?)
     }
@@ -148,12 +148,12 @@ impl Manifest {
         Ok(Self { texts, ids })
     }
 
-    /// How many documents are trusted.
+    /// The number of trusted documents.
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// Whether none is.
+    /// Whether there are no trusted documents.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
@@ -165,7 +165,8 @@ impl Manifest {
 }
 
 impl TrustedDocuments {
-    /// Documents of a manifest; `registered_max_bytes` of texts that callers may register, none where it is zero.
+    /// Creates the store of a manifest's documents. Callers may register texts of at most `registered_max_bytes` in
+    /// total; with zero they may register none.
     pub fn new(mode: Enforcement, manifest: Manifest, registered_max_bytes: u64) -> Self {
         let registered = (registered_max_bytes > 0).then(|| {
             let weigh = |id: &String, text: &Arc<str>| u32::try_from(id.len() + text.len()).unwrap_or(u32::MAX);
@@ -174,7 +175,7 @@ impl TrustedDocuments {
         Self { mode, manifest: RwLock::new(Arc::new(manifest)), persisted: registered }
     }
 
-    /// Goes by another manifest from now on.
+    /// Replaces the manifest.
     pub fn replace_manifest(&self, manifest: Manifest) {
         *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
     }
@@ -183,10 +184,10 @@ impl TrustedDocuments {
         Arc::clone(&self.manifest.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The text that a request means.
+    /// The text that a request identifies.
     ///
     /// # Errors
-    /// Where the id is not known, the text is not trusted and has to be, or a hash is not that of its text.
+    /// If the id is unknown, if the text must be trusted and is not, or if a hash does not fit its text.
     pub async fn resolve(&self, named: DocumentReference) -> Result<ResolvedDocument, PublicError> {
         let document = self.find(named).await?;
         let trust = if document.id.is_some() { "trusted" } else { "other" };
@@ -224,12 +225,12 @@ impl TrustedDocuments {
                 }
                 let Some(hash) = sha256 else { return Ok(ResolvedDocument { text, id }) };
                 if hex(&crate::operation::document::trusted::sha256(&text)) != hash {
-                    let message = "The hash in `extensions.persistedQuery` is not that of the document.";
+                    let message = "The hash in `extensions.persistedQuery` does not match the document.";
                     return Err(PublicError::new(ErrorCode::BadRequest, message));
                 }
                 if let Some(registered) = &self.persisted {
                     registered.insert(hash, Arc::clone(&text)).await;
-                    // The store evicts when some hundred inserts wait: a burst of long texts would exceed the bound.
+                    // moka evicts only after some hundred inserts, so a burst of long texts would exceed the limit.
                     registered.run_pending_tasks().await;
                 }
                 Ok(ResolvedDocument { text, id })
@@ -237,8 +238,8 @@ impl TrustedDocuments {
         }
     }
 
-    /// Why nothing has this id. The messages are names that Apollo's and urql's clients look for: at the first they send
-    /// the text, at the second they send texts from then on and try no more hashes.
+    /// The error for an unknown id. The messages are names that the clients of Apollo and urql look for. After the
+    /// first they send the text. After the second they send only texts and no more hashes.
     fn not_found(&self, by_hash: bool, manifest: &Manifest) -> PublicError {
         if by_hash && manifest.is_empty() && self.persisted.is_none() {
             return PublicError::new(ErrorCode::PersistedQueryNotSupported, "PersistedQueryNotSupported");
@@ -246,16 +247,16 @@ impl TrustedDocuments {
         PublicError::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
     }
 
-    /// Whether a document that no manifest lists may run.
+    /// Checks whether a document that no manifest lists may run.
     fn check_untrusted(&self, text: &str) -> Result<(), PublicError> {
         match self.mode {
             Enforcement::Off => Ok(()),
             Enforcement::Log => {
-                tracing::warn!(bytes = text.len(), "a document ran that no manifest lists");
+                tracing::warn!(bytes = text.len(), "an untrusted document ran: the manifest does not list it");
                 Ok(())
             }
             Enforcement::Required => {
-                let message = "Only documents of the manifest are run here: send the `documentId` of one.";
+                let message = "Only documents of the manifest may run. Send the `documentId` of one of them.";
                 Err(PublicError::new(ErrorCode::PersistedQueryNotFound, message))
             }
         }
@@ -346,7 +347,7 @@ mod tests {
             let named = DocumentReference { text: Some(text), sha256, ..DocumentReference::default() };
             assert!(documents.resolve(named).await.is_ok());
             let texts = documents.persisted.as_ref().expect("texts may be registered").iter();
-            // Of those too that are not tidied up yet.
+            // Including entries that moka's maintenance has not processed.
             let bytes: usize = texts.map(|(_, text)| text.len()).sum();
             assert!(bytes <= 100_000, "{bytes} bytes after {number} texts");
         }

@@ -13,6 +13,8 @@ use crate::telemetry::busy_time::BusyTime;
 #[derive(Clone, Debug)]
 pub struct CallContext {
     pub credential: SecretString,
+    /// The digest of `credential` under the process's secret, for the cache scope.
+    pub credential_digest: u128,
     /// `Straddle-Account-Id`, if the caller acts for an account.
     pub account: Option<Uuid>,
     /// A digest of the caller. With the gateway's own key, several callers have the same credential.

@@ -1,4 +1,4 @@
-//! Accounts: whose a token lets its caller act for, and that none sees what another did.
+//! Accounts: which account a token lets its caller act for, and that no caller sees another account's data.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ async fn an_invalid_token_reveals_nothing_about_accounts() {
     }
 }
 
-/// The customers whose names hold a word.
+/// The customers whose names contain a word.
 async fn found(gateway: &Gateway, token: &str, word: &str) -> Value {
     let query = "query($word: String!) { customers(first: 5, filter: {search: $word}) { totalCount nodes { name } } }";
     let got = gateway.ask(token, None, json!({"query": query, "variables": {"word": word}})).await;
@@ -84,7 +84,7 @@ async fn callers_of_different_accounts_never_see_each_others_customers() {
         assert!(id.is_string(), "the same e-mail is free in another account: {}", got.text);
         ids.push(id);
     }
-    // What one has put into the cache lies there while the other asks the same, hundreds of times over.
+    // One account's cache entries exist while the other account sends the same query, hundreds of times.
     let (gateway, tokens, ids) = (&gateway, &tokens, &ids);
     join_all((0..300).map(|n| async move {
         let (mine, theirs) = (n % 2, 1 - n % 2);

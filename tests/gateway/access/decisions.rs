@@ -1,4 +1,4 @@
-//! The permission to write customers does not decide about them: not by an update of the status either.
+//! The permission to write customers does not include decisions, not even by an update of the status.
 
 use customers_sandbox::seed::{BLUE_KETTLE, IVY, PENNY, REX, RHEA};
 use rstest::rstest;
@@ -18,7 +18,7 @@ struct Started {
     _provider: Provider,
 }
 
-/// A gateway that keeps records, with these settings.
+/// A gateway with an audit file and these settings.
 async fn started(settings: &str) -> Started {
     let signer = Signer::ec("ec-1");
     let provider = Provider::start(&[&signer]).await;
@@ -34,7 +34,7 @@ async fn started(settings: &str) -> Started {
 }
 
 impl Started {
-    /// The answer to an update by somebody with these permissions.
+    /// The response to an update by a caller with these permissions.
     async fn update(&self, permissions: &[&str], input: Value) -> Value {
         let token = self.signer.token(&claims(json!({"permissions": permissions})));
         self.gateway.ask(&token, None, json!({"query": UPDATE, "variables": {"input": input}})).await.json()
@@ -114,7 +114,7 @@ async fn activating_and_deactivating_needs_customers_write_only() {
 #[tokio::test]
 async fn setting_the_current_status_is_not_a_status_change() {
     let started = started("").await;
-    // As a form sends it that sends all its fields.
+    // A form that sends all its fields also sends the unchanged status.
     let done = started.update(&WRITES, json!({"id": RHEA, "status": "REVIEW", "phone": "+12025550199"})).await;
     assert_eq!(done["data"]["updateCustomer"]["userErrors"], json!([]), "{done}");
     let records = started.records();

@@ -1,4 +1,4 @@
-//! Callers share the gateway's key, and not their idempotency keys.
+//! Callers share the gateway's key, but not their idempotency keys.
 
 use serde_json::{Value, json};
 
@@ -24,15 +24,15 @@ async fn idempotency_keys_are_scoped_to_the_caller() {
     let gateway = gateway(&format!("algorithms = 'ES256'\njwks_url = '{}'", provider.url)).await;
     let seven = create(&gateway, &signer, json!({"sub": "user-7"}), "seven@example.test").await;
     assert_eq!(seven["userErrors"], json!([]));
-    // Another one's first use of the key.
+    // Another caller's first use of the key.
     let eight = create(&gateway, &signer, json!({"sub": "user-8"}), "eight@example.test").await;
     assert_eq!((&eight["userErrors"], &eight["customer"]["email"]), (&json!([]), &json!("eight@example.test")));
-    // With the same body it is another request all the same, and shows nobody.
+    // With the same body it is still another request, and does not return the first caller's customer.
     let nine = create(&gateway, &signer, json!({"sub": "user-9"}), "seven@example.test").await;
     assert_eq!(nine, json!({"customer": null, "userErrors": [{"code": "TAKEN"}]}));
-    // A repetition is the same request.
+    // A repetition by the first caller is the same request.
     assert_eq!(create(&gateway, &signer, json!({"sub": "user-7"}), "seven@example.test").await, seven);
-    // And the key is used up for its owner.
+    // For the first caller the key is used up.
     let other = create(&gateway, &signer, json!({"sub": "user-7"}), "else@example.test").await;
     assert_eq!(other["userErrors"], json!([{"code": "IDEMPOTENCY_KEY_REUSED"}]));
 }

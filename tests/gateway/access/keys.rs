@@ -1,4 +1,4 @@
-//! The provider's keys: fetched once, fetched seldom, exchanged while the gateway runs.
+//! The provider's keys: loaded once, loaded rarely, replaced while the gateway runs.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use super::provider::{Provider, Signer};
 use super::{AUDIENCE, Gateway, ISSUER, claims, file, gateway};
 
-/// A gateway that asks the provider again after `refresh`, and never sooner than after `min_interval`.
+/// A gateway that loads the provider's keys every `refresh`, and never sooner than `min_interval` after the last load.
 async fn paced(provider: &Provider, refresh: &str, min_interval: &str) -> Gateway {
     let pace = format!("jwks_refresh = '{refresh}'\njwks_min_interval = '{min_interval}'");
     gateway(&format!("algorithms = ['RS256', 'ES256']\njwks_url = '{}'\n{pace}", provider.url)).await
 }
 
-/// Asks again until the token gets the status; a load is waited for, not a time.
+/// Repeats the request until the token gets the status. It waits for a load, not for a fixed time.
 async fn comes_to(gateway: &Gateway, token: &str, status: u16) {
     for _ in 0..200 {
         if gateway.status(token).await == status {
@@ -70,7 +70,7 @@ async fn unknown_kids_cost_one_fetch_per_interval() {
     while started.elapsed() < Duration::from_millis(2500) {
         assert_eq!(join_all((0..10).map(|_| gateway.status(&made_up))).await, vec![401; 10]);
     }
-    // By the time that has really gone by: this machine may be slow.
+    // The limit uses the elapsed time, because the machine may be slow.
     let most = started.elapsed().as_secs() + 1;
     assert!((2..=most).contains(&provider.calls()), "{} fetches, {most} at most", provider.calls());
 }
@@ -85,7 +85,7 @@ async fn key_rotation_needs_no_restart() {
     comes_to(&gateway, &good(&new), 200).await;
     assert_eq!(gateway.status(&good(&old)).await, 200, "both are published");
     provider.publish(&[&new]);
-    // A key that is gone is found out at the next load: here, when another unknown name is asked for.
+    // The next load detects a removed key. Here a request with another unknown key name starts it.
     let unknown = good(&Signer::ec("ec-3"));
     for _ in 0..200 {
         assert_eq!(gateway.status(&unknown).await, 401);
@@ -191,7 +191,7 @@ async fn only_keys_of_allowed_algorithms_are_used() {
         (without("kid"), true),
     ];
     for (key, accepted) in published {
-        // What cannot be understood beside it takes nothing away.
+        // Unreadable keys in the set do not affect the others.
         let keys = vec![json!(7), json!({"kty": "new", "use": 7}), key.clone()];
         assert_eq!(verified(keys, &good(&ec)).await, accepted, "{key}");
     }
@@ -200,7 +200,7 @@ async fn only_keys_of_allowed_algorithms_are_used() {
     assert!(!verified(vec![symmetric], &good(&Signer::secret(secret))).await);
 }
 
-/// Whether a token is good where these keys are published.
+/// Whether a token is valid if these keys are published.
 async fn verified(keys: Vec<Value>, token: &str) -> bool {
     let provider = Provider::start(&[]).await;
     provider.publish_keys(keys);

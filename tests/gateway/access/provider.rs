@@ -1,4 +1,4 @@
-//! An identity provider: keys made anew for each run, tokens signed by them, and the key set over HTTP.
+//! An identity provider: keys generated for each run, tokens signed by them, and the key set over HTTP.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Somebody who can sign.
+/// A key pair that signs tokens.
 #[derive(Clone)]
 pub struct Signer {
     pub kid: &'static str,
@@ -32,7 +32,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
 }
 
-/// RSA keys take a while to make: two for all tests.
+/// RSA keys take a while to generate, so all tests share two.
 static RSA: LazyLock<[Signer; 2]> = LazyLock::new(|| {
     ["rsa-1", "rsa-2"].map(|kid| {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -48,7 +48,7 @@ impl Signer {
         RSA[0].clone()
     }
 
-    /// Another than the first.
+    /// A second RSA key.
     pub fn other_rsa() -> Self {
         RSA[1].clone()
     }
@@ -70,17 +70,17 @@ impl Signer {
         self.token_as(&self.header(), claims)
     }
 
-    /// The header of its tokens.
+    /// The default header of its tokens.
     pub fn header(&self) -> Header {
         Header { kid: Some(self.kid.to_owned()), ..Header::new(self.algorithm) }
     }
 
-    /// A token with a header of its own.
+    /// A token with this header.
     pub fn token_as(&self, header: &Header, claims: &Value) -> String {
         jsonwebtoken::encode(header, claims, &self.key).unwrap()
     }
 
-    /// Its public key as a key set has it.
+    /// Its public key as a member of a key set.
     pub fn jwk(&self) -> Value {
         let mut key = serde_json::to_value(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap();
         (key["kid"], key["use"]) = (json!(self.kid), json!("sig"));
@@ -88,7 +88,7 @@ impl Signer {
     }
 }
 
-/// A running provider, stopped when it goes out of scope.
+/// A running provider, stopped when it is dropped.
 pub struct Provider {
     pub url: String,
     state: Arc<State>,
@@ -110,7 +110,7 @@ struct Answer {
 }
 
 impl Provider {
-    /// A provider that publishes the keys of these.
+    /// Starts a provider that publishes the keys of these signers.
     pub async fn start(signers: &[&Signer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
@@ -136,34 +136,34 @@ impl Provider {
         provider
     }
 
-    /// From now on these keys, and no others.
+    /// Publishes these keys and no others from now on.
     pub fn publish(&self, signers: &[&Signer]) {
         self.publish_keys(signers.iter().map(|signer| signer.jwk()).collect());
     }
 
-    /// From now on these keys as they are written here.
+    /// Publishes these JSON keys from now on.
     pub fn publish_keys(&self, keys: Vec<Value>) {
         self.answer(StatusCode::OK, &json!({ "keys": keys }).to_string());
     }
 
-    /// From now on this answer.
+    /// Sends this response from now on.
     pub fn answer(&self, status: StatusCode, body: &str) {
         let mut answer = self.state.answer.lock().unwrap();
         (answer.status, answer.body) = (status, body.to_owned());
     }
 
-    /// From now on a redirect to there.
+    /// Redirects to `location` from now on.
     pub fn redirect(&self, location: &str) {
         self.answer(StatusCode::FOUND, "");
         self.state.answer.lock().unwrap().location = location.to_owned();
     }
 
-    /// How long an answer takes.
+    /// Delays each response.
     pub fn delay(&self, delay: Duration) {
         self.state.answer.lock().unwrap().delay = delay;
     }
 
-    /// How often it was asked for its keys.
+    /// How often the keys were requested.
     pub fn calls(&self) -> u64 {
         self.state.calls.load(Ordering::SeqCst)
     }

@@ -14,14 +14,14 @@ use crate::support::{Reply, Stub};
 const FIRST: &str = "the first planted secret of thirty-two bytes";
 const SECOND: &str = "the second planted secret of thirty-two bytes";
 
-/// Puts a file in place of another at once, as platforms that mount secrets do.
+/// Replaces a file atomically, as platforms that mount secrets do.
 fn put(path: &Path, text: &str) {
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).unwrap();
     std::fs::rename(&beside, path).unwrap();
 }
 
-/// Tries until it holds.
+/// Repeats the check until it holds.
 async fn until(process: &Process, what: &str, mut holds: impl AsyncFnMut() -> bool) {
     for _ in 0..3000 {
         if holds().await {
@@ -41,7 +41,7 @@ struct Renewed {
 }
 
 impl Renewed {
-    /// A gateway whose secrets come from files, over an upstream that notes what it is asked with.
+    /// A gateway whose secrets come from files, over an upstream that records the keys it receives.
     async fn start(watch_interval: &str) -> Self {
         let directory = Directory::new();
         let [key, secret, digest_key] = ["key", "secret", "digest"].map(|name| directory.path(name));
@@ -70,7 +70,7 @@ impl Renewed {
         Self { process, upstream, key, secret, digest_key }
     }
 
-    /// The status of a request with a token under a secret.
+    /// The status of a request with a token that is signed with a secret.
     async fn status(&self, secret: &str) -> u16 {
         let token = Signer::secret(secret).token(&claims(json!({})));
         let body = json!({"query": "{ customers { totalCount } }"}).to_string();
@@ -79,12 +79,12 @@ impl Renewed {
         request.header("content-type", "application/json").bearer_auth(token).send().await.unwrap().status().as_u16()
     }
 
-    /// The key that the upstream was asked with last.
+    /// The key that the upstream received last.
     fn asked_with(&self) -> String {
         self.upstream.seen().last().unwrap().header("authorization").unwrap().to_owned()
     }
 
-    /// The digest of the caller in the last request's line.
+    /// The digest of the caller in the last request's log line.
     fn caller(&self) -> Value {
         let lines = self.process.said();
         let mut lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -102,7 +102,7 @@ async fn secrets_are_reloaded_when_their_files_change() {
         renewed.status(FIRST).await == 200 && renewed.asked_with() == "Bearer sk_second_planted"
     })
     .await;
-    // What cannot be used changes nothing.
+    // An unusable file changes nothing.
     put(&renewed.key, "\n");
     until(&renewed.process, "a complaint", async || renewed.process.said().contains("nothing was read again")).await;
     assert!(renewed.process.said().contains("upstream.api_key_file"));
@@ -137,7 +137,7 @@ async fn secrets_are_reloaded_by_sighup() {
     assert!(said.contains("upstream.api_key, auth.jwt.secret") && !said.contains("planted"), "{said}");
 }
 
-/// The certificate that a server shows.
+/// The certificate that a server presents.
 fn shown(address: &str) -> String {
     let mut asked = Command::new("openssl");
     asked.args(["s_client", "-connect", address, "-showcerts"]).stdin(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! What a token permits holds for what a supergraph's router asks with it.
+//! The permissions of a token also apply to the queries of a supergraph's router.
 
 use customers_sandbox::seed::{ADA, REX};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Tokens that are good, and every way in which one is not.
+//! Valid tokens, and each way in which a token can be invalid.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -17,7 +17,7 @@ async fn with_rsa_and_ec(rsa: &Signer, ec: &Signer) -> (Gateway, Provider) {
     (gateway, provider)
 }
 
-/// A token that nobody signed.
+/// A token without a signature.
 fn unsigned(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.", part(header), part(claims))
@@ -50,7 +50,7 @@ async fn a_token_without_a_subject_is_rejected_by_its_missing_claim() {
         assert_eq!((got.status, got.code().as_str()), (401, Some("UNAUTHENTICATED")), "{}", got.text);
         assert!(got.text.contains("`sub`"), "{}", got.text);
     }
-    // A `sub` that is no text makes it no JWT at all.
+    // With a `sub` that is not a text it is not a JWT at all.
     assert_eq!(gateway.status(&rsa.token(&claims(json!({"sub": ["user-7"]})))).await, 401);
     let provider = Provider::start(&[&rsa]).await;
     let settings = format!("algorithms = 'RS256'\njwks_url = '{}'\nsubject_claim = 'oid'", provider.url);
@@ -229,11 +229,11 @@ async fn a_shared_secret_works_for_its_own_algorithms_only() {
     );
 }
 
-/// The program itself, by its variables, with its log.
+/// The binary, configured by variables, with its log.
 struct Program {
     child: Child,
     graphql: String,
-    /// Open for as long as it runs: it may still be writing its greeting.
+    /// Kept open while the process runs, because it may still be writing its startup text.
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -259,7 +259,7 @@ impl Program {
         Self { child, graphql: graphql.expect("it says where it serves"), _stdout: stdout }
     }
 
-    /// Stops it and gives back what it logged.
+    /// Stops the process and returns its log.
     fn log(mut self) -> String {
         self.child.kill().unwrap();
         let mut log = String::new();
@@ -291,7 +291,7 @@ async fn the_log_has_the_reason_and_no_part_of_the_token() {
     assert_eq!(send(&token).await, 401);
     assert_eq!(send(&ec.token(&claims(json!({"email": "tess@example.com"})))).await, 200);
     let log = program.log();
-    assert!(log.contains("a bearer token was refused") && log.contains("expired"), "{log}");
+    assert!(log.contains("a bearer token was rejected") && log.contains("expired"), "{log}");
     for secret in [token.split('.').nth(1).unwrap(), "user-7", "tess@", "id.example.com", "customers.example.com"] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }

@@ -1,4 +1,4 @@
-//! Who may see what was asked of the upstream: it tells whether somebody else has read a customer lately.
+//! Which callers get the report of upstream calls. It reveals whether another caller has read a customer recently.
 
 use customers_sandbox::seed::ADA;
 use rstest::rstest;

@@ -1,4 +1,4 @@
-//! Answers that would grow: by rows times fields before anything runs, by their bytes while they are made.
+//! Large responses: limited by rows times fields before anything runs, and by their bytes while they are made.
 
 use axum::http::StatusCode;
 use customers_sandbox::seed::ADA;
@@ -23,7 +23,7 @@ fn screening() -> String {
     )
 }
 
-/// One id a hundred times, under many aliases: one upstream call is planned, and the answer would be 95 MB.
+/// One id a hundred times, under many aliases: one upstream call is planned, and the response would have 95 MB.
 #[tokio::test]
 async fn rows_times_fields_are_bounded_before_anything_runs() {
     let attacked = Attacked::start().await;
@@ -49,7 +49,7 @@ async fn a_response_at_the_limit_is_served() {
     over(&got, "max_response_fields", 7, 9);
 }
 
-/// A gateway whose upstream sends a review with so many texts of so many bytes.
+/// A gateway whose upstream returns a review with this many texts of this many bytes.
 async fn of_long_reviews(texts: usize, bytes: usize, max_response_bytes: usize) -> (Gateway, Stub) {
     let stub = Stub::start(move |_| {
         let messages: serde_json::Map<String, Value> =
@@ -79,7 +79,7 @@ async fn the_size_of_a_read_is_limited_while_it_runs(#[case] texts: usize, #[cas
         let got = Got::from(request.header("accept", "application/graphql-response+json").send().await.unwrap()).await;
         let error = refused(&got, 400, "OPERATION_TOO_LARGE");
         let told = format!(
-            "The answer is over the bound `max_response_bytes` of {limit} bytes: ask for fewer rows, aliases or fields."
+            "The response exceeds the limit `max_response_bytes` of {limit} bytes. Select fewer rows, aliases or fields."
         );
         assert_eq!((&error["message"], got.text.len() < 1_000), (&json!(told), true));
     }
@@ -90,7 +90,7 @@ async fn the_size_of_a_read_is_limited_while_it_runs(#[case] texts: usize, #[cas
     );
 }
 
-/// What was carried out is told, however large the rest of it is.
+/// The outcome of a mutation is reported, however large the rest of its result is.
 #[tokio::test]
 async fn a_mutation_over_the_size_limit_keeps_ids_and_user_errors() {
     let name = "x".repeat(5_000);
@@ -114,7 +114,7 @@ async fn a_mutation_over_the_size_limit_keeps_ids_and_user_errors() {
     assert_eq!(stub.seen().iter().filter(|seen| seen.method == "PUT").count(), 1);
 }
 
-/// The price of a large answer counts against the caller's rate, as a call does.
+/// The cost of a large response counts against the caller's rate limit, as a call does.
 #[tokio::test]
 async fn a_large_response_costs_more_rate_limit_units() {
     let (gateway, sandbox) = Gateway::with(|settings| {
@@ -130,7 +130,7 @@ async fn a_large_response_costs_more_rate_limit_units() {
         let query = format!("query ($ids: [ID!]!) {{ {} }}", rows(times));
         gateway.ask_with(&query, json!({"ids": ids})).await
     };
-    // A unit for the request, one for the call, and none for fewer than 10,000 fields.
+    // One unit for the request, one for the call, and none for fewer than 10,000 fields.
     assert_eq!(ask(9).await.get("errors"), None);
     sandbox.forget_calls().await;
     let refused = ask(99).await;

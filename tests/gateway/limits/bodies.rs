@@ -1,4 +1,4 @@
-//! Bodies and variables: too deep, too many, cut off, not what they say.
+//! Bodies and variables: too deep, too many, incomplete, or not of the declared type.
 
 use customers_sandbox::seed::ADA;
 use reqwest::Method;
@@ -104,7 +104,7 @@ async fn long_lists_of_variables_are_refused_without_a_call() {
     let got = attacked.document(nodes, json!({"ids": vec!["planted"; 9_000]})).await;
     assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"]);
     over(&attacked.document(nodes, json!({"ids": vec![1; 300_000]})).await, "max_argument_values", 10_000, 300_001);
-    // Every one is wrong, and ten are told.
+    // All values are wrong, and ten are reported.
     let got = attacked.document(nodes, json!({"ids": vec![Value::Null; 100_000]})).await;
     let error = refused(&got, 400, "BAD_USER_INPUT");
     assert_eq!(error["message"].as_str().unwrap().matches("Variable").count(), 10);

@@ -1,4 +1,4 @@
-//! Documents that grow, nest, repeat and loop.
+//! Documents that are large, nested, repetitive or circular.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn brackets_in_brackets_are_refused_before_a_parser_sees_them(
 ) {
     let attacked = Attacked::start().await;
     let (bound, limit) = NESTING;
-    // Closed, 7,900 would be over `max_tokens` first.
+    // With closing brackets, 7,900 levels would exceed `max_tokens` first.
     let closed_levels = levels.min(2_400);
     let closed = format!("{before}{}1{}{after}", open.repeat(closed_levels), close.repeat(closed_levels));
     attacked.over(closed, bound, limit, closed_levels + around).await;
@@ -43,7 +43,7 @@ async fn an_unterminated_block_string_hides_no_brackets() {
     refused(&attacked.document(hidden, json!({})).await, 400, "GRAPHQL_PARSE_FAILED");
 }
 
-/// What the parser takes apart without anything in between.
+/// Tokens that need no separator.
 #[rstest]
 #[case::spreads("{__typename a", "...F", "} fragment F on Query{__typename}", "max_tokens")]
 #[case::zeroes("{nowhere(b:[", "0", "])}", "max_tokens")]
@@ -95,7 +95,7 @@ async fn multiplying_fragments_below_the_root_are_rejected(#[case] end: &str, #[
     assert!(error["message"].as_str().unwrap().contains("1048"), "{error}");
 }
 
-/// The last one spreads what is not there: there is no field in all of it, and still it grows.
+/// The last fragment spreads an unknown one. The document contains no field, and its expansion still grows.
 #[tokio::test]
 async fn fragments_that_multiply_nothing_are_refused() {
     let attacked = Attacked::start().await;
@@ -115,7 +115,7 @@ async fn fragments_that_multiply_and_are_never_spread_are_refused() {
 async fn a_long_chain_of_fragments_that_nobody_spreads_is_refused() {
     let attacked = Attacked::start().await;
     let chain = |levels| format!("{{__typename}}{}", fragments(levels, 1, "Query", "__typename"));
-    // `{ __typename }` is three tokens, a fragment that spreads another one eight, the last one seven.
+    // `{ __typename }` is three tokens, a fragment that spreads another one eight, and the last one seven.
     attacked.over(chain(5_000), "max_tokens", 10_000, 3 + 5_000 * 8 + 7).await;
     let got = attacked.document(chain(1_200), json!({})).await;
     let error = refused(&got, 400, "OPERATION_TOO_LARGE");
@@ -149,7 +149,7 @@ async fn each_bound_on_size_is_kept() {
     attacked.over(format!("query{}{{__typename}}", "@planted".repeat(101)), "max_directives", 100, 101).await;
     attacked.over("a ".repeat(10_001), "max_tokens", 10_000, 10_001).await;
     attacked.over(format!("{{{}__typename{}}}", "...{".repeat(24), "}".repeat(24)), "max_depth", 24, 25).await;
-    // What stands right at the bounds is served.
+    // Documents exactly at the limits are served.
     let most = format!("{{{}}}", items(100, |i| format!("a{i}:__typename@include(if:true)")));
     assert_eq!(attacked.gateway.data(&most).await["a99"], "Query");
     let deepest = format!("{{{}__typename{}}}", "...{".repeat(23), "}".repeat(23));
@@ -172,7 +172,7 @@ async fn names_are_bounded(#[case] document: &str) {
     for length in [129, 100_000] {
         attacked.over(document.replace('#', &"a".repeat(length)), "max_name_bytes", 128, length).await;
     }
-    // At the bound it is only that such a name is not there, or nothing at all.
+    // At the limit such a name is only unknown, or valid.
     let got = attacked.document(document.replace('#', &"a".repeat(128)), json!({})).await;
     assert!(!codes(&got.json()).contains(&"OPERATION_TOO_LARGE"), "{}", got.text);
 }
@@ -209,7 +209,7 @@ async fn unknown_field_errors_are_limited() {
     assert_eq!(answer["extensions"]["errorsLeftOut"], 4_880);
 }
 
-/// Small documents of which each rule of validation alone would make millions of errors, or go over everything again
+/// Small documents for which a single validation rule would report millions of errors, or would walk everything again
 /// and again.
 #[rstest]
 #[case::one_field_with_many_arguments_against_many_without(conflicts(""))]
@@ -230,7 +230,7 @@ async fn documents_with_expensive_validation_are_rejected_quickly(#[case] docume
     assert!(codes(&answer).iter().all(|code| matches!(*code, "GRAPHQL_VALIDATION_FAILED" | "OPERATION_TOO_LARGE")));
 }
 
-/// One field with 1,600 arguments, and the same thousands of times without them: a conflict for each pair of the two.
+/// One field with 1,600 arguments, and thousands of times without them: each pair of the two is a conflict.
 fn conflicts(around: &str) -> String {
     let levels = if around.is_empty() { 0 } else { 20 };
     let arguments = items(1_600, |i| format!("x{i}:1"));
@@ -275,7 +275,7 @@ fn long_names() -> String {
 #[tokio::test]
 async fn long_input_is_rejected_and_not_echoed(#[case] document: &str, #[case] part: &str, #[case] times: usize) {
     let attacked = Attacked::start().await;
-    // The last of the signs: a comment begins with one.
+    // The last `#`, because a comment starts with one.
     let at = document.rfind('#').unwrap();
     let document = format!("{}{}{}", &document[..at], part.repeat(times), &document[at + 1..]);
     let got = attacked.document(document, json!({})).await;
@@ -301,7 +301,7 @@ async fn input_values_are_not_echoed_in_errors(#[case] document: &str, #[case] s
     let got = send_quietly(&attacked, document).await;
     assert_eq!(got.0, status, "{}", got.1);
     let told = got.1.to_string().replace("\\\"planted\\\"", "the argument's name");
-    // An argument's name is the caller's to see; its value is not.
+    // The message may contain the argument's name, but not its value.
     let named = document.contains("(planted");
     assert!(named || !told.contains(PLANTED), "{told}");
     assert!(told.len() < MOST_TOLD && !codes(&got.1).is_empty());

@@ -1,4 +1,4 @@
-//! Lists inside input objects, and what is told of them.
+//! Lists inside input objects, and their errors.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn metadata(count: usize) -> Value {
     json!({"metadata": (0..count).map(|i| json!({"key": i.to_string(), "value": "v".repeat(41)})).collect::<Vec<_>>()})
 }
 
-/// A list that is new in the schema belongs into the tests below, and its bound into the program.
+/// A new list of the schema belongs into the tests below, and its limit into the gateway.
 #[tokio::test]
 async fn every_list_inside_an_input_object_is_known_here() {
     let (gateway, _sandbox) = Gateway::start().await;

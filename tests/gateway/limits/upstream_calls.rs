@@ -1,4 +1,4 @@
-//! What an operation costs upstream: known before the first call, bounded, and told to who asks.
+//! The upstream cost of an operation: known before the first call, limited, and reported on request.
 
 use customers_sandbox::seed::{ADA, REX};
 use futures_util::future::join_all;
@@ -35,7 +35,7 @@ fn items(field: &str, times: usize) -> String {
     (0..times).map(|i| format!("a{i}: {field} ")).collect()
 }
 
-/// One list, asked for in many places: it is counted at each, before the engine goes through it.
+/// One list, selected in many positions. It counts at each position, before the engine runs.
 #[rstest]
 #[case::of_ids("$l: [ID!]!", "nodes(ids: $l) { id }", json!("planted"), 1)]
 #[case::of_words("$l: [CustomerStatus!]", "customers(filter: {statuses: $l}) { totalCount }", json!("REVIEW"), 2)]
@@ -69,7 +69,7 @@ async fn too_many_rows_are_rejected_without_an_upstream_call(#[case] field: &str
     assert_eq!(codes(&got.json()), ["BAD_USER_INPUT"], "{}", got.text);
 }
 
-/// The upstream takes no address that is so long: it breaks the connection, and looks as if it failed.
+/// The upstream accepts no URL of this length: it closes the connection, which looks like a failure.
 #[rstest]
 #[case("customerByExternalId(externalId: $text) { id }", "externalId")]
 #[case("customers(filter: {name: $text}) { totalCount }", "filter.name")]

@@ -1,4 +1,4 @@
-//! One load of keys: a call to the provider, or a look at a file. Both are bounded in size and in time.
+//! One load of keys: a call to the provider, or a read of a file. Both are limited in size and in time.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,10 +11,11 @@ use url::Url;
 use crate::auth::jwt::keys::{KeySet, KeySetError};
 use crate::outbound::{self, ConnectFailure, Proxy};
 
-/// Key sets are some kilobytes, with certificate chains some tens.
+/// Key sets have some kilobytes; with certificate chains, some tens of kilobytes.
 const MAX_KEY_SET_BYTES: usize = 256 * 1024;
 
-/// A whole call to the provider, its connection included: below the default deadline of a request that waits for it.
+/// The timeout of a call to the provider, connecting included. It is below the default deadline of a request that
+/// waits for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where keys are loaded from.
@@ -30,22 +31,22 @@ enum Location {
     File { path: PathBuf, seen: Option<FileStamp>, first: Option<KeySet> },
 }
 
-/// What tells one content of a file from the next.
+/// Identifies one version of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct FileStamp {
     modified: Option<SystemTime>,
     length: u64,
 }
 
-/// What a load brought.
+/// The result of a load.
 #[derive(Debug)]
 pub enum LoadedKeys {
     Keys(KeySet),
-    /// The file is the one that was read before.
+    /// The file has not changed since the last load.
     Unchanged,
 }
 
-/// Keys that cannot be had at the start.
+/// The keys cannot be loaded at startup.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyStoreError {
     #[error("the key file {0}")]
@@ -69,31 +70,31 @@ pub enum KeyLoadError {
     Unreachable(ConnectFailure),
     #[error("the provider answered with status {0}")]
     Status(u16),
-    #[error("the provider's answer broke off")]
+    #[error("the connection broke during the provider's response")]
     ConnectionLost,
 }
 
 impl KeyLoader {
-    /// A published key set.
+    /// A loader of a published key set.
     ///
     /// # Errors
-    /// Where TLS or DNS cannot be set up on this machine.
+    /// If TLS or DNS cannot be set up on this machine.
     pub fn jwks(url: Url, proxy: Option<&Proxy>, allowed: Vec<Algorithm>) -> Result<Self, KeyStoreError> {
         let http = outbound::client(&url, proxy).and_then(|client| client.timeout(CALL_TIMEOUT).build());
         let http = http.map_err(KeyStoreError::Https)?;
         Ok(Self { location: Location::Url { http, url }, allowed })
     }
 
-    /// A file of public keys, read once before this returns.
+    /// A loader of a file of public keys, which is read once before this function returns.
     ///
     /// # Errors
-    /// Where it cannot be used.
+    /// If the file cannot be used.
     pub fn file(path: PathBuf, allowed: Vec<Algorithm>) -> Result<Self, KeyStoreError> {
         let (stamp, keys) = read_key_file(&path, None, &allowed).map_err(KeyStoreError::File)?;
         Ok(Self { location: Location::File { path, seen: Some(stamp), first: keys }, allowed })
     }
 
-    /// The keys that are there before the first load.
+    /// The keys that exist before the first load.
     pub fn initial_keys(&self) -> Option<KeySet> {
         match &self.location {
             Location::File { first, .. } => first.clone(),
@@ -101,7 +102,7 @@ impl KeyLoader {
         }
     }
 
-    /// Loads.
+    /// Loads the keys.
     pub async fn load(&mut self) -> Result<LoadedKeys, KeyLoadError> {
         match &mut self.location {
             Location::Url { http, url } => {
@@ -109,7 +110,7 @@ impl KeyLoader {
             }
             Location::File { path, seen, .. } => {
                 let (path, before, allowed) = (path.clone(), *seen, self.allowed.clone());
-                // Forgotten first: a file that comes back as it was after a failure is read again.
+                // The stamp is cleared first, so that after a failed read the same version of the file is read again.
                 *seen = None;
                 let read = tokio::task::spawn_blocking(move || read_key_file(&path, before, &allowed)).await;
                 let (stamp, keys) = read.map_err(|error| KeyLoadError::Unreadable(io::Error::other(error)))??;
@@ -120,10 +121,10 @@ impl KeyLoader {
     }
 }
 
-/// Whether a file's keys can be used.
+/// Checks that a file's keys can be used.
 ///
 /// # Errors
-/// Why they cannot.
+/// Why they cannot be used.
 pub fn check_file(path: &Path, allowed: &[Algorithm]) -> Result<(), KeyLoadError> {
     read_key_file(path, None, allowed).map(|_| ())
 }
@@ -150,14 +151,14 @@ async fn fetch_jwks(http: &reqwest::Client, url: &Url) -> Result<Vec<u8>, KeyLoa
     Ok(body)
 }
 
-/// The keys of a file, and its stamp; no keys where the stamp is the one seen before.
+/// The keys of a file, and its stamp. No keys if the stamp equals the one seen before.
 fn read_key_file(
     path: &Path,
     seen: Option<FileStamp>,
     allowed: &[Algorithm],
 ) -> Result<(FileStamp, Option<KeySet>), KeyLoadError> {
     let file = File::open(path).map_err(KeyLoadError::Unreadable)?;
-    // Of the open file and not of the path: it may be put in place of another at any moment.
+    // The metadata of the open file, not of the path: the file at the path may be replaced at any moment.
     let about = file.metadata().map_err(KeyLoadError::Unreadable)?;
     let stamp = FileStamp { modified: about.modified().ok(), length: about.len() };
     if seen == Some(stamp) {

@@ -63,7 +63,7 @@ fn lowered(text: &str, variables: serde_json::Value) -> Vec<Positioned<engine::F
     lower(&collected.expect("it merges"), &variables, 10_000).expect("within the limit").fields
 }
 
-/// An operation's fields as text, fragments of types included.
+/// The fields of an operation as text, with fragments by type.
 fn printed(fields: &[Positioned<engine::Field>]) -> String {
     fn selection(items: &[Positioned<engine::Selection>]) -> String {
         let items = items.iter().map(|item| match &item.node {
@@ -124,7 +124,7 @@ fn what_the_engine_runs(#[case] text: &str, #[case] variables: serde_json::Value
     assert_eq!(printed(&lowered(text, variables)), expected);
 }
 
-/// Two calls under one key, and whatever else the validator lets pass.
+/// Two calls under one key, and other documents that the validator accepts.
 #[rstest]
 #[case::root_and_inline("{ c: cat(id: 1) { name } ... on Query { c: cat(id: 2) { name } } }")]
 #[case::root_and_named("{ c: cat(id: 1) { name } ...F } fragment F on Query { c: cat(id: 2) { lives } }")]
@@ -194,14 +194,14 @@ fn a_literal_list_counts_as_often_as_its_fragment_is_spread() {
     assert_eq!(refused.code(), crate::error::ErrorCode::OperationTooLarge);
 }
 
-/// Text of random selections, by a tape of random bytes.
+/// Generates random selections from random bytes.
 struct Random<'a> {
     tape: &'a [u8],
     schema: &'a Schema,
 }
 
 impl Random<'_> {
-    /// An operation with the fragments that it spreads and the variables that it uses.
+    /// An operation with its fragments and variables.
     fn document(&mut self) -> String {
         let mut text = self.selection("Query", 0);
         for on in ["Query", "Cat", "Dog", "Named"] {
@@ -266,7 +266,7 @@ impl Random<'_> {
     }
 }
 
-/// That no selection has a response key twice, on any type.
+/// Checks that no selection has a response key twice, for any type.
 fn each_key_once(items: &[Positioned<engine::Selection>]) {
     let mut keys = HashSet::new();
     let mut types = HashSet::new();
