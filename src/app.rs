@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use http::HeaderName;
@@ -15,15 +14,12 @@ use url::Url;
 
 use crate::admission::{self, Admission, ClientKey};
 use crate::auth::{AllowedOrigins, AuthMethod, AuthMode, Authenticator, Credential, Principal, jwt};
-use crate::cache::{self, Cache};
-use crate::config::Settings;
-use crate::customers::{CustomerLocks, Freshness, KeyNamespace, RequiredReasons, Services, Session};
+use crate::cache::Cache;
+use crate::config::{self, Settings};
+use crate::customers::{CustomerLocks, Freshness, KeyNamespace, Services, Session};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
-use crate::operation::document::limits::DocumentLimits;
-use crate::operation::document::parse;
-use crate::operation::executor::{self, Executor};
-use crate::operation::response;
+use crate::operation::executor::Executor;
 use crate::privacy::audit::{Actor, AuditLog};
 use crate::privacy::digest::{KeyedDigest, abbreviated};
 use crate::telemetry::busy_time::BusyTime;
@@ -55,21 +51,17 @@ pub struct App {
     draining: AtomicBool,
 }
 
-/// What the edge keeps to.
-#[derive(Clone, Copy, Debug)]
+/// The settings of `http`.
+#[derive(Clone, Debug)]
 pub struct EdgeSettings {
-    pub deadline: Duration,
-    pub max_header_bytes: usize,
-    pub max_body_bytes: usize,
+    pub server: config::Server,
+    pub http: config::Http,
     pub allow_private_caching: bool,
-    /// Whether every answer says what was asked of the upstream; and whether every caller may ask for that.
+    /// Whether every response reports its upstream calls.
     pub always_report_upstream: bool,
+    /// Whether every caller may request that report.
     pub may_request_upstream_report: bool,
-    /// Whether answers say where the time went.
-    pub server_timing: bool,
-    /// Whether answers are compressed for callers that take it.
-    pub compression: bool,
-    /// Whether a caller's trace goes on here.
+    /// Whether the gateway continues the trace of a caller.
     pub continue_traces: bool,
 }
 
@@ -114,54 +106,16 @@ impl App {
             array_encoding: settings.upstream.array_encoding,
             stack: settings.upstream.stack(settings.server.deadline),
         })?;
-        let kept = &settings.cache;
-        let cache = Cache::new(&cache::Settings {
-            enabled: kept.enabled,
-            customer_ttl: kept.customer_ttl,
-            review_ttl: kept.review_ttl,
-            page_ttl: kept.page_ttl,
-            not_found_ttl: kept.not_found_ttl,
-            stale_while_revalidate: kept.stale_while_revalidate,
-            stale_if_error: kept.stale_if_error,
-            customers_max_bytes: kept.customers_max_bytes,
-            reviews_max_bytes: kept.reviews_max_bytes,
-            pages_max_bytes: kept.pages_max_bytes,
-        });
+        let cache = Cache::new(&settings.cache);
         let digests = KeyedDigest::with_secret(&settings.log.digest_key);
         let schema = if settings.graphql.federation { Schema::subgraph() } else { Schema::standalone() };
         let executor = Executor::new(
             schema,
             settings.documents.trusted()?,
             digests.clone(),
-            executor::Settings {
-                documents: parse::Settings {
-                    max_tokens: settings.graphql.max_tokens,
-                    max_nesting: settings.graphql.max_nesting,
-                    max_name_bytes: settings.graphql.max_name_bytes,
-                    limits: DocumentLimits {
-                        max_depth: settings.graphql.max_depth,
-                        max_fields: settings.graphql.max_fields,
-                        max_aliases: settings.graphql.max_aliases,
-                        max_root_fields: settings.graphql.max_root_fields,
-                        max_directives: settings.graphql.max_directives,
-                        max_introspection_depth: settings.graphql.max_introspection_depth,
-                        max_operations: settings.graphql.max_operations,
-                    },
-                    max_argument_values: settings.graphql.max_argument_values,
-                    max_validation_errors: settings.graphql.max_validation_errors,
-                },
-                documents_max_bytes: settings.graphql.documents_max_bytes,
-                responses: response::ResponseLimits {
-                    max_errors: settings.graphql.max_errors,
-                    max_response_bytes: settings.graphql.max_response_bytes,
-                },
-                introspection: settings.introspection(),
-                max_upstream_calls: settings.graphql.max_upstream_calls,
-                max_representations: settings.graphql.max_representations,
-                max_unmask_per_operation: settings.privacy.max_unmask_per_operation,
-                max_response_fields: settings.graphql.max_response_fields,
-                on_error: settings.graphql.on_error,
-            },
+            settings.graphql.executor,
+            settings.introspection(),
+            settings.privacy.max_unmask_per_operation,
         )
         .map_err(|problem| anyhow::anyhow!("the gateway's own schema is not valid: {problem}"))?;
         let access = match settings.auth.mode {
@@ -182,14 +136,10 @@ impl App {
                 customer_locks: CustomerLocks::default(),
                 write_tasks: TaskTracker::new(),
                 force_stop: CancellationToken::new(),
-                audit: AuditLog::open(&settings.audit()?)?,
+                audit: AuditLog::open(&settings.audit_destination()?, settings.audit.writing)?,
                 unsettled_for: settings.server.deadline,
                 unknown_members_policy: settings.upstream.unknown_members,
-                required_reasons: RequiredReasons {
-                    unmask: settings.privacy.unmask_reason.is_required(),
-                    decide: settings.privacy.decide_reason.is_required(),
-                    delete: settings.privacy.delete_reason.is_required(),
-                },
+                required_reasons: settings.privacy.required_reasons,
             }),
             admission: Admission::new(
                 &admission::Settings {
@@ -204,14 +154,11 @@ impl App {
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
             edge: EdgeSettings {
-                deadline: settings.server.deadline,
-                max_header_bytes: settings.server.max_header_bytes,
-                max_body_bytes: settings.server.max_body_bytes,
+                server: settings.server.clone(),
+                http: settings.http.clone(),
                 allow_private_caching: settings.graphql.allow_private_caching,
                 always_report_upstream: settings.graphql.always_report_upstream,
                 may_request_upstream_report: settings.upstream_report(),
-                server_timing: settings.http.server_timing,
-                compression: settings.http.compression,
                 continue_traces: settings.traces.trust_incoming,
             },
             metrics: None,

@@ -28,7 +28,7 @@ use crate::auth::AuthMode;
 use crate::config::Settings;
 use crate::privacy::audit::Destination;
 use crate::privacy::audit::verify::verify;
-use crate::server::{self, ServerLimits, open_files};
+use crate::server::{self, open_files};
 use crate::telemetry::Telemetry;
 use crate::telemetry::log_queue::write_with_timeout;
 use crate::telemetry::metrics::Metrics;
@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let ready = runtime.block_on(preflight::serving(file))?;
             let settings = &ready.settings;
             // Outside of the runtime: the thread that sends spans must not be made within it.
-            let telemetry = telemetry::start(&settings.log.settings(), settings.traces.settings()?.as_ref())?;
+            let telemetry = telemetry::start(&settings.log.lines, settings.traces.settings()?.as_ref())?;
             let served = runtime.block_on(serve(ready, file, &telemetry));
             // What runs on the threads for blocking calls is reads of small files; it is not waited for longer.
             runtime.shutdown_timeout(SHUTDOWN_STEP_TIMEOUT);
@@ -119,7 +119,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Command::Sandbox => {
             let (settings, listener) = preflight::sandbox(file)?;
-            let telemetry = telemetry::start(&settings.log.settings(), None)?;
+            let telemetry = telemetry::start(&settings.log.lines, None)?;
             let served = runtime()?.block_on(serve_sandbox(settings, listener));
             telemetry.shutdown(SHUTDOWN_STEP_TIMEOUT);
             served
@@ -214,24 +214,15 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     tokio::spawn(reload.run(hangup));
     warn_about_port_variable(settings.server.listen);
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
-    match settings.audit()?.destination {
+    match settings.audit_destination()? {
         // Where records go to standard output, nothing else does.
         Destination::Stdout => write_with_timeout(OUTPUT_TIMEOUT, io::stderr(), greeting + "\n"),
         Destination::Off | Destination::File(_) => write_with_timeout(OUTPUT_TIMEOUT, io::stdout(), greeting + "\n"),
     }
     // Each call in flight is a connection; the embedded sandbox is at its other end.
-    let upstream = settings.upstream.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
+    let upstream = settings.upstream.concurrency.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
     let connections = open_files::allocate(settings.server.max_connections, upstream)?;
-    let keeping = ServerLimits {
-        max_connections: connections,
-        max_header_bytes: settings.server.max_header_bytes,
-        header_timeout: settings.server.header_timeout,
-        keep_alive: settings.server.keep_alive,
-        write_timeout: settings.server.write_timeout,
-        drain_delay: settings.server.drain_delay,
-        drain_timeout: settings.server.drain_timeout,
-    };
-    let served = server::serve(Arc::clone(&app), listeners, keeping, tls, stop).await;
+    let served = server::serve(Arc::clone(&app), listeners, settings.server, connections, tls, stop).await;
     app.services.audit.flush(SHUTDOWN_STEP_TIMEOUT).await;
     served?;
     sandbox_stop.cancel();

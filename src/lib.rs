@@ -40,4 +40,5 @@ pub mod model;
 pub mod outbound;
 pub mod privacy;
 pub mod response_size;
+pub mod setting;
 pub mod telemetry;

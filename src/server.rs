@@ -28,27 +28,9 @@ use open_files::ConnectionLimits;
 use rejected_heads::CountRejectedHeads;
 
 use crate::app::App;
+use crate::config::Server;
 use crate::http;
 use crate::http::head_limits::MAX_HEADERS;
-
-/// What the server keeps to.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerLimits {
-    /// How many connections are held at once, on each listener.
-    pub max_connections: ConnectionLimits,
-    /// How large a request's head may be.
-    pub max_header_bytes: usize,
-    /// How long a client may take for a request's headers.
-    pub header_timeout: Duration,
-    /// How long a connection may be idle between two requests.
-    pub keep_alive: Duration,
-    /// How long a client may take nothing of its answer.
-    pub write_timeout: Duration,
-    /// How long requests are still taken after the process stopped being ready: until the platform has noticed.
-    pub drain_delay: Duration,
-    /// How long going down may take after that.
-    pub drain_timeout: Duration,
-}
 
 /// The addresses that a server listens on.
 #[derive(Debug)]
@@ -79,28 +61,31 @@ pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str
 
 /// Serves until `shutdown`, then drains: until all has ended, the drain's time is up, or the services are cut.
 ///
+/// `connections` is how many connections each listener holds at once.
+///
 /// # Errors
 /// Where a listener breaks.
 pub async fn serve(
     app: Arc<App>,
     listeners: Listeners,
-    keeping: ServerLimits,
+    settings: Server,
+    connections: ConnectionLimits,
     tls: Option<RustlsConfig>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (public, admin) = (Handle::new(), Handle::new());
-    let (connections, admin_connections) = (keeping.max_connections.public, keeping.max_connections.admin);
     let draining = {
+        let settings = &settings;
         let (app, public, admin) = (Arc::clone(&app), public.clone(), admin.clone());
         async move {
             shutdown.cancelled().await;
             info!("going down: running requests get to end");
             app.begin_draining();
             let (writes, cut) = (&app.services.write_tasks, &app.services.force_stop);
-            let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
-            let until = Instant::now() + keeping.drain_timeout;
+            let _noticed = cut.run_until_cancelled(sleep(settings.drain_delay)).await;
+            let until = Instant::now() + settings.drain_timeout;
             // It ends connections itself only where all of what follows takes longer than it may.
-            public.graceful_shutdown(Some(keeping.drain_timeout + 2 * AUDIT_FLUSH_TIMEOUT));
+            public.graceful_shutdown(Some(settings.drain_timeout + 2 * AUDIT_FLUSH_TIMEOUT));
             // First the requests, since one that still runs can begin another write; the platform can look until then.
             while public.connection_count() > 0 && Instant::now() < until && !cut.is_cancelled() {
                 sleep(Duration::from_millis(10)).await;
@@ -122,8 +107,8 @@ pub async fn serve(
         }
     };
     tokio::try_join!(
-        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, connections, tls),
-        run("admin", listeners.admin, http::admin(app), admin, keeping, admin_connections, None),
+        run("public", listeners.public, http::public(Arc::clone(&app)), public, &settings, connections.public, tls),
+        run("admin", listeners.admin, http::admin(app), admin, &settings, connections.admin, None),
         draining,
     )?;
     Ok(())
@@ -134,16 +119,16 @@ async fn run(
     listener: TcpListener,
     router: Router,
     handle: Handle<SocketAddr>,
-    keeping: ServerLimits,
+    settings: &Server,
     max_connections: usize,
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
-    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.header_timeout);
+    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(settings.header_timeout);
     let mut server = server.accept_error_handler(connection_limit::accept_failed());
     // This time runs from the last answer to the end of the next head; `connections` ends idle ones and slow heads sooner.
-    let next_head = keeping.keep_alive + keeping.header_timeout;
+    let next_head = settings.keep_alive + settings.header_timeout;
     // The limits on heads are `http`'s, which answers; what is over twice as much is refused before it is held.
-    let max_head = 2 * keeping.max_header_bytes;
+    let max_head = 2 * settings.max_header_bytes;
     server
         .http_builder()
         .http1()
@@ -156,18 +141,18 @@ async fn run(
         .http_builder()
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(keeping.header_timeout)
-        .keep_alive_timeout(keeping.header_timeout)
+        .keep_alive_interval(settings.header_timeout)
+        .keep_alive_timeout(settings.header_timeout)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(max_header_list);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let timeouts =
-        Timeouts { keep_alive: keeping.keep_alive, header: keeping.header_timeout, write: keeping.write_timeout };
+        Timeouts { keep_alive: settings.keep_alive, header: settings.header_timeout, write: settings.write_timeout };
     let bounded = ConnectionLimit::new(max_connections, timeouts, name);
     match tls {
         None => server.acceptor(CountRejectedHeads(bounded)).serve(service).await,
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).handshake_timeout(keeping.header_timeout).acceptor(bounded);
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(settings.header_timeout).acceptor(bounded);
             server.acceptor(CountRejectedHeads(acceptor)).serve(service).await
         }
     }

@@ -151,7 +151,7 @@ impl Reload {
         // Before the new level can keep it from being said.
         info!(
             documents = manifest.len(),
-            level = settings.log.level,
+            level = settings.log.lines.level,
             renewed = self.app.renew_secrets(&self.settings, &settings).join(", "),
             certificate = tls.is_some(),
             needs_restart = listed(&waiting),
@@ -161,7 +161,7 @@ impl Reload {
         if let (Some(running), Some(renewed)) = (&self.tls, tls) {
             running.reload_from_config(renewed.get_inner());
         }
-        self.level.set(&settings.log.level);
+        self.level.set(&settings.log.lines.level);
         Ok(settings)
     }
 

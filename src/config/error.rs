@@ -24,7 +24,20 @@ fn one_per_line(problems: &[Error]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
+/// The prefix of environment variables that hold settings.
+pub const PREFIX: &str = "GATEWAY";
+
+/// The environment variable of a setting.
+pub fn variable(name: &str) -> String {
+    format!("{PREFIX}__{}", name.replace('.', "__").to_ascii_uppercase())
+}
+
 impl Error {
+    /// A setting whose value is invalid. `problem` says what to do.
+    pub fn invalid(name: &str, problem: &str) -> Self {
+        Self::Invalid { name: name.to_owned(), origin: variable(name), problem: problem.to_owned() }
+    }
+
     /// One problem as it is, several with a line for each; none where there is none.
     pub fn from_problems(problems: Vec<Self>) -> Result<(), Self> {
         let mut problems = Self::flatten(problems);

@@ -3,17 +3,17 @@
 use http::HeaderName;
 use serde::Deserialize;
 
-use super::error::Problems;
-use super::{Error, invalid};
+use super::error::{Error, Problems};
 use crate::auth::{AllowedOrigins, AuthMode};
+use crate::setting;
 
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    #[serde(deserialize_with = "super::string_list::deserialize_list")]
+    #[serde(deserialize_with = "setting::list")]
     allowed_origins: Vec<String>,
-    #[serde(deserialize_with = "super::string_list::deserialize_list")]
+    #[serde(deserialize_with = "setting::list")]
     allowed_headers: Vec<String>,
     pub server_timing: bool,
     pub compression: bool,
@@ -30,7 +30,7 @@ impl Http {
         AllowedOrigins::new(&self.allowed_origins, loopback).or_else(|wrong| {
             let mut problems = Problems::default();
             for entry in wrong {
-                problems.add(invalid("http.allowed_origins", &entry.to_string()));
+                problems.add(Error::invalid("http.allowed_origins", &entry.to_string()));
             }
             problems.end_with(None)
         })
@@ -43,7 +43,7 @@ impl Http {
     pub fn allowed_headers(&self) -> Result<Vec<HeaderName>, Error> {
         let name = |name: &String| match name.parse::<HeaderName>() {
             Ok(header) if name != "*" => Ok(header),
-            _ => Err(invalid(
+            _ => Err(Error::invalid(
                 "http.allowed_headers",
                 &format!("`{name}` is no header's name: list each, such as x-team"),
             )),

@@ -10,12 +10,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::error::Problems;
-use super::{Error, invalid, string_list};
+use super::error::{Error, Problems};
 use crate::auth::jwt::claims::ClaimNames;
 use crate::auth::jwt::jwks::{RefreshPolicy, check_file};
 use crate::auth::jwt::{KeySource, Settings};
 use crate::outbound::is_loopback;
+use crate::setting;
 
 /// What RFC 7519 calls "a few minutes, at most", taken strictly: a token that has expired is good for so much longer.
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384
 pub struct Jwt {
     issuer: String,
     audience: String,
-    #[serde(deserialize_with = "string_list::deserialize_list")]
+    #[serde(deserialize_with = "setting::list")]
     algorithms: Vec<String>,
     jwks_url: String,
     public_key_file: PathBuf,
@@ -54,7 +54,7 @@ impl Jwt {
         let mut problems = Problems::default();
         let mut needed = |name, value: &str, what: &str| {
             if value.trim().is_empty() {
-                problems.add(invalid(name, what));
+                problems.add(Error::invalid(name, what));
             }
             value.trim().to_owned()
         };
@@ -83,13 +83,13 @@ impl Jwt {
         };
         if self.leeway > MAX_LEEWAY {
             let problem = "set it to 60s at most; clocks that are further apart need mending";
-            problems.add(invalid("auth.jwt.leeway", problem));
+            problems.add(Error::invalid("auth.jwt.leeway", problem));
         }
         let periods =
             [("auth.jwt.jwks_refresh", self.jwks_refresh), ("auth.jwt.jwks_min_interval", self.jwks_min_interval)];
         for (name, period) in periods {
             if period.is_zero() {
-                problems.add(invalid(name, "must be longer than nothing"));
+                problems.add(Error::invalid(name, "must be longer than nothing"));
             }
         }
         let algorithms = problems.ok_or_record(self.algorithms());
@@ -114,7 +114,7 @@ impl Jwt {
         let mut algorithms = Vec::new();
         for text in &self.algorithms {
             let algorithm = Algorithm::from_str(text);
-            let algorithm = algorithm.map_err(|_| invalid(name, &format!("`{text}` is none of {ALGORITHMS}")));
+            let algorithm = algorithm.map_err(|_| Error::invalid(name, &format!("`{text}` is none of {ALGORITHMS}")));
             let Some(algorithm) = problems.ok_or_record(algorithm) else { continue };
             if !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
@@ -123,13 +123,13 @@ impl Jwt {
         if self.algorithms.is_empty() {
             let problem =
                 "needed with auth.mode = \"jwt\": list how your provider signs, such as RS256; never more than it uses";
-            problems.add(invalid(name, problem));
+            problems.add(Error::invalid(name, problem));
         }
         let symmetric = algorithms.iter().filter(|algorithm| is_symmetric(**algorithm)).count();
         if symmetric > 0 && symmetric < algorithms.len() {
             let problem = "lists algorithms with a shared secret (HS…) beside ones with public keys: a public key could be \
                 taken for the secret; keep one kind";
-            problems.add(invalid(name, problem));
+            problems.add(Error::invalid(name, problem));
         }
         problems.end_with(Some(algorithms))
     }
@@ -162,7 +162,7 @@ impl Jwt {
                 // What the file has to hold depends on the algorithms.
                 if let Some(algorithms) = algorithms {
                     check_file(file.1, algorithms)
-                        .map_err(|reason| invalid(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                        .map_err(|reason| Error::invalid(file.0, &format!("the file {} {reason}", file.1.display())))?;
                 }
                 Ok(KeySource::File(file.1.clone()))
             }
@@ -178,20 +178,20 @@ impl Jwt {
                     let problem = format!(
                         "is shorter than the hash: set {least} random bytes or more, such as `openssl rand -base64 {least}` makes"
                     );
-                    problems.add(invalid(secret.0, &problem));
+                    problems.add(Error::invalid(secret.0, &problem));
                 }
                 problems.end_with(Some(KeySource::Secret(self.secret.clone())))
             }
             [false, false, false] => {
                 let problem = "auth.mode = \"jwt\" needs keys: set it to your provider's key set (`jwks_uri` in its \
                     .well-known/openid-configuration), or set auth.jwt.public_key_file or auth.jwt.secret";
-                Err(invalid(url.0, problem))
+                Err(Error::invalid(url.0, problem))
             }
             _ => {
                 let set = [url.0, file.0, secret.0].into_iter().zip(is_set).filter(|(_, is_set)| *is_set);
                 let set: Vec<_> = set.map(|(name, _)| name).collect();
                 let (first, _) = set.split_first().map_or((url.0, &[][..]), |(first, rest)| (*first, rest));
-                Err(invalid(
+                Err(Error::invalid(
                     first,
                     &format!("keys come from one place only, and several are set: {}; keep one", set.join(", ")),
                 ))
@@ -201,19 +201,19 @@ impl Jwt {
 }
 
 fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error> {
-    if fits { Ok(()) } else { Err(invalid(name, problem)) }
+    if fits { Ok(()) } else { Err(Error::invalid(name, problem)) }
 }
 
 fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
-    let url = Url::parse(text).map_err(|error| invalid(name, &format!("not a URL: {error}")))?;
+    let url = Url::parse(text).map_err(|error| Error::invalid(name, &format!("not a URL: {error}")))?;
     let mut problems = Problems::default();
     if !url.username().is_empty() || url.password().is_some() {
-        problems.add(invalid(name, "must have no user and no password: `check-config` and error texts show it"));
+        problems.add(Error::invalid(name, "must have no user and no password: `check-config` and error texts show it"));
     }
     match url.scheme() {
         "https" if url.has_host() => {}
         "http" if is_loopback(&url) => {}
-        _ => problems.add(invalid(
+        _ => problems.add(Error::invalid(
             name,
             "must be https, or http on a loopback address: whoever changes the keys on their way can make tokens",
         )),

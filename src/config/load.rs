@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::error::Error;
+use super::settings::Settings;
 use super::sources::{self, EffectiveSetting, Sources};
-use super::{Error, Settings};
 
 impl Settings {
     /// The settings in force: defaults, then the file, then the environment of this process.

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::Problems;
-use super::{Error, Settings, invalid};
+use super::error::{Error, Problems};
+use super::settings::Settings;
+use super::sources::trim_line_breaks;
 
 /// A secret and the file that it may come from; the file's path is empty where there is none.
 struct SecretSetting<'a> {
@@ -86,7 +86,7 @@ const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The secret in a file, without the line break that editors and `echo` put at its end.
 fn read_secret_file(name: &str, path: &Path) -> Result<SecretString, Error> {
-    let problem = |what: &str| invalid(name, &format!("the file {} {what}", path.display()));
+    let problem = |what: &str| Error::invalid(name, &format!("the file {} {what}", path.display()));
     let unreadable = |error: std::io::Error| problem(&format!("cannot be read: {error}"));
     let file = File::open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
@@ -103,20 +103,4 @@ fn read_secret_file(name: &str, path: &Path) -> Result<SecretString, Error> {
         "" => Err(problem("is empty")),
         secret => Ok(SecretString::from(secret)),
     }
-}
-
-/// A text without line breaks at its end: they come from how it was written down, and belong to no value.
-pub fn trim_line_breaks(text: &str) -> &str {
-    text.trim_end_matches(['\n', '\r'])
-}
-
-/// Whether a secret can be sent as the value of an HTTP header.
-pub fn check_header(name: &str, secret: &SecretString) -> Result<(), Error> {
-    let text = secret.expose_secret();
-    if text.trim() == text && HeaderValue::from_str(text).is_ok() && text.is_ascii() {
-        return Ok(());
-    }
-    let problem =
-        "holds a character that no HTTP header can carry, or a space at an end: give the value alone, in ASCII";
-    Err(invalid(name, problem))
 }

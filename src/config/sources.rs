@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::secret::trim_line_breaks;
-use super::{Error, invalid};
+use super::error::{Error, PREFIX, variable};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
-const PREFIX: &str = "GATEWAY";
 
 /// Settings whose values are never shown, and that may come from a file: each has a second one, `…_file`, that names it. A
 /// test compares them with the types of the settings.
@@ -78,11 +76,6 @@ pub(super) fn environment_of_process() -> Environment {
     let texts =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     environment().source(Some(texts.collect()))
-}
-
-/// The environment's name of a setting.
-pub(super) fn variable(name: &str) -> String {
-    format!("{PREFIX}__{}", name.replace('.', "__").to_ascii_uppercase())
 }
 
 fn defaults() -> File<FileSourceString, FileFormat> {
@@ -172,7 +165,7 @@ impl Sources {
         for name in SECRETS {
             let file = format!("{name}_file");
             if self.is_set(name) && self.is_set(&file) {
-                problems.push(invalid(&file, &format!("{name} is set as well: set one of the two")));
+                problems.push(Error::invalid(&file, &format!("{name} is set as well: set one of the two")));
             }
         }
         problems
@@ -189,6 +182,23 @@ impl Sources {
         self.layers().rev().find_map(|layer| Some((layer, layer.values.get(name)?)))
     }
 
+    /// A value in the type of the default. The environment has texts only, and serde's `flatten` converts no types.
+    ///
+    /// # Errors
+    /// The value cannot be converted.
+    fn convert(&self, name: &str, value: &Value) -> Result<Value, ConfigError> {
+        let default = self.defaults.get(name).map(|default| &default.kind);
+        let converted = value.clone();
+        let kind: ValueKind = match default {
+            Some(ValueKind::I64(_)) => converted.into_int()?.into(),
+            Some(ValueKind::Float(_)) => converted.into_float()?.into(),
+            Some(ValueKind::Boolean(_)) => converted.into_bool()?.into(),
+            Some(ValueKind::String(_)) => converted.into_string()?.into(),
+            _ => return Ok(converted),
+        };
+        Ok(kind.into())
+    }
+
     /// The settings themselves, with all that is wrong with single ones, which have their defaults then. None where not even
     /// these can be read.
     pub fn settings<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Error>) {
@@ -199,14 +209,14 @@ impl Sources {
             .into_iter()
             .filter_map(|name| self.effective_value(name).map(|(layer, value)| (name.as_str(), layer, value)))
             .collect();
-        match deserialize::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
+        match self.deserialize::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
             Ok(settings) => (Some(settings), problems),
             // Each alone, so that each is named.
             Err(all) => {
                 let mut good = Vec::new();
                 let before = problems.len();
                 for (name, layer, value) in &values {
-                    match deserialize::<T>([(*name, *value)].into_iter()) {
+                    match self.deserialize::<T>([(*name, *value)].into_iter()) {
                         Ok(_) => good.push((*name, *value)),
                         Err(error) => problems.push(self.invalid_value(name, layer, &error)),
                     }
@@ -214,9 +224,21 @@ impl Sources {
                 if problems.len() == before {
                     problems.push(unreadable(all));
                 }
-                (deserialize(good.into_iter()).ok(), problems)
+                (self.deserialize(good.into_iter()).ok(), problems)
             }
         }
+    }
+
+    /// The settings of the defaults and of these values.
+    fn deserialize<'a, T: DeserializeOwned>(
+        &self,
+        values: impl Iterator<Item = (&'a str, &'a Value)>,
+    ) -> Result<T, ConfigError> {
+        let mut builder = Config::builder().add_source(defaults());
+        for (name, value) in values {
+            builder = builder.set_override(name, self.convert(name, value)?)?;
+        }
+        builder.build().and_then(Config::try_deserialize)
     }
 
     /// One setting alone, whatever is wrong with the others.
@@ -277,15 +299,6 @@ fn read_file(path: &Path) -> Result<Layer, Error> {
     Ok(Layer { origin: Origin::File(path.to_owned()), values })
 }
 
-/// The settings of the defaults and of these values.
-fn deserialize<'a, T: DeserializeOwned>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> Result<T, ConfigError> {
-    let mut builder = Config::builder().add_source(defaults());
-    for (name, value) in values {
-        builder = builder.set_override(name, value.clone())?;
-    }
-    builder.build().and_then(Config::try_deserialize)
-}
-
 /// What an error says, without the names that are told beside it.
 fn error_message(error: &ConfigError) -> String {
     match error {
@@ -328,6 +341,11 @@ fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String
             }
         }
     }
+}
+
+/// A text without line breaks at its end. They come from the file that holds the text and belong to no value.
+pub(super) fn trim_line_breaks(text: &str) -> &str {
+    text.trim_end_matches(['\n', '\r'])
 }
 
 /// The setting that was most likely meant: the same word in another section, or a word that is close.
@@ -405,6 +423,16 @@ mod tests {
         assert_eq!(of("server.drain_timeout"), ("\"25s\"", "default"));
         assert_eq!(of("upstream.api_key"), ("(a secret)", "default"));
         assert_eq!(of("auth.jwt.secret"), ("(none)", "default"));
+    }
+
+    #[test]
+    fn each_default_is_read() {
+        for name in flatten_source(&defaults()).expect("the defaults").into_keys() {
+            let table = Value::from(Map::from_iter([("a".to_owned(), Value::from(vec!["b"]))]));
+            let config = Config::builder().add_source(defaults()).set_override(&*name, table).expect("a name").build();
+            let read = config.and_then(Config::try_deserialize::<Settings>);
+            assert!(read.is_err(), "no struct of the settings reads {name}");
+        }
     }
 
     #[test]

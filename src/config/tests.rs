@@ -1,5 +1,9 @@
 //! The settings' rules, over the embedded defaults and made-up environments.
 
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
 use super::sources::Sources;
 use super::*;
 

@@ -69,7 +69,7 @@ pub async fn handle(
         summary.upstream_calls = Arc::clone(&stats.upstream_calls);
         summary.trace_id = traces::trace_id(&span);
     });
-    let mut compress = app.edge.compression;
+    let mut compress = app.edge.http.compression;
     let run = exchange.run(&uri, &mut body).instrument(span.clone());
     let Some(ran) = until_force_stop(&app.services.force_stop, run).await else {
         // It is never answered: its connection is about to be closed. An answer would come to some callers and not to others,
@@ -96,7 +96,7 @@ pub async fn handle(
             notes.update(|summary| summary.codes = vec![reason.code()]);
             // A client that waits to be asked for its body is not.
             if !headers.contains_key(header::EXPECT) {
-                tokio::spawn(body::drain(body, Instant::now() + app.edge.deadline));
+                tokio::spawn(body::drain(body, Instant::now() + app.edge.server.deadline));
             }
             request_error_response(&reason, media, &id)
         }
@@ -107,7 +107,7 @@ pub async fn handle(
     }
     let summary = notes.summary();
     unanswered.finish(&summary, response.status());
-    if app.edge.server_timing {
+    if app.edge.http.server_timing {
         let timing = ServerTiming {
             total: started.elapsed(),
             prepare: stats.prepared_at.get().map(|prepared| prepared.duration_since(started)),
@@ -164,7 +164,7 @@ const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"
 
 impl RequestHandler<'_> {
     async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, RequestError> {
-        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.edge.deadline)?;
+        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.edge.server.deadline)?;
         let by_get = match *self.method {
             Method::GET if self.app.origins.rejects_cross_site_read(self.headers) => {
                 return Err(cross_origin::cross_site_rejected().into());
@@ -259,7 +259,7 @@ impl RequestHandler<'_> {
     /// Whether the answer is to say what was asked of the upstream. That tells whether somebody else has read the same
     /// customer lately: a caller has to be allowed to know.
     fn includes_report(&self, principal: &Principal) -> bool {
-        let limits = self.app.edge;
+        let limits = &self.app.edge;
         let may = limits.may_request_upstream_report || principal.may_request_upstream_report;
         limits.always_report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
@@ -290,7 +290,7 @@ impl RequestHandler<'_> {
         client_key: ClientKey,
         deadline: Instant,
     ) -> Result<Bytes, PublicError> {
-        let limit = self.app.edge.max_body_bytes;
+        let limit = self.app.edge.server.max_body_bytes;
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
                 payload_too_large(limit)

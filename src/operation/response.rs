@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use apollo_compiler::executable::OperationType;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::document::errors::RequestError;
 use super::document::position;
 use crate::error::{ErrorCode, PublicError};
 use crate::graphql::error::extensions;
 use crate::operation::document::collect::{CollectedField, CollectedOperation};
+use crate::setting;
 use crate::telemetry::names;
 
 /// The answer to an operation.
@@ -25,8 +26,9 @@ pub struct GraphqlResponse {
 }
 
 /// Limits on an answer; see `[graphql]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct ResponseLimits {
+    #[serde(deserialize_with = "setting::positive")]
     pub max_errors: usize,
     /// Of `data`, in bytes.
     pub max_response_bytes: usize,

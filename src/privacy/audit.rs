@@ -13,6 +13,7 @@ pub mod verify;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
@@ -22,17 +23,19 @@ pub use sink::{Destination, DestinationError};
 
 use sink::WriteRequest;
 
+use crate::setting;
 use crate::telemetry::names;
 
 /// How records are written; see `[audit]` in `config/default.toml`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
-    pub destination: Destination,
     /// Whether a line counts as written only once it is on the disk.
     pub fsync: bool,
     /// How many records may wait to be written.
+    #[serde(deserialize_with = "setting::positive")]
     pub queue_size: usize,
     /// How long one may take to be written.
+    #[serde(deserialize_with = "setting::positive_duration")]
     pub timeout: Duration,
 }
 
@@ -64,8 +67,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// Where the destination cannot be written, is another gateway's, or ends in something that is no record.
-    pub fn open(settings: &Settings) -> Result<Self, DestinationError> {
-        let orders = sink::start(&settings.destination, settings.fsync, settings.queue_size)?;
+    pub fn open(destination: &Destination, settings: Settings) -> Result<Self, DestinationError> {
+        let orders = sink::start(destination, settings.fsync, settings.queue_size)?;
         Ok(Self { requests: orders, timeout: settings.timeout, missing_records: AtomicU64::new(0) })
     }
 

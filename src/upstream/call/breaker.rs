@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::sync::oneshot;
 use tower::{Service, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::{
@@ -23,19 +24,24 @@ use tower_resilience_circuitbreaker::{
 };
 use tracing::{info, warn};
 
+use crate::setting;
 use crate::upstream::call::metrics;
 use crate::upstream::error::{Error, ErrorKind};
 
 /// When it opens and for how long; see `[upstream]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
     /// Which share of the calls has to fail, in percent.
+    #[serde(rename = "breaker_failures_percent", deserialize_with = "setting::within::<_, _, 1, 100>")]
     pub failures_percent: u8,
     /// Among how many calls at least.
+    #[serde(rename = "breaker_min_calls", deserialize_with = "setting::positive")]
     pub min_calls: usize,
     /// Within which time.
+    #[serde(rename = "breaker_window", deserialize_with = "setting::positive_duration")]
     pub window: Duration,
     /// For how long nothing is sent.
+    #[serde(rename = "breaker_open_duration", deserialize_with = "setting::positive_duration")]
     pub open: Duration,
 }
 

@@ -9,23 +9,27 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde::Deserialize;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::fair_limit::{FairQueue, QueueEntry, Slot};
+use crate::setting;
 use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 use crate::upstream::call::metrics;
 use crate::upstream::call::transport::{Request, UpstreamResponse};
 use crate::upstream::error::{Error, ErrorKind};
 
 /// Bounds; see `[upstream]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
     /// How many calls may be in flight at once.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_in_flight: usize,
     /// How many may wait.
     pub max_queue: usize,
     /// How long one waits at most.
+    #[serde(deserialize_with = "setting::duration")]
     pub queue_timeout: Duration,
 }
 
