@@ -1,4 +1,4 @@
-//! Every long-lived part, built once and handed down. There are no globals.
+//! Builds every long-lived part once and hands it down. There are no globals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,18 +36,18 @@ pub struct App {
     pub services: Arc<Services>,
     pub admission: Admission,
     pub origins: AllowedOrigins,
-    /// The request headers that pages of these origins may send besides those that are always allowed.
+    /// Further request headers that pages of these origins may send.
     pub allowed_headers: Vec<HeaderName>,
     pub edge: EdgeSettings,
-    /// What the admin server shows; none where no recorder was installed.
+    /// The metrics of the admin server. `None` without a recorder.
     pub metrics: Option<Metrics>,
-    /// The operations that metrics name.
+    /// The names of operations in metrics.
     pub operation_names: BoundedLabelValues,
-    /// For what the log tells apart and must not name.
+    /// For the digests of callers in the log.
     digest: KeyedDigest,
-    /// `None` where it is off.
+    /// `None` if the playground is off.
     pub playground: Option<PlaygroundInfo>,
-    /// Set when the process is going down: no longer ready.
+    /// Set during shutdown, when the gateway is no longer ready.
     draining: AtomicBool,
 }
 
@@ -65,37 +65,36 @@ pub struct EdgeSettings {
     pub continue_traces: bool,
 }
 
-/// What the playground tells whoever opens it. Where the upstream is, it does not.
+/// Facts for the page of the playground. They do not contain the address of the upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct PlaygroundInfo {
-    /// Whether the upstream is on another machine, so that its people are real.
+    /// Whether the data of the upstream is real.
     pub real_upstream: bool,
-    /// How callers are told apart.
+    /// How callers authenticate.
     pub auth_mode: AuthMode,
 }
 
-/// One request, as far as its session has to know it.
+/// The parts of a request that its session needs.
 #[derive(Debug)]
 pub struct RequestContext<'a> {
     pub request_id: &'a str,
-    /// When its answer is wanted.
+    /// The deadline of the request.
     pub deadline: Instant,
     pub freshness: Freshness,
     pub client_key: ClientKey,
-    /// Its place among the operations that run.
+    /// The permit of the operation limit.
     pub permit: Permit,
-    /// Counts what it asks of the upstream, and for how long it waits for that.
+    /// The number of upstream calls, and the time of waiting for them.
     pub upstream_calls: Arc<AtomicU64>,
     pub upstream_time: Arc<BusyTime>,
 }
 
 impl App {
-    /// A gateway before the upstream at `base_url`.
-    ///
-    /// It is to be called within the runtime: the keys for tokens are kept up to date by a task.
+    /// A gateway in front of the upstream at `base_url`. Call it within the runtime, because a task refreshes the keys for
+    /// tokens.
     ///
     /// # Errors
-    /// Where a part cannot be built on this machine.
+    /// A part cannot be built.
     pub fn new(settings: &Settings, base_url: Url) -> anyhow::Result<Self> {
         let proxy = settings.upstream.proxy()?;
         let upstream = Client::new(&client::Settings {
@@ -171,13 +170,13 @@ impl App {
         })
     }
 
-    /// The same, showing these metrics to whoever reaches the admin server.
+    /// The same, with metrics for the admin server.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Takes over secrets that were renewed: what is different in `now` from `before`.
+    /// Applies the secrets that differ between `before` and `now`. Returns the names of the applied ones.
     pub fn renew_secrets(&self, before: &Settings, now: &Settings) -> Vec<&'static str> {
         let differs = |one: &SecretString, other: &SecretString| one.expose_secret() != other.expose_secret();
         let mut renewed = Vec::new();
@@ -185,7 +184,7 @@ impl App {
             self.authenticator.replace_gateway_key(now.upstream.api_key.clone());
             renewed.push("upstream.api_key");
         }
-        // Without a key of the settings, a new one of the process's own takes its place.
+        // Without a key in the settings, the process uses a new random key.
         if differs(&before.log.digest_key, &now.log.digest_key) {
             self.digest.replace_secret(&now.log.digest_key);
             renewed.push("log.digest_key");
@@ -199,7 +198,7 @@ impl App {
         renewed
     }
 
-    /// Tells the metrics how things stand.
+    /// Updates the gauges.
     pub async fn record_metrics(&self) {
         self.services.cache.record_metrics().await;
         self.services.upstream.health.record_metrics();
@@ -210,7 +209,7 @@ impl App {
         }
     }
 
-    /// What stands for a caller in the log: of its own key, or of the name in its token; none for an anonymous one.
+    /// The digest of a caller in the log: of its key, or of the subject of its token. `None` for an anonymous caller.
     pub fn caller_digest(&self, principal: &Principal) -> Option<String> {
         let digest = match (&principal.credential, &principal.subject) {
             (Credential::Caller(key), _) => self.digest.digest(["key", key.expose_secret()]),
@@ -220,7 +219,7 @@ impl App {
         Some(abbreviated(digest))
     }
 
-    /// How old the answers to an operation may be. Somebody who changes something sees it as it is.
+    /// How old cached data for an operation may be. Mutations use fresh data only.
     pub fn freshness_for(kind: OperationType, past_the_cache: bool) -> Freshness {
         match kind {
             _ if past_the_cache => Freshness::Bypass,
@@ -255,20 +254,20 @@ impl App {
         };
         let key_space = match (&principal.credential, &principal.subject) {
             (Credential::Gateway(_), Some(subject)) => Some(KeyNamespace::new(principal.account, subject)),
-            // A caller's own key has a name space of its own upstream, and in the sandbox all callers are one.
+            // The upstream has a namespace for each key, and in sandbox mode all callers share one.
             (Credential::Caller(_), _) | (Credential::Gateway(_), None) => None,
         };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
         Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)
     }
 
-    /// Says that the process is going down.
+    /// Begins the shutdown.
     pub fn begin_draining(&self) {
         self.draining.store(true, Ordering::SeqCst);
         metrics::gauge!(names::DRAINING).set(1.0);
     }
 
-    /// Whether the process is going down.
+    /// Whether the shutdown has begun.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }

@@ -24,12 +24,12 @@ use tokio::runtime::Runtime;
 
 pub use output::print_error;
 
-/// A GraphQL gateway over the Customers API, made for personal data.
+/// A GraphQL gateway in front of the Customers API.
 #[derive(Parser, Debug)]
 #[command(version, about)]
 pub struct Arguments {
-    /// A TOML file with settings that differ from the defaults; see config/default.toml for all there are.
-    // A path would be refused by the parser where it is empty, in lines of its own.
+    /// A TOML file with settings that differ from the defaults; config/default.toml has all settings.
+    // Not a path, because the parser rejects an empty path in its own format.
     #[arg(long, value_name = "FILE", env = "GATEWAY_CONFIG", global = true)]
     config: Option<OsString>,
     #[command(subcommand)]
@@ -38,21 +38,21 @@ pub struct Arguments {
 
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
-    /// Serve GraphQL; with no upstream set, over the embedded sandbox. The default.
+    /// Serve GraphQL; without an upstream, over the embedded sandbox. The default.
     Serve,
-    /// Run the sandbox alone: the Customers API with made-up people, in memory.
+    /// Run only the sandbox: the Customers API with made-up people, in memory.
     Sandbox,
     /// Print the GraphQL schema.
     Schema {
-        /// As a subgraph of Apollo Federation, for composing a supergraph.
+        /// As a subgraph of Apollo Federation, to compose a supergraph.
         #[arg(long)]
         federation: bool,
     },
-    /// Read the settings and say what is in force, and where each setting comes from; secrets are not shown.
+    /// Check the settings, and print each setting in force and its source. Secrets are not shown.
     CheckConfig,
-    /// Ask a running gateway whether it lives; for container platforms.
+    /// Check that a running gateway is alive; for container platforms.
     Health {
-        /// Its admin listener. Without it, `server.admin_listen` of the settings; no other setting is looked at.
+        /// The admin address. Without it, `server.admin_listen` of the settings; other settings are not read.
         address: Option<SocketAddr>,
     },
     /// Work with audit records.

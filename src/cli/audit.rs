@@ -12,7 +12,7 @@ use crate::privacy::audit::verify::verify;
 
 #[derive(Subcommand, Clone, Debug)]
 pub enum AuditCommand {
-    /// Say whether an audit file is whole: that no record was changed, moved or taken out.
+    /// Verify that no record of an audit file was changed, moved or removed.
     Verify {
         /// The file.
         file: PathBuf,
@@ -31,11 +31,11 @@ fn verify_file(path: &Path) -> anyhow::Result<()> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
     let whole = verify(BufReader::new(file)).with_context(|| format!("{name} is not whole"))?;
-    let Some((first, last)) = whole.times else { return print(&format!("{name} holds no record.")) };
+    let Some((first, last)) = whole.times else { return print(&format!("{name} contains no records.")) };
     print(&format!(
         "{name} is whole: {records} records, from {first} to {last}.\n\
-         The last hash is {hash}. Records that were taken off the end leave a file that is whole: compare this hash \
-         with the one that you keep elsewhere.",
+         The last hash is {hash}. Records that were removed from the end leave a valid file: compare this hash with \
+         the one that you store elsewhere.",
         records = whole.records,
         hash = whole.last_hash,
     ))

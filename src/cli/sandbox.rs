@@ -27,9 +27,9 @@ pub fn run(file: Option<&Path>) -> anyhow::Result<()> {
 async fn serve(settings: Settings, listener: TcpListener) -> anyhow::Result<()> {
     let greeting = format!(
         "Sandbox of the Customers API\n  \
-           API      http://{address}/v1/customers (any bearer token is a key with a world of its own)\n  \
+           API      http://{address}/v1/customers (each bearer token is a key with its own data set)\n  \
            control  http://{address}/_sandbox/calls, writes, faults, latency, customers, webhook, reset (sandbox/README.md)\n  \
-           All people in it are made up, and changes are gone at the end.\n",
+           All its people are made up, and changes are lost at the end.\n",
         address = listener.local_addr()?,
     );
     write_with_timeout(OUTPUT_TIMEOUT, io::stdout(), greeting);
@@ -44,5 +44,5 @@ pub async fn run_sandbox(listener: TcpListener, settings: Settings, stop: Cancel
     let default_key = settings.upstream.api_key.expose_secret().to_owned();
     customers_sandbox::serve(listener, customers_sandbox::Settings { default_key }, stop)
         .await
-        .context("the sandbox broke")
+        .context("the sandbox failed")
 }

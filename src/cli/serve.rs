@@ -47,9 +47,9 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     tokio::spawn(metrics.clone().run_upkeep());
     let (address, admin_address) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
     let (stop, at_once) = shutdown_signals()?;
-    // From here on it no longer ends the process.
+    // From here on SIGHUP does not end the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
-    // The sandbox outlives the gateway: writes that are under way still reach it.
+    // The sandbox stops after the gateway, so that running writes still reach it.
     let sandbox_stop = CancellationToken::new();
     let (base_url, sandbox) = match settings.upstream.base_url()? {
         Some(url) => {
@@ -72,7 +72,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     let cut = app.services.force_stop.clone();
     tokio::spawn(async move {
         at_once.cancelled().await;
-        warn!("a second signal: what is still under way is cut");
+        warn!("second signal: stopping now");
         cut.cancel();
     });
     let reload = Reload {
@@ -87,11 +87,11 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     warn_about_port_variable(settings.server.listen);
     let greeting = greeting(&settings, address, admin_address, tls.is_some(), &base_url, sandbox.is_some());
     match settings.audit_destination()? {
-        // Where records go to standard output, nothing else does.
+        // Audit records on standard output are not mixed with other text.
         Destination::Stdout => write_with_timeout(OUTPUT_TIMEOUT, io::stderr(), greeting + "\n"),
         Destination::Off | Destination::File(_) => write_with_timeout(OUTPUT_TIMEOUT, io::stdout(), greeting + "\n"),
     }
-    // Each call in flight is a connection; the embedded sandbox is at its other end.
+    // Each call in flight is a connection. The embedded sandbox holds its other end.
     let upstream = settings.upstream.concurrency.max_in_flight * if sandbox.is_some() { 2 } else { 1 };
     let connections = open_files::allocate(settings.server.max_connections, upstream)?;
     let served = server::serve(Arc::clone(&app), listeners, settings.server, connections, tls, stop).await;
@@ -99,26 +99,26 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     served?;
     sandbox_stop.cancel();
     if let Some(sandbox) = sandbox {
-        sandbox.await.context("the sandbox broke")??;
+        sandbox.await.context("the sandbox failed")??;
     }
     Ok(())
 }
 
-/// Some platforms say by `PORT` where a program should listen. It would open a gateway to the network that was meant for
-/// this machine, so it is not read, and not passed over in silence either.
+/// Some platforms set `PORT` to the port that a program should use. The gateway does not read it, because that would expose a
+/// gateway that is meant for this machine to the network. It logs a warning instead.
 fn warn_about_port_variable(listen: SocketAddr) {
     let Ok(port) = std::env::var("PORT") else { return };
     match port.trim().parse::<u16>() {
         Ok(port) if port == listen.port() => {}
         Ok(port) => warn!(
             %listen,
-            "the variable PORT is not read: set GATEWAY__SERVER__LISTEN=0.0.0.0:{port} to listen where the platform asks"
+            "the variable PORT is not read: set GATEWAY__SERVER__LISTEN=0.0.0.0:{port} to listen on the port of the platform"
         ),
         Err(_) => warn!(%listen, "the variable PORT is not read: set GATEWAY__SERVER__LISTEN to an address and a port"),
     }
 }
 
-/// What somebody who starts the gateway wants to know first.
+/// The start message: addresses, authentication, upstream, and a first query.
 fn greeting(
     settings: &Settings,
     address: SocketAddr,
@@ -129,12 +129,12 @@ fn greeting(
 ) -> String {
     let scheme = if tls { "https" } else { "http" };
     let who = match settings.auth.mode {
-        AuthMode::Sandbox => "anybody, with every permission (auth.mode = \"sandbox\")",
-        AuthMode::Passthrough => "whoever brings a key of the Customers API (auth.mode = \"passthrough\")",
-        AuthMode::Jwt => "whoever brings a token of your identity provider (auth.mode = \"jwt\")",
+        AuthMode::Sandbox => "all, with every permission (auth.mode = \"sandbox\")",
+        AuthMode::Passthrough => "with a key of the Customers API (auth.mode = \"passthrough\")",
+        AuthMode::Jwt => "with a token of your identity provider (auth.mode = \"jwt\")",
     };
     let data = if embedded {
-        format!("{upstream} — the embedded sandbox; all people in it are made up, and changes are gone at the end")
+        format!("{upstream} — the embedded sandbox; all its people are made up, and changes are lost at the end")
     } else {
         upstream.to_string()
     };

@@ -1,4 +1,4 @@
-//! What browsers may do, and how answers look on the wire.
+//! `[http]`: cross-origin requests, compression and timing.
 
 use http::HeaderName;
 use serde::Deserialize;
@@ -20,12 +20,12 @@ pub struct Http {
 }
 
 impl Http {
-    /// The origins that may send requests from a browser.
+    /// The origins whose pages may send requests.
     ///
     /// # Errors
-    /// Names each that is no origin.
+    /// Each entry that is not an origin.
     pub fn origins(&self, mode: AuthMode) -> Result<AllowedOrigins, Error> {
-        // With that mode everybody may do everything, and the people are made up.
+        // In this mode every caller has every permission, and the people are made up.
         let loopback = mode == AuthMode::Sandbox;
         AllowedOrigins::new(&self.allowed_origins, loopback).or_else(|wrong| {
             let mut problems = Problems::default();
@@ -36,16 +36,16 @@ impl Http {
         })
     }
 
-    /// The request headers that pages of listed origins may send besides those that are always allowed.
+    /// Further request headers that these pages may send.
     ///
     /// # Errors
-    /// Names each that is no header's name.
+    /// Each entry that is not a header name.
     pub fn allowed_headers(&self) -> Result<Vec<HeaderName>, Error> {
         let name = |name: &String| match name.parse::<HeaderName>() {
             Ok(header) if name != "*" => Ok(header),
             _ => Err(Error::invalid(
                 "http.allowed_headers",
-                &format!("`{name}` is no header's name: list each, such as x-team"),
+                &format!("`{name}` is not a header name: list each name, such as x-team"),
             )),
         };
         let mut problems = Problems::default();

@@ -1,5 +1,5 @@
-//! Where settings come from: the defaults, a file, the environment. Each setting is known by the defaults, so that one
-//! that is misspelt is named with the one that was meant, and so that it can be said of each where its value is from.
+//! The sources of settings: the defaults, a file, the environment. The defaults have the names of all settings, so that the
+//! gateway can suggest the nearest name for a misspelt one, and can report the source of each value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -12,39 +12,39 @@ use super::error::{Error, PREFIX, variable};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// Settings whose values are never shown, and that may come from a file: each has a second one, `…_file`, that names it. A
-/// test compares them with the types of the settings.
+/// Settings whose values are never shown. Each has a second setting, `…_file`, for a file with the secret. A test compares
+/// this list with the types of the settings.
 const SECRETS: [&str; 5] =
     ["auth.jwt.secret", "log.digest_key", "traces.authorization", "upstream.api_key", "upstream.proxy"];
 
-/// A setting that is in force.
+/// A setting in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EffectiveSetting {
     pub name: String,
-    /// As it would be written in a file; of a secret, only whether there is one.
+    /// As in a settings file. For a secret, only whether it is set.
     pub value: String,
     /// `default`, the file's path, or the variable's name.
     pub origin: String,
 }
 
 impl EffectiveSetting {
-    /// Whether it is a secret, or the file of one.
+    /// Whether the setting is a secret, or the file of a secret.
     pub fn is_secret(&self) -> bool {
         SECRETS.contains(&self.name.trim_end_matches("_file"))
     }
 }
 
-/// All three, read.
+/// The three sources.
 #[derive(Debug)]
 pub(super) struct Sources {
     file: Option<Layer>,
     environment: Layer,
     defaults: BTreeMap<String, Value>,
-    /// Why the file cannot be read, where it cannot. What it sets is not known then.
+    /// Why the file cannot be read. Its settings are unknown then.
     unreadable_file: Option<Error>,
 }
 
-/// What one source sets, by the settings' names with dots, and where it is from.
+/// The values of one source, by names with dots.
 #[derive(Debug)]
 struct Layer {
     origin: Origin,
@@ -66,12 +66,12 @@ impl Layer {
     }
 }
 
-/// The environment's form of settings.
+/// The form of settings in the environment.
 pub(super) fn environment() -> Environment {
     Environment::with_prefix(PREFIX).prefix_separator("__").separator("__")
 }
 
-/// The environment of this process, but for what is no text: [`check_variables`] names that.
+/// The environment of this process, without variables that are not UTF-8. [`check_variables`] reports those.
 pub(super) fn environment_of_process() -> Environment {
     let texts =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -82,10 +82,10 @@ fn defaults() -> File<FileSourceString, FileFormat> {
     File::from_str(DEFAULTS, FileFormat::Toml)
 }
 
-/// Names of the environment that look like settings and are none that is read.
+/// Finds variables that look like settings and are not read.
 ///
 /// # Errors
-/// Names each: a setting that is written with one underscore where two belong, and one whose value is no text.
+/// Each setting that is written with one underscore instead of two, and each whose value is not UTF-8.
 pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Error> {
     let known = flatten_source(&defaults()).map_err(unreadable)?;
     let mut problems = Vec::new();
@@ -100,12 +100,12 @@ pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsStrin
             let (origin, meant) = ("environment".to_owned(), Some(meant.clone()));
             problems.push(Error::Unknown { name: name.to_owned(), origin, suggestion, meant });
         }
-        // The value is not shown: it may be a secret.
+        // The value is not shown, because it can be a secret.
         if let Some(setting) = name.strip_prefix("GATEWAY__")
             && value.to_str().is_none()
         {
             let setting = setting.replace("__", ".").to_ascii_lowercase();
-            let problem = "is no text in UTF-8".to_owned();
+            let problem = "is not UTF-8 text".to_owned();
             problems.push(Error::Invalid { name: setting, origin: name.to_owned(), problem });
         }
     }
@@ -113,18 +113,18 @@ pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsStrin
 }
 
 impl Sources {
-    /// Reads them. A file that cannot be read, or is no TOML, is one of the problems with the settings, so that those of
-    /// the environment are told beside it.
+    /// Reads the sources. A file that cannot be read, or is not TOML, becomes one of the problems of the settings, so that
+    /// problems of the environment are reported with it.
     ///
     /// # Errors
-    /// Where the environment or the defaults cannot be read.
+    /// The environment or the defaults cannot be read.
     pub fn read(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
         let (file, unreadable_file) = match file.map(read_file).transpose() {
             Ok(file) => (file, None),
             Err(problem) => (None, Some(problem)),
         };
-        // The error's own words show the value, which may be a secret.
-        let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is no text in UTF-8".to_owned());
+        // The text of the error contains the value, which can be a secret.
+        let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is not UTF-8 text".to_owned());
         let environment = Layer { origin: Origin::Environment, values: flatten_source(&environment).map_err(no_text)? };
         Ok(Self { file, environment, defaults: flatten_source(&defaults()).map_err(unreadable)?, unreadable_file })
     }
@@ -134,24 +134,24 @@ impl Sources {
         self.defaults.keys().map(String::as_str)
     }
 
-    /// Whether a value, or that there is none, is what the sources say: a file that cannot be read may set anything that the
-    /// environment does not.
+    /// Whether the value of a setting is known. A file that cannot be read can set any setting that the environment does not
+    /// set.
     pub fn says(&self, name: &str) -> bool {
         self.unreadable_file.is_none() || self.effective_value(name).is_some()
     }
 
-    /// The file and the environment; what comes later wins.
+    /// The file and the environment. Later layers have precedence.
     fn layers(&self) -> impl DoubleEndedIterator<Item = &Layer> {
         self.file.iter().chain([&self.environment])
     }
 
-    /// A setting, or a table of some, of which the type says what is wrong with it.
+    /// Whether a name is a setting or a table of settings.
     fn is_known(&self, name: &str) -> bool {
         let table = format!("{name}.");
         self.defaults.contains_key(name) || self.defaults.keys().any(|known| known.starts_with(&table))
     }
 
-    /// A file that cannot be read, what is set to something that there is not, and secrets that are set in two ways.
+    /// A file that cannot be read, unknown settings, and secrets that are set in two ways.
     fn unknown_or_duplicate(&self) -> Vec<Error> {
         let mut problems: Vec<Error> = self.unreadable_file.iter().cloned().collect();
         for layer in self.layers() {
@@ -171,13 +171,13 @@ impl Sources {
         problems
     }
 
-    /// Whether a source sets it to something.
+    /// Whether a source sets the setting to a value that is not empty.
     fn is_set(&self, name: &str) -> bool {
         self.effective_value(name)
             .is_some_and(|(_, value)| !matches!(&value.kind, ValueKind::String(text) if text.is_empty()))
     }
 
-    /// The value that counts, unless it is the default.
+    /// The value with precedence. `None` for the default.
     fn effective_value(&self, name: &str) -> Option<(&Layer, &Value)> {
         self.layers().rev().find_map(|layer| Some((layer, layer.values.get(name)?)))
     }
@@ -199,8 +199,8 @@ impl Sources {
         Ok(kind.into())
     }
 
-    /// The settings themselves, with all that is wrong with single ones, which have their defaults then. None where not even
-    /// these can be read.
+    /// The settings, with the problems of single settings, which have their defaults then. `None` if the defaults cannot be
+    /// read.
     pub fn settings<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Error>) {
         let mut problems = self.unknown_or_duplicate();
         let names = self.layers().flat_map(|layer| layer.values.keys()).filter(|name| self.is_known(name));
@@ -211,7 +211,7 @@ impl Sources {
             .collect();
         match self.deserialize::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
             Ok(settings) => (Some(settings), problems),
-            // Each alone, so that each is named.
+            // Each value alone, so that each invalid one is named.
             Err(all) => {
                 let mut good = Vec::new();
                 let before = problems.len();
@@ -241,7 +241,7 @@ impl Sources {
         builder.build().and_then(Config::try_deserialize)
     }
 
-    /// One setting alone, whatever is wrong with the others.
+    /// One setting. It ignores problems of other settings.
     pub fn setting<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
         if let Some(problem) = self.unreadable_file.as_ref().filter(|_| !self.says(name)) {
             return Err(problem.clone());
@@ -254,18 +254,18 @@ impl Sources {
         })
     }
 
-    /// What is wrong with one setting; the default shows how it is written.
+    /// The problem of one setting. The default shows the form of a valid value.
     fn invalid_value(&self, name: &str, layer: &Layer, error: &ConfigError) -> Error {
         let problem = match self.defaults.get(name) {
-            // The parser's own words would quote it.
-            _ if SECRETS.contains(&name) => "must be a text".to_owned(),
+            // The text of the parser contains the value.
+            _ if SECRETS.contains(&name) => "must be a string".to_owned(),
             Some(default) => format!("{}; the default is {}", error_message(error), format_value(default, default)),
             None => error_message(error),
         };
         Error::Invalid { name: name.to_owned(), origin: layer.origin(name), problem }
     }
 
-    /// Every setting and where it comes from.
+    /// Every setting and its source.
     pub fn effective(&self) -> Vec<EffectiveSetting> {
         let settings = self.defaults.iter().map(|(name, default)| {
             let is_secret = SECRETS.contains(&name.as_str());
@@ -289,7 +289,7 @@ impl Sources {
 
 fn read_file(path: &Path) -> Result<Layer, Error> {
     if path.as_os_str().is_empty() {
-        let problem = "GATEWAY_CONFIG, or --config, is empty: set it to the path of a TOML file, or leave it out";
+        let problem = "GATEWAY_CONFIG, or --config, is empty: set it to the path of a TOML file, or remove it";
         return Err(Error::Unreadable(problem.to_owned()));
     }
     let of_the_file = |problem: String| Error::Unreadable(format!("{}: {problem}", path.display()));
@@ -299,7 +299,7 @@ fn read_file(path: &Path) -> Result<Layer, Error> {
     Ok(Layer { origin: Origin::File(path.to_owned()), values })
 }
 
-/// What an error says, without the names that are told beside it.
+/// The text of an error, without the name of the setting, which is reported beside it.
 fn error_message(error: &ConfigError) -> String {
     match error {
         ConfigError::Type { unexpected, expected, .. } => format!("{unexpected} is not {expected}"),
@@ -308,7 +308,7 @@ fn error_message(error: &ConfigError) -> String {
     }
 }
 
-/// A value as it would be written in a file; the environment has texts alone, so the default tells what it is.
+/// A value as in a settings file. The environment has only texts, so the default determines the type.
 fn format_value(value: &Value, default: &Value) -> String {
     match (&value.kind, &default.kind) {
         (ValueKind::String(text), ValueKind::String(_)) => format!("{text:?}"),
@@ -320,14 +320,14 @@ fn format_value(value: &Value, default: &Value) -> String {
     }
 }
 
-/// The settings of a source by their names with dots, without tables.
+/// The settings of a source, by names with dots.
 fn flatten_source(source: &impl Source) -> Result<BTreeMap<String, Value>, ConfigError> {
     let mut found = BTreeMap::new();
     flatten("", source.collect()?, &mut found);
     Ok(found)
 }
 
-/// Line breaks at the end of a text belong to the file that it was written in, such as one of Windows.
+/// Removes line breaks at the end of texts, which come from the files that contained them.
 fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String, Value>) {
     for (name, mut value) in values {
         if let ValueKind::String(text) = &mut value.kind {
@@ -348,9 +348,9 @@ pub(super) fn trim_line_breaks(text: &str) -> &str {
     text.trim_end_matches(['\n', '\r'])
 }
 
-/// The setting that was most likely meant: the same word in another section, or a word that is close.
+/// The setting with the nearest name: the same word in another section, or a similar word.
 fn nearest_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    // How other programs call it.
+    // Names that other programs use.
     if matches!(name, "port" | "host" | "listen" | "server.port" | "server.host" | "server.address") {
         return Some("server.listen");
     }
@@ -368,7 +368,7 @@ fn unreadable(error: ConfigError) -> Error {
     Error::Unreadable(without_source_line(&error.to_string()))
 }
 
-/// A parser's message in one line, and without the line of the file that it quotes: that line can hold a key.
+/// The message of a parser in one line, without the line of the file that it quotes, because that line can contain a key.
 fn without_source_line(message: &str) -> String {
     let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
     let told: Vec<&str> = message.lines().filter(|line| !quoted(line)).map(str::trim).collect();
@@ -397,7 +397,7 @@ mod tests {
     #[case("GATEWAY__SERVER__MAX_TOKENS", "server.max_tokens", Some("graphql.max_tokens"))]
     #[case("GATEWAY__UPSTREAM__API_KEYS", "upstream.api_keys", Some("upstream.api_key"))]
     #[case("GATEWAY__ELEPHANTS", "elephants", None)]
-    fn an_unknown_setting_is_named_with_the_one_that_was_meant(
+    fn an_unknown_setting_is_reported_with_the_nearest_name(
         #[case] variable: &str,
         #[case] name: &str,
         #[case] meant: Option<&str>,
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn each_setting_is_told_with_where_it_comes_from() {
+    fn each_setting_is_reported_with_its_source() {
         let sources = sources(&[("GATEWAY__SERVER__DEADLINE", "3s"), ("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "7")]);
         let told = sources.expect("known settings").effective();
         let of = |name: &str| {
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_secret_by_its_type_is_never_shown() {
+    fn settings_with_a_secret_type_are_never_shown() {
         const PLANTED: &str = "planted-0123456789-0123456789-0123456789";
         let defaults = flatten_source(&defaults()).expect("the defaults");
         let texts = defaults.iter().filter(|(_, value)| matches!(value.kind, ValueKind::String(_)));
@@ -444,7 +444,7 @@ mod tests {
         for (name, _) in texts {
             let variable = variable(name);
             let sources = sources(&[(variable.as_str(), PLANTED)]).expect("a known setting");
-            // What must have a form of its own, such as an address, is no secret.
+            // A setting that rejects this text, such as an address, is not a secret.
             let (Some(settings), problems) = sources.settings::<Settings>() else { continue };
             if !problems.is_empty() {
                 continue;

@@ -1,4 +1,4 @@
-//! `[log]` and `[traces]`: what is seen from outside.
+//! `[log]` and `[traces]`.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub struct Log {
     pub(super) digest_key_file: PathBuf,
 }
 
-/// Below it the digest of a name could be found by trying keys.
+/// With a shorter key, an attacker could find the key by trying all keys.
 const MIN_DIGEST_KEY_BYTES: usize = 32;
 
 impl Log {
@@ -31,7 +31,7 @@ impl Log {
         );
         let length = self.digest_key.expose_secret().len();
         if length > 0 && length < MIN_DIGEST_KEY_BYTES {
-            let problem = "must be 32 bytes at least, such as of `openssl rand -hex 32`";
+            let problem = "must be at least 32 bytes, such as the output of `openssl rand -hex 32`";
             problems.add(Error::invalid("log.digest_key", problem));
         }
         problems.finish()
@@ -50,10 +50,10 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Where spans are sent, where they are.
+    /// The settings of the exporter. `None` without an endpoint.
     ///
     /// # Errors
-    /// Where the endpoint is no URL, the ratio is none, or a credential would go over a network in clear.
+    /// The endpoint or the ratio is invalid, or a credential would be sent unencrypted over a network.
     pub fn settings(&self) -> Result<Option<traces::Settings>, Error> {
         let mut problems = Problems::default();
         if !(0.0..=1.0).contains(&self.sample_ratio) {
@@ -88,11 +88,11 @@ impl Traces {
             ));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            let problem = "must have no user, password, query or fragment: a credential goes into traces.authorization";
+            let problem = "must have no user, password, query or fragment: set traces.authorization to the credential";
             problems.add(Error::invalid("traces.endpoint", problem));
         }
         if has_authorization && url.scheme() == "http" && !is_loopback(&url) {
-            problems.add(Error::invalid("traces.endpoint", "must be https where traces.authorization is set"));
+            problems.add(Error::invalid("traces.endpoint", "must be https if traces.authorization is set"));
         }
         problems.end_with(Some(Some(url)))
     }

@@ -1,4 +1,4 @@
-//! `[upstream]`: where the Customers API is, and with how much patience it is asked.
+//! `[upstream]`: the Customers API, and how it is called.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,15 +45,15 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Whether there is one besides the embedded sandbox.
+    /// Whether an upstream is set. Otherwise the gateway calls the embedded sandbox.
     pub fn is_set(&self) -> bool {
         !self.base_url.trim().is_empty()
     }
 
-    /// The Customers API; `None` where the embedded sandbox is to be asked.
+    /// The URL of the Customers API. `None` for the embedded sandbox.
     ///
     /// # Errors
-    /// Where it is no URL, or one that would carry the key over a network in clear.
+    /// It is not a URL, or the key would be sent unencrypted over a network.
     pub fn base_url(&self) -> Result<Option<Url>, Error> {
         let text = self.base_url.trim();
         if text.is_empty() {
@@ -76,7 +76,7 @@ impl Upstream {
     /// The account that the gateway's own key acts for.
     ///
     /// # Errors
-    /// Where it is no UUID.
+    /// It is not a UUID.
     pub fn account(&self) -> Result<Option<Uuid>, Error> {
         let text = self.account_id.trim();
         if text.is_empty() {
@@ -90,10 +90,10 @@ impl Upstream {
         Self { base_url: url.to_owned(), ..self }
     }
 
-    /// The egress proxy, where there is one.
+    /// The egress proxy. `None` without a proxy.
     ///
     /// # Errors
-    /// Where it is no address of a proxy.
+    /// It is not the address of a proxy.
     pub fn proxy(&self) -> Result<Option<Proxy>, Error> {
         let variable =
             |names: [&str; 2]| names.into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
@@ -109,7 +109,7 @@ impl Upstream {
         if url.is_empty() {
             return Ok(None);
         }
-        // The address is not shown: it may hold a password.
+        // The address is not shown, because it can contain a password.
         let is_proxy = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !is_proxy {
             let problem = format!("must be an address such as http://proxy.example.com:3128, or `environment`{name}");
@@ -118,7 +118,7 @@ impl Upstream {
         Ok(Some(Proxy { url: SecretString::from(url), no_proxy: except }))
     }
 
-    /// How calls are sent. A write that was sent is followed for as long as a request may take.
+    /// The settings of the call stack. After a write was sent, the gateway waits up to `deadline` for its result.
     pub fn stack(&self, deadline: Duration) -> stack::Settings {
         stack::Settings {
             attempt_timeout: self.timeout,
@@ -129,7 +129,7 @@ impl Upstream {
         }
     }
 
-    /// Whether its settings are ones to work with.
+    /// Checks the addresses and the key.
     pub(super) fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         problems.ok_or_record(self.base_url());

@@ -104,7 +104,7 @@ async fn secrets_are_reloaded_when_their_files_change() {
     .await;
     // What cannot be used changes nothing.
     put(&renewed.key, "\n");
-    until(&renewed.process, "a complaint", async || renewed.process.said().contains("nothing was read again")).await;
+    until(&renewed.process, "a complaint", async || renewed.process.said().contains("reload failed")).await;
     assert!(renewed.process.said().contains("upstream.api_key_file"));
     assert_eq!((renewed.status(FIRST).await, renewed.asked_with().as_str()), (200, "Bearer sk_second_planted"));
     put(&renewed.key, "sk_third_planted");
@@ -171,7 +171,7 @@ async fn a_certificate_is_reloaded_on_change_and_by_sighup() {
         // A certificate without its key changes nothing.
         take(used.certificate(), second.certificate());
         again();
-        until(&process, "a complaint", async || process.said().contains("nothing was read again")).await;
+        until(&process, "a complaint", async || process.said().contains("reload failed")).await;
         assert!(process.said().contains("server.tls_certificate") && !shows(&second));
         take(used.key(), second.key());
         again();

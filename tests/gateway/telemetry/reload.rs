@@ -40,7 +40,7 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
     documents("second");
     settings("warn");
     process.signal("HUP");
-    until(&process, "read again: ", 1).await;
+    until(&process, "reloaded ", 1).await;
     // Its own line is of level info, which was there until it; from here on there are warnings alone.
     let lines = super::lines(&process.said()).len();
     assert!(runs("second").await && !runs("first").await);
@@ -48,11 +48,11 @@ async fn a_new_manifest_and_level_are_taken_over_and_bad_ones_change_nothing() {
 
     std::fs::write(&manifest, "no manifest").unwrap();
     process.signal("HUP");
-    until(&process, "nothing was read again", 1).await;
+    until(&process, "reload failed", 1).await;
     documents("third");
     settings("loud=loud=loud");
     process.signal("HUP");
-    until(&process, "nothing was read again", 2).await;
+    until(&process, "reload failed", 2).await;
     assert!(runs("second").await && !runs("third").await, "all goes on as before");
     std::fs::write(&file, "[log]\nlevl = \"info\"\n").unwrap();
     process.signal("HUP");
@@ -77,23 +77,23 @@ impl Reloaded {
         Self { process: Process::start_with_file(directory, &file, &[]).await, file }
     }
 
-    /// The next line that says what was read again, after other settings and SIGHUP.
+    /// The next line about a reload, after other settings and SIGHUP.
     async fn with(&self, settings: &str) -> Value {
         std::fs::write(&self.file, settings).unwrap();
-        let before = self.process.said().matches(READ_AGAIN).count();
+        let before = self.process.said().matches(RELOADED).count();
         self.process.signal("HUP");
         self.read_again(before + 1).await
     }
 
     async fn read_again(&self, times: usize) -> Value {
-        until(&self.process, READ_AGAIN, times).await;
+        until(&self.process, RELOADED, times).await;
         let said = self.process.said();
         assert!(!said.contains("planted"), "{said}");
-        lines(&said).into_iter().filter(|line| message(line).starts_with(READ_AGAIN)).nth(times - 1).unwrap()
+        lines(&said).into_iter().filter(|line| message(line).starts_with(RELOADED)).nth(times - 1).unwrap()
     }
 }
 
-const READ_AGAIN: &str = "read again: ";
+const RELOADED: &str = "reloaded ";
 
 /// All lines of a log in JSON.
 fn lines(log: &str) -> Vec<Value> {
