@@ -139,8 +139,8 @@ impl Serving {
 #[case::no_file_of_settings(&[("GATEWAY_CONFIG", "")], &["GATEWAY_CONFIG", "is empty", "path of a TOML file"])]
 #[case::one_underscore(&[("GATEWAY_AUTH_MODE", "jwt")], &["GATEWAY_AUTH_MODE", "did you mean GATEWAY__AUTH__MODE?"])]
 #[case::a_port_alone(&[("GATEWAY__PORT", "8080")], &["GATEWAY__PORT", "did you mean server.listen?"])]
-#[case::one_address_twice(&[("GATEWAY__SERVER__LISTEN", "127.0.0.1:4999"), ("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:4999")], &["server.admin_listen", "one of its own"])]
-#[case::a_key_in_two_lines(&[("GATEWAY__UPSTREAM__API_KEY", "sk_1\nsk_2")], &["upstream.api_key (GATEWAY__UPSTREAM__API_KEY)", "no HTTP header"])]
+#[case::one_address_twice(&[("GATEWAY__SERVER__LISTEN", "127.0.0.1:4999"), ("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:4999")], &["server.admin_listen", "another address"])]
+#[case::a_key_in_two_lines(&[("GATEWAY__UPSTREAM__API_KEY", "sk_1\nsk_2")], &["upstream.api_key (GATEWAY__UPSTREAM__API_KEY)", "an HTTP header cannot contain"])]
 #[case::a_log_level(&[("GATEWAY__LOG__LEVEL", "loud=loud=loud")], &["log.level"])]
 #[case::a_file_that_is_not_there(&[("GATEWAY_CONFIG", "/nowhere/gateway.toml")], &["/nowhere/gateway.toml"])]
 #[test]
@@ -213,7 +213,7 @@ fn a_non_utf8_variable_is_named_without_its_value() {
     command.env("GATEWAY__UPSTREAM__API_KEY", std::ffi::OsStr::from_bytes(b"sk_planted\xff"));
     let output = command.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    let told_as = "setting upstream.api_key (GATEWAY__UPSTREAM__API_KEY): is no text";
+    let told_as = "setting upstream.api_key (GATEWAY__UPSTREAM__API_KEY): is not UTF-8 text";
     assert!(!output.status.success() && told.contains(told_as), "{told}");
     assert!(!told.contains("planted"), "{told}");
     // It hides no other.

@@ -47,7 +47,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         &[
             "admission",
             "auth",
-            "cache::Settings",
+            "cache",
             "customers::RequiredReasons",
             "operation",
             "outbound",
