@@ -1,4 +1,4 @@
-//! Every bound is a setting, and what is set is what is kept.
+//! Every limit is a setting, and the gateway enforces the configured value.
 
 use bytes::Bytes;
 use customers_gateway::config::Settings;
@@ -60,11 +60,11 @@ async fn a_body_over_its_bound_is_not_read() {
     let error = refused(&attacked.body(body(1_001)).await, 413, "OPERATION_TOO_LARGE");
     assert!(error["message"].as_str().unwrap().contains("`max_body_bytes` of 1000"), "{error}");
     assert_eq!(attacked.body(body(1_000)).await.status, 200);
-    // The same where no length is said.
+    // The same without a content length.
     let chunks = (0..1_000_000).map(|_| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"planted"))));
     let body = reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(chunks)));
     let request = attacked.gateway.request(Method::POST, "/graphql").header("content-type", "application/json");
-    // The rest of it is not taken, so that sending it can fail before the answer is read.
+    // The gateway does not read the rest, so sending can fail before the response is read.
     if let Ok(response) = request.body(body).send().await {
         refused(&Got::from(response).await, 413, "OPERATION_TOO_LARGE");
     }
