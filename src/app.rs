@@ -117,7 +117,7 @@ impl App {
             settings.privacy.max_unmask_per_operation,
         )
         .map_err(|problem| anyhow::anyhow!("the gateway's own schema is not valid: {problem}"))?;
-        let access = match settings.auth.mode {
+        let auth_method = match settings.auth.mode {
             AuthMode::Sandbox => AuthMethod::Sandbox,
             AuthMode::Passthrough => AuthMethod::Passthrough,
             AuthMode::Jwt => {
@@ -127,7 +127,7 @@ impl App {
         let caller_digest = cache.digest.clone();
         let key = settings.upstream.api_key.clone();
         Ok(Self {
-            authenticator: Authenticator::new(access, key, settings.upstream.account()?),
+            authenticator: Authenticator::new(auth_method, key, settings.upstream.account()?),
             executor,
             services: Arc::new(Services {
                 upstream,
@@ -220,45 +220,38 @@ impl App {
     }
 
     /// How old cached data for an operation may be. Mutations use fresh data only.
-    pub fn freshness_for(kind: OperationType, past_the_cache: bool) -> Freshness {
+    pub fn freshness_for(kind: OperationType, bypass_cache: bool) -> Freshness {
         match kind {
-            _ if past_the_cache => Freshness::Bypass,
+            _ if bypass_cache => Freshness::Bypass,
             OperationType::Query => Freshness::AllowStale,
             OperationType::Mutation | OperationType::Subscription => Freshness::FreshOnly,
         }
     }
 
     /// A session for one request of a caller.
-    pub fn session(&self, principal: &Principal, asking: RequestContext<'_>) -> Session {
-        let RequestContext {
-            request_id,
-            deadline,
-            freshness: reading,
-            client_key: payer,
-            permit: place,
-            upstream_calls: calls,
-            upstream_time: waiting,
-        } = asking;
+    pub fn session(&self, principal: &Principal, request: RequestContext<'_>) -> Session {
+        let RequestContext { request_id, deadline, freshness, client_key, permit, upstream_calls, upstream_time } =
+            request;
         let caller = CallContext {
             credential: principal.credential.key().clone(),
             account: principal.account,
-            client_key: payer.digest(),
+            client_key: client_key.digest(),
             correlation_id: request_id.to_owned(),
-            calls,
-            busy_time: waiting,
+            calls: upstream_calls,
+            busy_time: upstream_time,
             deadline: Deadline::at(deadline),
         };
         let key = match &principal.credential {
             Credential::Caller(key) => Some(key.expose_secret()),
             Credential::Gateway(_) => None,
         };
-        let key_space = match (&principal.credential, &principal.subject) {
+        let namespace = match (&principal.credential, &principal.subject) {
             (Credential::Gateway(_), Some(subject)) => Some(KeyNamespace::new(principal.account, subject)),
             // The upstream has a namespace for each key, and in sandbox mode all callers share one.
             (Credential::Caller(_), _) | (Credential::Gateway(_), None) => None,
         };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
-        Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)
+        Session::new(Arc::clone(&self.services), caller, actor, namespace, deadline, freshness, permit)
     }
 
     /// Begins the shutdown.

@@ -25,9 +25,9 @@ async fn health(listen: SocketAddr) -> anyhow::Result<()> {
     };
     let url = format!("http://{}/livez", SocketAddr::new(host, listen.port()));
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
-    let response = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;
+    let response = client.get(&url).send().await.with_context(|| format!("no response from {url}"))?;
     if !response.status().is_success() {
-        bail!("{url} answered {}", response.status());
+        bail!("{url} returned {}", response.status());
     }
     print("ok")
 }

@@ -33,7 +33,7 @@ async fn serve(settings: Settings, listener: TcpListener) -> anyhow::Result<()> 
         address = listener.local_addr()?,
     );
     write_with_timeout(OUTPUT_TIMEOUT, io::stdout(), greeting);
-    let (stop, _at_once) = shutdown_signals()?;
+    let (stop, _stop_now) = shutdown_signals()?;
     run_sandbox(listener, settings, stop).await
 }
 

@@ -46,7 +46,7 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
     let metrics = Metrics::install().context("the metrics cannot be recorded")?;
     tokio::spawn(metrics.clone().run_upkeep());
     let (address, admin_address) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
-    let (stop, at_once) = shutdown_signals()?;
+    let (stop, stop_now) = shutdown_signals()?;
     // From here on SIGHUP does not end the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     // The sandbox stops after the gateway, so that running writes still reach it.
@@ -69,11 +69,11 @@ async fn serve(ready: Ready, file: Option<&Path>, telemetry: &Telemetry) -> anyh
         }
     };
     let app = Arc::new(App::new(&settings, base_url.clone())?.with_metrics(metrics));
-    let cut = app.services.force_stop.clone();
+    let force_stop = app.services.force_stop.clone();
     tokio::spawn(async move {
-        at_once.cancelled().await;
+        stop_now.cancelled().await;
         warn!("second signal: stopping now");
-        cut.cancel();
+        force_stop.cancel();
     });
     let reload = Reload {
         app: Arc::clone(&app),

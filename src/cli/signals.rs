@@ -5,9 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Two tokens. The first SIGTERM or SIGINT cancels the first token, and the second signal cancels the second.
 pub fn shutdown_signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
-    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+    let (stop, stop_now) = (CancellationToken::new(), CancellationToken::new());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let tokens = [stop.clone(), at_once.clone()];
+    let tokens = [stop.clone(), stop_now.clone()];
     tokio::spawn(async move {
         for token in tokens {
             tokio::select! {
@@ -17,5 +17,5 @@ pub fn shutdown_signals() -> anyhow::Result<(CancellationToken, CancellationToke
             token.cancel();
         }
     });
-    Ok((stop, at_once))
+    Ok((stop, stop_now))
 }
