@@ -263,7 +263,7 @@ fn tells_each_once(arguments: &[&str], variables: &[(&str, &str)], told_of: &[&s
         ("AUTH__MODE", "jwt"), ("AUTH__JWT__ISSUER", "i"), ("AUTH__JWT__AUDIENCE", "a"),
         ("AUTH__JWT__ALGORITHMS", "RS256"), ("AUTH__JWT__SECRET", "planted"),
     ],
-    &["belongs to HS256", "is shorter than the hash"]
+    &["is for HS256", "is shorter than the hash"]
 )]
 #[test]
 fn all_problems_of_a_section_are_told_at_once(#[case] settings: &[(&str, &str)], #[case] told_of: &[&str]) {

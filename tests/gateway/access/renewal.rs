@@ -200,7 +200,7 @@ fn a_secret_needs_exactly_one_source_and_a_non_empty_file() {
     };
     assert!(complaint(&[(setting, &key), ("GATEWAY__UPSTREAM__API_KEY", "sk_planted")]).contains("one of the two"));
     assert!(complaint(&[(setting, "/nowhere/key")]).contains("/nowhere/key"));
-    assert!(complaint(&[(setting, "/")]).contains("no regular file"));
+    assert!(complaint(&[(setting, "/")]).contains("not a regular file"));
     assert!(complaint(&[(setting, &file("empty", b"\n"))]).contains("is empty"));
     assert!(complaint(&[(setting, &file("large", &[b'x'; 70_000]))]).contains("larger than 64 KiB"));
     assert!(complaint(&[(setting, &file("bytes", &[0xff, 0xfe]))]).contains("UTF-8"));
