@@ -1,8 +1,7 @@
-//! Every long-lived part, built once and handed down. There are no globals.
+//! Builds every long-lived part once and hands it down. There are no globals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use http::HeaderName;
@@ -15,15 +14,12 @@ use url::Url;
 
 use crate::admission::{self, Admission, CallerDigests, CallerIdentity};
 use crate::auth::{AllowedOrigins, AuthMethod, AuthMode, Authenticator, Credential, Principal, jwt};
-use crate::cache::{self, Cache};
-use crate::config::Settings;
-use crate::customers::{CustomerLocks, Freshness, KeyNamespace, RequiredReasons, Services, Session};
+use crate::cache::Cache;
+use crate::config::{self, Settings};
+use crate::customers::{CustomerLocks, Freshness, KeyNamespace, Services, Session};
 use crate::fair_limit::Permit;
 use crate::graphql::Schema;
-use crate::operation::document::limits::DocumentLimits;
-use crate::operation::document::parse;
-use crate::operation::executor::{self, Executor};
-use crate::operation::response;
+use crate::operation::executor::Executor;
 use crate::privacy::audit::{Actor, AuditLog};
 use crate::privacy::digest::KeyedDigest;
 use crate::telemetry::busy_time::BusyTime;
@@ -40,70 +36,65 @@ pub struct App {
     pub services: Arc<Services>,
     pub admission: Admission,
     pub origins: AllowedOrigins,
-    /// The request headers that pages of these origins may send besides those that are always allowed.
+    /// Further request headers that pages of these origins may send.
     pub allowed_headers: Vec<HeaderName>,
     pub edge: EdgeSettings,
-    /// What the admin server shows; none where no recorder was installed.
+    /// The metrics of the admin server. `None` without a recorder.
     pub metrics: Option<Metrics>,
-    /// The operations that metrics name.
+    /// The names of operations in metrics.
     pub operation_names: BoundedLabelValues,
-    /// For what the log tells apart and must not name.
+    /// For the digests of callers in the log.
     digest: KeyedDigest,
-    /// `None` where it is off.
+    /// `None` if the playground is off.
     pub playground: Option<PlaygroundInfo>,
-    /// Set when the process is going down: no longer ready.
+    /// Set during shutdown, when the gateway is no longer ready.
     draining: AtomicBool,
 }
 
-/// What the edge keeps to.
-#[derive(Clone, Copy, Debug)]
+/// The settings of `http`.
+#[derive(Clone, Debug)]
 pub struct EdgeSettings {
-    pub deadline: Duration,
-    pub max_header_bytes: usize,
-    pub max_body_bytes: usize,
+    pub server: config::Server,
+    pub http: config::Http,
     pub allow_private_caching: bool,
-    /// Whether every answer says what was asked of the upstream; and whether every caller may ask for that.
+    /// Whether every response reports its upstream calls.
     pub always_report_upstream: bool,
+    /// Whether every caller may request that report.
     pub may_request_upstream_report: bool,
-    /// Whether answers say where the time went.
-    pub server_timing: bool,
-    /// Whether answers are compressed for callers that take it.
-    pub compression: bool,
-    /// Whether a caller's trace goes on here.
+    /// Whether the gateway continues the trace of a caller.
     pub continue_traces: bool,
 }
 
-/// What the playground tells whoever opens it. Where the upstream is, it does not.
+/// Facts for the page of the playground. They do not contain the address of the upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct PlaygroundInfo {
-    /// Whether the upstream is on another machine, so that its people are real.
+    /// Whether the data of the upstream is real.
     pub real_upstream: bool,
-    /// How callers are told apart.
+    /// How callers authenticate.
     pub auth_mode: AuthMode,
 }
 
-/// One request, as far as its session has to know it.
+/// The parts of a request that its session needs.
 #[derive(Debug)]
 pub struct RequestContext<'a> {
     pub request_id: &'a str,
-    /// When its answer is wanted.
+    /// The deadline of the request.
     pub deadline: Instant,
     pub freshness: Freshness,
     pub caller: &'a CallerIdentity,
     /// Its place among the operations that run.
     pub permit: Permit,
-    /// Counts what it asks of the upstream, and for how long it waits for that.
+    /// The number of upstream calls, and the time of waiting for them.
     pub upstream_calls: Arc<AtomicU64>,
     pub upstream_time: Arc<BusyTime>,
 }
 
 impl App {
-    /// A gateway before the upstream at `base_url`.
-    ///
-    /// It is to be called within the runtime: the keys for tokens are kept up to date by a task.
+    /// A gateway in front of the upstream at `base_url`. Call it within the runtime, because a task refreshes the keys for
+    /// tokens.
     ///
     /// # Errors
-    /// Where a part cannot be built on this machine.
+    /// A part cannot be built.
     pub fn new(settings: &Settings, base_url: Url) -> anyhow::Result<Self> {
         let proxy = settings.upstream.proxy()?;
         let upstream = Client::new(&client::Settings {
@@ -114,57 +105,19 @@ impl App {
             array_encoding: settings.upstream.array_encoding,
             stack: settings.upstream.stack(settings.server.deadline),
         })?;
-        let kept = &settings.cache;
-        let cache = Cache::new(&cache::Settings {
-            enabled: kept.enabled,
-            customer_ttl: kept.customer_ttl,
-            review_ttl: kept.review_ttl,
-            page_ttl: kept.page_ttl,
-            not_found_ttl: kept.not_found_ttl,
-            stale_while_revalidate: kept.stale_while_revalidate,
-            stale_if_error: kept.stale_if_error,
-            customers_max_bytes: kept.customers_max_bytes,
-            reviews_max_bytes: kept.reviews_max_bytes,
-            pages_max_bytes: kept.pages_max_bytes,
-        });
+        let cache = Cache::new(&settings.cache);
         let digests = KeyedDigest::with_secret(&settings.log.digest_key);
         let schema = if settings.graphql.federation { Schema::subgraph() } else { Schema::standalone() };
         let executor = Executor::new(
             schema,
             settings.documents.trusted()?,
             digests.clone(),
-            executor::Settings {
-                documents: parse::Settings {
-                    max_tokens: settings.graphql.max_tokens,
-                    max_nesting: settings.graphql.max_nesting,
-                    max_name_bytes: settings.graphql.max_name_bytes,
-                    limits: DocumentLimits {
-                        max_depth: settings.graphql.max_depth,
-                        max_fields: settings.graphql.max_fields,
-                        max_aliases: settings.graphql.max_aliases,
-                        max_root_fields: settings.graphql.max_root_fields,
-                        max_directives: settings.graphql.max_directives,
-                        max_introspection_depth: settings.graphql.max_introspection_depth,
-                        max_operations: settings.graphql.max_operations,
-                    },
-                    max_argument_values: settings.graphql.max_argument_values,
-                    max_validation_errors: settings.graphql.max_validation_errors,
-                },
-                documents_max_bytes: settings.graphql.documents_max_bytes,
-                responses: response::ResponseLimits {
-                    max_errors: settings.graphql.max_errors,
-                    max_response_bytes: settings.graphql.max_response_bytes,
-                },
-                introspection: settings.introspection(),
-                max_upstream_calls: settings.graphql.max_upstream_calls,
-                max_representations: settings.graphql.max_representations,
-                max_unmask_per_operation: settings.privacy.max_unmask_per_operation,
-                max_response_fields: settings.graphql.max_response_fields,
-                on_error: settings.graphql.on_error,
-            },
+            settings.graphql.executor,
+            settings.introspection(),
+            settings.privacy.max_unmask_per_operation,
         )
         .map_err(|problem| anyhow::anyhow!("the gateway's own schema is not valid: {problem}"))?;
-        let access = match settings.auth.mode {
+        let auth_method = match settings.auth.mode {
             AuthMode::Sandbox => AuthMethod::Sandbox,
             AuthMode::Passthrough => AuthMethod::Passthrough,
             AuthMode::Jwt => {
@@ -174,7 +127,7 @@ impl App {
         let caller_digests = CallerDigests { process: cache.digest.clone(), log: digests.clone() };
         let key = settings.upstream.api_key.clone();
         Ok(Self {
-            authenticator: Authenticator::new(access, key, settings.upstream.account()?),
+            authenticator: Authenticator::new(auth_method, key, settings.upstream.account()?),
             executor,
             services: Arc::new(Services {
                 upstream,
@@ -182,14 +135,10 @@ impl App {
                 customer_locks: CustomerLocks::default(),
                 write_tasks: TaskTracker::new(),
                 force_stop: CancellationToken::new(),
-                audit: AuditLog::open(&settings.audit()?)?,
+                audit: AuditLog::open(&settings.audit_destination()?, settings.audit.writing)?,
                 unsettled_for: settings.server.deadline,
                 unknown_members_policy: settings.upstream.unknown_members,
-                required_reasons: RequiredReasons {
-                    unmask: settings.privacy.unmask_reason.is_required(),
-                    decide: settings.privacy.decide_reason.is_required(),
-                    delete: settings.privacy.delete_reason.is_required(),
-                },
+                required_reasons: settings.privacy.required_reasons,
             }),
             admission: Admission::new(
                 &admission::Settings {
@@ -204,14 +153,11 @@ impl App {
             origins: settings.http.origins(settings.auth.mode)?,
             allowed_headers: settings.http.allowed_headers()?,
             edge: EdgeSettings {
-                deadline: settings.server.deadline,
-                max_header_bytes: settings.server.max_header_bytes,
-                max_body_bytes: settings.server.max_body_bytes,
+                server: settings.server.clone(),
+                http: settings.http.clone(),
                 allow_private_caching: settings.graphql.allow_private_caching,
                 always_report_upstream: settings.graphql.always_report_upstream,
                 may_request_upstream_report: settings.upstream_report(),
-                server_timing: settings.http.server_timing,
-                compression: settings.http.compression,
                 continue_traces: settings.traces.trust_incoming,
             },
             metrics: None,
@@ -224,13 +170,13 @@ impl App {
         })
     }
 
-    /// The same, showing these metrics to whoever reaches the admin server.
+    /// The same, with metrics for the admin server.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Takes over secrets that were renewed: what is different in `now` from `before`.
+    /// Applies the secrets that differ between `before` and `now`. Returns the names of the applied ones.
     pub fn renew_secrets(&self, before: &Settings, now: &Settings) -> Vec<&'static str> {
         let differs = |one: &SecretString, other: &SecretString| one.expose_secret() != other.expose_secret();
         let mut renewed = Vec::new();
@@ -238,7 +184,7 @@ impl App {
             self.authenticator.replace_gateway_key(now.upstream.api_key.clone());
             renewed.push("upstream.api_key");
         }
-        // Without a key of the settings, a new one of the process's own takes its place.
+        // Without a key in the settings, the process uses a new random key.
         if differs(&before.log.digest_key, &now.log.digest_key) {
             self.digest.replace_secret(&now.log.digest_key);
             renewed.push("log.digest_key");
@@ -252,7 +198,7 @@ impl App {
         renewed
     }
 
-    /// Tells the metrics how things stand.
+    /// Updates the gauges.
     pub async fn record_metrics(&self) {
         self.services.cache.record_metrics().await;
         self.services.upstream.health.record_metrics();
@@ -263,56 +209,49 @@ impl App {
         }
     }
 
-    /// How old the answers to an operation may be. Somebody who changes something sees it as it is.
-    pub fn freshness_for(kind: OperationType, past_the_cache: bool) -> Freshness {
+    /// How old cached data for an operation may be. Mutations use fresh data only.
+    pub fn freshness_for(kind: OperationType, bypass_cache: bool) -> Freshness {
         match kind {
-            _ if past_the_cache => Freshness::Bypass,
+            _ if bypass_cache => Freshness::Bypass,
             OperationType::Query => Freshness::AllowStale,
             OperationType::Mutation | OperationType::Subscription => Freshness::FreshOnly,
         }
     }
 
     /// A session for one request of a caller.
-    pub fn session(&self, principal: &Principal, asking: RequestContext<'_>) -> Session {
-        let RequestContext {
-            request_id,
-            deadline,
-            freshness: reading,
-            caller: identity,
-            permit: place,
-            upstream_calls: calls,
-            upstream_time: waiting,
-        } = asking;
+    pub fn session(&self, principal: &Principal, request: RequestContext<'_>) -> Session {
+        let RequestContext { request_id, deadline, freshness, caller: identity, permit, upstream_calls, upstream_time } =
+            request;
         let caller = CallContext {
             credential: principal.credential.key().clone(),
             credential_digest: identity.credential,
             account: principal.account,
             client_key: identity.client_key.digest(),
             correlation_id: request_id.to_owned(),
-            calls,
-            busy_time: waiting,
+            calls: upstream_calls,
+            busy_time: upstream_time,
             deadline: Deadline::at(deadline),
         };
         let key = match &principal.credential {
             Credential::Caller(key) => Some(key.expose_secret()),
             Credential::Gateway(_) => None,
         };
-        let key_space = match (&principal.credential, &principal.subject) {
+        let namespace = match (&principal.credential, &principal.subject) {
             (Credential::Gateway(_), Some(subject)) => Some(KeyNamespace::new(principal.account, subject)),
-            // A caller's own key has a name space of its own upstream, and in the sandbox all callers are one.
+            // The upstream has a namespace for each key, and in sandbox mode all callers share one.
             (Credential::Caller(_), _) | (Credential::Gateway(_), None) => None,
         };
         let actor = Actor::new(principal.subject.as_deref(), principal.account, key);
-        Session::new(Arc::clone(&self.services), caller, actor, key_space, deadline, reading, place)
+        Session::new(Arc::clone(&self.services), caller, actor, namespace, deadline, freshness, permit)
     }
 
-    /// Says that the process is going down.
+    /// Begins the shutdown.
     pub fn begin_draining(&self) {
         self.draining.store(true, Ordering::SeqCst);
         metrics::gauge!(names::DRAINING).set(1.0);
     }
 
-    /// Whether the process is going down.
+    /// Whether the shutdown has begun.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }

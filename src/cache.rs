@@ -17,6 +17,8 @@ mod single_flight;
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 pub use generations::Generations;
 pub use key::{Key, Scope};
 pub use read_through::{
@@ -25,17 +27,25 @@ pub use read_through::{
 
 use crate::model::{Customer, CustomerId, Page, Review};
 use crate::privacy::digest::KeyedDigest;
+use crate::setting;
 use crate::telemetry::names;
 
-/// The times to live and the sizes; see `[cache]` in `config/default.toml`.
-#[derive(Clone, Debug)]
+/// How long and how much is kept; see `[cache]` in `config/default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     pub enabled: bool,
+    #[serde(deserialize_with = "setting::duration")]
     pub customer_ttl: Duration,
+    #[serde(deserialize_with = "setting::duration")]
     pub review_ttl: Duration,
+    #[serde(deserialize_with = "setting::duration")]
     pub page_ttl: Duration,
+    #[serde(deserialize_with = "setting::duration")]
     pub not_found_ttl: Duration,
+    #[serde(deserialize_with = "setting::duration")]
     pub stale_while_revalidate: Duration,
+    #[serde(deserialize_with = "setting::duration")]
     pub stale_if_error: Duration,
     pub customers_max_bytes: u64,
     pub reviews_max_bytes: u64,

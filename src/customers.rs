@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,7 @@ use crate::cache::{Cache, Key, Scope};
 use crate::fair_limit::Permit;
 use crate::model::Mutation;
 use crate::privacy::audit::{Actor, AuditLog};
+use crate::setting;
 use crate::upstream::wire::unknown_members;
 use crate::upstream::{self, CallContext, Client};
 
@@ -56,12 +58,15 @@ pub struct Services {
     pub required_reasons: RequiredReasons,
 }
 
-/// The mutations that require a reason; see `[privacy]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+/// Which mutations are refused without a reason; see `[privacy]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct RequiredReasons {
+    #[serde(rename = "unmask_reason", deserialize_with = "setting::is_required")]
     pub unmask: bool,
     /// A decision, also one by `updateCustomer`.
+    #[serde(rename = "decide_reason", deserialize_with = "setting::is_required")]
     pub decide: bool,
+    #[serde(rename = "delete_reason", deserialize_with = "setting::is_required")]
     pub delete: bool,
 }
 

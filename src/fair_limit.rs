@@ -1,10 +1,10 @@
-//! Concurrency limits that are fair per caller: for operations that run, and for calls to the upstream.
+//! Concurrency limits that are fair per caller, for operations and for upstream calls.
 //!
-//! [`FairLimit`] admits or rejects at once: below half of the limit everyone is admitted, above it each caller may hold an
-//! equal share, and one share is kept for a caller who is not there yet. So one caller alone never holds more than half.
+//! [`FairLimit`] admits or rejects at once. Below half of the limit every caller is admitted. Above it, each caller may hold an
+//! equal share, and one share stays free for the next caller. So a single caller holds at most half of the limit.
 //!
-//! [`FairQueue`] lets callers wait instead: permits go round robin over the callers' queues, one call of each caller in
-//! turn. How many calls a caller has in its queue, and how many of them it cancels, changes nothing for the others.
+//! [`FairQueue`] lets callers wait. Free slots go to the queues of the callers in turn (round robin), one call at a time. The
+//! length of one caller's queue, and its cancelled calls, do not delay other callers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use tokio::sync::oneshot;
 
 use crate::telemetry::metrics::GaugeGuard;
 
-/// A limit on what is held at once, and by whom.
+/// A limit on permits, with a share for each caller.
 #[derive(Debug)]
 pub struct FairLimit {
     max: usize,
-    /// The metric that says how many are held.
+    /// The name of the metric with the number of permits that are held.
     gauge: &'static str,
     counts: Mutex<Counts>,
 }
@@ -25,7 +25,7 @@ pub struct FairLimit {
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
-    /// No caller stays here with none.
+    /// Permits by caller. A caller without permits has no entry.
     callers: HashMap<u128, usize>,
 }
 
@@ -37,17 +37,17 @@ pub struct Permit {
     _gauge: GaugeGuard,
 }
 
-/// Why there is no permit.
+/// Why a caller gets no permit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rejected {
-    /// All are held.
+    /// All permits are held.
     Full,
-    /// The caller holds its share.
+    /// The caller already holds its share.
     OverShare,
 }
 
 impl Rejected {
-    /// Its name in metrics.
+    /// The label value in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -57,20 +57,20 @@ impl Rejected {
 }
 
 impl FairLimit {
-    /// A limit of which nothing is held. `gauge` is the metric's name.
+    /// A limit of `max` permits, all free. `gauge` is the name of the metric with the number of permits that are held.
     pub fn new(max: usize, gauge: &'static str) -> Self {
         Self { max, gauge, counts: Mutex::default() }
     }
 
-    /// A permit for a caller, who is told apart by a digest.
+    /// A permit for a caller, which `caller` identifies by a digest.
     ///
     /// # Errors
-    /// Where there is none.
+    /// All permits are held, or the caller holds its share.
     pub fn acquire(this: &Arc<Self>, caller: u128) -> Result<Permit, Rejected> {
         let mut counts = this.counts();
         let own = counts.callers.get(&caller).copied().unwrap_or(0);
         let callers = counts.callers.len() + usize::from(own == 0);
-        // A share for each caller, and one more; where there is only one permit, any caller may have it.
+        // One share for each caller and one for the next. The minimum of 1 makes a limit of 1 usable.
         let share = (this.max / (callers + 1)).max(1);
         if counts.total >= this.max {
             return Err(Rejected::Full);
@@ -84,7 +84,7 @@ impl FairLimit {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        // Nothing in here panics half way, so a poisoned count is a true one.
+        // No code panics between two changes of the counts, so poisoned counts are correct.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,8 +102,8 @@ impl Drop for Permit {
     }
 }
 
-/// A limit on what runs at once, and a queue for each caller in front of it. The queues together are bounded by a
-/// [`FairLimit`], so each caller has its share of them.
+/// A limit on slots, with a queue for each caller. A [`FairLimit`] limits all queues together, so each caller has a share of
+/// them.
 #[derive(Debug)]
 pub struct FairQueue {
     state: Mutex<QueueState>,
@@ -112,24 +112,24 @@ pub struct FairQueue {
 
 #[derive(Debug)]
 struct QueueState {
-    /// How many slots are free; none while somebody waits.
+    /// The number of free slots. 0 while calls wait.
     free: usize,
-    /// The queues of the callers who wait; none is empty.
+    /// The queues of waiting callers. No queue is empty.
     queues: HashMap<u128, CallerQueue>,
-    /// The same callers, each once, in the order in which they are served.
+    /// The waiting callers, each once, in the order of service.
     round_robin: VecDeque<u128>,
-    /// How many tickets there have been.
+    /// The number of the next ticket.
     next_ticket: u64,
 }
 
-/// The calls of one caller, by ticket, in the order in which they came.
+/// The waiting calls of one caller by ticket number, oldest first.
 type CallerQueue = VecDeque<(u64, oneshot::Sender<Slot>)>;
 
-/// One of the limit's slots, until it is dropped; then it goes to whoever is next.
+/// One slot. When it is dropped, it goes to the next call.
 #[derive(Debug)]
 pub struct Slot(Arc<FairQueue>);
 
-/// A call in its caller's queue. It leaves the queue when it is dropped.
+/// A waiting call. Dropping it removes the call from the queue.
 #[derive(Debug)]
 pub struct Ticket {
     queue: Arc<FairQueue>,
@@ -139,7 +139,7 @@ pub struct Ticket {
     _queue_permit: Permit,
 }
 
-/// What a caller gets at once.
+/// The result of [`FairQueue::enter`].
 #[derive(Debug)]
 pub enum QueueEntry {
     Admitted(Slot),
@@ -147,17 +147,17 @@ pub enum QueueEntry {
 }
 
 impl FairQueue {
-    /// A limit of `max` slots, all free, with room for `max_queue` calls that wait. `gauge` is the metric that says how many
-    /// wait.
+    /// A limit of `max` slots, all free, with at most `max_queue` waiting calls. `gauge` is the name of the metric with the
+    /// number of waiting calls.
     pub fn new(max: usize, max_queue: usize, gauge: &'static str) -> Self {
         let state = QueueState { free: max, queues: HashMap::new(), round_robin: VecDeque::new(), next_ticket: 0 };
         Self { state: Mutex::new(state), queued: Arc::new(FairLimit::new(max_queue, gauge)) }
     }
 
-    /// A slot where one is free, else a place in the caller's queue.
+    /// A free slot, or else a ticket in the queue of the caller.
     ///
     /// # Errors
-    /// Where the queue is full, or the caller has its share of it.
+    /// The queue is full, or the caller holds its share of the queue.
     pub fn enter(this: &Arc<Self>, caller: u128) -> Result<QueueEntry, Rejected> {
         let mut state = this.state();
         if let Some(less) = state.free.checked_sub(1) {
@@ -171,15 +171,15 @@ impl FairQueue {
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
-        // Nothing in here panics half way, so a poisoned queue is a whole one.
+        // No code panics between two changes of the state, so a poisoned state is correct.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many slots are free, and how many callers wait.
+    /// The number of free slots, and of waiting callers.
     #[cfg(test)]
     pub fn free_and_queued(&self) -> (usize, usize) {
         let state = self.state();
-        assert_eq!(state.queues.len(), state.round_robin.len(), "each caller who waits is in the ring once");
+        assert_eq!(state.queues.len(), state.round_robin.len(), "each waiting caller is in the ring once");
         (state.free, state.queues.len())
     }
 }
@@ -196,7 +196,7 @@ impl QueueState {
         number
     }
 
-    /// The first call of the caller whose turn it is. The caller's next turn is after all others'.
+    /// The oldest call of the next caller. The caller moves to the end of the ring.
     fn next(&mut self) -> Option<oneshot::Sender<Slot>> {
         let caller = self.round_robin.pop_front()?;
         let queue = self.queues.get_mut(&caller)?;
@@ -209,7 +209,7 @@ impl QueueState {
         first.map(|(_, give)| give)
     }
 
-    /// Takes a call out of its queue, where it still is in it.
+    /// Removes a call from its queue, if it still waits.
     fn leave(&mut self, caller: u128, number: u64) {
         let Some(queue) = self.queues.get_mut(&caller) else { return };
         let Ok(at) = queue.binary_search_by_key(&number, |(number, _)| *number) else { return };
@@ -228,18 +228,18 @@ impl Drop for Slot {
             state.free += 1;
             return;
         };
-        // Past the lock: where the call has just been cancelled, the slot comes back and goes on to whoever is next.
+        // After the lock is released: if the call has just been cancelled, dropping the slot passes it to the next call.
         drop(state);
         drop(give.send(Self(Arc::clone(&self.0))));
     }
 }
 
 impl Ticket {
-    /// Waits for the call's turn. It may be cancelled and begun again.
+    /// Waits for a slot. It is cancel safe.
     pub async fn wait(&mut self) -> Slot {
         match (&mut self.slot).await {
             Ok(slot) => slot,
-            // The sender stays in the queue as long as the ticket is there.
+            // The queue holds the sender as long as the ticket exists.
             Err(_) => std::future::pending().await,
         }
     }
@@ -248,7 +248,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.queue.state().leave(self.caller, self.number);
-        // A slot that came at the same time is in the channel, and goes on to whoever is next as that is dropped.
+        // A slot that arrived at the same time is in the channel. Dropping the channel passes it to the next call.
     }
 }
 

@@ -1,24 +1,13 @@
-//! A GraphQL gateway over the REST Customers API, made for personal data.
+//! A GraphQL gateway in front of the REST Customers API.
 //!
-//! The modules stand in the order in which a request passes them; each uses only what stands below it.
+//! A request passes these modules:
 //!
 //! ```text
-//! client ──▶ http ──▶ operation ──▶ graphql ──▶ customers ──▶ cache ──▶ upstream ──▶ Customers REST API
-//!            speak    may it run?   what it     what is to    do we     ask, with
-//!            HTTP                   means       be done       know it?  patience
+//! client ──▶ http ──▶ auth ──▶ admission ──▶ operation ──▶ graphql ──▶ customers ──▶ cache ──▶ upstream ──▶ Customers REST API
 //! ```
 //!
-//! - [`cli`], [`config`], [`app`], [`server`]: how the process starts, what it is built of, how it ends
-//! - [`http`]: the edge; [`auth`]: who asks; [`operation`]: may it run; [`graphql`]: what it means
-//! - [`customers`]: what is to be done; [`cache`]: do we know it; [`upstream`]: ask
-//! - [`model`]: what a customer is, every type written once; [`error`]: the one table of errors
-//! - [`response_size`]: what bounds an answer while it is made
-//! - [`privacy`]: types that never print, marks in the schema, who saw or changed whom; [`fair_limit`]: limits that are
-//!   fair per caller; [`outbound`]: HTTP clients: names, proxy, causes; [`telemetry`]: what is seen: log, metrics, traces
-//!
-//! The sandbox, the Customers API in memory, is a crate of its own (`sandbox/`) and shares nothing with this one.
-//!
-//! `docs/architecture.md` tells the reasons.
+//! `docs/architecture.md` has the task of each module and the reasons for the design. The sandbox, the Customers API in
+//! memory, is a crate of its own (`sandbox/`).
 
 pub mod app;
 pub mod cli;
@@ -40,4 +29,5 @@ pub mod model;
 pub mod outbound;
 pub mod privacy;
 pub mod response_size;
+pub mod setting;
 pub mod telemetry;

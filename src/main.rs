@@ -1,4 +1,4 @@
-//! Arguments in, one command, exit code out.
+//! Parses the arguments, runs a command, and returns the exit code.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,7 @@
-//! HTTP clients for what the gateway asks of others: the Customers API and the identity provider's keys.
+//! HTTP clients for the Customers API and the keys of the identity provider.
 //!
-//! Redirects are not followed: one would carry a credential to another host. Nothing is sent again: whoever asks decides
-//! that. Names are looked up by the system's resolver. A proxy is used where the settings name one, and never for a
-//! loopback address.
+//! The clients do not follow redirects, because a redirect would send a credential to another host. They do not retry; their
+//! callers do. The resolver of the system looks up names. The proxy of the settings is used, except for loopback addresses.
 
 mod connect_failure;
 mod resolver;
@@ -21,23 +20,23 @@ use resolver::SystemResolver;
 /// An egress proxy; `upstream.proxy` in the settings.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// Its address; it may hold a password.
+    /// The address of the proxy. It can contain a password.
     pub url: SecretString,
-    /// Hosts that are asked without it, as in `NO_PROXY`.
+    /// Hosts that are called without the proxy, as in `NO_PROXY`.
     pub no_proxy: String,
 }
 
-/// A builder for a client that asks `to`.
+/// A builder for a client that calls `to`.
 ///
 /// # Errors
-/// Where the proxy's address cannot be used.
+/// The address of the proxy is invalid.
 pub fn client(to: &Url, proxy: Option<&Proxy>) -> Result<ClientBuilder, reqwest::Error> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("customers-gateway/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .dns_resolver(Arc::new(SystemResolver::default()))
-        // The environment's proxies are not looked for.
+        // reqwest must not read proxies from the environment.
         .no_proxy();
     Ok(match proxy.filter(|_| !is_loopback(to)) {
         None => builder,
@@ -48,7 +47,7 @@ pub fn client(to: &Url, proxy: Option<&Proxy>) -> Result<ClientBuilder, reqwest:
     })
 }
 
-/// Whether an address is on this machine.
+/// Whether the host of a URL is a loopback address.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

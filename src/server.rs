@@ -1,9 +1,9 @@
-//! Listeners, and how they come to an end.
+//! Listeners and graceful shutdown.
 //!
-//! On the way down: not ready first, and a delay in which the platform notices; then no new connections, then the requests
-//! that run get to end, then the writes that were sent are waited for. All of it within the drain's time; what is still
-//! under way then is given up, and recorded so. A request on a kept connection is answered as a whole, or the connection is
-//! closed before it is read.
+//! Shutdown has these steps: `/readyz` returns 503; the drain delay, in which the platform routes requests elsewhere; no new
+//! connections; running requests end; writes that were sent end. The last two steps have the drain timeout. Then writes that
+//! still run are abandoned, with an audit record. A request on an open connection gets its whole response, or the connection
+//! is closed before the request is read.
 
 pub mod connection_limit;
 pub mod open_files;
@@ -28,39 +28,21 @@ use open_files::ConnectionLimits;
 use rejected_heads::CountRejectedHeads;
 
 use crate::app::App;
+use crate::config::Server;
 use crate::http;
 use crate::http::head_limits::MAX_HEADERS;
 
-/// What the server keeps to.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerLimits {
-    /// How many connections are held at once, on each listener.
-    pub max_connections: ConnectionLimits,
-    /// How large a request's head may be.
-    pub max_header_bytes: usize,
-    /// How long a client may take for a request's headers.
-    pub header_timeout: Duration,
-    /// How long a connection may be idle between two requests.
-    pub keep_alive: Duration,
-    /// How long a client may take nothing of its answer.
-    pub write_timeout: Duration,
-    /// How long requests are still taken after the process stopped being ready: until the platform has noticed.
-    pub drain_delay: Duration,
-    /// How long going down may take after that.
-    pub drain_timeout: Duration,
-}
-
-/// The addresses that a server listens on.
+/// The listeners of the gateway.
 #[derive(Debug)]
 pub struct Listeners {
     pub public: TcpListener,
     pub admin: TcpListener,
 }
 
-/// A listener that cannot be had; the text says which and what to do.
+/// An address cannot be used. The text names the setting and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {address} (setting {setting}): {reason}; set {variable} to another address, or stop what is there"
+    "cannot listen on {address} (setting {setting}): {reason}; set {variable} to another address, or stop the process that uses it"
 )]
 pub struct ListenError {
     address: SocketAddr,
@@ -69,52 +51,56 @@ pub struct ListenError {
     reason: io::Error,
 }
 
-/// A listener on an address; `setting` and `variable` are where the address comes from.
+/// A listener on an address. `setting` and `variable` are the names of the setting with the address.
 ///
 /// # Errors
-/// Where the address cannot be had.
+/// The address cannot be used.
 pub fn listen(address: SocketAddr, setting: &'static str, variable: &'static str) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).map_err(|reason| ListenError { address, setting, variable, reason })
 }
 
-/// Serves until `shutdown`, then drains: until all has ended, the drain's time is up, or the services are cut.
+/// Serves until `shutdown`, then drains. The drain ends when all requests and writes have ended, after the drain timeout, or
+/// when the services are stopped by force.
+///
+/// `connections` is how many connections each listener holds at once.
 ///
 /// # Errors
-/// Where a listener breaks.
+/// A listener failed.
 pub async fn serve(
     app: Arc<App>,
     listeners: Listeners,
-    keeping: ServerLimits,
+    settings: Server,
+    connections: ConnectionLimits,
     tls: Option<RustlsConfig>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (public, admin) = (Handle::new(), Handle::new());
-    let (connections, admin_connections) = (keeping.max_connections.public, keeping.max_connections.admin);
     let draining = {
+        let settings = &settings;
         let (app, public, admin) = (Arc::clone(&app), public.clone(), admin.clone());
         async move {
             shutdown.cancelled().await;
-            info!("going down: running requests get to end");
+            info!("shutting down: waiting for running requests");
             app.begin_draining();
             let (writes, cut) = (&app.services.write_tasks, &app.services.force_stop);
-            let _noticed = cut.run_until_cancelled(sleep(keeping.drain_delay)).await;
-            let until = Instant::now() + keeping.drain_timeout;
-            // It ends connections itself only where all of what follows takes longer than it may.
-            public.graceful_shutdown(Some(keeping.drain_timeout + 2 * AUDIT_FLUSH_TIMEOUT));
-            // First the requests, since one that still runs can begin another write; the platform can look until then.
+            let _noticed = cut.run_until_cancelled(sleep(settings.drain_delay)).await;
+            let until = Instant::now() + settings.drain_timeout;
+            // axum-server closes connections by itself only if the following steps exceed their time limits.
+            public.graceful_shutdown(Some(settings.drain_timeout + 2 * AUDIT_FLUSH_TIMEOUT));
+            // Requests first, because a running request can start a write. The admin server stays up until then.
             while public.connection_count() > 0 && Instant::now() < until && !cut.is_cancelled() {
                 sleep(Duration::from_millis(10)).await;
             }
             writes.close();
             let _ended = cut.run_until_cancelled(timeout_at(until, writes.wait())).await;
             if !writes.is_empty() {
-                let reason = if cut.is_cancelled() { "a second signal" } else { "the drain's time was up" };
-                warn!(pending_writes = writes.len(), reason, "writes were still under way");
+                let reason = if cut.is_cancelled() { "a second signal" } else { "the drain timeout" };
+                warn!(pending_writes = writes.len(), reason, "writes were still running at shutdown");
             }
-            // What runs is given up, and writes are recorded as what they are: nobody knows whether they were carried out.
+            // Running writes are abandoned. Their audit records say that their outcome is unknown.
             cut.cancel();
             if timeout(AUDIT_FLUSH_TIMEOUT, writes.wait()).await.is_err() {
-                error!(pending_writes = writes.len(), "writes were given up, and are not recorded");
+                error!(pending_writes = writes.len(), "writes were abandoned at shutdown without an audit record");
             }
             public.shutdown();
             admin.graceful_shutdown(Some(Duration::ZERO));
@@ -122,8 +108,8 @@ pub async fn serve(
         }
     };
     tokio::try_join!(
-        run("public", listeners.public, http::public(Arc::clone(&app)), public, keeping, connections, tls),
-        run("admin", listeners.admin, http::admin(app), admin, keeping, admin_connections, None),
+        run("public", listeners.public, http::public(Arc::clone(&app)), public, &settings, connections.public, tls),
+        run("admin", listeners.admin, http::admin(app), admin, &settings, connections.admin, None),
         draining,
     )?;
     Ok(())
@@ -134,16 +120,16 @@ async fn run(
     listener: TcpListener,
     router: Router,
     handle: Handle<SocketAddr>,
-    keeping: ServerLimits,
+    settings: &Server,
     max_connections: usize,
     tls: Option<RustlsConfig>,
 ) -> io::Result<()> {
-    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(keeping.header_timeout);
+    let server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(settings.header_timeout);
     let mut server = server.accept_error_handler(connection_limit::accept_failed());
-    // This time runs from the last answer to the end of the next head; `connections` ends idle ones and slow heads sooner.
-    let next_head = keeping.keep_alive + keeping.header_timeout;
-    // The limits on heads are `http`'s, which answers; what is over twice as much is refused before it is held.
-    let max_head = 2 * keeping.max_header_bytes;
+    // From the last response to the end of the next head. `connection_limit` ends idle connections and slow heads earlier.
+    let next_head = settings.keep_alive + settings.header_timeout;
+    // `http` enforces the limits on heads, with a response. hyper rejects heads of more than twice the limit.
+    let max_head = 2 * settings.max_header_bytes;
     server
         .http_builder()
         .http1()
@@ -156,28 +142,28 @@ async fn run(
         .http_builder()
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(keeping.header_timeout)
-        .keep_alive_timeout(keeping.header_timeout)
+        .keep_alive_interval(settings.header_timeout)
+        .keep_alive_timeout(settings.header_timeout)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(max_header_list);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let timeouts =
-        Timeouts { keep_alive: keeping.keep_alive, header: keeping.header_timeout, write: keeping.write_timeout };
+        Timeouts { keep_alive: settings.keep_alive, header: settings.header_timeout, write: settings.write_timeout };
     let bounded = ConnectionLimit::new(max_connections, timeouts, name);
     match tls {
         None => server.acceptor(CountRejectedHeads(bounded)).serve(service).await,
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).handshake_timeout(keeping.header_timeout).acceptor(bounded);
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(settings.header_timeout).acceptor(bounded);
             server.acceptor(CountRejectedHeads(acceptor)).serve(service).await
         }
     }
 }
 
-/// How long the records of writes that are given up at the end may take.
+/// The time limit for the audit records of abandoned writes.
 const AUDIT_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What HTTP/2 counts for each header besides its name and value (RFC 9113, section 6.5.2).
+/// The size that HTTP/2 adds for each header to its name and value, in bytes (RFC 9113, section 6.5.2).
 const HEADER_OVERHEAD: usize = 32;
 
-/// How many requests one HTTP/2 connection may have open at once.
+/// The maximum number of open requests on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;

@@ -9,17 +9,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
 
 use super::ClientKey;
 use crate::error::{ErrorCode, PublicError};
+use crate::setting::{self, Switch};
 use crate::telemetry::names;
 
 /// The number of charges after which idle callers are removed from the table.
 const CHECKS_PER_CLEANUP: u32 = 1024;
 
-/// The rate of each caller.
-#[derive(Clone, Copy, Debug)]
+/// Units for each caller; see `[rate_limit]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Whether there is a limit.
+    #[serde(deserialize_with = "setting::word")]
+    pub enabled: Switch,
     pub units_per_second: NonZeroU32,
     /// How many units a caller may use at once after a pause.
     pub burst: NonZeroU32,
@@ -74,7 +80,11 @@ mod tests {
 
     fn limit(units_per_second: u32, burst: u32) -> RateLimit {
         let number = |n| NonZeroU32::new(n).expect("a number above zero");
-        RateLimit::new(Settings { units_per_second: number(units_per_second), burst: number(burst) })
+        RateLimit::new(Settings {
+            enabled: Switch::On,
+            units_per_second: number(units_per_second),
+            burst: number(burst),
+        })
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! What is looked at before anything starts: settings, addresses, files. All that is wrong is told at once, with a line for
-//! each problem, so that nobody mends one only to be told the next.
+//! The checks before the start: settings, addresses, files. All problems are reported at once, with a line for each.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -12,20 +11,20 @@ use crate::config::{EffectiveSetting, Examined, Settings};
 use crate::privacy::audit::AuditLog;
 use crate::server::{Listeners, listen};
 
-/// What the gateway starts with.
+/// The checked parts for the start of the gateway.
 pub struct Ready {
     pub settings: Settings,
     pub in_force: Vec<EffectiveSetting>,
     pub listeners: Listeners,
-    /// The embedded sandbox's, where there is one.
+    /// The listener of the embedded sandbox. `None` without an embedded sandbox.
     pub sandbox: Option<TcpListener>,
     pub tls: Option<RustlsConfig>,
 }
 
-/// For serving: the addresses are taken, the files are looked at.
+/// Prepares `serve`: binds the addresses and checks the files.
 ///
 /// # Errors
-/// Names all that keeps the gateway from starting.
+/// The text lists all problems.
 pub async fn serving(file: Option<&Path>) -> anyhow::Result<Ready> {
     let mut looked = Looked::at(file);
     let tls = looked.files().await;
@@ -44,7 +43,7 @@ pub async fn serving(file: Option<&Path>) -> anyhow::Result<Ready> {
     Ok(Ready { settings, in_force, listeners: Listeners { public, admin }, sandbox, tls })
 }
 
-/// For the sandbox alone: its address is taken.
+/// Prepares `sandbox`: binds its address.
 ///
 /// # Errors
 /// As of [`serving`].
@@ -55,7 +54,7 @@ pub fn sandbox(file: Option<&Path>) -> anyhow::Result<(Settings, TcpListener)> {
     Ok((looked.end()?, listener.context("there is no listener")?))
 }
 
-/// For a look alone: a gateway may be running on the addresses, and they are not tried.
+/// Prepares `check-config`. It does not bind the addresses, because a gateway can be running on them.
 ///
 /// # Errors
 /// As of [`serving`].
@@ -65,7 +64,7 @@ pub async fn looking(file: Option<&Path>) -> anyhow::Result<Settings> {
     looked.end()
 }
 
-/// The settings, and all problems so far. What depends on a setting that is wrong is not looked at.
+/// The settings, and all problems so far. Checks that depend on an invalid setting are skipped.
 struct Looked {
     examined: Examined,
     problems: Vec<String>,
@@ -88,7 +87,7 @@ impl Looked {
         listen(address, setting, variable).map_err(|problem| self.problems.push(problem.to_string())).ok()
     }
 
-    /// The certificate and its key, which are used, and the audit file, which is not touched.
+    /// Loads the certificate and its key, and checks the audit file without changing it.
     async fn files(&mut self) -> Option<RustlsConfig> {
         let settings = self.examined.settings.as_ref()?;
         let good = |names: &[&str]| names.iter().all(|name| self.examined.is_good(name));
@@ -112,7 +111,7 @@ impl Looked {
         match self.problems.as_slice() {
             [] => Ok(self.examined.usable()?),
             [problem] => bail!("{problem}"),
-            problems => bail!("{} problems keep it from starting:\n  {}", problems.len(), problems.join("\n  ")),
+            problems => bail!("{} problems prevent the start:\n  {}", problems.len(), problems.join("\n  ")),
         }
     }
 }

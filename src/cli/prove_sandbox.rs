@@ -1,8 +1,8 @@
-//! Whether an upstream that is said to be the sandbox is it.
+//! The proof that an upstream is the sandbox.
 //!
-//! With `auth.mode = "sandbox"` anybody may do everything, and no record is kept. An upstream on this machine may be
-//! anything, such as a sidecar that passes calls on to the real API. The sandbox alone has a control API, which is asked
-//! without any credential.
+//! With `auth.mode = "sandbox"` every caller has every permission, and no audit records are written. An upstream on this
+//! machine can also be a sidecar that forwards calls to the real API. Only the sandbox has a control API. The check calls it
+//! without a credential.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,18 @@ use url::Url;
 
 use crate::outbound;
 
-/// How long a sandbox that is being started next to the gateway may take until it answers.
+/// How long the check waits for a sandbox that starts at the same time as the gateway.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The control API's counts have less than some kilobytes.
+/// The response of the control API has some kilobytes at most.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Comes back where the upstream is the sandbox.
+/// Checks that the upstream is the sandbox.
 ///
 /// # Errors
-/// Where it is not, or does not answer.
+/// The upstream is not the sandbox, or does not respond.
 pub async fn prove_sandbox(upstream: &Url) -> anyhow::Result<()> {
     let client = outbound::client(upstream, None)?.timeout(Duration::from_secs(2)).build()?;
     let mut control = upstream.clone();
@@ -38,23 +38,23 @@ pub async fn prove_sandbox(upstream: &Url) -> anyhow::Result<()> {
             }
             Err(error) => {
                 let cause = outbound::ConnectFailure::from_reqwest(&error);
-                bail!("setting upstream.base_url (GATEWAY__UPSTREAM__BASE_URL): the sandbox does not answer: {cause}");
+                bail!("setting upstream.base_url (GATEWAY__UPSTREAM__BASE_URL): the sandbox does not respond: {cause}");
             }
         }
     };
-    let is_sandbox =
-        answer.status().is_success() && is_call_counts(answer).await.context("the sandbox's answer broke off")?;
+    let is_sandbox = answer.status().is_success()
+        && is_call_counts(answer).await.context("the response of the sandbox was cut off")?;
     if is_sandbox {
         return Ok(());
     }
     bail!(
-        "setting auth.mode (GATEWAY__AUTH__MODE): `sandbox` lets anybody do everything, and upstream.base_url is not the \
-         sandbox: it has no control API (GET /_sandbox/calls). Set auth.mode to `passthrough`, so that callers bring their \
-         own key, or to `jwt`, so that they bring a token of your identity provider"
+        "setting auth.mode (GATEWAY__AUTH__MODE): `sandbox` permits every operation to every caller, and upstream.base_url is not \
+         the sandbox: it has no control API (GET /_sandbox/calls). Set auth.mode to `passthrough`, so that callers send their \
+         own key, or to `jwt`, so that they send a token of your identity provider"
     )
 }
 
-/// Whether an answer is what the control API says of calls.
+/// Whether a response has the call counts of the control API.
 async fn is_call_counts(mut answer: reqwest::Response) -> Result<bool, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {

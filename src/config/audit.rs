@@ -1,63 +1,37 @@
-//! `[audit]`: where it is recorded who saw or changed whom.
-
-use std::time::Duration;
+//! `[audit]`: where audit records are written.
 
 use serde::Deserialize;
 
-use super::error::Problems;
-use super::{Error, invalid};
+use super::Error;
 use crate::privacy::audit::{Destination, Settings};
 
 /// `[audit]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Audit {
     destination: String,
-    fsync: bool,
-    queue_size: usize,
-    #[serde(with = "humantime_serde")]
-    timeout: Duration,
+    #[serde(flatten)]
+    pub writing: Settings,
 }
 
 impl Audit {
-    /// How records are written; `real` says whether the people behind the upstream are real.
+    /// Where records are written. `real` is whether the data of the upstream is real.
     ///
     /// # Errors
-    /// Where nothing would be recorded of real people, what is there is no file, or a bound is zero.
-    pub fn settings(&self, real: bool) -> Result<Settings, Error> {
-        let mut problems = Problems::default();
-        let destination = problems.ok_or_record(self.destination(real));
-        if self.queue_size == 0 {
-            problems.add(invalid("audit.queue_size", "must be 1 at least"));
-        }
-        if self.timeout.is_zero() {
-            problems.add(invalid("audit.timeout", "must be longer than nothing"));
-        }
-        problems.end_with(destination.map(|destination| Settings {
-            destination,
-            fsync: self.fsync,
-            queue_size: self.queue_size,
-            timeout: self.timeout,
-        }))
-    }
-
-    pub(super) fn destination(&self, real: bool) -> Result<Destination, Error> {
+    /// Real data would be read and changed without audit records, or the destination is not a regular file.
+    pub fn destination(&self, real: bool) -> Result<Destination, Error> {
         match self.destination.trim() {
             "" | "off" if real => {
-                let problem = "before a real upstream it has to be recorded who saw or changed whom: \
-                    set it to a file, or to `stdout`";
-                Err(invalid("audit.destination", problem))
+                let problem =
+                    "audit records are required in front of a real upstream: set it to a file, or to `stdout`";
+                Err(Error::invalid("audit.destination", problem))
             }
             "" | "off" => Ok(Destination::Off),
             "stdout" => Ok(Destination::Stdout),
             path => {
-                // One that is not there yet is made; anything else but a file could not be read back, or waits for ever.
+                // A missing file is created. Other types of files could not be read back, or would block.
                 if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-                    let problem = format!(
-                        "{path} is no regular file, and what is written there proves nothing: \
-                        set it to a file, or to `stdout`"
-                    );
-                    return Err(invalid("audit.destination", &problem));
+                    let problem = format!("{path} is not a regular file: set it to a file, or to `stdout`");
+                    return Err(Error::invalid("audit.destination", &problem));
                 }
                 Ok(Destination::File(path.into()))
             }

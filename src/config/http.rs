@@ -1,51 +1,51 @@
-//! What browsers may do, and how answers look on the wire.
+//! `[http]`: cross-origin requests, compression and timing.
 
 use http::HeaderName;
 use serde::Deserialize;
 
-use super::error::Problems;
-use super::{Error, invalid};
+use super::error::{Error, Problems};
 use crate::auth::{AllowedOrigins, AuthMode};
+use crate::setting;
 
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    #[serde(deserialize_with = "super::string_list::deserialize_list")]
+    #[serde(deserialize_with = "setting::list")]
     allowed_origins: Vec<String>,
-    #[serde(deserialize_with = "super::string_list::deserialize_list")]
+    #[serde(deserialize_with = "setting::list")]
     allowed_headers: Vec<String>,
     pub server_timing: bool,
     pub compression: bool,
 }
 
 impl Http {
-    /// The origins that may send requests from a browser.
+    /// The origins whose pages may send requests.
     ///
     /// # Errors
-    /// Names each that is no origin.
+    /// Each entry that is not an origin.
     pub fn origins(&self, mode: AuthMode) -> Result<AllowedOrigins, Error> {
-        // With that mode everybody may do everything, and the people are made up.
+        // In this mode every caller has every permission, and the people are made up.
         let loopback = mode == AuthMode::Sandbox;
         AllowedOrigins::new(&self.allowed_origins, loopback).or_else(|wrong| {
             let mut problems = Problems::default();
             for entry in wrong {
-                problems.add(invalid("http.allowed_origins", &entry.to_string()));
+                problems.add(Error::invalid("http.allowed_origins", &entry.to_string()));
             }
             problems.end_with(None)
         })
     }
 
-    /// The request headers that pages of listed origins may send besides those that are always allowed.
+    /// Further request headers that these pages may send.
     ///
     /// # Errors
-    /// Names each that is no header's name.
+    /// Each entry that is not a header name.
     pub fn allowed_headers(&self) -> Result<Vec<HeaderName>, Error> {
         let name = |name: &String| match name.parse::<HeaderName>() {
             Ok(header) if name != "*" => Ok(header),
-            _ => Err(invalid(
+            _ => Err(Error::invalid(
                 "http.allowed_headers",
-                &format!("`{name}` is no header's name: list each, such as x-team"),
+                &format!("`{name}` is not a header name: list each name, such as x-team"),
             )),
         };
         let mut problems = Problems::default();

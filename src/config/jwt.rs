@@ -1,5 +1,5 @@
-//! `[auth.jwt]`: which tokens are good. Checked as a whole where the mode asks for it, and refused where any part is
-//! missing, doubtful or would weaken another: a gateway that would take a forged token does not start.
+//! `[auth.jwt]`: which tokens are valid. The section is checked only with `auth.mode = "jwt"`. The gateway does not start if a
+//! setting is missing, or if settings together could accept a forged token.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,14 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::error::Problems;
-use super::{Error, invalid, string_list};
+use super::error::{Error, Problems};
 use crate::auth::jwt::claims::ClaimNames;
 use crate::auth::jwt::jwks::{RefreshPolicy, check_file};
 use crate::auth::jwt::{KeySource, Settings};
 use crate::outbound::is_loopback;
+use crate::setting;
 
-/// What RFC 7519 calls "a few minutes, at most", taken strictly: a token that has expired is good for so much longer.
+/// The maximum leeway, which RFC 7519 calls "a few minutes, at most". An expired token stays valid for this time.
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
 const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, HS256, HS384, HS512";
@@ -28,7 +28,7 @@ const ALGORITHMS: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384
 pub struct Jwt {
     issuer: String,
     audience: String,
-    #[serde(deserialize_with = "string_list::deserialize_list")]
+    #[serde(deserialize_with = "setting::list")]
     algorithms: Vec<String>,
     jwks_url: String,
     public_key_file: PathBuf,
@@ -46,50 +46,50 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// The settings as what they mean. The key file is looked into.
+    /// The settings of the verifier. It reads the key file.
     ///
     /// # Errors
-    /// Names the settings that cannot be used, and says what to set.
+    /// Each invalid setting, with what to set.
     pub fn verifier_settings(&self) -> Result<Settings, Error> {
         let mut problems = Problems::default();
         let mut needed = |name, value: &str, what: &str| {
             if value.trim().is_empty() {
-                problems.add(invalid(name, what));
+                problems.add(Error::invalid(name, what));
             }
             value.trim().to_owned()
         };
         let issuer = needed(
             "auth.jwt.issuer",
             &self.issuer,
-            "needed with auth.mode = \"jwt\": set it to the `iss` of your provider's tokens, to the letter",
+            "needed with auth.mode = \"jwt\": set it to the exact `iss` of your provider's tokens",
         );
         let audience = needed(
             "auth.jwt.audience",
             &self.audience,
-            "needed with auth.mode = \"jwt\": set it to the `aud` that your provider's tokens for this gateway have",
+            "needed with auth.mode = \"jwt\": set it to the `aud` of your provider's tokens for this gateway",
         );
         let names = ClaimNames {
             subject: needed(
                 "auth.jwt.subject_claim",
                 &self.subject_claim,
-                "set it to the claim that says who a caller is, such as sub",
+                "set it to the claim that identifies a caller, such as sub",
             ),
             permissions: needed(
                 "auth.jwt.permissions_claim",
                 &self.permissions_claim,
-                "set it to the claim that lists what a caller may do, such as permissions, scope or realm_access.roles",
+                "set it to the claim that lists the permissions of a caller, such as permissions, scope or realm_access.roles",
             ),
             account: Some(self.account_claim.trim().to_owned()).filter(|name| !name.is_empty()),
         };
         if self.leeway > MAX_LEEWAY {
-            let problem = "set it to 60s at most; clocks that are further apart need mending";
-            problems.add(invalid("auth.jwt.leeway", problem));
+            let problem = "set it to 60s at most; correct clocks that differ by more";
+            problems.add(Error::invalid("auth.jwt.leeway", problem));
         }
         let periods =
             [("auth.jwt.jwks_refresh", self.jwks_refresh), ("auth.jwt.jwks_min_interval", self.jwks_min_interval)];
         for (name, period) in periods {
             if period.is_zero() {
-                problems.add(invalid(name, "must be longer than nothing"));
+                problems.add(Error::invalid(name, "must be longer than zero"));
             }
         }
         let algorithms = problems.ok_or_record(self.algorithms());
@@ -114,28 +114,26 @@ impl Jwt {
         let mut algorithms = Vec::new();
         for text in &self.algorithms {
             let algorithm = Algorithm::from_str(text);
-            let algorithm = algorithm.map_err(|_| invalid(name, &format!("`{text}` is none of {ALGORITHMS}")));
+            let algorithm = algorithm.map_err(|_| Error::invalid(name, &format!("`{text}` is none of {ALGORITHMS}")));
             let Some(algorithm) = problems.ok_or_record(algorithm) else { continue };
             if !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
             }
         }
         if self.algorithms.is_empty() {
-            let problem =
-                "needed with auth.mode = \"jwt\": list how your provider signs, such as RS256; never more than it uses";
-            problems.add(invalid(name, problem));
+            let problem = "needed with auth.mode = \"jwt\": list the signature algorithms of your provider, such as RS256, and no others";
+            problems.add(Error::invalid(name, problem));
         }
         let symmetric = algorithms.iter().filter(|algorithm| is_symmetric(**algorithm)).count();
         if symmetric > 0 && symmetric < algorithms.len() {
-            let problem = "lists algorithms with a shared secret (HS…) beside ones with public keys: a public key could be \
-                taken for the secret; keep one kind";
-            problems.add(invalid(name, problem));
+            let problem = "lists algorithms with a shared secret (HS…) and algorithms with public keys: a public key could be \
+                used as the secret; list one kind only";
+            problems.add(Error::invalid(name, problem));
         }
         problems.end_with(Some(algorithms))
     }
 
-    /// Where keys come from. Without algorithms that can be used it is not known which keys fit them, but whether there are
-    /// some.
+    /// The source of the keys. Without valid algorithms, only the presence of keys is checked.
     fn keys(&self, algorithms: Option<&[Algorithm]>) -> Result<KeySource, Error> {
         let url = ("auth.jwt.jwks_url", self.jwks_url.trim());
         let file = ("auth.jwt.public_key_file", &self.public_key_file);
@@ -148,7 +146,7 @@ impl Jwt {
                 problems.ok_or_record(only_with(
                     url.0,
                     symmetric != Some(true),
-                    "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
+                    "is for public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
                 ));
                 let url = problems.ok_or_record(key_set_url(url.0, url.1));
                 problems.end_with(url.map(KeySource::Jwks))
@@ -157,12 +155,12 @@ impl Jwt {
                 only_with(
                     file.0,
                     symmetric != Some(true),
-                    "belongs to public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
+                    "is for public keys, and auth.jwt.algorithms lists HS…: set auth.jwt.secret instead, or other algorithms",
                 )?;
-                // What the file has to hold depends on the algorithms.
+                // The algorithms determine which keys the file must contain.
                 if let Some(algorithms) = algorithms {
                     check_file(file.1, algorithms)
-                        .map_err(|reason| invalid(file.0, &format!("the file {} {reason}", file.1.display())))?;
+                        .map_err(|reason| Error::invalid(file.0, &format!("the file {} {reason}", file.1.display())))?;
                 }
                 Ok(KeySource::File(file.1.clone()))
             }
@@ -170,30 +168,30 @@ impl Jwt {
                 problems.ok_or_record(only_with(
                     secret.0,
                     symmetric != Some(false),
-                    "belongs to HS256, HS384 and HS512, and auth.jwt.algorithms lists others: set auth.jwt.jwks_url or auth.jwt.public_key_file instead",
+                    "is for HS256, HS384 and HS512, and auth.jwt.algorithms lists others: set auth.jwt.jwks_url or auth.jwt.public_key_file instead",
                 ));
                 let of_algorithms = algorithms.unwrap_or_default().iter().map(|algorithm| hash_bytes(*algorithm)).max();
                 let least = of_algorithms.unwrap_or(SHORTEST_HASH);
                 if secret.1.len() < least {
                     let problem = format!(
-                        "is shorter than the hash: set {least} random bytes or more, such as `openssl rand -base64 {least}` makes"
+                        "is shorter than the hash: set at least {least} random bytes, such as the output of `openssl rand -base64 {least}`"
                     );
-                    problems.add(invalid(secret.0, &problem));
+                    problems.add(Error::invalid(secret.0, &problem));
                 }
                 problems.end_with(Some(KeySource::Secret(self.secret.clone())))
             }
             [false, false, false] => {
                 let problem = "auth.mode = \"jwt\" needs keys: set it to your provider's key set (`jwks_uri` in its \
                     .well-known/openid-configuration), or set auth.jwt.public_key_file or auth.jwt.secret";
-                Err(invalid(url.0, problem))
+                Err(Error::invalid(url.0, problem))
             }
             _ => {
                 let set = [url.0, file.0, secret.0].into_iter().zip(is_set).filter(|(_, is_set)| *is_set);
                 let set: Vec<_> = set.map(|(name, _)| name).collect();
                 let (first, _) = set.split_first().map_or((url.0, &[][..]), |(first, rest)| (*first, rest));
-                Err(invalid(
+                Err(Error::invalid(
                     first,
-                    &format!("keys come from one place only, and several are set: {}; keep one", set.join(", ")),
+                    &format!("keys come from one source, and several are set: {}; set only one", set.join(", ")),
                 ))
             }
         }
@@ -201,34 +199,37 @@ impl Jwt {
 }
 
 fn only_with(name: &'static str, fits: bool, problem: &str) -> Result<(), Error> {
-    if fits { Ok(()) } else { Err(invalid(name, problem)) }
+    if fits { Ok(()) } else { Err(Error::invalid(name, problem)) }
 }
 
 fn key_set_url(name: &'static str, text: &str) -> Result<Url, Error> {
-    let url = Url::parse(text).map_err(|error| invalid(name, &format!("not a URL: {error}")))?;
+    let url = Url::parse(text).map_err(|error| Error::invalid(name, &format!("not a URL: {error}")))?;
     let mut problems = Problems::default();
     if !url.username().is_empty() || url.password().is_some() {
-        problems.add(invalid(name, "must have no user and no password: `check-config` and error texts show it"));
+        problems.add(Error::invalid(
+            name,
+            "must have no user and no password, because `check-config` and error texts show it",
+        ));
     }
     match url.scheme() {
         "https" if url.has_host() => {}
         "http" if is_loopback(&url) => {}
-        _ => problems.add(invalid(
+        _ => problems.add(Error::invalid(
             name,
-            "must be https, or http on a loopback address: whoever changes the keys on their way can make tokens",
+            "must be https, or http on a loopback address: an attacker who replaces the keys in transit can forge tokens",
         )),
     }
     problems.end_with(Some(url))
 }
 
-/// Of the shortest algorithm, in bytes.
+/// The hash of the shortest algorithm, in bytes.
 const SHORTEST_HASH: usize = 32;
 
 fn is_symmetric(algorithm: Algorithm) -> bool {
     algorithm.family() == AlgorithmFamily::Hmac
 }
 
-/// How long a secret must be at least (RFC 7518, section 3.2).
+/// The minimum length of a secret, in bytes (RFC 7518, section 3.2).
 fn hash_bytes(algorithm: Algorithm) -> usize {
     match algorithm {
         Algorithm::HS384 => 48,
@@ -247,7 +248,7 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-    /// The settings with mode `jwt` and these of `[auth.jwt]`; a good key set, unless told otherwise.
+    /// Settings with mode `jwt`, a valid `[auth.jwt]`, and these changes.
     fn with(others: &[(&str, &str)]) -> Result<All, Error> {
         let mut variables = vec![("MODE", "jwt"), ("JWT__ISSUER", "https://id.example.com/"), ("JWT__AUDIENCE", "api")];
         variables.extend([("JWT__ALGORITHMS", "RS256"), ("JWT__JWKS_URL", "https://id.example.com/jwks.json")]);
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_can_be_used() {
+    fn valid_settings_are_accepted() {
         let others = [("JWT__ALGORITHMS", " RS256, ES256 ,RS256,"), ("JWT__ACCOUNT_CLAIM", "")];
         let settings = with(&others).expect("usable").auth.jwt.verifier_settings().expect("usable");
         assert_eq!(settings.algorithms, [Algorithm::RS256, Algorithm::ES256]);
@@ -297,7 +298,7 @@ mod tests {
     #[case::too_much_leeway("LEEWAY", &[("LEEWAY", "61s")])]
     #[case::no_interval("JWKS_MIN_INTERVAL", &[("JWKS_MIN_INTERVAL", "0s")])]
     #[case::no_refresh("JWKS_REFRESH", &[("JWKS_REFRESH", "0s")])]
-    fn what_is_missing_or_dangerous_does_not_start(#[case] named: &str, #[case] others: &[(&str, &str)]) {
+    fn missing_or_dangerous_settings_are_rejected(#[case] named: &str, #[case] others: &[(&str, &str)]) {
         let others: Vec<_> = others.iter().map(|(name, value)| (format!("JWT__{name}"), *value)).collect();
         let others: Vec<_> = others.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         let problem = with(&others).expect_err("not usable").to_string();
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upstream_without_a_key_of_its_own_does_not_start() {
+    fn a_real_upstream_needs_a_key_of_its_own() {
         let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
         for key in ["", "sandbox"] {
             let variables = [

@@ -1,28 +1,28 @@
-//! Secrets that come from files, as platforms mount them.
+//! Secrets from files, as platforms mount them.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::Problems;
-use super::{Error, Settings, invalid};
+use super::error::{Error, Problems};
+use super::settings::Settings;
+use super::sources::trim_line_breaks;
 
-/// A secret and the file that it may come from; the file's path is empty where there is none.
+/// A secret and its file. The path is empty if no file is set.
 struct SecretSetting<'a> {
-    /// Of the setting that names the file.
+    /// The name of the setting `…_file`.
     name: &'static str,
     file: PathBuf,
     value: &'a mut SecretString,
 }
 
 impl Settings {
-    /// The same, with every secret that comes from a file as the file has it now.
+    /// The same settings, with the secrets that the files contain now.
     ///
     /// # Errors
-    /// Where a file cannot be read, or holds nothing that can be used.
+    /// A file cannot be read, or its secret is invalid.
     pub fn with_reloaded_secrets(&self) -> Result<Self, Error> {
         let mut again = self.clone();
         again.read_secrets()?;
@@ -30,7 +30,7 @@ impl Settings {
         Ok(again)
     }
 
-    /// The secrets that have another value than in other settings, by their names without `_file`.
+    /// The names of the secrets that differ between the two settings, without `_file`.
     pub fn differing_secrets(&self, other: &Self) -> Vec<&'static str> {
         let (mut these, mut those) = (self.clone(), other.clone());
         let pairs = these.secrets().into_iter().zip(those.secrets());
@@ -38,7 +38,7 @@ impl Settings {
         differing.map(|(secret, _)| secret.name.trim_end_matches("_file")).collect()
     }
 
-    /// The files that are looked at again while the process runs: of secrets, of the certificate and of its key.
+    /// The files that the process watches: of secrets, of the certificate and of its key.
     pub fn watched_files(&self) -> Vec<PathBuf> {
         let mut settings = self.clone();
         let mut files: Vec<PathBuf> = settings
@@ -53,7 +53,7 @@ impl Settings {
         files
     }
 
-    /// Each secret with the file that it may come from.
+    /// Each secret and its file.
     fn secrets(&mut self) -> [SecretSetting<'_>; 5] {
         let place = |name, file: &PathBuf, value| SecretSetting { name, file: file.clone(), value };
         let upstream = &mut self.upstream;
@@ -81,42 +81,26 @@ impl Settings {
     }
 }
 
-/// Keys have some hundred bytes; a file past this is another one than was meant.
+/// Keys have some hundred bytes. A larger file is the wrong file.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// The secret in a file, without the line break that editors and `echo` put at its end.
+/// The secret in a file, without the line break that editors and `echo` append.
 fn read_secret_file(name: &str, path: &Path) -> Result<SecretString, Error> {
-    let problem = |what: &str| invalid(name, &format!("the file {} {what}", path.display()));
+    let problem = |what: &str| Error::invalid(name, &format!("the file {} {what}", path.display()));
     let unreadable = |error: std::io::Error| problem(&format!("cannot be read: {error}"));
     let file = File::open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
-        // A pipe would be waited for.
-        return Err(problem("is no regular file"));
+        // Reading a pipe would block.
+        return Err(problem("is not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_SECRET_BYTES {
         return Err(problem("is larger than 64 KiB"));
     }
-    let text = String::from_utf8(bytes).map_err(|_| problem("is no text in UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|_| problem("is not UTF-8 text"))?;
     match trim_line_breaks(&text) {
         "" => Err(problem("is empty")),
         secret => Ok(SecretString::from(secret)),
     }
-}
-
-/// A text without line breaks at its end: they come from how it was written down, and belong to no value.
-pub fn trim_line_breaks(text: &str) -> &str {
-    text.trim_end_matches(['\n', '\r'])
-}
-
-/// Whether a secret can be sent as the value of an HTTP header.
-pub fn check_header(name: &str, secret: &SecretString) -> Result<(), Error> {
-    let text = secret.expose_secret();
-    if text.trim() == text && HeaderValue::from_str(text).is_ok() && text.is_ascii() {
-        return Ok(());
-    }
-    let problem =
-        "holds a character that no HTTP header can carry, or a space at an end: give the value alone, in ASCII";
-    Err(invalid(name, problem))
 }

@@ -1,5 +1,5 @@
-//! Where settings come from: the defaults, a file, the environment. Each setting is known by the defaults, so that one
-//! that is misspelt is named with the one that was meant, and so that it can be said of each where its value is from.
+//! The sources of settings: the defaults, a file, the environment. The defaults have the names of all settings, so that the
+//! gateway can suggest the nearest name for a misspelt one, and can report the source of each value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -8,45 +8,43 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::secret::trim_line_breaks;
-use super::{Error, invalid};
+use super::error::{Error, PREFIX, variable};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
-const PREFIX: &str = "GATEWAY";
 
-/// Settings whose values are never shown, and that may come from a file: each has a second one, `…_file`, that names it. A
-/// test compares them with the types of the settings.
+/// Settings whose values are never shown. Each has a second setting, `…_file`, for a file with the secret. A test compares
+/// this list with the types of the settings.
 const SECRETS: [&str; 5] =
     ["auth.jwt.secret", "log.digest_key", "traces.authorization", "upstream.api_key", "upstream.proxy"];
 
-/// A setting that is in force.
+/// A setting in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EffectiveSetting {
     pub name: String,
-    /// As it would be written in a file; of a secret, only whether there is one.
+    /// As in a settings file. For a secret, only whether it is set.
     pub value: String,
     /// `default`, the file's path, or the variable's name.
     pub origin: String,
 }
 
 impl EffectiveSetting {
-    /// Whether it is a secret, or the file of one.
+    /// Whether the setting is a secret, or the file of a secret.
     pub fn is_secret(&self) -> bool {
         SECRETS.contains(&self.name.trim_end_matches("_file"))
     }
 }
 
-/// All three, read.
+/// The three sources.
 #[derive(Debug)]
 pub(super) struct Sources {
     file: Option<Layer>,
     environment: Layer,
     defaults: BTreeMap<String, Value>,
-    /// Why the file cannot be read, where it cannot. What it sets is not known then.
+    /// Why the file cannot be read. Its settings are unknown then.
     unreadable_file: Option<Error>,
 }
 
-/// What one source sets, by the settings' names with dots, and where it is from.
+/// The values of one source, by names with dots.
 #[derive(Debug)]
 struct Layer {
     origin: Origin,
@@ -68,31 +66,26 @@ impl Layer {
     }
 }
 
-/// The environment's form of settings.
+/// The form of settings in the environment.
 pub(super) fn environment() -> Environment {
     Environment::with_prefix(PREFIX).prefix_separator("__").separator("__")
 }
 
-/// The environment of this process, but for what is no text: [`check_variables`] names that.
+/// The environment of this process, without variables that are not UTF-8. [`check_variables`] reports those.
 pub(super) fn environment_of_process() -> Environment {
     let texts =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     environment().source(Some(texts.collect()))
 }
 
-/// The environment's name of a setting.
-pub(super) fn variable(name: &str) -> String {
-    format!("{PREFIX}__{}", name.replace('.', "__").to_ascii_uppercase())
-}
-
 fn defaults() -> File<FileSourceString, FileFormat> {
     File::from_str(DEFAULTS, FileFormat::Toml)
 }
 
-/// Names of the environment that look like settings and are none that is read.
+/// Finds variables that look like settings and are not read.
 ///
 /// # Errors
-/// Names each: a setting that is written with one underscore where two belong, and one whose value is no text.
+/// Each setting that is written with one underscore instead of two, and each whose value is not UTF-8.
 pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), Error> {
     let known = flatten_source(&defaults()).map_err(unreadable)?;
     let mut problems = Vec::new();
@@ -107,12 +100,12 @@ pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsStrin
             let (origin, meant) = ("environment".to_owned(), Some(meant.clone()));
             problems.push(Error::Unknown { name: name.to_owned(), origin, suggestion, meant });
         }
-        // The value is not shown: it may be a secret.
+        // The value is not shown, because it can be a secret.
         if let Some(setting) = name.strip_prefix("GATEWAY__")
             && value.to_str().is_none()
         {
             let setting = setting.replace("__", ".").to_ascii_lowercase();
-            let problem = "is no text in UTF-8".to_owned();
+            let problem = "is not UTF-8 text".to_owned();
             problems.push(Error::Invalid { name: setting, origin: name.to_owned(), problem });
         }
     }
@@ -120,18 +113,18 @@ pub(super) fn check_variables(variables: impl Iterator<Item = (OsString, OsStrin
 }
 
 impl Sources {
-    /// Reads them. A file that cannot be read, or is no TOML, is one of the problems with the settings, so that those of
-    /// the environment are told beside it.
+    /// Reads the sources. A file that cannot be read, or is not TOML, becomes one of the problems of the settings, so that
+    /// problems of the environment are reported with it.
     ///
     /// # Errors
-    /// Where the environment or the defaults cannot be read.
+    /// The environment or the defaults cannot be read.
     pub fn read(file: Option<&Path>, environment: Environment) -> Result<Self, Error> {
         let (file, unreadable_file) = match file.map(read_file).transpose() {
             Ok(file) => (file, None),
             Err(problem) => (None, Some(problem)),
         };
-        // The error's own words show the value, which may be a secret.
-        let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is no text in UTF-8".to_owned());
+        // The text of the error contains the value, which can be a secret.
+        let no_text = |_| Error::Unreadable("a variable of GATEWAY__ is not UTF-8 text".to_owned());
         let environment = Layer { origin: Origin::Environment, values: flatten_source(&environment).map_err(no_text)? };
         Ok(Self { file, environment, defaults: flatten_source(&defaults()).map_err(unreadable)?, unreadable_file })
     }
@@ -141,24 +134,24 @@ impl Sources {
         self.defaults.keys().map(String::as_str)
     }
 
-    /// Whether a value, or that there is none, is what the sources say: a file that cannot be read may set anything that the
-    /// environment does not.
+    /// Whether the value of a setting is known. A file that cannot be read can set any setting that the environment does not
+    /// set.
     pub fn says(&self, name: &str) -> bool {
         self.unreadable_file.is_none() || self.effective_value(name).is_some()
     }
 
-    /// The file and the environment; what comes later wins.
+    /// The file and the environment. Later layers have precedence.
     fn layers(&self) -> impl DoubleEndedIterator<Item = &Layer> {
         self.file.iter().chain([&self.environment])
     }
 
-    /// A setting, or a table of some, of which the type says what is wrong with it.
+    /// Whether a name is a setting or a table of settings.
     fn is_known(&self, name: &str) -> bool {
         let table = format!("{name}.");
         self.defaults.contains_key(name) || self.defaults.keys().any(|known| known.starts_with(&table))
     }
 
-    /// A file that cannot be read, what is set to something that there is not, and secrets that are set in two ways.
+    /// A file that cannot be read, unknown settings, and secrets that are set in two ways.
     fn unknown_or_duplicate(&self) -> Vec<Error> {
         let mut problems: Vec<Error> = self.unreadable_file.iter().cloned().collect();
         for layer in self.layers() {
@@ -172,25 +165,42 @@ impl Sources {
         for name in SECRETS {
             let file = format!("{name}_file");
             if self.is_set(name) && self.is_set(&file) {
-                problems.push(invalid(&file, &format!("{name} is set as well: set one of the two")));
+                problems.push(Error::invalid(&file, &format!("{name} is set as well: set one of the two")));
             }
         }
         problems
     }
 
-    /// Whether a source sets it to something.
+    /// Whether a source sets the setting to a value that is not empty.
     fn is_set(&self, name: &str) -> bool {
         self.effective_value(name)
             .is_some_and(|(_, value)| !matches!(&value.kind, ValueKind::String(text) if text.is_empty()))
     }
 
-    /// The value that counts, unless it is the default.
+    /// The value with precedence. `None` for the default.
     fn effective_value(&self, name: &str) -> Option<(&Layer, &Value)> {
         self.layers().rev().find_map(|layer| Some((layer, layer.values.get(name)?)))
     }
 
-    /// The settings themselves, with all that is wrong with single ones, which have their defaults then. None where not even
-    /// these can be read.
+    /// A value in the type of the default. The environment has texts only, and serde's `flatten` converts no types.
+    ///
+    /// # Errors
+    /// The value cannot be converted.
+    fn convert(&self, name: &str, value: &Value) -> Result<Value, ConfigError> {
+        let default = self.defaults.get(name).map(|default| &default.kind);
+        let converted = value.clone();
+        let kind: ValueKind = match default {
+            Some(ValueKind::I64(_)) => converted.into_int()?.into(),
+            Some(ValueKind::Float(_)) => converted.into_float()?.into(),
+            Some(ValueKind::Boolean(_)) => converted.into_bool()?.into(),
+            Some(ValueKind::String(_)) => converted.into_string()?.into(),
+            _ => return Ok(converted),
+        };
+        Ok(kind.into())
+    }
+
+    /// The settings, with the problems of single settings, which have their defaults then. `None` if the defaults cannot be
+    /// read.
     pub fn settings<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Error>) {
         let mut problems = self.unknown_or_duplicate();
         let names = self.layers().flat_map(|layer| layer.values.keys()).filter(|name| self.is_known(name));
@@ -199,14 +209,14 @@ impl Sources {
             .into_iter()
             .filter_map(|name| self.effective_value(name).map(|(layer, value)| (name.as_str(), layer, value)))
             .collect();
-        match deserialize::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
+        match self.deserialize::<T>(values.iter().map(|(name, _, value)| (*name, *value))) {
             Ok(settings) => (Some(settings), problems),
-            // Each alone, so that each is named.
+            // Each value alone, so that each invalid one is named.
             Err(all) => {
                 let mut good = Vec::new();
                 let before = problems.len();
                 for (name, layer, value) in &values {
-                    match deserialize::<T>([(*name, *value)].into_iter()) {
+                    match self.deserialize::<T>([(*name, *value)].into_iter()) {
                         Ok(_) => good.push((*name, *value)),
                         Err(error) => problems.push(self.invalid_value(name, layer, &error)),
                     }
@@ -214,12 +224,24 @@ impl Sources {
                 if problems.len() == before {
                     problems.push(unreadable(all));
                 }
-                (deserialize(good.into_iter()).ok(), problems)
+                (self.deserialize(good.into_iter()).ok(), problems)
             }
         }
     }
 
-    /// One setting alone, whatever is wrong with the others.
+    /// The settings of the defaults and of these values.
+    fn deserialize<'a, T: DeserializeOwned>(
+        &self,
+        values: impl Iterator<Item = (&'a str, &'a Value)>,
+    ) -> Result<T, ConfigError> {
+        let mut builder = Config::builder().add_source(defaults());
+        for (name, value) in values {
+            builder = builder.set_override(name, self.convert(name, value)?)?;
+        }
+        builder.build().and_then(Config::try_deserialize)
+    }
+
+    /// One setting. It ignores problems of other settings.
     pub fn setting<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
         if let Some(problem) = self.unreadable_file.as_ref().filter(|_| !self.says(name)) {
             return Err(problem.clone());
@@ -232,18 +254,18 @@ impl Sources {
         })
     }
 
-    /// What is wrong with one setting; the default shows how it is written.
+    /// The problem of one setting. The default shows the form of a valid value.
     fn invalid_value(&self, name: &str, layer: &Layer, error: &ConfigError) -> Error {
         let problem = match self.defaults.get(name) {
-            // The parser's own words would quote it.
-            _ if SECRETS.contains(&name) => "must be a text".to_owned(),
+            // The text of the parser contains the value.
+            _ if SECRETS.contains(&name) => "must be a string".to_owned(),
             Some(default) => format!("{}; the default is {}", error_message(error), format_value(default, default)),
             None => error_message(error),
         };
         Error::Invalid { name: name.to_owned(), origin: layer.origin(name), problem }
     }
 
-    /// Every setting and where it comes from.
+    /// Every setting and its source.
     pub fn effective(&self) -> Vec<EffectiveSetting> {
         let settings = self.defaults.iter().map(|(name, default)| {
             let is_secret = SECRETS.contains(&name.as_str());
@@ -267,7 +289,7 @@ impl Sources {
 
 fn read_file(path: &Path) -> Result<Layer, Error> {
     if path.as_os_str().is_empty() {
-        let problem = "GATEWAY_CONFIG, or --config, is empty: set it to the path of a TOML file, or leave it out";
+        let problem = "GATEWAY_CONFIG, or --config, is empty: set it to the path of a TOML file, or remove it";
         return Err(Error::Unreadable(problem.to_owned()));
     }
     let of_the_file = |problem: String| Error::Unreadable(format!("{}: {problem}", path.display()));
@@ -277,16 +299,7 @@ fn read_file(path: &Path) -> Result<Layer, Error> {
     Ok(Layer { origin: Origin::File(path.to_owned()), values })
 }
 
-/// The settings of the defaults and of these values.
-fn deserialize<'a, T: DeserializeOwned>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> Result<T, ConfigError> {
-    let mut builder = Config::builder().add_source(defaults());
-    for (name, value) in values {
-        builder = builder.set_override(name, value.clone())?;
-    }
-    builder.build().and_then(Config::try_deserialize)
-}
-
-/// What an error says, without the names that are told beside it.
+/// The text of an error, without the name of the setting, which is reported beside it.
 fn error_message(error: &ConfigError) -> String {
     match error {
         ConfigError::Type { unexpected, expected, .. } => format!("{unexpected} is not {expected}"),
@@ -295,7 +308,7 @@ fn error_message(error: &ConfigError) -> String {
     }
 }
 
-/// A value as it would be written in a file; the environment has texts alone, so the default tells what it is.
+/// A value as in a settings file. The environment has only texts, so the default determines the type.
 fn format_value(value: &Value, default: &Value) -> String {
     match (&value.kind, &default.kind) {
         (ValueKind::String(text), ValueKind::String(_)) => format!("{text:?}"),
@@ -307,14 +320,14 @@ fn format_value(value: &Value, default: &Value) -> String {
     }
 }
 
-/// The settings of a source by their names with dots, without tables.
+/// The settings of a source, by names with dots.
 fn flatten_source(source: &impl Source) -> Result<BTreeMap<String, Value>, ConfigError> {
     let mut found = BTreeMap::new();
     flatten("", source.collect()?, &mut found);
     Ok(found)
 }
 
-/// Line breaks at the end of a text belong to the file that it was written in, such as one of Windows.
+/// Removes line breaks at the end of texts, which come from the files that contained them.
 fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String, Value>) {
     for (name, mut value) in values {
         if let ValueKind::String(text) = &mut value.kind {
@@ -330,9 +343,14 @@ fn flatten(prefix: &str, values: Map<String, Value>, found: &mut BTreeMap<String
     }
 }
 
-/// The setting that was most likely meant: the same word in another section, or a word that is close.
+/// A text without line breaks at its end. They come from the file that holds the text and belong to no value.
+pub(super) fn trim_line_breaks(text: &str) -> &str {
+    text.trim_end_matches(['\n', '\r'])
+}
+
+/// The setting with the nearest name: the same word in another section, or a similar word.
 fn nearest_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    // How other programs call it.
+    // Names that other programs use.
     if matches!(name, "port" | "host" | "listen" | "server.port" | "server.host" | "server.address") {
         return Some("server.listen");
     }
@@ -350,7 +368,7 @@ fn unreadable(error: ConfigError) -> Error {
     Error::Unreadable(without_source_line(&error.to_string()))
 }
 
-/// A parser's message in one line, and without the line of the file that it quotes: that line can hold a key.
+/// The message of a parser in one line, without the line of the file that it quotes, because that line can contain a key.
 fn without_source_line(message: &str) -> String {
     let quoted = |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
     let told: Vec<&str> = message.lines().filter(|line| !quoted(line)).map(str::trim).collect();
@@ -358,74 +376,4 @@ fn without_source_line(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::config::Settings;
-
-    fn settings(variables: &[(&str, &str)]) -> Result<Settings, Error> {
-        Settings::from_sources(&sources(variables)?)
-    }
-
-    fn sources(variables: &[(&str, &str)]) -> Result<Sources, Error> {
-        let source = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Sources::read(None, environment().source(Some(source)))
-    }
-
-    #[rstest]
-    #[case("GATEWAY__SERVER__LISTN", "server.listn", Some("server.listen"))]
-    #[case("GATEWAY__SERVR__ADMIN_LISTEN", "servr.admin_listen", Some("server.admin_listen"))]
-    #[case("GATEWAY__SERVER__MAX_TOKENS", "server.max_tokens", Some("graphql.max_tokens"))]
-    #[case("GATEWAY__UPSTREAM__API_KEYS", "upstream.api_keys", Some("upstream.api_key"))]
-    #[case("GATEWAY__ELEPHANTS", "elephants", None)]
-    fn an_unknown_setting_is_named_with_the_one_that_was_meant(
-        #[case] variable: &str,
-        #[case] name: &str,
-        #[case] meant: Option<&str>,
-    ) {
-        let told = settings(&[(variable, "sk_live_1")]).expect_err("an unknown setting").to_string();
-        assert!(told.contains(&format!("{name} ({variable})")) && !told.contains("sk_live"), "{told}");
-        match meant {
-            Some(meant) => assert!(told.contains(&format!("did you mean {meant}?")), "{told}"),
-            None => assert!(!told.contains("did you mean"), "{told}"),
-        }
-    }
-
-    #[test]
-    fn each_setting_is_told_with_where_it_comes_from() {
-        let sources = sources(&[("GATEWAY__SERVER__DEADLINE", "3s"), ("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "7")]);
-        let told = sources.expect("known settings").effective();
-        let of = |name: &str| {
-            let found = told.iter().find(|setting| setting.name == name).expect("a setting");
-            (found.value.as_str(), found.origin.as_str())
-        };
-        assert_eq!(of("server.deadline"), ("\"3s\"", "GATEWAY__SERVER__DEADLINE"));
-        assert_eq!(of("upstream.max_in_flight"), ("7", "GATEWAY__UPSTREAM__MAX_IN_FLIGHT"));
-        assert_eq!(of("server.drain_timeout"), ("\"25s\"", "default"));
-        assert_eq!(of("upstream.api_key"), ("(a secret)", "default"));
-        assert_eq!(of("auth.jwt.secret"), ("(none)", "default"));
-    }
-
-    #[test]
-    fn what_is_a_secret_by_its_type_is_never_shown() {
-        const PLANTED: &str = "planted-0123456789-0123456789-0123456789";
-        let defaults = flatten_source(&defaults()).expect("the defaults");
-        let texts = defaults.iter().filter(|(_, value)| matches!(value.kind, ValueKind::String(_)));
-        let mut secrets = 0;
-        for (name, _) in texts {
-            let variable = variable(name);
-            let sources = sources(&[(variable.as_str(), PLANTED)]).expect("a known setting");
-            // What must have a form of its own, such as an address, is no secret.
-            let (Some(settings), problems) = sources.settings::<Settings>() else { continue };
-            if !problems.is_empty() {
-                continue;
-            }
-            let secret = !format!("{settings:?}").contains(PLANTED);
-            let shown = sources.effective().iter().any(|setting| setting.value.contains(PLANTED));
-            assert_eq!(secret, !shown, "{name}");
-            secrets += usize::from(secret);
-        }
-        assert_eq!(secrets, SECRETS.len());
-    }
-}
+mod tests;

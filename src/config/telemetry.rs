@@ -1,4 +1,4 @@
-//! `[log]` and `[traces]`: what is seen from outside.
+//! `[log]` and `[traces]`.
 
 use std::path::PathBuf;
 
@@ -6,46 +6,33 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::error::Problems;
-use super::{Error, enum_word, invalid, secret};
+use super::error::{Error, Problems};
+use super::header::check_header;
 use crate::outbound::is_loopback;
 use crate::telemetry::{log, traces};
 
 /// `[log]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Log {
-    pub level: String,
-    #[serde(deserialize_with = "enum_word::deserialize_enum")]
-    format: log::Format,
-    queue_size: usize,
+    #[serde(flatten)]
+    pub lines: log::Settings,
     pub digest_key: SecretString,
     pub(super) digest_key_file: PathBuf,
 }
 
-/// Below it the digest of a name could be found by trying keys.
+/// With a shorter key, an attacker could find the key by trying all keys.
 const MIN_DIGEST_KEY_BYTES: usize = 32;
 
-/// The queue takes its memory at the start.
-const MAX_QUEUE: usize = 1_000_000;
-
 impl Log {
-    /// What the log is started with.
-    pub fn settings(&self) -> log::Settings {
-        log::Settings { level: self.level.clone(), format: self.format, queue_size: self.queue_size }
-    }
-
     pub(super) fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
-        problems
-            .ok_or_record(log::check_level(&self.level).map_err(|problem| invalid("log.level", &problem.to_string())));
-        if !(1..=MAX_QUEUE).contains(&self.queue_size) {
-            problems.add(invalid("log.queue_size", &format!("must be from 1 to {MAX_QUEUE}")));
-        }
+        problems.ok_or_record(
+            log::check_level(&self.lines.level).map_err(|problem| Error::invalid("log.level", &problem.to_string())),
+        );
         let length = self.digest_key.expose_secret().len();
         if length > 0 && length < MIN_DIGEST_KEY_BYTES {
-            let problem = "must be 32 bytes at least, such as of `openssl rand -hex 32`";
-            problems.add(invalid("log.digest_key", problem));
+            let problem = "must be at least 32 bytes, such as the output of `openssl rand -hex 32`";
+            problems.add(Error::invalid("log.digest_key", problem));
         }
         problems.finish()
     }
@@ -63,18 +50,18 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Where spans are sent, where they are.
+    /// The settings of the exporter. `None` without an endpoint.
     ///
     /// # Errors
-    /// Where the endpoint is no URL, the ratio is none, or a credential would go over a network in clear.
+    /// The endpoint or the ratio is invalid, or a credential would be sent unencrypted over a network.
     pub fn settings(&self) -> Result<Option<traces::Settings>, Error> {
         let mut problems = Problems::default();
         if !(0.0..=1.0).contains(&self.sample_ratio) {
-            problems.add(invalid("traces.sample_ratio", "must be from 0 to 1"));
+            problems.add(Error::invalid("traces.sample_ratio", "must be from 0 to 1"));
         }
         let authorization = Some(&self.authorization).filter(|value| !value.expose_secret().is_empty());
         if let Some(authorization) = authorization.filter(|_| !self.endpoint.trim().is_empty()) {
-            problems.ok_or_record(secret::check_header("traces.authorization", authorization));
+            problems.ok_or_record(check_header("traces.authorization", authorization));
         }
         let endpoint = problems.ok_or_record(self.endpoint(authorization.is_some()));
         problems.end_with(endpoint).map(|endpoint| {
@@ -91,17 +78,21 @@ impl Traces {
         if endpoint.is_empty() {
             return Ok(None);
         }
-        let url = Url::parse(endpoint).map_err(|error| invalid("traces.endpoint", &format!("not a URL: {error}")))?;
+        let url =
+            Url::parse(endpoint).map_err(|error| Error::invalid("traces.endpoint", &format!("not a URL: {error}")))?;
         let mut problems = Problems::default();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            problems.add(invalid("traces.endpoint", "must be http or https, such as http://collector:4318/v1/traces"));
+            problems.add(Error::invalid(
+                "traces.endpoint",
+                "must be http or https, such as http://collector:4318/v1/traces",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            let problem = "must have no user, password, query or fragment: a credential goes into traces.authorization";
-            problems.add(invalid("traces.endpoint", problem));
+            let problem = "must have no user, password, query or fragment: set traces.authorization to the credential";
+            problems.add(Error::invalid("traces.endpoint", problem));
         }
         if has_authorization && url.scheme() == "http" && !is_loopback(&url) {
-            problems.add(invalid("traces.endpoint", "must be https where traces.authorization is set"));
+            problems.add(Error::invalid("traces.endpoint", "must be https if traces.authorization is set"));
         }
         problems.end_with(Some(Some(url)))
     }

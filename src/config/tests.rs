@@ -1,4 +1,8 @@
-//! The settings' rules, over the embedded defaults and made-up environments.
+//! The rules of the settings, with the embedded defaults and test environments.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
 
 use super::sources::Sources;
 use super::*;
@@ -13,14 +17,14 @@ fn problem(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_defaults_can_be_used() {
+fn the_defaults_are_valid() {
     let settings = with(&[]).expect("the defaults");
     assert_eq!(settings.upstream.base_url().expect("empty"), None);
     assert_eq!(settings.server.deadline, Duration::from_secs(10));
 }
 
 #[test]
-fn a_share_of_repetitions_that_the_budget_would_round_is_refused() {
+fn a_retry_budget_that_would_be_rounded_is_rejected() {
     for share in ["3", "30", "60", "99", "101", "200"] {
         assert!(problem(&[("GATEWAY__UPSTREAM__RETRY_BUDGET_PERCENT", share)]).contains("must be 0 or divide 100"));
     }
@@ -30,7 +34,7 @@ fn a_share_of_repetitions_that_the_budget_would_round_is_refused() {
 }
 
 #[test]
-fn all_bodies_have_room_for_one_that_is_compressed() {
+fn the_buffer_for_bodies_has_room_for_a_compressed_body() {
     let bodies =
         |bytes| [("GATEWAY__SERVER__MAX_BODY_BYTES", "1000"), ("GATEWAY__SERVER__MAX_BUFFERED_BODY_BYTES", bytes)];
     assert!(problem(&bodies("1999")).contains("must be at least twice server.max_body_bytes"));
@@ -38,7 +42,7 @@ fn all_bodies_have_room_for_one_that_is_compressed() {
 }
 
 #[test]
-fn the_environment_wins() {
+fn the_environment_has_precedence() {
     let settings = with(&[
         ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
         ("GATEWAY__CACHE__ENABLED", "false"),
@@ -53,7 +57,7 @@ fn the_environment_wins() {
 }
 
 #[test]
-fn a_real_upstream_is_not_served_to_anybody() {
+fn a_real_upstream_requires_authentication() {
     let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
     assert!(problem(&[url]).contains("auth.mode (GATEWAY__AUTH__MODE)"));
     assert!(with(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "stdout")]).is_ok());
@@ -62,15 +66,15 @@ fn a_real_upstream_is_not_served_to_anybody() {
 const PASSTHROUGH: (&str, &str) = ("GATEWAY__AUTH__MODE", "passthrough");
 
 #[test]
-fn real_people_are_not_shown_or_changed_without_a_record() {
+fn a_real_upstream_requires_audit_records() {
     let url = ("GATEWAY__UPSTREAM__BASE_URL", "https://sandbox.straddle.com");
     assert!(problem(&[url, PASSTHROUGH]).contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"));
     assert!(problem(&[url, PASSTHROUGH, ("GATEWAY__AUDIT__DESTINATION", "off")]).contains("audit.destination"));
-    assert!(with(&[("GATEWAY__AUDIT__DESTINATION", "off")]).is_ok(), "the sandbox's people are made up");
+    assert!(with(&[("GATEWAY__AUDIT__DESTINATION", "off")]).is_ok(), "the people of the sandbox are made up");
 }
 
 #[test]
-fn an_upstream_in_clear_over_a_network_is_refused() {
+fn an_unencrypted_upstream_over_a_network_is_rejected() {
     for url in ["http://sandbox.straddle.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "nonsense"] {
         assert!(problem(&[("GATEWAY__UPSTREAM__BASE_URL", url)]).contains("upstream.base_url"), "{url}");
     }
@@ -80,7 +84,7 @@ fn an_upstream_in_clear_over_a_network_is_refused() {
 }
 
 #[test]
-fn what_is_misspelt_or_out_of_range_is_named() {
+fn misspelt_and_invalid_settings_are_named() {
     assert!(problem(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:1")]).contains("listn"));
     assert!(problem(&[("GATEWAY__AUTH__MODE", "open")]).contains("open"));
     assert!(problem(&[("GATEWAY__SERVER__DEADLINE", "soon")]).contains("deadline"));
@@ -95,7 +99,7 @@ fn the_key_is_never_shown() {
 }
 
 #[test]
-fn any_upstream_that_is_set_is_a_real_one_but_for_what_proves_to_be_the_sandbox() {
+fn any_upstream_counts_as_real_unless_it_must_prove_to_be_the_sandbox() {
     let near = ("GATEWAY__UPSTREAM__BASE_URL", "http://127.0.0.1:4010");
     let audited = ("GATEWAY__AUDIT__DESTINATION", "stdout");
     let sandbox = with(&[near]).expect("usable settings");
@@ -108,5 +112,5 @@ fn any_upstream_that_is_set_is_a_real_one_but_for_what_proves_to_be_the_sandbox(
     assert!(!embedded.is_real_upstream() && !embedded.has_to_prove_sandbox());
     let mut nonsense = embedded;
     nonsense.upstream = with(&[near]).expect("usable settings").upstream.with_base_url("nonsense");
-    assert!(nonsense.is_real_upstream(), "what cannot be read is not taken for made up");
+    assert!(nonsense.is_real_upstream(), "an upstream that cannot be parsed counts as real");
 }

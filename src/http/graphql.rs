@@ -61,7 +61,7 @@ pub async fn handle(
         traces::continue_trace(&span, &headers);
     }
     summary.update(|summary| summary.span = Some(span.clone()));
-    let mut compress = app.edge.compression;
+    let mut compress = app.edge.http.compression;
     let run = handler.run(&uri, &mut body).instrument(span);
     let Some(ran) = until_force_stop(&app.services.force_stop, run).await else {
         // The request gets no response, because its connection is about to be closed. A response would reach some callers
@@ -88,7 +88,7 @@ pub async fn handle(
             summary.update(|summary| summary.codes = vec![reason.code()]);
             // A client that sends `Expect: 100-continue` has not sent its body yet, and need not send it.
             if !headers.contains_key(header::EXPECT) {
-                tokio::spawn(body::drain(body, Instant::now() + app.edge.deadline));
+                tokio::spawn(body::drain(body, Instant::now() + app.edge.server.deadline));
             }
             request_error_response(&reason, media, &id)
         }
@@ -140,7 +140,7 @@ const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"
 
 impl RequestHandler<'_> {
     async fn run(self, uri: &Uri, body: &mut Body) -> Result<Success, RequestError> {
-        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.edge.deadline)?;
+        let deadline = Instant::now() + request_timeout::from_headers(self.headers, self.app.edge.server.deadline)?;
         let by_get = match *self.method {
             Method::GET if self.app.origins.rejects_cross_site_read(self.headers) => {
                 return Err(cross_origin::cross_site_rejected().into());
@@ -236,7 +236,7 @@ impl RequestHandler<'_> {
     /// Whether the response includes the upstream report. The report reveals whether another caller has read the same
     /// customer lately, so it needs a permission.
     fn includes_report(&self, principal: &Principal) -> bool {
-        let limits = self.app.edge;
+        let limits = &self.app.edge;
         let may = limits.may_request_upstream_report || principal.may_request_upstream_report;
         limits.always_report_upstream || (may && self.headers.contains_key(REPORT_UPSTREAM))
     }
@@ -271,7 +271,7 @@ impl RequestHandler<'_> {
         client_key: ClientKey,
         deadline: Instant,
     ) -> Result<Bytes, PublicError> {
-        let limit = self.app.edge.max_body_bytes;
+        let limit = self.app.edge.server.max_body_bytes;
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
             if error.is::<LengthLimitError>() {
                 payload_too_large(limit)

@@ -29,7 +29,7 @@ pub async fn check_head(
     request: Request,
     next: Next,
 ) -> Response {
-    let limit = app.edge.max_header_bytes;
+    let limit = app.edge.server.max_header_bytes;
     let message = if request.headers().len() > MAX_HEADERS {
         format!("The request has more than {MAX_HEADERS} headers.")
     } else if head_bytes(&request) > limit {
@@ -42,7 +42,7 @@ pub async fn check_head(
         .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     summary.update(|summary| summary.codes = vec![failure.code]);
     if !request.headers().contains_key(header::EXPECT) {
-        tokio::spawn(body::drain(request.into_body(), Instant::now() + app.edge.deadline));
+        tokio::spawn(body::drain(request.into_body(), Instant::now() + app.edge.server.deadline));
     }
     response::error(&failure, &id)
 }

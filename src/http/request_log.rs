@@ -189,7 +189,7 @@ pub async fn log_requests(State(app): State<Arc<App>>, mut request: Request, nex
         headers.insert(REQUEST_ID, value);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if app.edge.server_timing {
+    if app.edge.http.server_timing {
         let timing = summary.update(|summary| server_timing::header(summary, started));
         headers.extend(timing.map(|value| (SERVER_TIMING, value)));
     }

@@ -6,6 +6,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Name, Request, Response, ServerError, Value};
 use futures_util::future::join_all;
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::cost::{Cost, cost};
@@ -25,6 +26,7 @@ use crate::operation::document::collect::CollectedOperation;
 use crate::operation::document::trusted::{self, DocumentReference, Manifest, TrustedDocuments};
 use crate::privacy::digest::{KeyedDigest, abbreviated};
 use crate::response_size::ResponseSize;
+use crate::setting;
 
 /// The parameters of a request. It has no `Debug`, because documents and variables contain personal data.
 #[derive(Clone)]
@@ -84,22 +86,23 @@ impl PreparedOperation {
 }
 
 /// Limits on operations; see `[graphql]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
+    #[serde(flatten)]
     pub documents: parse::Settings,
     pub documents_max_bytes: u64,
+    #[serde(flatten)]
     pub responses: response::ResponseLimits,
-    /// Whether every caller may introspect.
-    pub introspection: bool,
-    /// The maximum number of planned upstream calls.
+    /// How many upstream calls an operation may plan.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_upstream_calls: usize,
-    /// The maximum number of representations of entities.
+    /// How many representations of entities an operation may hold.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_representations: usize,
-    /// The maximum number of unmasked customers.
-    pub max_unmask_per_operation: usize,
-    /// The maximum number of fields in a response.
+    /// How many fields an answer may have.
     pub max_response_fields: usize,
-    /// How far errors propagate if the request does not say.
+    /// What an error does where the caller does not say.
+    #[serde(deserialize_with = "setting::word")]
     pub on_error: OnError,
 }
 
@@ -109,10 +112,13 @@ pub struct Executor {
     trusted: TrustedDocuments,
     documents: DocumentCache,
     settings: Settings,
+    introspection: bool,
+    max_unmask_per_operation: usize,
 }
 
 impl Executor {
-    /// Creates an executor for a schema. Documents are identified by digests.
+    /// An executor for a schema; documents are told apart by digests. `introspection` is whether every caller may use
+    /// introspection. `max_unmask_per_operation` is how many customers an operation may unmask.
     ///
     /// # Errors
     /// If the schema's own SDL is not valid.
@@ -121,10 +127,12 @@ impl Executor {
         trusted: TrustedDocuments,
         digests: KeyedDigest,
         settings: Settings,
+        introspection: bool,
+        max_unmask_per_operation: usize,
     ) -> Result<Self, String> {
         let valid = parse::schema(&schema.sdl())?;
         let documents = DocumentCache::new(valid, settings.documents, settings.documents_max_bytes, digests);
-        Ok(Self { schema, trusted, documents, settings })
+        Ok(Self { schema, trusted, documents, settings, introspection, max_unmask_per_operation })
     }
 
     /// Takes every step before running: finds the document, parses it unless it is cached, selects the operation,
@@ -139,7 +147,7 @@ impl Executor {
     ) -> Result<PreparedOperation, RequestError> {
         let trusted::ResolvedDocument { text, id } = self.trusted.resolve(operation.document).await?;
         let digest = self.documents.text_digest(&text);
-        let names = self.settings.introspection || may_introspect;
+        let names = self.introspection || may_introspect;
         let document = self.documents.get_or_parse(&text, digest, names).await?;
         let chosen = document.operation(operation.operation_name.as_deref())?;
         let variables = variables::coerce(self.documents.schema(), &chosen.variables, operation.variables, names)?;
@@ -153,7 +161,7 @@ impl Executor {
         for (name, limit, value) in [
             ("max_representations", settings.max_representations, cost.representations),
             ("max_upstream_calls", settings.max_upstream_calls, cost.calls),
-            ("max_unmask_per_operation", settings.max_unmask_per_operation, cost.unmaskings),
+            ("max_unmask_per_operation", self.max_unmask_per_operation, cost.unmaskings),
             ("max_response_fields", settings.max_response_fields, cost.response_fields),
         ] {
             if value > limit {
@@ -182,7 +190,7 @@ impl Executor {
         session: Arc<Session>,
         request_id: &str,
     ) -> GraphqlResponse {
-        let may_introspect = self.settings.introspection || principal.may_introspect;
+        let may_introspect = self.introspection || principal.may_introspect;
         let PreparedOperation { document, collected, operation, on_error, .. } = prepared;
         let limits = self.settings.responses;
         let size = Arc::new(match operation.kind {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use apollo_compiler::executable::OperationType;
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::document::errors::RequestError;
 use super::document::position;
 use crate::error::{ErrorCode, PublicError};
 use crate::graphql::error::extensions;
 use crate::operation::document::collect::{CollectedField, CollectedOperation};
+use crate::setting;
 use crate::telemetry::names;
 
 /// The response of an operation.
@@ -26,9 +27,10 @@ pub struct GraphqlResponse {
     extensions: Extensions,
 }
 
-/// Limits on a response; see `[graphql]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+/// Limits on an answer; see `[graphql]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct ResponseLimits {
+    #[serde(deserialize_with = "setting::positive")]
     pub max_errors: usize,
     /// The maximum size of `data`, in bytes.
     pub max_response_bytes: usize,

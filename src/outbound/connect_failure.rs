@@ -1,11 +1,11 @@
-//! Why no connection could be made: in words of this program, since the errors' own hold addresses.
+//! Causes of failed connections. The texts are the gateway's own, because the texts of the libraries contain addresses.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use rustls::CertificateError;
 
-/// The causes that people on call mend in different ways.
+/// The causes that need different actions of an operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConnectFailure {
     #[error("its name cannot be looked up")]
@@ -22,7 +22,7 @@ pub enum ConnectFailure {
     CertificateExpired,
     #[error("its certificate is for another name")]
     CertificateName,
-    #[error("its certificate is of an authority that this machine does not trust")]
+    #[error("its certificate is from an authority that this machine does not trust")]
     CertificateAuthority,
     #[error("its certificate is not accepted")]
     Certificate,
@@ -30,14 +30,14 @@ pub enum ConnectFailure {
     Handshake,
     #[error("the proxy does not let the connection through")]
     Proxy,
-    #[error("the connection broke while it was made")]
+    #[error("the connection was lost while it was made")]
     ConnectionLost,
     #[error("no connection could be made")]
     Other,
 }
 
 impl ConnectFailure {
-    /// Of an error of a connection that could not be made.
+    /// The cause of a connection error.
     pub fn from_reqwest(error: &reqwest::Error) -> Self {
         if error.is_dns() {
             return Self::NameLookup;
@@ -48,7 +48,7 @@ impl ConnectFailure {
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 return Self::from_rustls(tls);
             }
-            // The proxy client's error has no type that can be named.
+            // The error type of the proxy client is private.
             if cause.to_string().starts_with("tunnel error") {
                 return Self::Proxy;
             }
@@ -56,7 +56,7 @@ impl ConnectFailure {
             if let Some(kind) = io.map(io::Error::kind) {
                 found = Self::from_io(kind).unwrap_or(found);
             }
-            // An `io::Error` passes over what it wraps.
+            // `io::Error::source` skips the wrapped error.
             next = match io.and_then(io::Error::get_ref) {
                 Some(wrapped) => Some(wrapped),
                 None => cause.source(),

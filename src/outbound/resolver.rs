@@ -1,8 +1,8 @@
-//! Names by the system's resolver, `getaddrinfo`: it goes by the machine's own files, which it reads anew where they
-//! change, and asks nobody that they do not name.
+//! Name look-ups with the resolver of the system, `getaddrinfo`. It follows the configuration files of the machine, reads them
+//! again when they change, and uses no other nameservers.
 //!
-//! It blocks, for many seconds where the nameserver is silent. So one thread at most looks up each name, and all who want it
-//! wait for that one.
+//! `getaddrinfo` blocks, for many seconds if a nameserver does not respond. So at most one thread looks up each name, and all
+//! callers wait for its result.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,13 +13,13 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// What a look-up brought. `io::Error` cannot be shared; its text names no host.
+/// The result of a look-up. `io::Error` cannot be cloned. Its text contains no host.
 type LookupResult = Result<Arc<[SocketAddr]>, Arc<str>>;
 
-/// One look-up that is under way or has ended.
+/// A look-up that is running or has ended.
 type SharedLookup = Shared<BoxFuture<'static, LookupResult>>;
 
-/// Looks names up, each once at a time. The names are those of the settings: few.
+/// Looks up names, one look-up per name at a time. The settings contain few names, so the map stays small.
 pub struct SystemResolver {
     in_flight: Mutex<HashMap<String, SharedLookup>>,
     resolve_blocking: fn(&str) -> io::Result<Vec<SocketAddr>>,
@@ -32,7 +32,7 @@ impl Default for SystemResolver {
 }
 
 impl SystemResolver {
-    /// The look-up of a name that is under way, or a new one.
+    /// The running look-up of a name, or a new one.
     fn lookup(&self, name: &str) -> SharedLookup {
         let mut running = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(look_up) = running.get(name).filter(|look_up| look_up.peek().is_none()) {
@@ -44,7 +44,7 @@ impl SystemResolver {
             match thread.await {
                 Ok(Ok(addresses)) => Ok(addresses.into()),
                 Ok(Err(error)) => Err(error.to_string().into()),
-                Err(_panic) => Err("the look-up broke".into()),
+                Err(_panic) => Err("the look-up panicked".into()),
             }
         };
         let look_up = found.boxed().shared();
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Look-ups that have begun, and whether they may end.
+    /// The number of look-ups that have begun, and whether they may end.
     static BEGUN: AtomicUsize = AtomicUsize::new(0);
     static GATE: OnceLock<(Mutex<bool>, Condvar)> = OnceLock::new();
 
@@ -92,10 +92,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_thread_looks_a_name_up_however_many_ask_and_leave() {
+    async fn one_thread_looks_up_a_name_for_all_callers() {
         let resolver = SystemResolver { resolve_blocking: slow, ..SystemResolver::default() };
         for _ in 0..100 {
-            // Begun, and given up, as by a time-out.
+            // The look-up begins, and its caller drops it, as after a timeout.
             assert!(resolve(&resolver, "api.test").now_or_never().is_none());
         }
         let (api, nowhere) = (resolve(&resolver, "api.test"), resolve(&resolver, "nowhere.test"));
@@ -111,13 +111,13 @@ mod tests {
         assert_eq!(api, Ok(vec![([192, 0, 2, 1], 0).into()]));
         assert_eq!(nowhere, Err("no such name".to_owned()));
         assert_eq!(BEGUN.load(Ordering::SeqCst), 2, "one for each name");
-        // What has ended is not kept: the next one asks again.
+        // Results are not cached: the next caller starts a new look-up.
         assert!(resolve(&resolver, "api.test").await.is_ok());
         assert_eq!(BEGUN.load(Ordering::SeqCst), 3);
     }
 
     #[tokio::test]
-    async fn the_system_knows_this_machine() {
+    async fn localhost_resolves_to_loopback_addresses() {
         let found = resolve(&SystemResolver::default(), "localhost").await.expect("localhost");
         assert!(found.iter().all(|address| address.ip().is_loopback()) && !found.is_empty(), "{found:?}");
     }

@@ -14,6 +14,7 @@ pub mod verify;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
@@ -23,17 +24,19 @@ pub use sink::{Destination, DestinationError};
 
 use sink::WriteRequest;
 
+use crate::setting;
 use crate::telemetry::names;
 
-/// The settings of audit records; see `[audit]` in `config/default.toml`.
-#[derive(Clone, Debug)]
+/// How records are written; see `[audit]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
-    pub destination: Destination,
-    /// Whether each line is flushed to the disk before it counts as written.
+    /// Whether a line counts as written only once it is on the disk.
     pub fsync: bool,
-    /// The most records that may wait to be written.
+    /// How many records may wait to be written.
+    #[serde(deserialize_with = "setting::positive")]
     pub queue_size: usize,
-    /// The longest time in which a record is written.
+    /// How long one may take to be written.
+    #[serde(deserialize_with = "setting::positive_duration")]
     pub timeout: Duration,
 }
 
@@ -64,9 +67,9 @@ impl AuditLog {
     /// Opens the destination and continues its chain.
     ///
     /// # Errors
-    /// If the destination cannot be written, is locked by another gateway, or does not end with a record.
-    pub fn open(settings: &Settings) -> Result<Self, DestinationError> {
-        let orders = sink::start(&settings.destination, settings.fsync, settings.queue_size)?;
+    /// Where the destination cannot be written, is another gateway's, or ends in something that is no record.
+    pub fn open(destination: &Destination, settings: Settings) -> Result<Self, DestinationError> {
+        let orders = sink::start(destination, settings.fsync, settings.queue_size)?;
         Ok(Self { requests: orders, timeout: settings.timeout, missing_records: AtomicU64::new(0) })
     }
 

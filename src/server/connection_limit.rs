@@ -1,12 +1,12 @@
-//! How many connections are held at once, how long an idle one is kept, and how long a client may leave its answer unread.
+//! The connection limit, the idle timeout of connections, and the write timeout of sockets.
 //!
-//! One connection more than the bound is closed at once, since what waits in line holds a file handle too. A connection
-//! that has no request open, and whose answers went out, is idle: after the keep-alive time it comes to its end of input
-//! here, which ends it without cutting anything off. Where the next request of HTTP/1.1 has begun to arrive, its head has
-//! the time for headers instead. The server's own time for headers cannot tell the two apart, and the keep-alive of HTTP/2
-//! only finds out that the other side still answers.
+//! A connection above the limit is closed at once, because a connection in a queue needs a file handle as well. A connection
+//! is idle while no request is open and all responses are written. After the keep-alive time, its stream reports the end of
+//! the input, which closes the connection without truncating anything. If the next request of HTTP/1.1 has begun to arrive,
+//! its head has the header timeout instead. The header timeout of hyper cannot tell these two cases apart. The keep-alive of
+//! HTTP/2 only checks that the client still responds.
 //!
-//! A socket that takes nothing of what is written for the write time-out is reset.
+//! A socket that accepts no bytes for the write timeout is reset.
 
 use std::future::{self, Ready};
 use std::io;
@@ -30,38 +30,33 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
-use super::timeout_body::TimeoutBody;
+use super::timeout_body::{TimeoutBody, count_write_timeout};
 use crate::telemetry::metrics::GaugeGuard;
 use crate::telemetry::names;
 
-/// Writes up to this size say nothing of a request: they answer a ping or settings, of which some may go together.
+/// Writes up to this size do not count as activity: they can be responses to pings or settings, several in one write.
 const CONTROL_FRAMES_MAX_BYTES: usize = 256;
 
-/// How often the log says that there are too many connections, at most; the metric counts each.
+/// The minimum time between two log lines about too many connections. The metric counts each connection.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a connection may take for what.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// To begin with the next request.
+    /// Until the next request begins.
     pub keep_alive: Duration,
-    /// To send the head of a request that has begun.
+    /// From the first byte of a request to the end of its head.
     pub header: Duration,
-    /// To take some more of an answer.
+    /// Until the client reads more of a response.
     pub write: Duration,
 }
 
-/// Counts an answer that was given up since its client did not read it.
-pub fn count_write_timeout() {
-    metrics::counter!(names::WRITE_TIMEOUTS).increment(1);
-}
-
-/// When the log was last told something. Whoever floods us with connections does not flood the log.
+/// The time of the last log line. A flood of connections must not flood the log.
 #[derive(Debug, Default)]
 struct LogThrottle(Mutex<Option<Instant>>);
 
 impl LogThrottle {
-    /// Whether it is to be told again.
+    /// Whether to log again.
     fn is_due(&self) -> bool {
         let now = Instant::now();
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +68,7 @@ impl LogThrottle {
     }
 }
 
-/// Counts connections that the system does not give out for want of files, and tells the log.
+/// Counts and logs connections that the system cannot accept because it has no free file handles.
 pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync + 'static {
     let said = LogThrottle::default();
     move |_, error| {
@@ -90,18 +85,18 @@ pub fn accept_failed() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
-/// Accepts connections up to a bound.
+/// Accepts connections up to a limit.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimit {
     permits: Arc<Semaphore>,
     timeouts: Timeouts,
     open_gauge: Gauge,
-    /// When the log was last told that there were too many.
+    /// For the log lines about too many connections.
     log_throttle: Arc<LogThrottle>,
 }
 
 impl ConnectionLimit {
-    /// An acceptor for at most `most` connections of a listener, which the metrics call by its name.
+    /// An acceptor for at most `most` connections of a listener. `listener` is the label of the metrics.
     pub fn new(most: usize, timeouts: Timeouts, listener: &'static str) -> Self {
         let held = metrics::gauge!(names::CONNECTIONS, "listener" => listener);
         Self { permits: Arc::new(Semaphore::new(most)), timeouts, open_gauge: held, log_throttle: Arc::default() }
@@ -117,7 +112,7 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
         let Ok(place) = Arc::clone(&self.permits).try_acquire_owned() else {
             metrics::counter!(names::LIMITS_REACHED, "limit" => "max_connections").increment(1);
             if self.log_throttle.is_due() {
-                tracing::warn!("connections are closed: the bound `server.max_connections` is reached");
+                tracing::warn!("connections are closed: server.max_connections is reached");
             }
             return future::ready(Err(io::Error::other("too many connections")));
         };
@@ -130,7 +125,7 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
             timer: Box::pin(sleep(self.timeouts.keep_alive)),
             write_timer: None,
         };
-        // Answers are written whole; waiting to fill a segment would only add 40 ms.
+        // Responses are written whole. Waiting for a full segment would only add 40 ms.
         let nodelay = watched.stream.set_nodelay(true);
         let write_timeout = self.timeouts.write;
         future::ready(
@@ -139,11 +134,11 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
     }
 }
 
-/// What a connection's two sides know of it: its service when it works, its stream when it rests.
+/// The state that the service and the stream of a connection share.
 #[derive(Debug, Default)]
 struct Activity {
     requests: Mutex<RequestActivity>,
-    /// The stream's reader, which waits for the next request.
+    /// The reader of the stream, which waits for the next request.
     reader: AtomicWaker,
 }
 
@@ -151,9 +146,10 @@ struct Activity {
 #[derive(Clone, Copy, Debug, Default)]
 struct RequestActivity {
     open: usize,
-    /// When the last one ended, or a part of its answer went out; none before the first one, which has a time of its own.
+    /// When the last request ended, or the last part of its response was written. `None` before the first request, which
+    /// has its own timeout.
     last_ended: Option<Instant>,
-    /// When the first byte of the next one came. Of HTTP/1 alone: that of HTTP/2 can be anything.
+    /// When the first byte of the next request arrived. HTTP/1 only: over HTTP/2 the byte can belong to any frame.
     next_started: Option<Instant>,
     is_http_2: bool,
 }
@@ -163,7 +159,7 @@ impl Activity {
         change(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Notes that something came.
+    /// Records that bytes arrived.
     fn record_input(&self) {
         self.update(|requests| {
             if requests.open == 0 && requests.last_ended.is_some() && !requests.is_http_2 {
@@ -172,7 +168,7 @@ impl Activity {
         });
     }
 
-    /// Until when the next request has to come; none while one is open, and before the first one.
+    /// The deadline of the next request. `None` while a request is open, and before the first one.
     fn next_deadline(&self, timeouts: Timeouts) -> Option<Instant> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let last = requests.last_ended.filter(|_| requests.open == 0)?;
@@ -180,7 +176,7 @@ impl Activity {
     }
 }
 
-/// A request that is open, until it is dropped.
+/// An open request, until it is dropped.
 #[derive(Debug)]
 struct OpenRequest(Arc<Activity>);
 
@@ -205,7 +201,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// A connection's service. It lives as long as the connection, and its place with it.
+/// The service of a connection. It holds the permit of the connection.
 #[derive(Clone, Debug)]
 pub struct TrackedService<S> {
     service: S,
@@ -234,7 +230,7 @@ where
         let answered = self.service.call(request);
         Box::pin(async move {
             let response = answered.await?;
-            // The request is open until the whole of its answer was taken.
+            // The request is open until the whole response is written.
             Ok(response.map(|body| {
                 if version == Version::HTTP_2 {
                     return Body::new(TimeoutBody::new(body, write_timeout, open));
@@ -248,27 +244,26 @@ where
     }
 }
 
-/// A connection's stream, whose input ends where it has been idle for too long, and which breaks where what is written to it
-/// is not taken.
+/// The stream of a connection. Its input ends after the idle timeout. Its writes fail after the write timeout.
 #[derive(Debug)]
 pub struct IdleTimeoutStream {
     stream: TcpStream,
     activity: Arc<Activity>,
     timeouts: Timeouts,
     timer: Pin<Box<Sleep>>,
-    /// Runs while the socket takes nothing.
+    /// Runs while the socket accepts no bytes.
     write_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl AsyncRead for IdleTimeoutStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // What has come goes first: it may be the next request.
+        // Bytes that have arrived have precedence: they can be the next request.
         if let read @ Poll::Ready(_) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
             self.activity.record_input();
             return read;
         }
         self.activity.reader.register(cx.waker());
-        // An answer that is still on its way is not cut off; it has a time of its own.
+        // A response that is still being written has its own timeout.
         if self.write_timer.is_some() {
             return Poll::Pending;
         }
@@ -276,19 +271,19 @@ impl AsyncRead for IdleTimeoutStream {
         if self.timer.deadline() != until {
             self.timer.as_mut().reset(until);
         }
-        // Nothing was put into the buffer: the end of the input.
+        // An empty buffer is the end of the input.
         self.timer.as_mut().poll(cx).map(Ok)
     }
 }
 
 impl IdleTimeoutStream {
-    /// Notes what went out, or breaks the connection where nothing did for too long.
+    /// Records a write. Resets the connection if the socket accepts no bytes for the write timeout.
     fn record_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_pending() {
             let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(self.timeouts.write)));
             ready!(timer.as_mut().poll(cx));
             count_write_timeout();
-            // What the system holds for this client is dropped as well.
+            // The system drops its buffered bytes as well.
             let _closed_already = self.stream.set_zero_linger();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -1,26 +1,26 @@
-//! The process's limit on open files: raised as far as it goes, and shared out, so that callers' connections leave some for
-//! the upstream and for the people on call.
+//! The open file limit of the process. The gateway raises it as far as possible, and divides it so that connections of callers
+//! leave files for the upstream and for the admin server.
 
 use std::io;
 
 use rlimit::Resource;
 
-/// Files of the process itself: standard streams, listeners, the runtime's own, the audit file, settings that are read
-/// again, look-ups of names, the identity provider's keys, spans; and a connection that is closed as soon as it is accepted.
+/// Files of the process itself: standard streams, listeners, the runtime, the audit file, files that a reload reads, name
+/// look-ups, keys of the identity provider, spans, and a connection that is closed as soon as it is accepted.
 const OWN_FILES: u64 = 48;
-/// Connections of the admin server for which files are kept back.
+/// Connections of the admin server for which files are reserved.
 const ADMIN_FILES: u64 = 32;
-/// Fewer connections of callers than this are no service.
+/// The minimum number of connections for callers.
 const MIN_CONNECTIONS: u64 = 16;
 
-/// How many connections each listener may hold.
+/// The maximum number of connections of each listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectionLimits {
     pub public: usize,
     pub admin: usize,
 }
 
-/// The limit is too low to serve anybody.
+/// The open file limit is too low to start.
 #[derive(PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "the process may open {limit} files, and needs {needed} at least: raise the limit (`ulimit -n`, or `LimitNOFILE` of \
@@ -31,15 +31,15 @@ pub struct TooFewOpenFiles {
     needed: u64,
 }
 
-/// Raises the limit, and shares it out: `max_connections` on each listener, where there are files enough, beside
-/// `upstream` connections. Says in the log where there are not.
+/// Raises the open file limit and divides it: `upstream` connections, and up to `max_connections` for each listener. Logs if
+/// the listeners get fewer.
 ///
 /// # Errors
-/// Where too few are left for callers.
+/// Too few connections are left for callers.
 pub fn allocate(max_connections: usize, upstream: usize) -> Result<ConnectionLimits, TooFewOpenFiles> {
     let wanted = needed(max_connections, upstream);
     let limit = raise_limit(wanted).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit on open files is not known");
+        tracing::warn!(%error, "the open file limit cannot be read");
         u64::MAX
     });
     let connections = divide(limit, max_connections, upstream)?;
@@ -48,8 +48,8 @@ pub fn allocate(max_connections: usize, upstream: usize) -> Result<ConnectionLim
             limit,
             needed = wanted,
             connections = connections.public,
-            "the limit on open files is too low for `server.max_connections`: fewer are held; raise it (`ulimit -n`, or \
-             `LimitNOFILE` of systemd)"
+            "the open file limit is too low for server.max_connections: the gateway accepts fewer connections. Raise the \
+             limit (`ulimit -n`, or `LimitNOFILE` of systemd)"
         );
     }
     Ok(connections)
@@ -59,19 +59,19 @@ fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// The files for everything at once.
+/// The files for all connections.
 fn needed(max_connections: usize, upstream: usize) -> u64 {
     to_u64(max_connections).saturating_mul(2).saturating_add(to_u64(upstream)).saturating_add(OWN_FILES)
 }
 
-/// The limit after it was raised to what is wanted, or as far as it goes.
+/// Raises the limit to `wanted`, or as far as possible. Returns the limit.
 fn raise_limit(wanted: u64) -> io::Result<u64> {
     let (soft, hard) = Resource::NOFILE.get()?;
     if soft >= wanted {
         return Ok(soft);
     }
     let more = wanted.min(hard);
-    // Where that is not allowed, the limit is what it was.
+    // If the process may not raise it, the limit is unchanged.
     Ok(if Resource::NOFILE.set(more, hard).is_ok() { more } else { soft })
 }
 
@@ -95,13 +95,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_files_enough_nothing_is_held_back() {
+    fn enough_files_serve_all_connections() {
         assert_eq!(divide(10_000, 4_096, 64), Ok(ConnectionLimits { public: 4_096, admin: 4_096 }));
         assert_eq!(divide(u64::MAX, usize::MAX, 64), Ok(ConnectionLimits { public: usize::MAX, admin: usize::MAX }));
     }
 
     #[test]
-    fn too_few_files_are_told_with_how_many_it_takes() {
+    fn too_few_files_are_reported_with_the_number_needed() {
         let refused = divide(100, 4_096, 64).expect_err("too few");
         assert!(refused.to_string().contains("160 at least"), "{refused}");
         assert!(divide(160, 4_096, 64).is_ok());

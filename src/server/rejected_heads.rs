@@ -1,7 +1,7 @@
-//! Heads that the server refuses by itself: they are counted and logged.
+//! Counts and logs request heads that hyper rejects.
 //!
-//! A head of HTTP/1.1 that does not fit into the server's buffer never becomes a request, so that nothing above sees it.
-//! The server answers 431 without a body, and this is where that goes by. An answer of the gateway's own has a request id.
+//! A head of HTTP/1.1 that does not fit into the buffer of hyper never becomes a request, so no layer sees it. hyper returns
+//! 431 without a body, which this acceptor detects in the written bytes. Responses of the gateway have a request id.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,11 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::telemetry::names;
 
-/// An acceptor whose connections' refused heads are counted. It is outside of TLS, to see what is in it.
+/// An acceptor that counts rejected heads. It wraps the TLS acceptor, so that it sees the decrypted bytes.
 #[derive(Clone, Debug)]
 pub struct CountRejectedHeads<A>(pub A);
 
-/// A stream, and the service that belongs to it.
+/// A stream and its service.
 type Accepted<I, S> = (I, S);
 
 impl<I, S, A: Accept<I, S>> Accept<I, S> for CountRejectedHeads<A> {
@@ -32,14 +32,17 @@ impl<I, S, A: Accept<I, S>> Accept<I, S> for CountRejectedHeads<A> {
     }
 }
 
-/// A stream whose answers are looked at.
+/// A stream whose written bytes are inspected.
 #[derive(Debug)]
 pub struct InspectedStream<S>(S);
 
 fn inspect(written: &[u8]) {
     if is_rejected_head(written) {
         metrics::counter!(names::LIMITS_REACHED, "limit" => "max_header_bytes").increment(1);
-        tracing::info!(status = 431, "a request was refused unread: its head is over twice `server.max_header_bytes`");
+        tracing::info!(
+            status = 431,
+            "a request was rejected before it was read: its head exceeds twice server.max_header_bytes"
+        );
     }
 }
 

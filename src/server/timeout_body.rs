@@ -1,9 +1,10 @@
-//! The body of an answer over HTTP/2, which is given up where the client does not take it.
+//! The body of a response over HTTP/2, with a write timeout.
 //!
-//! A stream's window can stay shut while its connection makes progress, so that the socket's own time-out never fires.
-//! Therefore a body is handed out in parts. The server asks for the next one once the window has room for the one before,
-//! and the last part is one byte: the server asks for the end once the window has room for all before it. A part that
-//! nobody asks for in time ends the answer, and its memory is free. The connection and its other streams go on.
+//! The flow control window of a stream can stay full while its connection makes progress, so that the timeout of the socket
+//! never fires. Therefore this body yields its bytes in parts. The server polls for the next part when the window has room
+//! for the part before. The last part is one byte, so that the server polls for the end when the window has room for all
+//! other bytes. If the server does not poll within the timeout, the response is abandoned and its memory is freed. The
+//! connection and its other streams continue.
 
 use std::error::Error;
 use std::io;
@@ -18,12 +19,17 @@ use hyper::body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::connection_limit::count_write_timeout;
+use crate::telemetry::names;
 
-/// The largest part. A stream holds two of them at most after its answer was given up.
+/// The maximum size of a part. A stream holds at most two parts after its response was abandoned.
 const MAX_PART_BYTES: usize = 16 * 1024;
 
-/// A body with a time-out; `T` is dropped when the whole of it was taken, or when it was given up.
+/// Counts a response that was abandoned because its client did not read it.
+pub fn count_write_timeout() {
+    metrics::counter!(names::WRITE_TIMEOUTS).increment(1);
+}
+
+/// A body with a timeout. `T` is dropped when the server has read the whole body, or when the body is abandoned.
 #[derive(Debug)]
 pub struct TimeoutBody<T> {
     state: Arc<Mutex<BodyState<T>>>,
@@ -32,19 +38,19 @@ pub struct TimeoutBody<T> {
 
 #[derive(Debug)]
 struct BodyState<T> {
-    /// `None` where it was given up.
+    /// `None` after the timeout.
     body: Option<Body>,
-    /// What was taken out of `body` and not yet handed out.
+    /// Bytes that were read from `body` and not yet yielded.
     unsent: Bytes,
-    /// Since when the next part has been waiting to be asked for; none while it is still being made.
+    /// When the last part was yielded. `None` while the next part is produced.
     waiting_since: Option<Instant>,
-    /// Whether a part was handed out.
+    /// Whether a part was yielded.
     is_started: bool,
     guard: Option<T>,
 }
 
 impl<T: Send + 'static> TimeoutBody<T> {
-    /// Holds `held` until the body was taken, or until a part of it was not asked for within `timeout`.
+    /// Holds `held` until the server has read the body, or until it has not polled for `timeout`.
     pub fn new(body: Body, timeout: Duration, held: T) -> Self {
         let waiting_since = Some(Instant::now());
         let answer =
@@ -119,7 +125,7 @@ impl<T> HttpBody for TimeoutBody<T> {
         self.lock().poll_part(cx)
     }
 
-    /// Only for a body without any bytes. Of others the server has to ask for the end: that it does shows what was taken.
+    /// True only for a body without bytes. For other bodies the server must poll for the end, which shows what it has read.
     fn is_end_stream(&self) -> bool {
         let answer = self.lock();
         !answer.is_started && answer.body.as_ref().is_some_and(HttpBody::is_end_stream)
@@ -148,7 +154,7 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A body, and a channel that ends when what it holds is dropped.
+    /// A body, and a channel that closes when the guard of the body is dropped.
     fn timed(body: impl Into<Body>) -> (TimeoutBody<oneshot::Sender<()>>, oneshot::Receiver<()>) {
         let (held, released) = oneshot::channel();
         (TimeoutBody::new(body.into(), TIMEOUT, held), released)
@@ -162,7 +168,7 @@ mod tests {
     #[case(MAX_PART_BYTES + 1, &[MAX_PART_BYTES, 1])]
     #[case(2 * MAX_PART_BYTES + 2, &[MAX_PART_BYTES, MAX_PART_BYTES, 1, 1])]
     #[tokio::test]
-    async fn a_body_comes_whole_in_parts_of_which_the_last_is_one_byte(#[case] length: usize, #[case] parts: &[usize]) {
+    async fn a_body_is_yielded_in_parts_and_the_last_part_is_one_byte(#[case] length: usize, #[case] parts: &[usize]) {
         let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
         let (mut body, _released) = timed(bytes.clone());
         let (mut lengths, mut told) = (Vec::new(), Vec::new());
@@ -177,25 +183,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_nobody_asks_for_is_given_up() {
+    async fn a_body_that_is_not_polled_is_abandoned() {
         let (mut body, released) = timed(vec![7; 3 * MAX_PART_BYTES]);
         for _ in 0..2 {
             advance(TIMEOUT - Duration::from_millis(1)).await;
-            assert!(body.frame().await.expect("a frame").is_ok(), "each part has a time of its own");
+            assert!(body.frame().await.expect("a frame").is_ok(), "each part has its own timeout");
         }
-        // Paused time goes on where nothing else is to be done.
+        // Paused time advances when all tasks are idle.
         let _dropped = released.await;
-        assert!(body.frame().await.expect("a frame").is_err(), "an answer that is cut off does not look whole");
+        assert!(body.frame().await.expect("a frame").is_err(), "a truncated response does not look complete");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_is_still_being_made_is_not_given_up() {
+    async fn a_body_that_is_still_produced_is_not_abandoned() {
         let (maker, made) = oneshot::channel::<Bytes>();
         let stream = futures_util::stream::once(made);
         let (mut body, _released) = timed(Body::from_stream(stream));
         let asking = tokio::spawn(async move { body.frame().await.expect("a frame").expect("a part").into_data() });
         tokio::time::sleep(10 * TIMEOUT).await;
-        maker.send(Bytes::from_static(b"late")).expect("somebody waits");
+        maker.send(Bytes::from_static(b"late")).expect("the body waits");
         assert_eq!(asking.await.expect("a part").expect("bytes"), "late");
     }
 }

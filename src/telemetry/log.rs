@@ -13,13 +13,16 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use super::log_queue::LogQueue;
+use crate::setting;
 
-/// The settings of `[log]` in `config/default.toml`.
-#[derive(Clone, Debug)]
+/// What is logged, and how; see `[log]` in `config/default.toml`.
+#[derive(Clone, Debug, Deserialize)]
 pub struct Settings {
     pub level: String,
+    #[serde(deserialize_with = "setting::word")]
     pub format: Format,
-    /// How many lines can wait to be written.
+    /// How many lines may wait to be written. The queue takes its memory at the start.
+    #[serde(deserialize_with = "setting::within::<_, _, 1, 1_000_000>")]
     pub queue_size: usize,
 }
 

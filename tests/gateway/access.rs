@@ -13,12 +13,12 @@ mod upstream_report;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use customers_gateway::app::App;
 use customers_gateway::config::Settings;
 use customers_gateway::server::open_files::ConnectionLimits;
-use customers_gateway::server::{Listeners, ServerLimits, serve};
+use customers_gateway::server::{Listeners, serve};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -70,7 +70,7 @@ async fn gateway(jwt: &str) -> Gateway {
     let settings = format!(
         "[auth]\nmode = 'jwt'\n[auth.jwt]\nissuer = '{ISSUER}'\naudience = '{AUDIENCE}'\n{jwt}\n\
          [upstream]\naccount_id = '{OWN}'\n\
-         timeout = '30s'\n[server]\ndeadline = '60s'\n"
+         timeout = '30s'\n[server]\ndeadline = '60s'\nheader_timeout = '60s'\ndrain_timeout = '1s'\n"
     );
     let settings = Settings::load(Some(&file("settings.toml", &settings))).unwrap();
     let app = Arc::new(App::new(&settings, upstream.parse().unwrap()).unwrap());
@@ -80,16 +80,8 @@ async fn gateway(jwt: &str) -> Gateway {
     for listener in [&public, &admin] {
         listener.set_nonblocking(true).unwrap();
     }
-    let keeping = ServerLimits {
-        max_connections: ConnectionLimits { public: 1024, admin: 1024 },
-        max_header_bytes: 32 * 1024,
-        header_timeout: Duration::from_secs(60),
-        keep_alive: Duration::from_secs(75),
-        write_timeout: Duration::from_secs(30),
-        drain_delay: Duration::ZERO,
-        drain_timeout: Duration::from_secs(1),
-    };
-    tokio::spawn(serve(app, Listeners { public, admin }, keeping, None, stop.clone()));
+    let connections = ConnectionLimits { public: 1024, admin: 1024 };
+    tokio::spawn(serve(app, Listeners { public, admin }, settings.server, connections, None, stop.clone()));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     Gateway { graphql, client, _stop: stop.drop_guard() }
 }

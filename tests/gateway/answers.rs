@@ -86,7 +86,7 @@ async fn a_byte_order_mark_before_a_request_is_skipped() {
 #[tokio::test]
 async fn a_delete_with_an_empty_response_succeeds(#[case] status: u16, #[case] body: &'static str) {
     let stub = Stub::start(move |_| Reply { status, headers: Vec::new(), body: body.into() }).await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.max_attempts = 3).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.retry.max_attempts = 3).await;
     let delete = format!(
         "mutation {{ deleteCustomer(input: {{id: \"{ADA}\"}}) {{ deletedCustomerId userErrors {{ code }} }} }}"
     );

@@ -282,7 +282,7 @@ fn an_audit_destination_that_is_not_a_regular_file_is_rejected(#[case] destinati
     for command in ["serve", "check-config"] {
         let told = complaint(&[command], &[("GATEWAY__AUDIT__DESTINATION", destination)]);
         assert!(told.contains("audit.destination (GATEWAY__AUDIT__DESTINATION)"), "{told}");
-        assert!(told.contains(&format!("{destination} is no regular file")) && told.contains("`stdout`"), "{told}");
+        assert!(told.contains(&format!("{destination} is not a regular file")) && told.contains("`stdout`"), "{told}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The program itself: how it starts, what it says, how it ends.
+//! The binary: start, output and exit.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::client;
 
-/// The program with nothing of this process's environment that could be a setting.
+/// The binary, without variables of this process that could be settings.
 pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_customers-gateway"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -26,7 +26,7 @@ pub fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Waits until a child ends; one that does not is killed, and the test fails.
+/// Waits until a child process ends. After a time limit it kills the process, and the test fails.
 pub fn ended(child: &mut Child) -> ExitStatus {
     let started = Instant::now();
     loop {
@@ -47,8 +47,7 @@ pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What a program says on standard error that would not start: one line for each problem, under a heading where there are
-/// several.
+/// The standard error of a start that failed: one line for each problem, and a heading for several problems.
 pub fn complaint(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = run(arguments, variables);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -85,7 +84,7 @@ fn a_too_low_open_file_limit_fails_the_start() {
     assert!(!status.success() && told.contains("ulimit -n") && told.contains("100 files"), "{told}");
 }
 
-/// A program that serves, stopped by the test.
+/// A running gateway, which the test stops.
 pub struct Serving {
     pub child: Child,
     pub greeting: String,
@@ -97,7 +96,7 @@ impl Serving {
         Self::of(program(&["serve"], variables))
     }
 
-    /// With so many files that it may open, and no way to have more.
+    /// With a hard open file limit.
     pub fn with_files(files: usize, variables: &[(&str, &str)]) -> Self {
         Self::of(with_files(files, variables))
     }
@@ -113,7 +112,7 @@ impl Serving {
         Self { child, greeting, graphql }
     }
 
-    /// Stops it as a platform does; how it ended, and all that it logged.
+    /// Stops the gateway with SIGTERM. Returns its exit status and its log.
     pub fn stop(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -130,19 +129,19 @@ impl Serving {
 #[case::an_unknown_setting(&[("GATEWAY__SERVER__LISTN", "127.0.0.1:0")], &["listn"])]
 #[case::no_address(&[("GATEWAY__SERVER__LISTEN", "here")], &["server.listen"])]
 #[case::no_duration(&[("GATEWAY__SERVER__DEADLINE", "soon")], &["deadline"])]
-#[case::nothing_at_once(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")], &["upstream.max_in_flight", "GATEWAY__UPSTREAM__MAX_IN_FLIGHT"])]
-#[case::an_upstream_in_clear(&[("GATEWAY__UPSTREAM__BASE_URL", "http://api.example.com")], &["upstream.base_url", "https"])]
-#[case::a_real_upstream_for_anybody(&[("GATEWAY__UPSTREAM__BASE_URL", "https://api.example.com")], &["auth.mode", "GATEWAY__AUTH__MODE"])]
+#[case::no_concurrency(&[("GATEWAY__UPSTREAM__MAX_IN_FLIGHT", "0")], &["upstream.max_in_flight", "GATEWAY__UPSTREAM__MAX_IN_FLIGHT"])]
+#[case::an_unencrypted_upstream(&[("GATEWAY__UPSTREAM__BASE_URL", "http://api.example.com")], &["upstream.base_url", "https"])]
+#[case::a_real_upstream_without_authentication(&[("GATEWAY__UPSTREAM__BASE_URL", "https://api.example.com")], &["auth.mode", "GATEWAY__AUTH__MODE"])]
 #[case::an_unknown_mode(&[("GATEWAY__AUTH__MODE", "open")], &["auth.mode (GATEWAY__AUTH__MODE)", "open", "`sandbox`, `passthrough`, `jwt`"])]
 #[case::an_unknown_switch(&[("GATEWAY__PLAYGROUND__ENABLED", "true")], &["GATEWAY__PLAYGROUND__ENABLED", "`auto`, `on`, `off`"])]
 #[case::no_number(&[("GATEWAY__GRAPHQL__MAX_DEPTH", "deep")], &["graphql.max_depth (GATEWAY__GRAPHQL__MAX_DEPTH)", "the default is 24"])]
 #[case::no_file_of_settings(&[("GATEWAY_CONFIG", "")], &["GATEWAY_CONFIG", "is empty", "path of a TOML file"])]
 #[case::one_underscore(&[("GATEWAY_AUTH_MODE", "jwt")], &["GATEWAY_AUTH_MODE", "did you mean GATEWAY__AUTH__MODE?"])]
 #[case::a_port_alone(&[("GATEWAY__PORT", "8080")], &["GATEWAY__PORT", "did you mean server.listen?"])]
-#[case::one_address_twice(&[("GATEWAY__SERVER__LISTEN", "127.0.0.1:4999"), ("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:4999")], &["server.admin_listen", "one of its own"])]
-#[case::a_key_in_two_lines(&[("GATEWAY__UPSTREAM__API_KEY", "sk_1\nsk_2")], &["upstream.api_key (GATEWAY__UPSTREAM__API_KEY)", "no HTTP header"])]
+#[case::one_address_twice(&[("GATEWAY__SERVER__LISTEN", "127.0.0.1:4999"), ("GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:4999")], &["server.admin_listen", "another address"])]
+#[case::a_key_in_two_lines(&[("GATEWAY__UPSTREAM__API_KEY", "sk_1\nsk_2")], &["upstream.api_key (GATEWAY__UPSTREAM__API_KEY)", "an HTTP header cannot contain"])]
 #[case::a_log_level(&[("GATEWAY__LOG__LEVEL", "loud=loud=loud")], &["log.level"])]
-#[case::a_file_that_is_not_there(&[("GATEWAY_CONFIG", "/nowhere/gateway.toml")], &["/nowhere/gateway.toml"])]
+#[case::a_missing_file(&[("GATEWAY_CONFIG", "/nowhere/gateway.toml")], &["/nowhere/gateway.toml"])]
 #[test]
 fn an_invalid_setting_is_reported_in_one_line(#[case] variables: &[(&str, &str)], #[case] named: &[&str]) {
     let told = complaint(&["serve"], variables);
@@ -213,16 +212,16 @@ fn a_non_utf8_variable_is_named_without_its_value() {
     command.env("GATEWAY__UPSTREAM__API_KEY", std::ffi::OsStr::from_bytes(b"sk_planted\xff"));
     let output = command.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    let told_as = "setting upstream.api_key (GATEWAY__UPSTREAM__API_KEY): is no text";
+    let told_as = "setting upstream.api_key (GATEWAY__UPSTREAM__API_KEY): is not UTF-8 text";
     assert!(!output.status.success() && told.contains(told_as), "{told}");
     assert!(!told.contains("planted"), "{told}");
-    // It hides no other.
+    // Other problems are still reported.
     command.env("GATEWAY__SERVER__DEADLINE", "soon");
     let told = String::from_utf8(command.output().unwrap().stderr).unwrap();
     assert!(told.contains(told_as) && told.contains("(GATEWAY__SERVER__DEADLINE)"), "{told}");
 }
 
-/// All that a start says, which is one line for each of these, whatever their order.
+/// Checks that the output has exactly one line for each of these texts.
 fn tells_each_once(arguments: &[&str], variables: &[(&str, &str)], told_of: &[&str]) {
     let told = complaint(arguments, variables);
     for problem in told_of {
@@ -264,7 +263,7 @@ fn tells_each_once(arguments: &[&str], variables: &[(&str, &str)], told_of: &[&s
         ("AUTH__MODE", "jwt"), ("AUTH__JWT__ISSUER", "i"), ("AUTH__JWT__AUDIENCE", "a"),
         ("AUTH__JWT__ALGORITHMS", "RS256"), ("AUTH__JWT__SECRET", "planted"),
     ],
-    &["belongs to HS256", "is shorter than the hash"]
+    &["is for HS256", "is shorter than the hash"]
 )]
 #[test]
 fn all_problems_of_a_section_are_told_at_once(#[case] settings: &[(&str, &str)], #[case] told_of: &[&str]) {
@@ -314,7 +313,7 @@ fn a_file_that_is_no_toml_hides_no_variable() {
     std::fs::write(&file, "[auth.jwt]\nissuer = \"planted\n").unwrap();
     let arguments = ["serve", "--config", file.to_str().unwrap()];
     let variables = [
-        // What these two need may stand in the file.
+        // The file can contain the settings that these two need.
         ("GATEWAY__AUTH__MODE", "jwt"),
         REAL,
         ("GATEWAY__SERVER__DEADLINE", "soon"),
@@ -410,7 +409,7 @@ fn a_health_check_reads_only_the_admin_address() {
     let admin = admin.trim_start_matches("http://").trim_end_matches("/readyz").to_owned();
     let directory = crate::process::Directory::new();
     let file = directory.path("gateway.toml");
-    // All else in it is wrong.
+    // All other settings in the file are invalid.
     let text = format!(
         "[server]\nadmin_listen = \"{admin}\"\ndeadline = \"soon\"\n[auth]\nmode = \"foo\"\n[nothing]\na = 1\n"
     );
@@ -490,7 +489,7 @@ async fn the_log_has_no_personal_data_at_trace_level(#[case] format: &str) {
     let created = ask(&serving, create, json!({"i": input})).await;
     let id = created["data"]["createCustomer"]["customer"]["id"].clone();
     assert!(id.is_string(), "{created}");
-    // Taken, wrong, not there, not understood, not GraphQL.
+    // Accepted, invalid, not found, unreadable, and not GraphQL.
     ask(&serving, create, json!({"i": input})).await;
     ask(&serving, create, json!({"i": {"name": "planted"}})).await;
     let unmasked = ask(&serving, "mutation ($i: UnmaskCustomerInput!) { unmaskCustomer(input: $i) { unmaskedCustomer { email device { ipAddress } } } }", json!({"i": {"id": id, "reason": "planted-reason"}})).await;
@@ -512,7 +511,7 @@ async fn the_log_has_no_personal_data_at_trace_level(#[case] format: &str) {
     client().get(serving.graphql.replace("/graphql", "/planted/977-77-7777")).send().await.unwrap();
     let (status, log) = serving.stop();
     assert!(status.success());
-    assert!(log.matches("request").count() > 10, "there is a log: {log}");
+    assert!(log.matches("request").count() > 10, "the log is too short: {log}");
     let planted = ["lanted", "977-77-7777", "1977-07-07", "203.0.113.77", "2025550177", "89577", "LANTED"];
     for line in log.lines() {
         assert!(!planted.iter().any(|word| line.contains(word)), "{line}");

@@ -1,4 +1,4 @@
-//! Connections that say nothing, too little or too much: they are ended, and everybody else is served. And TLS.
+//! Idle, slow and oversized connections are closed, while other clients are served. And TLS.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use crate::process::Process;
 use crate::support::certified::Certified;
 use crate::support::{Gateway, Sandbox};
 
-/// Short, so that tests are; and long enough for a machine that is busy.
+/// Short enough for tests, and long enough for a busy machine.
 const SHORT: Duration = Duration::from_millis(400);
-/// What would take for ever is given up after this long.
+/// The time limit of each wait.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n";
 
-/// A gateway that waits for nobody long.
+/// A gateway with short timeouts.
 async fn impatient() -> (Gateway, Sandbox) {
     Gateway::with(|settings| {
         settings.server.header_timeout = SHORT;
@@ -38,15 +38,15 @@ async fn connect(gateway: &Gateway) -> TcpStream {
     TcpStream::connect(gateway.base.trim_start_matches("http://")).await.unwrap()
 }
 
-/// All that still comes on a connection until the other side ends it.
+/// Reads a connection until the gateway closes it.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut told = Vec::new();
-    // A reset is an end as well.
+    // A reset counts as an end.
     let _ended = timeout(PATIENCE, stream.read_to_end(&mut told)).await.expect("the other side ends it");
     String::from_utf8(told).unwrap()
 }
 
-/// One request and its answer, on a connection that is kept.
+/// One request and its response, on a keep-alive connection.
 async fn served_on(stream: &mut TcpStream) {
     let body = json!({"query": "{ __typename }"}).to_string();
     stream.write_all(format!("{HEAD}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
@@ -78,7 +78,7 @@ async fn slow_headers_time_out() {
     let (mut reading, mut writing) = connect(&gateway).await.into_split();
     let drip = tokio::spawn(async move {
         writing.write_all(HEAD.as_bytes()).await.unwrap();
-        // Each one comes well within the time; it is the whole that does not.
+        // Each header arrives within the timeout. Only the whole head takes longer.
         while writing.write_all(b"x-planted: 1\r\n").await.is_ok() {
             sleep(SHORT / 10).await;
         }
@@ -97,7 +97,7 @@ async fn an_idle_keep_alive_connection_is_closed() {
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
-/// A load balancer keeps its connections for a minute or more, and what it sends into one that is closing is lost.
+/// A load balancer holds its connections for a minute or more. It loses requests that it sends on a closing connection.
 #[tokio::test]
 async fn the_idle_timeout_is_longer_than_the_header_timeout() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.header_timeout = SHORT).await;
@@ -111,7 +111,7 @@ async fn the_idle_timeout_is_longer_than_the_header_timeout() {
         assert_eq!(answer.await.unwrap().status(), 200);
     };
     live().await;
-    // Whoever comes later and sends no head is ended first.
+    // A later connection without a head is closed first.
     for _ in 0..2 {
         until_closed(&mut connect(&gateway).await).await;
     }
@@ -142,7 +142,7 @@ async fn a_client_that_does_not_read_is_reset_after_the_write_timeout() {
     let mut stream = socket.connect(address).await.unwrap();
     let script = script(&process).await;
     let length = process.public(&script).await.text.len();
-    // More than what the systems on both sides hold for whoever does not read.
+    // More than the socket buffers of both sides can hold.
     let times = 60_000_000 / length;
     let request = format!("GET {script} HTTP/1.1\r\nhost: gateway\r\n\r\n");
     stream.write_all(request.repeat(times).as_bytes()).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_client_that_does_not_read_is_reset_after_the_write_timeout() {
     assert_eq!(process.public("/livez").await.status, 200);
 }
 
-/// Its window stays shut while another stream of the same connection is served: the socket is never full.
+/// The window of the stream stays full while another stream of the connection is served. The socket is never full.
 #[tokio::test]
 async fn an_unread_http2_stream_times_out_and_others_continue() {
     let process = Process::start(&[("GATEWAY__SERVER__WRITE_TIMEOUT", "400ms")]).await;
@@ -170,7 +170,7 @@ async fn an_unread_http2_stream_times_out_and_others_continue() {
     let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
     let mut unread = answer.into_body();
     until_counted(&process, "gateway_write_timeouts_total", 1).await;
-    // Reading it now brings no whole answer.
+    // The client cannot read a whole response now.
     let (mut told, mut broken) = (0, false);
     while let Some(part) = timeout(PATIENCE, unread.data()).await.expect("it ends") {
         match part {
@@ -190,13 +190,13 @@ async fn an_unread_http2_stream_times_out_and_others_continue() {
     assert!(timeout(PATIENCE, other.into_body().data()).await.expect("it is read").unwrap().is_ok());
 }
 
-/// The path of the playground's script, which is long.
+/// The path of the script of the playground, which is a large response.
 async fn script(process: &Process) -> String {
     let page = process.public("/graphiql").await.text;
     page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("the page has a script").to_owned()
 }
 
-/// Waits until a counter of the process has come to a number.
+/// Waits until a counter of the process has reached a number.
 async fn until_counted(process: &Process, counter: &str, least: u64) {
     timeout(PATIENCE, async {
         loop {
@@ -212,7 +212,7 @@ async fn until_counted(process: &Process, counter: &str, least: u64) {
     .expect("it comes to that");
 }
 
-/// Keep-alive alone would hold it: the other side answers each ping.
+/// HTTP/2 keep-alive alone would not close it, because the client responds to each ping.
 #[tokio::test]
 async fn an_idle_http2_connection_is_closed_despite_pings() {
     let (gateway, _sandbox) = Gateway::with(|settings| settings.server.keep_alive = 5 * SHORT).await;
@@ -274,7 +274,7 @@ async fn a_slow_body_is_rejected_at_the_deadline() {
     assert_eq!(sandbox.calls().await, json!({}));
 }
 
-/// A client that sends all of its body first, as many do, gets to read why it was not wanted.
+/// A client that sends its whole body first, as many do, can read why the request was rejected.
 #[rstest]
 #[case::too_large("/graphql", "application/json", "HTTP/1.1 413 ")]
 #[case::of_another_type("/graphql", "text/plain", "HTTP/1.1 415 ")]
@@ -321,14 +321,14 @@ async fn invalid_http_is_rejected(#[case] rest: &str, #[case] status: &str) {
 async fn header_count_and_size_are_limited(#[case] headers: &str) {
     let (gateway, _sandbox) = impatient().await;
     let mut stream = connect(&gateway).await;
-    // It may be closed while it is still being written to.
+    // The gateway can close the connection while the client still writes.
     let _written = stream.write_all(format!("{HEAD}{headers}\r\n").as_bytes()).await;
     let told = until_closed(&mut stream).await;
     assert!(told.is_empty() || told.starts_with("HTTP/1.1 431"), "{told}");
     gateway.data("{ __typename }").await;
 }
 
-/// One limit for both versions, each with an answer that says which it is.
+/// Both versions have the same limit, and the response names the limit.
 #[rstest]
 #[case::many_headers(120, 1, "more than 100 headers")]
 #[case::a_large_one(1, 40_000, "`max_header_bytes` of 32768")]
@@ -359,7 +359,7 @@ async fn headers_over_the_limit_get_431_over_http1_and_http2(
     }
 }
 
-/// A head without an end is not held for long, and not beyond its limit: it is refused as soon as it is over.
+/// An unfinished head is rejected as soon as it exceeds the limit.
 #[tokio::test]
 async fn unfinished_headers_are_rejected_once_too_large() {
     let process = Process::start(&[("GATEWAY__SERVER__HEADER_TIMEOUT", "1h")]).await;
@@ -383,7 +383,7 @@ async fn a_low_open_file_limit_reserves_files_for_upstream_and_admin() {
     for _ in 0..300 {
         idle.push(TcpStream::connect(&address).await.unwrap());
     }
-    // The last ones come when no more are taken.
+    // The last connections arrive when the limit is reached.
     until_closed(idle.last_mut().unwrap()).await;
     let body =
         json!({"query": "{ a: customers(first: 1) { totalCount } b: customers(first: 2) { totalCount } }"}).to_string();
@@ -413,17 +413,17 @@ async fn connections_over_the_limit_are_closed() {
     for stream in &mut held {
         served_on(stream).await;
     }
-    // The platform's own door has places of its own.
+    // The admin address has its own limit.
     assert_eq!(gateway.client.get(format!("{}/livez", gateway.admin)).send().await.unwrap().status(), 200);
     drop(held.pop());
     let started = Instant::now();
     while gateway.client.get(format!("{}/livez", gateway.base)).send().await.is_err() {
-        assert!(started.elapsed() < PATIENCE, "a place that is free again");
+        assert!(started.elapsed() < PATIENCE, "a connection after another one was closed");
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// A gateway that serves TLS with this certificate, and waits so long for a handshake.
+/// A gateway with TLS, with this certificate and this timeout of the handshake.
 fn serving(certified: &Certified, handshake: &str) -> Serving {
     Serving::start(&[
         ("GATEWAY__SERVER__TLS_CERTIFICATE", text(&certified.certificate())),
@@ -432,7 +432,7 @@ fn serving(certified: &Certified, handshake: &str) -> Serving {
     ])
 }
 
-/// A client that trusts this certificate alone and speaks one version.
+/// A client that trusts only this certificate and supports only this version of TLS.
 fn client(certified: &Certified, version: Version) -> Client {
     let certificate = Certificate::from_pem(&std::fs::read(certified.certificate()).unwrap()).unwrap();
     let builder = Client::builder().no_proxy().tls_certs_only([certificate]);
@@ -458,8 +458,8 @@ async fn tls_1_2_and_1_3_are_served() {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.text().await.unwrap(), r#"{"data":{"__typename":"Query"}}"#);
     }
-    // The same message, which a server that takes its version answers with one of its own (22), is refused with an alert
-    // (21) of the fatal kind (2): protocol_version (70), RFC 5246, section 7.2.
+    // A server that supports the version responds to this message with a handshake message (22). The gateway responds with
+    // an alert (21) that is fatal (2): protocol_version (70), RFC 5246, section 7.2.
     for (minor, answer) in [(3, [22, 2]), (2, [21, 70]), (1, [21, 70])] {
         let mut stream = TcpStream::connect(address(&serving)).await.unwrap();
         stream.write_all(&client_hello(minor)).await.unwrap();
@@ -485,7 +485,7 @@ async fn a_missing_tls_handshake_times_out_and_plain_http_is_rejected() {
     serving.stop();
 }
 
-/// The first message of a client that knows nothing newer than TLS 1.`minor - 1` (RFC 5246, section 7.4.1.2).
+/// The first message of a client that supports at most TLS 1.`minor - 1` (RFC 5246, section 7.4.1.2).
 fn client_hello(minor: u8) -> Vec<u8> {
     let mut hello = vec![3, minor];
     hello.extend([7; 32]);
@@ -527,7 +527,8 @@ fn invalid_certificates_are_reported_in_one_line() {
     }
 }
 
-/// Their keys are made up, so that they are one caller's, by its address; a key that the upstream has taken is another's.
+/// The keys of the unfinished bodies are unknown, so all count for one caller by its address. A key that the upstream has
+/// accepted counts for another caller.
 #[tokio::test]
 async fn one_callers_unfinished_bodies_do_not_block_others() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
@@ -546,7 +547,7 @@ async fn one_callers_unfinished_bodies_do_not_block_others() {
         held.push(stream);
     }
     let padded = json!({"a": "a".repeat(8_000)});
-    // Until all of them are held: one more of theirs is too many then.
+    // Until the gateway holds all of them: one more body of this caller is rejected then.
     let refused = timeout(PATIENCE, async {
         loop {
             let got = gateway.ask_as("made-up", "{ __typename }", padded.clone()).await;

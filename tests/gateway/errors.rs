@@ -209,8 +209,8 @@ async fn a_slow_upstream_body_is_read_until_the_deadline() {
 #[tokio::test]
 async fn a_call_that_waits_too_long_in_the_queue_is_overloaded() {
     let (gateway, sandbox) = Gateway::with(|settings| {
-        settings.upstream.max_in_flight = 1;
-        settings.upstream.queue_timeout = Duration::from_millis(1500);
+        settings.upstream.concurrency.max_in_flight = 1;
+        settings.upstream.concurrency.queue_timeout = Duration::from_millis(1500);
     })
     .await;
     sandbox.latency(1000).await;

@@ -101,7 +101,7 @@ async fn a_failed_call_fails_its_entity_only() {
 async fn representations_are_limited_per_operation() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.graphql.federation = true;
-        settings.graphql.max_representations = 4;
+        settings.graphql.executor.max_representations = 4;
     })
     .await;
     let twice = "query ($r: [_Any!]!) { a: _entities(representations: $r) { __typename } ...B } fragment B on Query { b: _entities(representations: $r) { __typename } }";
@@ -123,7 +123,7 @@ async fn representations_are_limited_per_operation() {
 async fn entities_count_as_planned_calls_and_rate_limit_units() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.graphql.federation = true;
-        settings.graphql.max_upstream_calls = 2;
+        settings.graphql.executor.max_upstream_calls = 2;
         settings.rate_limit.enabled = Switch::On;
         settings.rate_limit.units_per_second = 1.try_into().unwrap();
         settings.rate_limit.burst = 5.try_into().unwrap();

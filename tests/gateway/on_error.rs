@@ -140,7 +140,7 @@ async fn on_error_null_makes_the_same_upstream_calls() {
 
 #[tokio::test]
 async fn on_error_is_read_from_settings_and_query_parameters() {
-    let (gateway, sandbox) = Gateway::with(|settings| settings.graphql.on_error = OnError::Null).await;
+    let (gateway, sandbox) = Gateway::with(|settings| settings.graphql.executor.on_error = OnError::Null).await;
     let missing = "{ customers(first: 1) { totalCount } viewer { permissions } }";
     sandbox.fault(json!({"route": LIST, "fault": {"status": 500}})).await;
     let by_setting = gateway.ask(missing).await;

@@ -67,8 +67,8 @@ async fn dropped_log_lines_are_reported_once() {
     assert_eq!(ended(&mut serving.child).code(), Some(0));
     let all = reader.join().unwrap();
     assert_eq!(all.iter().filter(|line| line.contains("log lines are dropped")).count(), 1);
-    // The lines of the exit have arrived, and all of them are complete.
-    assert!(all.iter().any(|line| line.contains("going down")), "{:?}", all.last());
+    // The lines of the exit have come, and all of them are whole.
+    assert!(all.iter().any(|line| line.contains("shutting down")), "{:?}", all.last());
     for line in &all {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|_| panic!("not a whole line: {line}"));
     }

@@ -1,4 +1,4 @@
-//! The real binary as a process of its own, with all that it says: for what only a whole process can show.
+//! The binary as a process of its own, with its output, for tests that need a whole process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// The path of the binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_customers-gateway");
 
-/// A running gateway with a directory of its own, both gone when it goes out of scope.
+/// A running gateway with its own directory. Dropping it stops the gateway and removes the directory.
 pub struct Process {
     child: Child,
     pub directory: Directory,
@@ -18,7 +18,7 @@ pub struct Process {
     client: reqwest::Client,
 }
 
-/// A directory that is removed when it goes out of scope.
+/// A directory that is removed when it is dropped.
 pub struct Directory(PathBuf);
 
 impl Directory {
@@ -43,7 +43,7 @@ impl Drop for Directory {
     }
 }
 
-/// What came back, as it was on the wire.
+/// A response, as received.
 pub struct Got {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -59,13 +59,13 @@ impl Got {
         self.json()["errors"][0]["extensions"]["code"].clone()
     }
 
-    /// Everything that a caller gets to see.
+    /// The headers and the body.
     pub fn whole(&self) -> String {
         format!("{:?}\n{}", self.headers, self.text)
     }
 }
 
-/// A command with nothing of this process's own settings.
+/// A command without settings of this process.
 pub fn command() -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear();
@@ -73,7 +73,7 @@ pub fn command() -> Command {
 }
 
 impl Process {
-    /// Starts a gateway with these settings; its audit file is `audit.jsonl` in its directory unless they say otherwise.
+    /// Starts a gateway with these settings. The default audit file is `audit.jsonl` in its directory.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         Self::start_in(Directory::new(), settings).await
     }
@@ -83,13 +83,13 @@ impl Process {
         Self::start_saying(stdout, directory, settings).await
     }
 
-    /// With a standard output of its own, which is no part of what it said then.
+    /// With this file as its standard output, which [`Self::said`] does not contain then.
     pub async fn start_saying(stdout: File, directory: Directory, settings: &[(&str, &str)]) -> Self {
         let settings = [&[("GATEWAY__LOG__LEVEL", "debug")], settings].concat();
         Self::run(stdout, directory, &[], &settings).await
     }
 
-    /// Starts a gateway with a file of settings, whose log level counts.
+    /// Starts a gateway with a settings file, which sets the log level.
     pub async fn start_with_file(directory: Directory, file: &Path, settings: &[(&str, &str)]) -> Self {
         let stdout = File::create(directory.path("stdout")).unwrap();
         Self::run(stdout, directory, &["--config", file.to_str().unwrap()], settings).await
@@ -115,7 +115,7 @@ impl Process {
         process
     }
 
-    /// An address of its greeting, without a path.
+    /// An address of the start message, without a path.
     fn address(&self, what: &str) -> String {
         let said = self.said();
         let line = said.lines().find_map(|line| line.trim().strip_prefix(&format!("{what} "))).unwrap();
@@ -123,7 +123,7 @@ impl Process {
         url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
     }
 
-    /// Waits until it greets: its last line says what to try.
+    /// Waits for the last line of the start message.
     async fn greeted(&mut self) {
         let started = Instant::now();
         loop {
@@ -132,24 +132,24 @@ impl Process {
                 return;
             }
             assert!(self.child.try_wait().unwrap().is_none(), "it did not start: {said}");
-            assert!(started.elapsed() < Duration::from_secs(30), "it did not greet: {said}");
+            assert!(started.elapsed() < Duration::from_secs(30), "it wrote no start message: {said}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// All that it wrote to its standard output and its standard error so far, with every line that it has logged before.
+    /// The standard output and the standard error so far, with every line that was logged before this call.
     pub fn said(&self) -> String {
         self.until_the_log_is_written();
         self.directory.read("stdout") + &self.directory.read("stderr")
     }
 
-    /// Lines are written by a thread of their own, which sleeps where none is left. One that has ended has none.
+    /// Waits until the thread that writes the log sleeps, or has ended.
     fn until_the_log_is_written(&self) {
         let tasks = format!("/proc/{}/task", self.child.id());
         let works = || {
             let tasks = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
             let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
-            // The second field is the thread's name, the third one its state.
+            // The second field is the name of the thread, and the third is its state.
             stats
                 .filter_map(|stat| stat.split_once(" (log) ").map(|(_, rest)| rest.starts_with('S')))
                 .any(|sleeps| !sleeps)
@@ -165,7 +165,7 @@ impl Process {
         self.directory.read("audit.jsonl")
     }
 
-    /// The records so far.
+    /// The audit records so far.
     pub fn records(&self) -> Vec<Value> {
         self.audit().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -174,14 +174,14 @@ impl Process {
         self.directory.path("audit.jsonl")
     }
 
-    /// Sends a body as it is.
+    /// Sends a body.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> Got {
         let request = self.client.post(format!("{}/graphql", self.base)).body(body);
         let request = request.header("content-type", "application/json");
         got(request.bearer_auth(self.key()).send().await.unwrap()).await
     }
 
-    /// Sends a body with more headers.
+    /// Sends a body with further headers.
     pub async fn post_with(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> Got {
         let request = self.client.post(format!("{}/graphql", self.base)).body(body);
         let request = request.header("content-type", "application/json").bearer_auth(self.key());
@@ -189,7 +189,7 @@ impl Process {
             .await
     }
 
-    /// Asks by GET.
+    /// Sends a query by GET.
     pub async fn get(&self, query: &str) -> Got {
         let request = self.client.get(format!("{}/graphql", self.base)).query(&[("query", query)]);
         got(request.bearer_auth(self.key()).send().await.unwrap()).await
@@ -199,42 +199,42 @@ impl Process {
         self.post(json!({"query": query, "variables": variables}).to_string()).await
     }
 
-    /// The id of a customer that is there.
+    /// The id of an existing customer.
     pub async fn somebody(&self) -> String {
         let got = self.ask("{ customers(first: 1, filter: {types: [INDIVIDUAL]}) { nodes { id } } }", json!({})).await;
         got.json()["data"]["customers"]["nodes"][0]["id"].as_str().unwrap_or_else(|| panic!("{}", got.text)).to_owned()
     }
 
-    /// Another one than [`Self::somebody`], without a read of the list.
+    /// The id of another customer than [`Self::somebody`], without reading the list.
     pub fn somebody_else(&self) -> String {
         customers_sandbox::seed::ADA.to_string()
     }
 
-    /// Something of the admin server.
+    /// A path of the admin server.
     pub async fn admin(&self, path: &str) -> Got {
         got(self.client.get(format!("{}{path}", self.address("admin"))).send().await.unwrap()).await
     }
 
-    /// Something of the public server that is not GraphQL.
+    /// A path of the public server.
     pub async fn public(&self, path: &str) -> Got {
         got(self.client.get(format!("{}{path}", self.base)).send().await.unwrap()).await
     }
 
-    /// A call of the embedded sandbox's control door.
+    /// A call to the control API of the embedded sandbox.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Got {
         let url = format!("{}/_sandbox/{path}", self.address("upstream"));
         let request = self.client.request(method.parse().unwrap(), url).json(&body);
         got(request.send().await.unwrap()).await
     }
 
-    /// The caller's key, which counts in passthrough mode alone.
+    /// The key of the caller. Only passthrough mode uses it.
     pub const KEY: &str = "sk_planted_key_7f3a";
 
     fn key(&self) -> &'static str {
         Self::KEY
     }
 
-    /// Sends a signal by its short name.
+    /// Sends a signal, such as `HUP`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
@@ -245,13 +245,13 @@ impl Process {
         &self.base
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits until the process ends.
     pub async fn stop(&mut self) {
         self.signal("TERM");
         self.ends().await;
     }
 
-    /// Waits for its end; its exit code.
+    /// Waits until the process ends. Returns its exit code.
     pub async fn ends(&mut self) -> Option<i32> {
         let started = Instant::now();
         loop {
@@ -263,7 +263,7 @@ impl Process {
         }
     }
 
-    /// Stops it and gives its directory for another one.
+    /// Stops the process and returns its directory for another process.
     pub async fn into_directory(mut self) -> Directory {
         self.stop().await;
         std::mem::replace(&mut self.directory, Directory(PathBuf::new()))
@@ -283,11 +283,11 @@ async fn got(response: reqwest::Response) -> Got {
 }
 
 fn client() -> reqwest::Client {
-    // Nothing is decompressed: a compressed answer would not be text.
+    // The client does not decompress. A compressed response would not be text.
     reqwest::Client::builder().no_proxy().no_gzip().no_brotli().pool_max_idle_per_host(0).build().unwrap()
 }
 
-/// What `audit verify` says, and whether it is content.
+/// The output of `audit verify`, and whether it succeeds.
 pub fn verify(file: &Path) -> (bool, String) {
     let output = command().args(["audit", "verify"]).arg(file).output().unwrap();
     let said = [output.stdout, output.stderr].concat();

@@ -16,7 +16,7 @@ use crate::support::{CUSTOMER, Gateway, LIST, Reply, Sandbox, Stub, count, only_
 async fn limited(burst: u32) -> (Gateway, Sandbox) {
     Gateway::with(|settings| {
         settings.auth.mode = AuthMode::Passthrough;
-        settings.graphql.max_upstream_calls = 5;
+        settings.graphql.executor.max_upstream_calls = 5;
         limit(settings, burst);
     })
     .await
@@ -149,7 +149,7 @@ async fn rate_limits_are_per_key_and_not_per_account(
 #[tokio::test]
 async fn callers_without_a_key_are_limited_by_address() {
     let (gateway, _sandbox) = Gateway::with(|settings| {
-        settings.graphql.max_upstream_calls = 5;
+        settings.graphql.executor.max_upstream_calls = 5;
         limit(settings, 6);
     })
     .await;
@@ -174,7 +174,7 @@ async fn unverified_keys_are_limited_by_address() {
     let gateway = Gateway::over(&stub.base, |settings| {
         settings.auth.mode = AuthMode::Passthrough;
         settings.cache.enabled = false;
-        settings.graphql.max_upstream_calls = 5;
+        settings.graphql.executor.max_upstream_calls = 5;
         settings.privacy.max_unmask_per_minute = 20.try_into().unwrap();
         limit(settings, 60);
     })

@@ -99,7 +99,7 @@ async fn fifty_aliases_over_ten_ids_cost_ten_calls_at_once() {
 #[tokio::test]
 async fn no_more_calls_are_in_flight_than_the_setting_allows() {
     let stub = Stub::holding(3, |seen| Reply::object(&person(id_in(&seen.path)))).await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.max_in_flight = 3).await;
+    let gateway = Gateway::over(&stub.base, |settings| settings.upstream.concurrency.max_in_flight = 3).await;
     gateway.data(&fifty_aliases_over_ten_ids()).await;
     assert_eq!((stub.seen().len(), stub.most_at_once()), (10, 3));
 }

@@ -22,8 +22,8 @@ use serde_json::Value;
 fn patient(settings: &mut Settings) {
     settings.server.deadline = Duration::from_secs(20);
     settings.upstream.timeout = Duration::from_millis(400);
-    settings.upstream.max_attempts = 3;
-    settings.upstream.breaker_min_calls = 100_000;
+    settings.upstream.retry.max_attempts = 3;
+    settings.upstream.breaker.min_calls = 100_000;
 }
 
 /// The code of the first error.

@@ -11,20 +11,31 @@ use std::collections::HashMap;
 use apollo_compiler::Name;
 use apollo_compiler::ast::{Definition, Document, FragmentDefinition, Selection};
 use apollo_compiler::collections::IndexMap;
+use serde::Deserialize;
 
 use super::errors::{DocumentError, RequestError};
 use crate::error::{ErrorCode, PublicError};
+use crate::graphql::schema::ENGINE_MAX_DEPTH;
+use crate::setting;
 use crate::telemetry::names;
 
-/// The limits; see `[graphql]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+/// The bounds; see `[graphql]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct DocumentLimits {
+    // Four levels below the recursion limit of the engine.
+    #[serde(deserialize_with = "setting::within::<_, _, 1, { ENGINE_MAX_DEPTH - 4 }>")]
     pub max_depth: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_fields: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_aliases: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_root_fields: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_directives: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_introspection_depth: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_operations: usize,
 }
 

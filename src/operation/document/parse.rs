@@ -4,23 +4,32 @@ use apollo_compiler::Schema;
 use apollo_compiler::executable::ExecutableDocument;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::{DiagnosticList, Valid};
+use serde::Deserialize;
 
 use super::errors::{self, DocumentError, RequestError};
 use super::lexical::{Incomplete, LexicalScan};
 use super::limits::{self, DocumentLimits, exceeded};
 use super::{arguments, lexical};
 use crate::operation::document::collect::{self, CollectedOperation, Conditions};
+use crate::setting;
 
 /// Limits on the text of a document; see `[graphql]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
+    #[serde(deserialize_with = "setting::positive")]
     pub max_tokens: usize,
+    // Above 200, the recursion of the parser would be the limit, which ends the process.
+    #[serde(deserialize_with = "setting::within::<_, _, 1, 200>")]
     pub max_nesting: usize,
+    #[serde(deserialize_with = "setting::positive")]
     pub max_name_bytes: usize,
+    #[serde(flatten)]
     pub limits: DocumentLimits,
-    /// The maximum number of values in the arguments of an operation.
+    /// How many values the arguments of an operation may hold.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_argument_values: usize,
-    /// The maximum number of reported errors of a document.
+    /// How many mistakes of a document are told.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_validation_errors: usize,
 }
 

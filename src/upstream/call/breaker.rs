@@ -14,22 +14,28 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::setting;
 use crate::upstream::call::metrics;
 use crate::upstream::error::{Error, ErrorKind};
 
-/// When the breaker opens and for how long; see `[upstream]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+/// When it opens and for how long; see `[upstream]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
-    /// The share of calls, in percent, that have to fail.
+    /// Which share of the calls has to fail, in percent.
+    #[serde(rename = "breaker_failures_percent", deserialize_with = "setting::within::<_, _, 1, 100>")]
     pub failures_percent: u8,
-    /// The least number of calls in the window.
+    /// Among how many calls at least.
+    #[serde(rename = "breaker_min_calls", deserialize_with = "setting::positive")]
     pub min_calls: usize,
-    /// The time in which calls are counted.
+    /// Within which time.
+    #[serde(rename = "breaker_window", deserialize_with = "setting::positive_duration")]
     pub window: Duration,
-    /// How long nothing is sent while the breaker is open.
+    /// For how long nothing is sent.
+    #[serde(rename = "breaker_open_duration", deserialize_with = "setting::positive_duration")]
     pub open: Duration,
 }
 

@@ -6,22 +6,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::fair_limit::{FairQueue, QueueEntry, Slot};
+use crate::setting;
 use crate::telemetry::names::UPSTREAM_QUEUE_LENGTH;
 use crate::upstream::call::metrics;
 use crate::upstream::call::transport::Request;
 use crate::upstream::error::ErrorKind;
 
 /// Limits; see `[upstream]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
-    /// The largest number of calls in flight.
+    /// How many calls may be in flight at once.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_in_flight: usize,
     /// The largest number of waiting calls.
     pub max_queue: usize,
-    /// The longest time that a call waits.
+    /// How long one waits at most.
+    #[serde(deserialize_with = "setting::duration")]
     pub queue_timeout: Duration,
 }
 

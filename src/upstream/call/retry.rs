@@ -11,11 +11,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, de};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::retry;
 use tower::retry::budget::{Budget, TpsBudget};
 use tower::util::rng::{HasherRng, Rng};
 
+use crate::setting;
 use crate::upstream::call::metrics::{self, RetrySkipped};
 use crate::upstream::call::transport::{Request, UpstreamResponse};
 use crate::upstream::error::{Error, ErrorKind};
@@ -29,16 +31,27 @@ const BUDGET_WINDOW: Duration = Duration::from_secs(3);
 /// The retries per second that the budget always permits.
 const MIN_RETRIES_PER_SECOND: u32 = 1;
 
-/// Limits of retries; see `[upstream]` in `config/default.toml`.
-#[derive(Clone, Copy, Debug)]
+/// How much patience; see `[upstream]` in `config/default.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Settings {
-    /// The largest number of attempts of a call.
+    /// How often one call is sent at most.
+    #[serde(deserialize_with = "setting::positive")]
     pub max_attempts: u32,
-    /// The retries of all calls per hundred successes.
+    /// How many repetitions there may be for a hundred successes.
+    #[serde(rename = "retry_budget_percent", deserialize_with = "budget_percent")]
     pub budget_percent: u8,
 }
 
-/// The policy and the state of one call. Clones share the budget.
+/// The budget counts how many successes pay for one repetition, in whole numbers: 60 percent would be 100.
+fn budget_percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let percent = u8::deserialize(deserializer)?;
+    if percent == 0 || 100 % percent == 0 {
+        return Ok(percent);
+    }
+    Err(de::Error::custom("must be 0 or divide 100: 1, 2, 4, 5, 10, 20, 25, 50, 100"))
+}
+
+/// Decides about one call; its clones share the budget.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy {
     max_attempts: u32,

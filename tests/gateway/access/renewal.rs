@@ -104,7 +104,7 @@ async fn secrets_are_reloaded_when_their_files_change() {
     .await;
     // An unusable file changes nothing.
     put(&renewed.key, "\n");
-    until(&renewed.process, "a complaint", async || renewed.process.said().contains("nothing was read again")).await;
+    until(&renewed.process, "a complaint", async || renewed.process.said().contains("reload failed")).await;
     assert!(renewed.process.said().contains("upstream.api_key_file"));
     assert_eq!((renewed.status(FIRST).await, renewed.asked_with().as_str()), (200, "Bearer sk_second_planted"));
     put(&renewed.key, "sk_third_planted");
@@ -171,7 +171,7 @@ async fn a_certificate_is_reloaded_on_change_and_by_sighup() {
         // A certificate without its key changes nothing.
         take(used.certificate(), second.certificate());
         again();
-        until(&process, "a complaint", async || process.said().contains("nothing was read again")).await;
+        until(&process, "a complaint", async || process.said().contains("reload failed")).await;
         assert!(process.said().contains("server.tls_certificate") && !shows(&second));
         take(used.key(), second.key());
         again();
@@ -200,7 +200,7 @@ fn a_secret_needs_exactly_one_source_and_a_non_empty_file() {
     };
     assert!(complaint(&[(setting, &key), ("GATEWAY__UPSTREAM__API_KEY", "sk_planted")]).contains("one of the two"));
     assert!(complaint(&[(setting, "/nowhere/key")]).contains("/nowhere/key"));
-    assert!(complaint(&[(setting, "/")]).contains("no regular file"));
+    assert!(complaint(&[(setting, "/")]).contains("not a regular file"));
     assert!(complaint(&[(setting, &file("empty", b"\n"))]).contains("is empty"));
     assert!(complaint(&[(setting, &file("large", &[b'x'; 70_000]))]).contains("larger than 64 KiB"));
     assert!(complaint(&[(setting, &file("bytes", &[0xff, 0xfe]))]).contains("UTF-8"));

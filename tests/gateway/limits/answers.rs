@@ -40,7 +40,7 @@ async fn rows_times_fields_are_bounded_before_anything_runs() {
 
 #[tokio::test]
 async fn a_response_at_the_limit_is_served() {
-    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.max_response_fields = 7).await;
+    let (gateway, _sandbox) = Gateway::with(|settings| settings.graphql.executor.max_response_fields = 7).await;
     let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }";
     let ask = |count: usize| gateway.ask_with(query, json!({"ids": vec![ADA; count]}));
     assert_eq!(ask(3).await["data"]["nodes"].as_array().unwrap().len(), 3);
@@ -60,7 +60,7 @@ async fn of_long_reviews(texts: usize, bytes: usize, max_response_bytes: usize) 
     })
     .await;
     let gateway = Gateway::over(&stub.base, |settings| {
-        settings.graphql.max_response_bytes = max_response_bytes;
+        settings.graphql.executor.responses.max_response_bytes = max_response_bytes;
     })
     .await;
     (gateway, stub)
@@ -99,7 +99,8 @@ async fn a_mutation_over_the_size_limit_keeps_ids_and_user_errors() {
         _ => Reply::object(&with(person(ID), json!({"name": name}))),
     })
     .await;
-    let gateway = Gateway::over(&stub.base, |settings| settings.graphql.max_response_bytes = 4_000).await;
+    let gateway =
+        Gateway::over(&stub.base, |settings| settings.graphql.executor.responses.max_response_bytes = 4_000).await;
     let query = format!(
         "mutation {{ updateCustomer(input: {{id: \"{ID}\", phone: \"+12025550147\", device: {{ipAddress: \"192.0.2.1\"}}}}) {{ customer {{ id name }} userErrors {{ code }} }} }}"
     );

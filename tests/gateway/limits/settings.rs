@@ -1,4 +1,4 @@
-//! Every bound is a setting, and what is set is what is kept.
+//! Every limit is a setting, and the gateway enforces the configured value.
 
 use bytes::Bytes;
 use customers_gateway::config::Settings;
@@ -14,18 +14,18 @@ use crate::support::Gateway;
 use crate::support::gateway::Got;
 
 #[rstest]
-#[case::tokens(|s: &mut Settings| s.graphql.max_tokens = 5, "{ a b c }", "{ a b c d }", "max_tokens", 5, 6)]
-#[case::nesting(|s: &mut Settings| s.graphql.max_nesting = 2, "{ a { b } }", "{ a(b: [1]) { c(d: 2) } }", "max_nesting", 2, 3)]
-#[case::depth(|s: &mut Settings| s.graphql.max_depth = 2, "{ a { b } }", "{ a { b { c } } }", "max_depth", 2, 3)]
-#[case::fields(|s: &mut Settings| s.graphql.max_fields = 3, "{ a { b c } }", "{ a { b c d } }", "max_fields", 3, 4)]
-#[case::aliases(|s: &mut Settings| s.graphql.max_aliases = 1, "{ a: b c }", "{ a: b c: d }", "max_aliases", 1, 2)]
-#[case::root_fields(|s: &mut Settings| s.graphql.max_root_fields = 2, "{ a b }", "{ a ... { b ... { c } } }", "max_root_fields", 2, 3)]
-#[case::directives(|s: &mut Settings| s.graphql.max_directives = 1, "{ a @b }", "{ a @b c @d }", "max_directives", 1, 2)]
-#[case::introspection(|s: &mut Settings| s.graphql.max_introspection_depth = 1, "{ __schema { types { name } } }", "{ __schema { types { fields { name } } } }", "max_introspection_depth", 1, 2)]
-#[case::operations(|s: &mut Settings| s.graphql.max_operations = 1, "{ a }", "query A { a } query B { a }", "max_operations", 1, 2)]
-#[case::fields_of_all_operations(|s: &mut Settings| s.graphql.max_fields = 3, "query A { a b } query B { c }", "query A { a b } query B { c d }", "max_fields", 3, 4)]
-#[case::values(|s: &mut Settings| s.graphql.max_argument_values = 3, "{ nodes(ids: [\"a\", \"b\"]) { id } }", "{ nodes(ids: [\"a\"]) { id } customers(first: 1) { totalCount } node(id: \"a\") { id } }", "max_argument_values", 3, 4)]
-#[case::upstream_calls(|s: &mut Settings| s.graphql.max_upstream_calls = 2, "{ customers { totalCount } }", "{ a: customers { totalCount } b: customers { totalCount } c: customerPage { meta { pageNumber } } }", "max_upstream_calls", 2, 3)]
+#[case::tokens(|s: &mut Settings| s.graphql.executor.documents.max_tokens = 5, "{ a b c }", "{ a b c d }", "max_tokens", 5, 6)]
+#[case::nesting(|s: &mut Settings| s.graphql.executor.documents.max_nesting = 2, "{ a { b } }", "{ a(b: [1]) { c(d: 2) } }", "max_nesting", 2, 3)]
+#[case::depth(|s: &mut Settings| s.graphql.executor.documents.limits.max_depth = 2, "{ a { b } }", "{ a { b { c } } }", "max_depth", 2, 3)]
+#[case::fields(|s: &mut Settings| s.graphql.executor.documents.limits.max_fields = 3, "{ a { b c } }", "{ a { b c d } }", "max_fields", 3, 4)]
+#[case::aliases(|s: &mut Settings| s.graphql.executor.documents.limits.max_aliases = 1, "{ a: b c }", "{ a: b c: d }", "max_aliases", 1, 2)]
+#[case::root_fields(|s: &mut Settings| s.graphql.executor.documents.limits.max_root_fields = 2, "{ a b }", "{ a ... { b ... { c } } }", "max_root_fields", 2, 3)]
+#[case::directives(|s: &mut Settings| s.graphql.executor.documents.limits.max_directives = 1, "{ a @b }", "{ a @b c @d }", "max_directives", 1, 2)]
+#[case::introspection(|s: &mut Settings| s.graphql.executor.documents.limits.max_introspection_depth = 1, "{ __schema { types { name } } }", "{ __schema { types { fields { name } } } }", "max_introspection_depth", 1, 2)]
+#[case::operations(|s: &mut Settings| s.graphql.executor.documents.limits.max_operations = 1, "{ a }", "query A { a } query B { a }", "max_operations", 1, 2)]
+#[case::fields_of_all_operations(|s: &mut Settings| s.graphql.executor.documents.limits.max_fields = 3, "query A { a b } query B { c }", "query A { a b } query B { c d }", "max_fields", 3, 4)]
+#[case::values(|s: &mut Settings| s.graphql.executor.documents.max_argument_values = 3, "{ nodes(ids: [\"a\", \"b\"]) { id } }", "{ nodes(ids: [\"a\"]) { id } customers(first: 1) { totalCount } node(id: \"a\") { id } }", "max_argument_values", 3, 4)]
+#[case::upstream_calls(|s: &mut Settings| s.graphql.executor.max_upstream_calls = 2, "{ customers { totalCount } }", "{ a: customers { totalCount } b: customers { totalCount } c: customerPage { meta { pageNumber } } }", "max_upstream_calls", 2, 3)]
 #[tokio::test]
 async fn a_configured_limit_is_enforced(
     #[case] change: fn(&mut Settings),
@@ -60,11 +60,11 @@ async fn a_body_over_its_bound_is_not_read() {
     let error = refused(&attacked.body(body(1_001)).await, 413, "OPERATION_TOO_LARGE");
     assert!(error["message"].as_str().unwrap().contains("`max_body_bytes` of 1000"), "{error}");
     assert_eq!(attacked.body(body(1_000)).await.status, 200);
-    // The same where no length is said.
+    // The same without a content length.
     let chunks = (0..1_000_000).map(|_| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"planted"))));
     let body = reqwest::Body::wrap(StreamBody::new(futures_util::stream::iter(chunks)));
     let request = attacked.gateway.request(Method::POST, "/graphql").header("content-type", "application/json");
-    // The rest of it is not taken, so that sending it can fail before the answer is read.
+    // The gateway does not read the rest, so sending can fail before the response is read.
     if let Ok(response) = request.body(body).send().await {
         refused(&Got::from(response).await, 413, "OPERATION_TOO_LARGE");
     }
@@ -74,8 +74,8 @@ async fn a_body_over_its_bound_is_not_read() {
 #[tokio::test]
 async fn errors_in_a_response_are_limited() {
     let change = |settings: &mut Settings| {
-        settings.graphql.max_errors = 2;
-        settings.graphql.max_validation_errors = 3;
+        settings.graphql.executor.responses.max_errors = 2;
+        settings.graphql.executor.documents.max_validation_errors = 3;
     };
     let (gateway, sandbox) = Gateway::with(change).await;
     let answer = gateway.ask("{ a b c d e }").await;

@@ -18,10 +18,10 @@ const OPEN: Duration = Duration::from_secs(3);
 /// Settings under which ten failures open the breaker.
 fn brittle(settings: &mut Settings) {
     settings.cache.enabled = false;
-    settings.upstream.max_attempts = 1;
-    settings.upstream.breaker_min_calls = 10;
-    settings.upstream.breaker_window = Duration::from_secs(60);
-    settings.upstream.breaker_open_duration = OPEN;
+    settings.upstream.retry.max_attempts = 1;
+    settings.upstream.breaker.min_calls = 10;
+    settings.upstream.breaker.window = Duration::from_secs(60);
+    settings.upstream.breaker.open = OPEN;
 }
 
 /// An upstream whose status the test can change.
@@ -95,7 +95,7 @@ async fn a_write_blocked_by_the_breaker_was_not_sent() {
     let (stub, _mood) = moody(503).await;
     let gateway = Gateway::over(&stub.base, |settings| {
         brittle(settings);
-        settings.upstream.breaker_open_duration = Duration::from_secs(60);
+        settings.upstream.breaker.open = Duration::from_secs(60);
     })
     .await;
     for _ in 0..10 {

@@ -81,8 +81,8 @@ async fn a_disconnected_caller_releases_its_permit() {
 async fn a_small_request_does_not_wait_behind_a_large_one() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         settings.auth.mode = AuthMode::Passthrough;
-        settings.upstream.max_in_flight = 2;
-        settings.upstream.queue_timeout = std::time::Duration::from_secs(60);
+        settings.upstream.concurrency.max_in_flight = 2;
+        settings.upstream.concurrency.queue_timeout = std::time::Duration::from_secs(60);
     })
     .await;
     let gateway = Arc::new(gateway);

@@ -84,7 +84,7 @@ async fn a_joining_caller_with_a_later_deadline_gets_the_result() {
 #[tokio::test]
 async fn a_write_still_queued_at_its_deadline_is_never_sent() {
     let stub = Stub::start(|seen| Reply::object(&person(id_in(&seen.path)))).await;
-    let gateway = Arc::new(Gateway::over(&stub.base, |settings| settings.upstream.max_in_flight = 1).await);
+    let gateway = Arc::new(Gateway::over(&stub.base, |settings| settings.upstream.concurrency.max_in_flight = 1).await);
     stub.hold();
     let read = tokio::spawn({
         let gateway = Arc::clone(&gateway);
@@ -105,9 +105,9 @@ async fn a_write_still_queued_at_its_deadline_is_never_sent() {
 async fn a_full_or_slow_queue_is_overloaded() {
     for (max_queue, queue_timeout) in [(1, Duration::from_secs(60)), (100, Duration::from_millis(100))] {
         let (gateway, sandbox) = Gateway::with(|settings| {
-            settings.upstream.max_in_flight = 1;
-            settings.upstream.max_queue = max_queue;
-            settings.upstream.queue_timeout = queue_timeout;
+            settings.upstream.concurrency.max_in_flight = 1;
+            settings.upstream.concurrency.max_queue = max_queue;
+            settings.upstream.concurrency.queue_timeout = queue_timeout;
         })
         .await;
         sandbox.latency(700).await;

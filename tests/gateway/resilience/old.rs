@@ -72,9 +72,9 @@ async fn stale_if_error_applies_to_a_passed_deadline() {
 async fn stale_if_error_applies_to_an_open_breaker() {
     let (gateway, sandbox) = Gateway::with(|settings| {
         forgiving(settings);
-        settings.upstream.breaker_min_calls = 3;
-        settings.upstream.breaker_failures_percent = 1;
-        settings.upstream.breaker_open_duration = Duration::from_secs(600);
+        settings.upstream.breaker.min_calls = 3;
+        settings.upstream.breaker.failures_percent = 1;
+        settings.upstream.breaker.open = Duration::from_secs(600);
     })
     .await;
     gateway.data(&name_of(ADA)).await;

@@ -8,7 +8,7 @@ use customers_gateway::app::App;
 use customers_gateway::auth::AuthMode;
 use customers_gateway::config::Settings;
 use customers_gateway::server::open_files::ConnectionLimits;
-use customers_gateway::server::{self, Listeners, ServerLimits};
+use customers_gateway::server::{self, Listeners};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -80,8 +80,8 @@ impl Gateway {
     /// retries.
     pub async fn over(upstream: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::load(None).unwrap();
-        settings.upstream.max_attempts = 1;
-        // Long, because machines that run tests are busy. Tests of these limits set their own.
+        settings.upstream.retry.max_attempts = 1;
+        // Generous, since machines that run tests are busy; a test of these sets its own.
         settings.server.deadline = Duration::from_secs(60);
         settings.upstream.timeout = Duration::from_secs(30);
         change(&mut settings);
@@ -95,20 +95,11 @@ impl Gateway {
         let listeners = Listeners { public: listener(), admin: listener() };
         let base = format!("http://{}", listeners.public.local_addr().unwrap());
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
-        let keeping = ServerLimits {
-            max_connections: ConnectionLimits {
-                public: settings.server.max_connections,
-                admin: settings.server.max_connections,
-            },
-            max_header_bytes: settings.server.max_header_bytes,
-            header_timeout: settings.server.header_timeout,
-            keep_alive: settings.server.keep_alive,
-            write_timeout: settings.server.write_timeout,
-            drain_delay: settings.server.drain_delay,
-            drain_timeout: settings.server.drain_timeout,
-        };
+        let most = settings.server.max_connections;
+        let connections = ConnectionLimits { public: most, admin: most };
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(server::serve(Arc::new(app), listeners, keeping, None, shutdown.clone()));
+        let (app, limits, stop) = (Arc::new(app), settings.server.clone(), shutdown.clone());
+        let served = tokio::spawn(server::serve(app, listeners, limits, connections, None, stop));
         Self { base, admin, client: client(), _stop: shutdown.clone().drop_guard(), shutdown, served }
     }
 

@@ -33,7 +33,7 @@ async fn start(sandbox: &Sandbox, delay: &str) -> (Process, TcpStream) {
 /// Waits until the process has handled a signal. The system merges two pending signals into one.
 async fn going_down(process: &Process) {
     for _ in 0..3000 {
-        if process.said().contains("going down") {
+        if process.said().contains("shutting down") {
             return;
         }
         sleep(Duration::from_millis(10)).await;
@@ -64,7 +64,7 @@ async fn a_write_after_sigterm_is_answered_or_never_started() {
     let answers = told.matches("\"customer\":{\"id\":").count();
     assert!(told.contains("HTTP/1.1 200 ") && answers >= 1, "the first was running: {told}");
     assert_eq!(sandbox.writes().await.len(), answers, "what was done was told: {told}");
-    assert!(process.said().contains("going down"));
+    assert!(process.said().contains("shutting down"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn a_write_cut_by_shutdown_is_recorded_as_unknown() {
     let (mut process, mut stream) = hanging(&sandbox, &[("GATEWAY__SERVER__DRAIN_TIMEOUT", "300ms")]).await;
     process.signal("TERM");
     assert_eq!(process.ends().await, Some(0));
-    assert_recorded_as_unknown(&process, "writes were still under way");
+    assert_recorded_as_unknown(&process, "writes were still running at shutdown");
     let said = process.said();
     let outcomes: Vec<_> = lines(&said).iter().map(|line| line["outcome"].clone()).collect();
     assert_eq!(outcomes, [json!("shutdown")], "its caller did not hang up: {said}");

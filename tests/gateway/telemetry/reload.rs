@@ -40,19 +40,19 @@ async fn a_valid_manifest_and_level_are_reloaded_and_invalid_ones_change_nothing
     documents("second");
     settings("warn");
     process.signal("HUP");
-    until(&process, "read again: ", 1).await;
-    // The reload's own line has the level info, which was active until then. From here on only warnings are logged.
+    until(&process, "reloaded ", 1).await;
+    // Its own line is of level info, which was there until it; from here on there are warnings alone.
     let lines = super::lines(&process.said()).len();
     assert!(runs("second").await && !runs("first").await);
     assert_eq!(super::lines(&process.said()).len(), lines, "the level is warn now");
 
     std::fs::write(&manifest, "no manifest").unwrap();
     process.signal("HUP");
-    until(&process, "nothing was read again", 1).await;
+    until(&process, "reload failed", 1).await;
     documents("third");
     settings("loud=loud=loud");
     process.signal("HUP");
-    until(&process, "nothing was read again", 2).await;
+    until(&process, "reload failed", 2).await;
     assert!(runs("second").await && !runs("third").await, "all goes on as before");
     std::fs::write(&file, "[log]\nlevl = \"info\"\n").unwrap();
     process.signal("HUP");
@@ -77,23 +77,23 @@ impl Reloaded {
         Self { process: Process::start_with_file(directory, &file, &[]).await, file }
     }
 
-    /// Changes the settings, sends SIGHUP, and returns the log line of the reload.
+    /// The next line about a reload, after other settings and SIGHUP.
     async fn with(&self, settings: &str) -> Value {
         std::fs::write(&self.file, settings).unwrap();
-        let before = self.process.said().matches(READ_AGAIN).count();
+        let before = self.process.said().matches(RELOADED).count();
         self.process.signal("HUP");
         self.read_again(before + 1).await
     }
 
     async fn read_again(&self, times: usize) -> Value {
-        until(&self.process, READ_AGAIN, times).await;
+        until(&self.process, RELOADED, times).await;
         let said = self.process.said();
         assert!(!said.contains("planted"), "{said}");
-        lines(&said).into_iter().filter(|line| message(line).starts_with(READ_AGAIN)).nth(times - 1).unwrap()
+        lines(&said).into_iter().filter(|line| message(line).starts_with(RELOADED)).nth(times - 1).unwrap()
     }
 }
 
-const READ_AGAIN: &str = "read again: ";
+const RELOADED: &str = "reloaded ";
 
 /// All lines of a log in JSON.
 fn lines(log: &str) -> Vec<Value> {
