@@ -7,11 +7,13 @@ use crate::auth::{Permission, Principal};
 /// The caller and its permissions. A frontend can use it to hide actions that would be rejected.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct Viewer {
-    /// The token's subject. null for an anonymous caller of the sandbox.
+    /// The token's subject. null without a token of an identity provider: in the sandbox without a token, and with
+    /// `auth.mode = "passthrough"`.
     pub subject: Option<String>,
     /// The upstream account that the caller acts for. null if it names none.
     pub account_id: Option<ID>,
-    /// The caller's permissions. An operation without its permission fails with `FORBIDDEN`.
+    /// The caller's permissions. A field without its permission fails with `FORBIDDEN`. With
+    /// `auth.mode = "passthrough"` every permission is listed, and the Customers API decides.
     pub permissions: Vec<Permission>,
 }
 

