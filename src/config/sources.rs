@@ -190,7 +190,8 @@ impl Sources {
         let default = self.defaults.get(name).map(|default| &default.kind);
         let converted = value.clone();
         let kind: ValueKind = match default {
-            Some(ValueKind::I64(_)) => converted.into_int()?.into(),
+            // No setting is negative, and a limit may be as large as `u64::MAX`.
+            Some(ValueKind::I64(_)) => converted.into_uint()?.into(),
             Some(ValueKind::Float(_)) => converted.into_float()?.into(),
             Some(ValueKind::Boolean(_)) => converted.into_bool()?.into(),
             Some(ValueKind::String(_)) => converted.into_string()?.into(),

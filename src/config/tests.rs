@@ -114,3 +114,11 @@ fn any_upstream_counts_as_real_unless_it_must_prove_to_be_the_sandbox() {
     nonsense.upstream = with(&[near]).expect("usable settings").upstream.with_base_url("nonsense");
     assert!(nonsense.is_real_upstream(), "an upstream that cannot be parsed counts as real");
 }
+
+#[test]
+fn a_limit_can_be_as_large_as_its_type() {
+    let largest = u64::MAX.to_string();
+    let settings = with(&[("GATEWAY__GRAPHQL__MAX_RESPONSE_BYTES", &largest)]).expect("usable settings");
+    assert_eq!(settings.graphql.executor.responses.max_response_bytes, usize::MAX);
+    assert!(with(&[("GATEWAY__GRAPHQL__MAX_RESPONSE_BYTES", "-1")]).is_err());
+}

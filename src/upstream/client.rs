@@ -227,14 +227,14 @@ impl Client {
         let path = ["v1", "customers", &path, "review"];
         let call = CallRequest::new("GET /v1/customers/{id}/review", Method::GET, &path);
         let route = call.route;
-        let answer = self.send_with(caller, call, WireReview::parse).await?;
-        answer.try_map(|WireReview { customer_details, identity_details }| {
+        let convert = |WireReview { customer_details, identity_details }| {
             if let Err(UnreadableField(field)) = identity_details {
                 warn!(route, fields = ?[field], "the upstream sent fields that cannot be read");
             }
             let customer = Arc::new(requested_customer(route, id, customer_details)?);
             Ok(Review { customer, identity: identity_details.map(|identity| identity.map(Arc::new)) })
-        })
+        };
+        self.send_with(caller, call, WireReview::parse, convert).await
     }
 
     /// Creates a customer. If the screening runs inline, the returned status is final.
@@ -277,8 +277,10 @@ impl Client {
             true => Ok(None),
             false => serde_json::from_slice::<Envelope<WireCustomer>>(body).map(Some),
         };
-        let answer = self.send_with(caller, call, parse).await?;
-        answer.value.map(|envelope| requested_customer(route, id, envelope.data)).transpose()
+        let convert = |deleted: Option<Envelope<WireCustomer>>| {
+            deleted.map(|envelope| requested_customer(route, id, envelope.data)).transpose()
+        };
+        self.send_with(caller, call, parse, convert).await.map(|answer| answer.value)
     }
 
     /// Decides on a customer in review.
@@ -342,24 +344,26 @@ impl Client {
         caller: &CallContext,
         call: CallRequest<'_>,
     ) -> Result<Decoded<T>, Error> {
-        self.send_with(caller, call, |body| serde_json::from_slice(body)).await
+        self.send_with(caller, call, |body| serde_json::from_slice(body), Ok).await
     }
 
-    /// Makes a call, and parses the body of its response with `parse`.
-    async fn send_with<T: Send + 'static>(
+    /// Makes a call, parses the body of its response with `parse`, and converts the content. A response that cannot be
+    /// converted is a failed call in metrics and log.
+    async fn send_with<T: Send + 'static, U>(
         &self,
         caller: &CallContext,
         call: CallRequest<'_>,
         parse: fn(&[u8]) -> serde_json::Result<T>,
-    ) -> Result<Decoded<T>, Error> {
+        convert: impl FnOnce(T) -> Result<U, Error>,
+    ) -> Result<Decoded<U>, Error> {
         let route = call.route;
         let request_id = Uuid::now_v7();
         let parse: ParseBody = Arc::new(move |body| parse(body).map(|value| Box::new(value) as Content));
         let call = async {
             let request = self.request(caller, call, request_id, parse)?;
             let UpstreamResponse { content, bytes } = self.stack.clone().oneshot(request).await?;
-            let value = content?.downcast().map_err(|_| ErrorKind::Invalid("content of another call"))?;
-            Ok(Decoded { value: *value, bytes })
+            let value: Box<T> = content?.downcast().map_err(|_| ErrorKind::Invalid("content of another call"))?;
+            Ok(Decoded { value: convert(*value)?, bytes })
         };
         let outcome = observe::timed_call(&self.health, &caller.busy_time, route, call).await;
         match &outcome {

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use customers_gateway::error::ErrorCode;
 use customers_gateway::telemetry::names::{self, METRICS, MetricKind};
+use customers_sandbox::seed::{ADA, REX};
 use serde_json::json;
 
 use super::{Series, Shown, traffic};
 use crate::process::{Directory, Process};
+use crate::support::stub::{Reply, Stub, person};
 
 /// Metrics that ordinary traffic over the sandbox need not show: those of tokens, and of calls that wait or fail.
 const NOT_HERE: [&str; 2] = [names::JWKS_AGE, names::UPSTREAM_QUEUE_DURATION];
@@ -153,4 +155,18 @@ fn the_table_knows_every_route_and_every_outcome_of_a_call() {
     let mut outcomes = quoted("src/upstream/error.rs", " => \"", "\",\n");
     outcomes.extend(["ok".to_owned(), "cancelled".to_owned()]);
     assert_eq!(values(1), outcomes);
+}
+
+/// The response is 200 and parses, but it is of no use: a dashboard must not show it as a success.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_about_another_customer_is_an_invalid_call() {
+    let upstream = Stub::start(|_| Reply::object(&json!({ "customer_details": person(REX) }))).await;
+    let settings = [("GATEWAY__UPSTREAM__BASE_URL", upstream.base.as_str()), ("GATEWAY__AUTH__MODE", "passthrough")];
+    let process = Process::start(&settings).await;
+    let got = process.ask("query ($id: ID!) { customer(id: $id) { review { identity { decision } } } }", json!({ "id": ADA })).await;
+    assert_eq!(got.code(), "UPSTREAM_INVALID_RESPONSE", "{}", got.text);
+    let shown = Shown::by(&process).await;
+    let calls =
+        |outcome| shown.sum(names::UPSTREAM_CALLS, &[("route", "GET /v1/customers/{id}/review"), ("outcome", outcome)]);
+    assert_eq!((calls("ok"), calls("invalid_response")), (0.0, 1.0));
 }
