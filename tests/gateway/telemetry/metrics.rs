@@ -163,7 +163,9 @@ async fn a_response_about_another_customer_is_an_invalid_call() {
     let upstream = Stub::start(|_| Reply::object(&json!({ "customer_details": person(REX) }))).await;
     let settings = [("GATEWAY__UPSTREAM__BASE_URL", upstream.base.as_str()), ("GATEWAY__AUTH__MODE", "passthrough")];
     let process = Process::start(&settings).await;
-    let got = process.ask("query ($id: ID!) { customer(id: $id) { review { identity { decision } } } }", json!({ "id": ADA })).await;
+    let got = process
+        .ask("query ($id: ID!) { customer(id: $id) { review { identity { decision } } } }", json!({ "id": ADA }))
+        .await;
     assert_eq!(got.code(), "UPSTREAM_INVALID_RESPONSE", "{}", got.text);
     let shown = Shown::by(&process).await;
     let calls =
