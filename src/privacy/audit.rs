@@ -88,8 +88,8 @@ impl AuditLog {
     pub async fn write(&self, record: Record, deadline: Option<Instant>) -> Result<(), RecordingError> {
         let Some(orders) = &self.requests else { return Ok(()) };
         let (action, request_id) = (record.action, record.request_id.clone());
-        let patience = Instant::now() + self.timeout;
-        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+        let latest = Instant::now() + self.timeout;
+        let until = deadline.map_or(latest, |deadline| deadline.min(latest));
         let (written, told) = oneshot::channel();
         let exchange = async {
             orders

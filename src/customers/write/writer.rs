@@ -183,23 +183,23 @@ impl Session {
         let context = Arc::clone(&self.context);
         // The write holds the permit after the caller disconnects. Otherwise callers that disconnect could queue more
         // writes than the limit of operations.
-        let place = Arc::clone(&self.permit);
-        let patience = Deadline::at(context.deadline);
-        let caller = context.caller.with_deadline(patience.clone());
+        let permit = Arc::clone(&self.permit);
+        let deadline = Deadline::at(context.deadline);
+        let caller = context.caller.with_deadline(deadline.clone());
         let customer = act.customer;
         let task = async move {
-            let _place = place;
-            let patience = caller.deadline.clone();
+            let _permit = permit;
+            let deadline = caller.deadline.clone();
             let carried_out = AssertUnwindSafe(perform(&context, act.customer, caller, work)).catch_unwind();
             let carried_out = context.services.force_stop.run_until_cancelled(carried_out).await;
             let (mut upstream_id, mut is_unknown) = (None, false);
             let outcome = match carried_out {
                 Some(Ok(outcome)) => {
-                    upstream_id = crate::customers::write::writer::upstream_id(outcome.as_ref().err());
+                    upstream_id = self::upstream_id(outcome.as_ref().err());
                     is_unknown = matches!(&outcome, Err(unwritten) if unwritten.is_outcome_unknown());
                     context.to_result(outcome, act.mutation, &key)
                 }
-                None if patience.abandon() => Err(Error::DeadlineExceeded),
+                None if deadline.abandon() => Err(Error::DeadlineExceeded),
                 // A write that panicked or was stopped may have been sent, so it is recorded as well.
                 None | Some(Err(_)) => {
                     context.suspend_caching(act.customer);
@@ -211,7 +211,7 @@ impl Session {
         };
         let task = self.context.services.write_tasks.spawn(task.instrument(self.context.span.clone()));
         match timeout_at(self.context.deadline, task).await {
-            Err(_elapsed) if patience.abandon() => Err(Error::DeadlineExceeded),
+            Err(_elapsed) if deadline.abandon() => Err(Error::DeadlineExceeded),
             unanswered @ (Err(_) | Ok(Err(_))) => {
                 // This caller will check whether the write took effect, and must not find an old cache entry.
                 self.context.suspend_caching(customer);

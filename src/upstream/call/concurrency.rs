@@ -83,7 +83,7 @@ mod tests {
         ConcurrencyLimit::new(Settings { max_in_flight, max_queue, queue_timeout: minute })
     }
 
-    fn request(payer: u128) -> Request {
+    fn request(client: u128) -> Request {
         Request {
             route: "a route",
             method: Method::GET,
@@ -91,7 +91,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: None,
             parse: Arc::new(|_| Ok(Box::new(()))),
-            client_key: payer,
+            client_key: client,
             deadline: Deadline::at(Instant::now() + Duration::from_secs(600)),
             retry_reason: None,
             is_retry: false,
@@ -108,11 +108,11 @@ mod tests {
     }
 
     /// Starts a call that waits for a slot, and lists its caller when it has one.
-    async fn queued_call(limit: &ConcurrencyLimit, payer: u128, served: &Arc<Mutex<Vec<u128>>>) -> JoinHandle<()> {
+    async fn queued_call(limit: &ConcurrencyLimit, client: u128, served: &Arc<Mutex<Vec<u128>>>) -> JoinHandle<()> {
         let (limit, served) = (limit.clone(), Arc::clone(served));
         let waits = tokio::spawn(async move {
-            let _slot = limit.acquire(&request(payer)).await.expect("a slot");
-            served.lock().expect("not poisoned").push(payer);
+            let _slot = limit.acquire(&request(client)).await.expect("a slot");
+            served.lock().expect("not poisoned").push(client);
         });
         settle().await;
         waits
@@ -127,8 +127,8 @@ mod tests {
         let (limit, served) = (limit(1, 100), Arc::default());
         let only = limit.acquire(&request(1)).await.expect("the only slot");
         let mut all = Vec::new();
-        for payer in [1, 1, 1, 1, 2, 3, 2] {
-            all.push(queued_call(&limit, payer, &served).await);
+        for client in [1, 1, 1, 1, 2, 3, 2] {
+            all.push(queued_call(&limit, client, &served).await);
         }
         drop(only);
         futures_util::future::join_all(all).await;
@@ -144,12 +144,12 @@ mod tests {
         for _ in 0..4 {
             all.push(queued_call(&limit, 1, &served).await);
         }
-        for payer in [2, 3] {
+        for client in [2, 3] {
             let (limit, served) = (limit.clone(), Arc::clone(&served));
             all.push(tokio::spawn(async move {
                 for _ in 0..20 {
-                    let _slot = limit.acquire(&request(payer)).await.expect("a slot");
-                    served.lock().expect("not poisoned").push(payer);
+                    let _slot = limit.acquire(&request(client)).await.expect("a slot");
+                    served.lock().expect("not poisoned").push(client);
                 }
             }));
         }
@@ -157,7 +157,7 @@ mod tests {
         drop(only);
         futures_util::future::join_all(all).await;
         let served = served.lock().expect("not poisoned");
-        let last = served.iter().rposition(|payer| *payer == 1).expect("it had a slot");
+        let last = served.iter().rposition(|client| *client == 1).expect("it had a slot");
         assert!(last < 15, "one of three in each round: {served:?}");
     }
 
@@ -263,15 +263,15 @@ mod tests {
                 let limit = limit(2, 100);
                 let now = Arc::new(AtomicU64::new(0));
                 let mut callers: Vec<JoinHandle<()>> = Vec::new();
-                for (comes, payer, which) in steps {
+                for (comes, client, which) in steps {
                     if comes || callers.is_empty() {
                         let (limit, now) = (limit.clone(), Arc::clone(&now));
                         callers.push(tokio::spawn(async move {
-                            let _slot = limit.acquire(&request(payer)).await.expect("a slot");
+                            let _slot = limit.acquire(&request(client)).await.expect("a slot");
                             let others = now.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                             let _left = Leaves(now);
                             assert!(others < 2, "at most two calls in flight");
-                            tokio::time::sleep(Duration::from_millis(payer as u64)).await;
+                            tokio::time::sleep(Duration::from_millis(client as u64)).await;
                         }));
                     } else {
                         callers.swap_remove(which.index(callers.len())).abort();
